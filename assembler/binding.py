@@ -1,0 +1,211 @@
+"""Recipe → steps: every layer looked up, its arguments bound to its signature, repeats written out.
+
+Nothing is built here. All mistakes of a recipe are found in one pass.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assembler.errors import ArgumentMismatch, AssemblerError, Place, RecipeError, raise_all, suggestion
+from assembler.recipe import INFER, Chain, Layer, Repeat, Stack, Verbatim, is_stack, layers_in, print_value
+from assembler.registry import Entry, Registry
+
+MAX_LAYERS = 100_000
+"""Layers in one model, all repeats written out."""
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One use of one layer: what a Cell will be made of.
+
+    Args:
+        entry: the registry's entry.
+        layer: the layer as written.
+        arguments: argument → value, as written or by the entry's defaults. Layers stand here as :class:`Steps`.
+        extra: further positional arguments, for a class with ``*args``.
+    """
+
+    entry: Entry
+    layer: Layer
+    arguments: Mapping[str, Any]
+    extra: tuple[Any, ...] = ()
+
+    @property
+    def is_container(self) -> bool:
+        """Whether layers are among the arguments."""
+        return any(True for _ in steps_in([*self.arguments.values(), *self.extra]))
+
+    @property
+    def unknown(self) -> list[str]:
+        """The arguments written ``_``."""
+        return [name for name, value in self.arguments.items() if value is INFER]
+
+    def arguments_text(self, *, full: bool = False) -> str:
+        """The arguments in the order and the form in which they were written, with ``_`` filled in.
+
+        Args:
+            full: print the layers among the arguments instead of ``…``.
+        """
+
+        def text(value: Any) -> str:
+            return print_value(map_steps(value, lambda steps: Verbatim(steps.text() if full else "…")))
+
+        names = list(self.arguments)[: len(self.layer.args) - len(self.extra)]
+        positional = [*(self.arguments[name] for name in names), *self.extra]
+        return ", ".join([*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)])
+
+    def text(self, *, full: bool = True) -> str:
+        """The layer as it would be written in a recipe."""
+        return f"{self.layer.name}({inside})" if (inside := self.arguments_text(full=full)) else self.layer.name
+
+    def __str__(self) -> str:
+        return self.text(full=False)
+
+
+class Steps(tuple[Step, ...]):
+    """A chain of steps: a whole stack, or a stack that is an argument of a layer."""
+
+    __slots__ = ()
+
+    def text(self) -> str:
+        """The chain as it would be written in a recipe."""
+        return " + ".join(step.text() for step in self)
+
+
+def steps_in(value: object) -> Iterator[Steps]:
+    """The chains in an argument, in order."""
+    if isinstance(value, Steps):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from steps_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from steps_in(item)
+
+
+def map_steps(value: Any, change: Any) -> Any:
+    """An argument with each chain in it replaced by ``change(chain)``."""
+    if isinstance(value, Steps):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map_steps(item, change) for item in value)
+    if isinstance(value, dict):
+        return {name: map_steps(item, change) for name, item in value.items()}
+    return value
+
+
+def bind(stack: Stack, registry: Registry) -> Steps:
+    """Look up every layer of a stack, bind its arguments, and write the repeats out.
+
+    Raises:
+        UnknownLayer, ArgumentMismatch, RegistryError: one mistake.
+        RecipeError: more than ``MAX_LAYERS`` layers.
+        Mistakes: all of them, in reading order.
+    """
+    bound: dict[int, Step] = {}
+    mistakes: list[AssemblerError] = []
+    for layer in layers_in(stack):
+        try:
+            bound[id(layer)] = _bind_layer(layer, registry)
+        except AssemblerError as mistake:
+            mistakes.append(mistake)
+    raise_all(mistakes)
+    if (total := _count(stack)) > MAX_LAYERS:
+        raise RecipeError(f"the stack has {total} layers; the limit is {MAX_LAYERS}", stack.place)
+    return Steps(_expand(stack, bound))
+
+
+def _count(value: object) -> int:
+    """Layers in a stack, repeats and arguments included."""
+    if isinstance(value, Repeat):
+        return value.count * _count(value.body)
+    if isinstance(value, Chain):
+        return sum(map(_count, value.items))
+    if isinstance(value, Layer):
+        return 1 + sum(map(_count, value.args)) + sum(_count(item) for _, item in value.kwargs)
+    if isinstance(value, list | tuple):
+        return sum(map(_count, value))
+    return sum(map(_count, value.values())) if isinstance(value, dict) else 0
+
+
+def _expand(stack: Stack, bound: Mapping[int, Step]) -> Iterator[Step]:
+    if isinstance(stack, Layer):
+        step = bound[id(stack)]
+        yield Step(
+            step.entry,
+            step.layer,
+            {name: _expand_value(value, bound) for name, value in step.arguments.items()},
+            tuple(_expand_value(value, bound) for value in step.extra),
+        )
+    elif isinstance(stack, Repeat):
+        for _ in range(stack.count):
+            yield from _expand(stack.body, bound)
+    else:
+        for item in stack.items:
+            yield from _expand(item, bound)
+
+
+def _expand_value(value: Any, bound: Mapping[int, Step]) -> Any:
+    if is_stack(value):
+        return Steps(_expand(value, bound))
+    if isinstance(value, list | tuple):
+        return type(value)(_expand_value(item, bound) for item in value)
+    if isinstance(value, dict):
+        return {name: _expand_value(item, bound) for name, item in value.items()}
+    return value
+
+
+def _bind_layer(layer: Layer, registry: Registry) -> Step:
+    """Bind the arguments as Python would, but tell every mistake, each at its argument."""
+    entry = registry.find(layer.name, layer.place)
+    parameters = entry.parameters
+    slots = [name for name, parameter in parameters.items() if parameter.kind not in _VARIADIC]
+    kinds = {parameter.kind for parameter in parameters.values()}
+    mistakes: list[AssemblerError] = []
+    arguments: dict[str, Any] = dict(zip(slots, layer.args, strict=False))
+    extra = layer.args[len(slots) :]
+    places = layer.argument_places
+    if extra and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        takes = f"takes at most {len(slots)} arguments" if slots else "takes no arguments"
+        mistakes.append(
+            ArgumentMismatch(f"{layer.name} {takes}, {len(layer.args)} given: {entry.describe()}", places[len(slots)])
+        )
+    for (name, value), place in zip(layer.kwargs, places[len(layer.args) :], strict=True):
+        if name in arguments:
+            mistakes.append(ArgumentMismatch(f"{layer.name} is given {name!r} twice", place))
+        elif name not in slots and inspect.Parameter.VAR_KEYWORD not in kinds:
+            mistakes.append(_no_such_argument(entry, name, slots, place))
+        else:
+            arguments[name] = value
+    arguments.update({name: value for name, value in entry.defaults.items() if name not in arguments})
+    required = [name for name in slots if parameters[name].default is inspect.Parameter.empty]
+    if missing := [name for name in required if name not in arguments]:
+        names = " and ".join(map(repr, missing))
+        mistakes.append(ArgumentMismatch(f"{layer.name} is missing {names}: {entry.describe()}", layer.place))
+    mistakes += [_no_rule(entry, name, layer) for name, value in arguments.items() if _unruled(entry, name, value)]
+    raise_all(mistakes)
+    return Step(entry, layer, arguments, extra)
+
+
+def _no_such_argument(entry: Entry, name: str, slots: list[str], place: Place) -> AssemblerError:
+    instead = suggestion(name, slots) or f" It is {entry.describe()}."
+    return ArgumentMismatch(f"{entry.name} has no argument {name!r}.{instead}", place)
+
+
+def _unruled(entry: Entry, name: str, value: object) -> bool:
+    return value is INFER and name not in entry.infer
+
+
+def _no_rule(entry: Entry, name: str, layer: Layer) -> AssemblerError:
+    return ArgumentMismatch(
+        f"{entry.name} has no rule to infer {name!r} from its input. Write the value, or add to its registry entry "
+        f"the axis of the input to read it from: infer: {{{name}: -1}}",
+        layer.place,
+    )

@@ -1,0 +1,80 @@
+"""Step → Cell: making one layer, and telling whose mistake it is when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mindspore
+from mindspore import mint, nn
+
+from assembler.binding import Step, Steps, map_steps
+from assembler.device import as_dtype
+from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, Place
+from assembler.registry import TRUSTED
+from assembler.settings import Dtype
+
+
+def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
+    """Make the Cell of a step from arguments that are all known.
+
+    Args:
+        make_inner: what to make of a chain that is an argument.
+
+    Raises:
+        ArgumentMismatch: the constructor refuses its arguments.
+        LayerFault: it fails in another way; the original exception is its cause.
+    """
+    arguments = {name: _argument(name, value, make_inner) for name, value in step.arguments.items()}
+    try:
+        if not step.extra:
+            cell = step.entry.cell(**arguments)
+        else:  # what stands before *args has to be given by position, too
+            before = [arguments.pop(name) for name in list(arguments)[: len(step.layer.args) - len(step.extra)]]
+            cell = step.entry.cell(*before, *map_steps(step.extra, make_inner), **arguments)
+    except AssemblerError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ArgumentMismatch(f"{step} cannot be made: {first_line(error)}", _place(step)) from error
+    except Exception as error:
+        raise LayerFault(f"{step} fails while it is made: {first_line(error)}", _place(step)) from error
+    return cell  # type: ignore[no-any-return]
+
+
+def _argument(name: str, value: Any, make_inner: Callable[[Steps], nn.Cell]) -> Any:
+    if name == "dtype" and isinstance(value, str) and isinstance(getattr(mindspore, value, None), mindspore.Type):
+        return as_dtype(value)
+    return map_steps(value, make_inner)
+
+
+def _place(step: Step) -> Place:
+    return step.layer.place
+
+
+def cast(cell: nn.Cell, dtype: Dtype, *, meta: bool = False) -> None:
+    """Turn a Cell's float32 parameters into another type of float, in place.
+
+    Args:
+        meta: whether they lie on the meta device, where there are no values to convert.
+    """
+    if dtype == "float32":
+        return
+    for parameter in cell.get_parameters():
+        if parameter.dtype != mindspore.float32:
+            continue
+        if meta:
+            parameter.assign_value(mint.empty(parameter.shape, dtype=as_dtype(dtype)))
+        else:
+            parameter.set_dtype(as_dtype(dtype))
+
+
+def is_ours(step: Step) -> bool:
+    """Whether MindSpore or the assembler wrote the layer, so that what it raises is about its input, not a fault."""
+    return str(step.entry.cell.__module__).partition(".")[0] in TRUSTED
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, without MindSpore's headings and C++ call stack."""
+    lines = (line.strip() for line in str(error).splitlines())
+    said = next((line for line in lines if line and not line.startswith("-")), "")
+    return said if isinstance(error, TypeError | ValueError) and said else f"{type(error).__name__}: {said}"

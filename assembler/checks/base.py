@@ -1,0 +1,205 @@
+"""What a check is, what it may ask for, and how all of a run's checks are run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, get_type_hints
+
+import numpy as np
+from mindspore import Tensor, nn
+from pydantic import BaseModel, ConfigDict, create_model
+
+from assembler import device
+from assembler.cells import first_line
+from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
+from assembler.planner import Plan
+from assembler.settings import Dtype, Mode, read
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a check.
+
+    Args:
+        name: the check's name.
+        passed: whether it holds.
+        measured: what was found.
+        bound: what it was compared with.
+        detail: more, in words; for a check that could not be done, why.
+    """
+
+    name: str
+    passed: bool
+    measured: Any
+    bound: Any
+    detail: str = ""
+
+
+class Subject:
+    """What a check may ask for, by naming one of ``GIVEN`` as a parameter.
+
+    Args:
+        model: the Cell, set to inference.
+        planned: its plan.
+        input: the tensor that goes in.
+        mode: the mode of the run.
+        dtype: the floating-point type of the run.
+    """
+
+    def __init__(self, model: nn.Cell, planned: Plan, input: Tensor, mode: Mode, dtype: Dtype):
+        self.model = model
+        self.planned = planned
+        self.input = input
+        self.mode: Mode = mode
+        self.dtype: Dtype = dtype
+
+    @property
+    def subject(self) -> Subject:
+        """All of it."""
+        return self
+
+    def outputs_in(self, mode: Mode) -> list[Array]:
+        """What one more call in a mode emits, as arrays: one, or those in a tuple in order."""
+        with device.mode(mode):
+            return [device.as_array(tensor) for tensor in _tensors(self.model(self.input))]
+
+    @cached_property
+    def outputs(self) -> list[Array]:
+        """What the model emits in the run's mode."""
+        return self.outputs_in(self.mode)
+
+    @property
+    def output(self) -> Array:
+        """The first of the outputs: the only one, but for layers such as LSTM that emit a tuple."""
+        return self.outputs[0]
+
+    @cached_property
+    def input_array(self) -> Array:
+        """The input as an array."""
+        return device.as_array(self.input)
+
+    @property
+    def resolution(self) -> float:
+        """The distance from 1 to the next number of the run's dtype: what one rounding may cost, relatively."""
+        return 2.0**-7 if self.dtype == "bfloat16" else float(np.finfo(self.dtype).eps)
+
+    @property
+    def magnitude(self) -> float:
+        """The largest finite absolute value of the input and the output: what rounding scales with."""
+        return max(largest(self.input_array), *map(largest, self.outputs))
+
+
+def largest(array: Array) -> float:
+    """The largest finite absolute value, 0 if there is none."""
+    values = np.abs(array.astype(np.float64))
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+def difference(one: list[Array], other: list[Array]) -> float:
+    """The largest absolute difference; infinite where only one side is not finite, or shapes differ."""
+    worst = 0.0
+    for left, right in zip(one, other, strict=True):
+        if left.shape != right.shape:
+            return float("inf")
+        left, right = left.astype(np.float64), right.astype(np.float64)
+        same = (left == right) | (np.isnan(left) & np.isnan(right))
+        with np.errstate(invalid="ignore"):
+            apart = np.where(same, 0.0, np.abs(left - right))
+        worst = max(worst, float(np.max(np.where(np.isnan(apart), np.inf, apart), initial=0.0)))
+    return worst
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in _tensors(item)]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check as registered: a function and the arguments that YAML may give it."""
+
+    name: str
+    function: Callable[..., Outcome]
+    asks: tuple[str, ...]
+    settings: type[BaseModel]
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+
+GIVEN = ("subject", "model", "planned", "input_array", "output", "outputs", "resolution", "magnitude")
+"""The attributes of :class:`Subject` that a check may name as parameters."""
+
+CHECKS: dict[str, Check] = {}
+"""Every check by name."""
+
+
+def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+    """Register a function as a check under its own name.
+
+    Parameters in ``GIVEN`` are taken from the :class:`Subject`; the others are arguments from YAML, validated against
+    their annotations.
+
+    Raises:
+        SettingsError: the name is taken.
+    """
+    name = function.__name__
+    if name in CHECKS:
+        raise SettingsError(f"a check named {name!r} is registered already")
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters
+    asks = tuple(word for word in parameters if word in GIVEN)
+    fields: dict[str, Any] = {
+        word: (hints[word], ... if parameter.default is inspect.Parameter.empty else parameter.default)
+        for word, parameter in parameters.items()
+        if word not in asks
+    }
+    settings = create_model(name, __config__=ConfigDict(extra="forbid", hide_input_in_errors=True), **fields)
+    CHECKS[name] = Check(name, function, asks, settings)
+    return function
+
+
+Prepared: TypeAlias = list[tuple[Check, BaseModel]]
+
+
+def prepare(wanted: Mapping[str, tuple[Mapping[str, Any] | None, str]]) -> Prepared:
+    """Look checks up and validate their arguments.
+
+    Args:
+        wanted: check → its arguments and the configuration key that they stand at.
+
+    Raises:
+        SettingsError, Mistakes: unknown checks and arguments.
+    """
+    prepared: Prepared = []
+    mistakes: list[AssemblerError] = []
+    for name, (arguments, key) in wanted.items():
+        if name not in CHECKS:
+            instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
+            mistakes.append(SettingsError(f"no check named {name!r}.{instead}", Place(key=key)))
+            continue
+        try:
+            prepared.append((CHECKS[name], read(CHECKS[name].settings, dict(arguments or {}), key)))
+        except AssemblerError as mistake:
+            mistakes.append(mistake)
+    raise_all(mistakes)
+    return prepared
+
+
+def run(prepared: Prepared, subject: Subject) -> list[Outcome]:
+    """Run all checks. One that raises has failed, and the others run all the same."""
+    return [_run(one, settings, subject) for one, settings in prepared]
+
+
+def _run(one: Check, settings: BaseModel, subject: Subject) -> Outcome:
+    given = {name: getattr(settings, name) for name in type(settings).model_fields}
+    try:
+        return one.function(**{name: getattr(subject, name) for name in one.asks}, **given)
+    except Exception as error:
+        return Outcome(one.name, False, None, None, f"raised {type(error).__name__}: {first_line(error)}")

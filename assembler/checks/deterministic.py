@@ -1,0 +1,10 @@
+"""Whether calling twice gives the same twice."""
+
+from assembler.checks.base import Array, Outcome, Subject, check, difference
+
+
+@check
+def deterministic(outputs: list[Array], subject: Subject) -> Outcome:
+    """Whether a second call on the same input agrees to the bit. Measured: the largest difference."""
+    apart = difference(outputs, subject.outputs_in(subject.mode))
+    return Outcome("deterministic", apart == 0, apart, 0)

@@ -1,0 +1,12 @@
+"""Whether the output holds numbers only."""
+
+import numpy as np
+
+from assembler.checks.base import Array, Outcome, check
+
+
+@check
+def finite(outputs: list[Array]) -> Outcome:
+    """Whether no value of the output is infinite or not a number. Measured: how many are."""
+    count = sum(int(np.count_nonzero(~np.isfinite(array))) for array in outputs)
+    return Outcome("finite", count == 0, count, 0)

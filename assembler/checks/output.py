@@ -1,0 +1,44 @@
+"""Whether the output is what was expected."""
+
+from typing import Any
+
+import numpy as np
+
+from assembler.checks.base import Array, Outcome, check, difference
+from assembler.planner import Plan, Spec, print_shape
+from assembler.recipe import print_value
+
+
+@check
+def output(
+    output: Array,
+    planned: Plan,
+    resolution: float,
+    magnitude: float,
+    shape: list[int] | None = None,
+    dtype: str | None = None,
+    values: Any = None,
+    atol: float | None = None,
+) -> Outcome:
+    """Whether the output has this shape, dtype and these values; by default, the shape and dtype of the plan.
+
+    Values may differ by ``atol``, by default 16 roundings at the largest magnitude of input and output.
+    """
+    promised = planned.output
+    while not isinstance(promised, Spec):
+        promised = promised[0]
+    wanted_shape = tuple(shape) if shape is not None else promised.shape
+    # NumPy has no bfloat16: such an output arrives as float32, and its plan speaks for it.
+    found_dtype = promised.dtype if promised.dtype == "bfloat16" else str(output.dtype)
+    wanted_dtype = dtype or promised.dtype
+    measured = f"{print_value(output.shape)} {found_dtype}"
+    bound = f"{print_shape(Spec(wanted_shape, ''))} {wanted_dtype}"
+    same = output.shape == wanted_shape and found_dtype == wanted_dtype
+    if values is None or not same:
+        return Outcome("output", same, measured, bound)
+    wanted = np.asarray(values, dtype=np.float64)
+    if wanted.shape != wanted_shape:
+        return Outcome("output", False, measured, bound, f"the expected values have shape {print_value(wanted.shape)}")
+    bound_value = 16 * resolution * magnitude if atol is None else atol
+    apart = difference([output], [wanted])
+    return Outcome("output", apart <= bound_value, f"{measured}, values off by {apart:.3g}", f"{bound}, {bound_value:.3g}")

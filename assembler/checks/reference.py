@@ -1,0 +1,90 @@
+"""Whether the model does what NumPy does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from mindspore import nn
+
+from assembler import device
+from assembler.binding import Step, Steps, map_steps
+from assembler.checks.base import Array, Outcome, Subject, check, difference, largest
+from assembler.errors import NOWHERE
+from assembler.registry import reference_at
+
+
+@check
+def reference(
+    subject: Subject,
+    input_array: Array,
+    output: Array,
+    resolution: float,
+    function: str | None = None,
+    rtol: float | None = None,
+) -> Outcome:
+    """Whether the output is what NumPy computes in float64. Measured: the largest difference.
+
+    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a trusted package;
+    otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol``, by default
+    128 roundings, times the largest magnitude of what NumPy computes.
+    """
+    missing = sorted({step.layer.name for step in subject.planned.steps if step.entry.reference is None})
+    if missing and function is None:
+        return Outcome("reference", False, None, None, f"no NumPy reference is registered for {', '.join(missing)}")
+    cells = dict(subject.model.cells_and_names())
+    try:
+        if function is None:
+            wanted = _chain(subject.planned.steps, "", cells)(_wide(input_array))
+        else:
+            called = reference_at(function, subject.planned.steps[0].entry.trusted, NOWHERE)
+            wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
+    except NotImplementedError as error:
+        return Outcome("reference", False, None, None, f"the NumPy reference does not cover {error}")
+    bound = (128 * resolution if rtol is None else rtol) * largest(wanted)
+    apart = difference([output], [wanted])
+    return Outcome("reference", apart <= bound, apart, f"≤ {bound:.3g}", "against NumPy in float64")
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def _chain(steps: Steps, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+    """The function that a chain of layers is. ``path`` is the chain's own, "" for the whole model."""
+    prefix = f"{path}." if path else ""
+    single = len(steps) == 1 and path
+    parts = [_layer(step, path if single else f"{prefix}{index}", cells) for index, step in enumerate(steps)]
+
+    def run(x: Array) -> Array:
+        for part in parts:
+            x = part(x)
+        return x
+
+    return run
+
+
+def _layer(step: Step, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+    function = step.entry.reference_function
+    if function is None:
+        raise NotImplementedError(step.layer.name)
+    values = {
+        name: step.arguments.get(name, parameter.default)
+        for name, parameter in step.entry.parameters.items()
+        if name in step.arguments or parameter.default is not inspect.Parameter.empty
+    }
+    arguments: dict[str, Any] = {
+        name: map_steps(value, lambda steps, name=name: _chain(steps, f"{path}.{name}", cells))
+        for name, value in values.items()
+    }
+    parameters = _parameters(cells[path], f"{path}.")
+    return lambda x: np.asarray(function(x, parameters, arguments))
+
+
+def _parameters(cell: nn.Cell, prefix: str) -> dict[str, Array]:
+    """A Cell's parameters by their names inside it."""
+    return {
+        parameter.name.removeprefix(prefix): _wide(device.as_array(parameter)) for parameter in cell.get_parameters()
+    }

@@ -1,0 +1,175 @@
+"""Picks and prepares the device. The only place that touches MindSpore's global state.
+
+Importing this module sets the log level in the environment, so it comes before MindSpore's own import.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+# MindSpore reads its log level when it is imported. 4 is "critical" and above: its errors come as exceptions, too.
+os.environ.setdefault("GLOG_v", "4")
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+
+from assembler.errors import DeviceError, Place
+from assembler.settings import DeviceSettings, Mode
+
+TARGETS = {"ascend": "Ascend", "gpu": "GPU", "cpu": "CPU"}
+"""Our names for MindSpore's, the best first."""
+
+RECURSION_LIMIT = 10_000
+"""Depth of calls in Graph mode. MindSpore's 1000 is not enough for a SequentialCell of 500 layers."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device that a run got.
+
+    Args:
+        asked: as configured: auto, cpu, gpu or ascend.
+        got: cpu, gpu or ascend.
+        why: the reason, in a few words.
+        fell_back: whether ``asked`` was absent and the run went on without it.
+    """
+
+    asked: str
+    got: str
+    why: str
+    fell_back: bool = False
+
+
+def why_absent(target: str) -> str | None:
+    """Why this machine and MindSpore wheel cannot use a target (ascend, gpu, cpu); None if they can. Prints nothing."""
+    name = TARGETS[target]
+    # The public is_available() tries to load the plug-in of every target and logs what is missing.
+    from mindspore._c_expression import MSContext
+
+    if not MSContext.get_instance().is_pkg_support_device(name):
+        return f"this MindSpore {mindspore.__version__} was installed without {name} support, or its driver is missing"
+    if not getattr(mindspore.device_context, target).is_available():
+        return f"MindSpore finds no {name} on this machine"
+    return None
+
+
+def pick(settings: DeviceSettings) -> Device:
+    """Choose the target.
+
+    Raises:
+        DeviceError: the one that was asked for is absent and ``fallback`` is off.
+    """
+    absent = {target: why_absent(target) for target in TARGETS}
+    present = [target for target in TARGETS if absent[target] is None]
+    asked = settings.target
+    if asked == "auto":
+        better = [TARGETS[name] for name in TARGETS if absent[name]]
+        why = f"the best there is; MindSpore {mindspore.__version__} finds no {' and no '.join(better)}" if better else "the best of all"
+        return Device(asked, present[0], why)
+    if absent[asked] is None:
+        return Device(asked, asked, "as asked")
+    if settings.fallback:
+        return Device(asked, present[0], f"{TARGETS[asked]} is absent: {absent[asked]}", fell_back=True)
+    instead = f"Present: {', '.join(present)}. Use device=auto, or device.fallback=true to go on without it."
+    raise DeviceError(f"{TARGETS[asked]} is absent: {absent[asked]}. {instead}", Place(key="device.target"))
+
+
+def prepare(device: Device) -> None:
+    """Make the device MindSpore's, with the settings that run fast on it.
+
+    Raises:
+        DeviceError: this process has already worked on another device.
+    """
+    name = TARGETS[device.got]
+    mindspore.set_recursion_limit(RECURSION_LIMIT)
+    # A failed compile in Graph mode writes its analysis to disk, by default into the working directory.
+    os.environ.setdefault("MS_OM_PATH", _dump_folder())
+    if _prepared() == name:
+        return
+    try:
+        mindspore.set_device(name)
+        if name == "CPU":
+            mindspore.runtime.launch_blocking()  # synchronous kernels: 10 to 20 times faster for small layers
+    except RuntimeError as error:
+        if mindspore.get_context("device_target") == name:
+            return  # at work on this device before we came; all is well but for launch_blocking
+        now = mindspore.get_context("device_target")
+        raise DeviceError(
+            f"this process already works on {now}; {name} needs a new one ({str(error).splitlines()[0]})",
+            Place(key="device.target"),
+        ) from None
+    _done.append(name)
+
+
+_done: list[str] = []
+
+
+def _prepared() -> str | None:
+    return _done[-1] if _done else None
+
+
+@cache
+def _dump_folder() -> str:
+    folder = tempfile.TemporaryDirectory(prefix="assembler-")
+    _folders.append(folder)
+    return folder.name
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def seed(value: int) -> None:
+    """Seed MindSpore's generators and NumPy's global one, from which MindSpore initialises weights."""
+    mindspore.set_seed(value)
+
+
+@contextmanager
+def mode(name: Mode) -> Iterator[None]:
+    """Run what is inside in PyNative or in Graph mode; the mode before is restored."""
+    before = mindspore.get_context("mode")
+    mindspore.set_context(mode=mindspore.GRAPH_MODE if name == "graph" else mindspore.PYNATIVE_MODE)
+    try:
+        yield
+    finally:
+        mindspore.set_context(mode=before)
+
+
+@contextmanager
+def untouched_generators() -> Iterator[None]:
+    """Leave the random numbers that come after as if nothing inside had drawn any."""
+    numpy_state = np.random.get_state()
+    mindspore_state = mindspore.get_rng_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(numpy_state)
+        mindspore.set_rng_state(mindspore_state)
+
+
+def require_dtype(dtype: str, device: Device) -> None:
+    """Refuse a dtype that the target has next to no kernels for.
+
+    Raises:
+        DeviceError: bfloat16 on the CPU.
+    """
+    if dtype == "bfloat16" and device.got == "cpu":
+        raise DeviceError(
+            "MindSpore has no bfloat16 matrix multiplication on the CPU; use float16, float32 or float64",
+            Place(key="dtype"),
+        )
+
+
+def as_dtype(name: str) -> mindspore.dtype:
+    """MindSpore's type of a name such as ``float16``."""
+    return getattr(mindspore, name)
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """A tensor's values in NumPy; bfloat16, which NumPy lacks, as float32."""
+    return (tensor.astype(mindspore.float32) if tensor.dtype == mindspore.bfloat16 else tensor).asnumpy()

@@ -1,0 +1,181 @@
+"""Every deliberate error of the assembler.
+
+::
+
+    AssemblerError
+    ├── SettingsError        a key or a value of the configuration
+    ├── RecipeError          the text of a recipe
+    │   ├── GrammarError     it cannot be read
+    │   ├── UnknownLayer     it names a layer that nobody registered
+    │   ├── ArgumentMismatch arguments that a layer's signature or constructor refuses
+    │   └── ShapeMismatch    a layer that does not accept what reaches it
+    ├── RegistryError        a registry entry
+    │   ├── DuplicateLayer   a name that is taken
+    │   └── BadTarget        a target that does not import, is no Cell, or is not trusted
+    ├── DeviceError          a target that this machine or wheel does not have
+    ├── LayerFault           an exception from inside a layer; its traceback is kept
+    └── Mistakes             several of the above, in order
+
+``str(error)`` is the whole message: what, where, what instead, and the source line with the spot underlined.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of a text: where a mistake is.
+
+    Args:
+        text: the whole text that was read, such as a recipe's stack.
+        start: offset of the first character, 0 ≤ start ≤ len(text).
+        end: offset behind the last character.
+        key: the configuration key that the text came from, such as ``recipe.stack[2]``.
+        label: what to call the spot instead of ``key:column``, once the file is known: ``conf/recipe/a.yaml:7:27``.
+        shown: the line to print instead of the text's own, once the file is known.
+        indent: column of the spot in ``shown``.
+    """
+
+    text: str = ""
+    start: int = 0
+    end: int = 0
+    key: str = ""
+    label: str | None = None
+    shown: str | None = None
+    indent: int = 0
+
+    @property
+    def column(self) -> int:
+        """Offset of the spot in the text, counted from 0."""
+        return self.start
+
+    def __str__(self) -> str:
+        if self.label is not None:
+            return self.label
+        return f"{self.key}:{self.start + 1}" if self.key and self.text else self.key
+
+    def excerpt(self) -> str:
+        """The line with the spot, and carets under it; empty if there is no text."""
+        if self.shown is not None:
+            line, column = self.shown, self.indent
+        else:
+            line_start = self.text.rfind("\n", 0, self.start) + 1
+            line = self.text[line_start:].split("\n", 1)[0]
+            column = self.start - line_start
+        if not line.strip():
+            return ""
+        cut = max(0, column - 60) if len(line) > 120 else 0
+        line, column = line[cut : cut + 120], column - cut
+        width = max(1, min(self.end - self.start, len(line) - column))
+        stripped = line.lstrip()
+        column = max(0, column - (len(line) - len(stripped)))
+        return f"    {stripped.rstrip()}\n    {' ' * column}{'^' * width}"
+
+
+NOWHERE = Place()
+
+
+class AssemblerError(Exception):
+    """The root of the tree. ``message`` says what and what instead; ``place`` says where, if that is known."""
+
+    def __init__(self, message: str, place: Place = NOWHERE):
+        super().__init__(message)
+        self.message = message
+        self.place = place
+
+    def __str__(self) -> str:
+        where = str(self.place)
+        head = f"{where}: {self.message}" if where else self.message
+        excerpt = self.place.excerpt()
+        return f"{head}\n{excerpt}" if excerpt else head
+
+
+class SettingsError(AssemblerError):
+    """A key or a value of the configuration is wrong."""
+
+
+class RecipeError(AssemblerError):
+    """The text of a recipe is wrong."""
+
+
+class GrammarError(RecipeError):
+    """The text of a recipe cannot be read."""
+
+
+class UnknownLayer(RecipeError):
+    """A recipe names a layer that nobody registered."""
+
+
+class ArgumentMismatch(RecipeError):
+    """A layer is given arguments that its signature or its constructor refuses."""
+
+
+class ShapeMismatch(RecipeError):
+    """A layer does not accept the shape or dtype that reaches it."""
+
+
+class RegistryError(AssemblerError):
+    """A registry entry is wrong."""
+
+
+class DuplicateLayer(RegistryError):
+    """A name is registered twice."""
+
+
+class BadTarget(RegistryError):
+    """A target does not import, is not a Cell, or is not trusted."""
+
+
+class DeviceError(AssemblerError):
+    """The machine or the MindSpore wheel does not have what was asked for."""
+
+
+class LayerFault(AssemblerError):
+    """An exception from inside a layer. ``__cause__`` is the original, with its traceback."""
+
+
+class Mistakes(AssemblerError):
+    """Several mistakes, found in one pass and told in order."""
+
+    def __init__(self, mistakes: Sequence[AssemblerError]):
+        super().__init__(f"{len(mistakes)} mistakes")
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+def raise_all(mistakes: Sequence[AssemblerError]) -> None:
+    """Raise the only mistake as it is, several as one :class:`Mistakes`, and nothing if there are none."""
+    flat = list(flatten(mistakes))
+    if len(flat) == 1:
+        raise flat[0]
+    if flat:
+        raise Mistakes(flat)
+
+
+def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
+    """The single mistakes, those inside a :class:`Mistakes` included."""
+    for mistake in mistakes:
+        if isinstance(mistake, Mistakes):
+            yield from mistake.mistakes
+        else:
+            yield mistake
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing.
+
+    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``.
+    """
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(candidate.casefold(), candidate)
+    close = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+    if not close:
+        return ""
+    return f" Did you mean {' or '.join(repr(match) for match in close)}?"

@@ -1,0 +1,203 @@
+"""What ``conf/`` may say: pydantic models that refuse unknown keys and tell every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
+
+Mode = Literal["pynative", "graph"]
+Dtype = Literal["float16", "float32", "float64", "bfloat16"]
+Axis = Annotated[int, Field(ge=1, strict=True)]
+Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
+
+
+class Model(BaseModel):
+    """The manners of every model here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Input(Model):
+    """What goes into the model: values written down, or a sample of a shape.
+
+    ``uniform`` draws from [low, high), ``normal`` from the standard normal, ``integers`` whole numbers from
+    low up to but not including high (for token ids; int32 unless ``dtype`` says otherwise).
+    """
+
+    shape: tuple[Axis, ...] | None = Field(None, min_length=1, max_length=8)
+    sample: Literal["uniform", "normal", "integers", "zeros", "ones"] = "uniform"
+    low: float = 0
+    high: float = 1
+    values: Any = None
+    dtype: Dtype | Literal["int32", "int64"] | None = None
+
+    @model_validator(mode="after")
+    def _shape_or_values(self) -> Input:
+        if self.shape is None and self.values is None:
+            raise ValueError("it needs a shape such as [4, 8], or values")
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        return self
+
+
+class RecipeSettings(Model):
+    """One recipe file."""
+
+    name: str = "unnamed"
+    input: Input
+    stack: Any  # assembler.grammar.parse_stack says what it may be
+    checks: dict[str, dict[str, Any] | None] = {}
+
+
+class DeviceSettings(Model):
+    """Where to run."""
+
+    target: Literal["auto", "cpu", "gpu", "ascend"] = "auto"
+    fallback: bool = False
+
+
+class CheckSettings(Model):
+    """Which checks to run: these, and the recipe's own unless ``own`` is false."""
+
+    own: bool = True
+    run: dict[str, dict[str, Any] | None] = {}
+
+
+class TaskSettings(Model):
+    """What to do with the recipe."""
+
+    name: Literal["check"] = "check"
+
+
+class Settings(Model):
+    """The whole composed configuration."""
+
+    recipe: RecipeSettings
+    registry: dict[str, Any] = {}
+    device: DeviceSettings = DeviceSettings()
+    checks: CheckSettings = CheckSettings()
+    task: TaskSettings = TaskSettings()
+    mode: Mode = "pynative"
+    seed: Whole = 0
+    dtype: Dtype = "float32"
+
+
+class EntrySettings(Model):
+    """One registry entry; see ``assembler.registry.Entry``."""
+
+    target: str
+    defaults: dict[str, Any] = {}
+    infer: dict[str, int | list[int]] = {}
+    signature: str | None = None
+    reference: str | None = None
+
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+def read(model: type[AnyModel], data: object, key: str = "") -> AnyModel:
+    """Validate plain data against a model.
+
+    Args:
+        key: the configuration key of ``data``, for messages.
+
+    Raises:
+        SettingsError, Mistakes: with the key of each mistake.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise_all(mistakes_in(error, model, key))
+        raise  # pragma: no cover - pydantic always names at least one mistake
+
+
+def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> list[AssemblerError]:
+    """Pydantic's errors in our words, one for each key.
+
+    A value that fits no member of a union is told once by each member; the first speaks for all.
+    """
+    seen: dict[str, AssemblerError] = {}
+    for item in error.errors(include_url=False):
+        names, owner = _walk(model, item["loc"])
+        where = _join(key, names)
+        if where in seen:
+            continue
+        seen[where] = SettingsError(_say(item, names, owner), Place(key=where))
+    return list(seen.values())
+
+
+def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
+    """The part of a location that is keys and indices, and the model that the last key belongs to.
+
+    Pydantic adds the members of unions to locations; they are no keys of ours.
+    """
+    names: list[int | str] = []
+    owner: type[BaseModel] | None = model
+    inside: Any = model
+    for part in loc:
+        if isinstance(inside, type) and issubclass(inside, BaseModel):
+            names.append(part)
+            owner = inside
+            field = inside.model_fields.get(str(part))
+            inside = field.annotation if field else None
+        elif isinstance(part, int):
+            names.append(part)
+        elif get_origin(inside) is dict:
+            names.append(part)
+            inside = get_args(inside)[1]
+        else:
+            break
+    return names, owner
+
+
+def _join(key: str, names: list[int | str]) -> str:
+    for name in names:
+        key = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}" if key else str(name)
+    return key
+
+
+def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel] | None) -> str:
+    kind, value = item["type"], item.get("input")
+    known = list(owner.model_fields) if owner else []
+    if kind == "extra_forbidden":
+        hint = suggestion(str(names[-1]), known) or f" Known here: {', '.join(known)}."
+        return f"unknown key {str(names[-1])!r}.{hint}"
+    if kind == "missing":
+        return f"{str(names[-1])!r} is missing"
+    if kind == "literal_error":
+        expected = str(item["ctx"]["expected"]).replace("'", "")
+        return f"{_show(value)} is not one of {expected}.{suggestion(str(value), _choices(expected))}"
+    if kind == "value_error":
+        return str(item["ctx"]["error"])
+    said = _MUST.get(kind) or f"must {str(item['msg']).removeprefix('Input should ')}"
+    return f"{said.format(**item.get('ctx', {}))}, not {_show(value)}"
+
+
+_MUST = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be a text",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+}
+
+
+def _choices(expected: str) -> list[str]:
+    return expected.replace(" or ", ", ").split(", ")
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

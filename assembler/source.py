@@ -1,0 +1,125 @@
+"""Where a configuration key stands in which YAML file, or which override set it.
+
+Nothing here is read before there is a mistake to tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+
+from assembler.errors import AssemblerError, Place, flatten
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a configuration was composed from.
+
+    Args:
+        files: for each key prefix, the file that fills it: ``{"recipe": …/recipe/lenet5.yaml, "": …/assembler.yaml}``.
+        overrides: what the command line set, as typed: ``recipe.stack="Dense(8, 1)"``.
+    """
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+
+    def tell(self, error: AssemblerError) -> AssemblerError:
+        """The same error, with each mistake's place found in its file."""
+        for mistake in flatten([error]):
+            mistake.place = self.locate(mistake.place)
+        return error
+
+    def locate(self, place: Place) -> Place:
+        """The place with its file, line and column, or its override; the same place if neither is known."""
+        if not place.key or place.label is not None:
+            return place
+        for override in self.overrides:
+            name = re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0]
+            if place.key == name or place.key.startswith((f"{name}.", f"{name}[")):
+                return replace(place, label=f"override {override}")
+        for prefix in sorted(self.files, key=len, reverse=True):
+            if not prefix or place.key == prefix or place.key.startswith((f"{prefix}.", f"{prefix}[")):
+                found = locate_in_file(self.files[prefix], place.key[len(prefix) :].lstrip("."), place)
+                if found:
+                    return found
+        return place
+
+
+def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
+    """The place as ``file:line:column`` with its line of YAML, or None if the file does not have the key."""
+    try:
+        source = file.read_text(encoding="utf-8")
+        node = yaml.compose(source, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
+    found = _descend(node, steps)
+    if found is None:
+        return None
+    name, value = found
+    spot = _inside(source, value, place) if place.text else None
+    node = name or value
+    start, end = spot or (node.start_mark.index, node.end_mark.index)
+    line_start = source.rfind("\n", 0, start) + 1
+    shown = source[line_start:].split("\n", 1)[0]
+    label = f"{_short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
+    end = min(end, line_start + len(shown))
+    return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
+
+
+def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
+    """The nodes of a key's name (none for an item of a list) and of its value."""
+    name: yaml.Node | None = None
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(key, value) for key, value in node.value if key.value == str(step)]
+            if not pairs:
+                return None
+            name, node = pairs[-1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            name, node = None, node.value[step]
+        else:
+            return None
+    return (name, node) if node is not None else None
+
+
+def _inside(source: str, node: yaml.Node, place: Place) -> tuple[int, int] | None:
+    """Offsets in the file of a stretch of a scalar's text.
+
+    YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
+    walked side by side, from one character that is not white space to the next.
+    """
+    if not isinstance(node, yaml.ScalarNode) or node.value != place.text:
+        return None
+    at = node.start_mark.index
+    if node.style in ("|", ">"):
+        at = source.index("\n", at)
+    elif node.style:
+        at += 1
+    offsets: list[int] = []
+    for character in node.value:
+        if character.isspace():
+            offsets.append(at)
+            continue
+        while source[at].isspace():
+            at += 1
+        if source[at] != character:
+            return None  # an escape inside quotes
+        offsets.append(at)
+        at += 2 if node.style == "'" and character == "'" else 1
+    offsets.append(at)
+    start = offsets[min(place.start, len(offsets) - 1)]
+    last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
+    return start, max(last + 1, start + 1)
+
+
+def _short(file: Path) -> str:
+    """The path from the working directory if the file lies below it, else in full."""
+    try:
+        return str(file.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(file)

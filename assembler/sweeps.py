@@ -1,0 +1,270 @@
+"""The edge to Hydra: one run, many runs, and what is told when a configuration cannot be composed.
+
+Only this module and ``run.py`` know Hydra.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
+from assembler.files import write_text
+from assembler.settings import Settings
+from assembler.source import Sources
+
+_codes: list[int] = []
+"""The exit codes of the jobs that ran in this process."""
+
+
+def launch(main: Callable[[], Any]) -> NoReturn:
+    """Run a ``@hydra.main`` function and exit with 0, 1 or 2; mistakes in the configuration get one message.
+
+    Exits with the worst code of all jobs.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
+    try:
+        main()
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, AssemblerError) as error:
+        print(explain(error, sys.argv[1:]), file=sys.stderr)
+        sys.exit(2)
+    sys.exit(max(_codes, default=0))
+
+
+def job(config: DictConfig) -> int:
+    """The task function: do what one composed configuration says, in Hydra's run folder.
+
+    It never raises, so that one job of a sweep does not stop the others.
+
+    Returns:
+        The exit code.
+    """
+    from assembler import tasks
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    overrides = list(hydra.overrides.task)
+    sources = sources_of(hydra)
+    try:
+        code = tasks.run(plain(config), folder, sources, overrides)
+    except AssemblerError as error:  # the configuration has holes
+        code = 2
+        message = str(sources.tell(error))
+        print(message, file=sys.stderr)
+        record = {"version": 1, "status": "error", "overrides": overrides, "error": message, "started": _now()}
+        write_text(folder / "result.json", json.dumps(record, indent=1) + "\n")
+    _codes.append(code)
+    return code
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain data, with interpolations resolved.
+
+    Raises:
+        SettingsError, Mistakes: values that are still ``???``, and interpolations that lead nowhere.
+    """
+    missing = [
+        SettingsError(f"{key} has no value yet; give it one, such as {_example(key)}", Place(key=key))
+        for key in sorted(OmegaConf.missing_keys(config))
+    ]
+    raise_all(missing)
+    try:
+        data = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise SettingsError(_first(error), Place(key=str(error.full_key or ""))) from None
+    assert isinstance(data, dict)
+    return {str(name): value for name, value in data.items()}
+
+
+def _example(key: str) -> str:
+    examples = {
+        "recipe.stack": """'recipe.stack="Dense(8, 128) + Centered"'""",
+        "recipe.input.shape": "'recipe.input.shape=[4, 8]'",
+    }
+    return examples.get(key, f"{key}=VALUE")
+
+
+def sources_of(hydra: Any) -> Sources:
+    """Which file fills which key, by Hydra's own record of its choices."""
+    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    files: dict[str, Path] = {}
+    for group, choice in hydra.runtime.choices.items():
+        for name in choice if isinstance(choice, list | tuple) or OmegaConf.is_list(choice) else [choice]:
+            key = f"{group}.{name}" if group == "registry" else group
+            found = _first_file(folders, f"{group}/{name}.yaml")
+            if found:
+                files[key] = found
+    primary = _first_file(folders, f"{hydra.job.config_name}.yaml")
+    if primary:
+        files[""] = primary
+    return Sources(files, list(hydra.overrides.task))
+
+
+def _first_file(folders: Sequence[Path], name: str) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+# ---- what is told when Hydra cannot compose
+
+
+def explain(error: Exception, arguments: Sequence[str]) -> str:
+    """One message for an error of composing: what, where, what instead."""
+    if isinstance(error, AssemblerError):
+        return str(error)
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _explain_yaml(error)
+    if isinstance(error, MissingConfigException):
+        return _explain_missing(error)
+    return _explain_override(error, arguments)
+
+
+def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    said = ", ".join(filter(None, (error.context, error.problem)))
+    if mark is None:
+        return f"a YAML file cannot be read: {said}"
+    file = Path(str(mark.name))
+    try:
+        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
+    except (OSError, UnicodeDecodeError, IndexError):
+        line = ""
+    shown = Place(line, mark.column, mark.column + 1).excerpt()
+    return f"{_relative(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
+
+
+def _relative(file: Path) -> str:
+    try:
+        return str(file.resolve().relative_to(Path.cwd().resolve()))
+    except ValueError:
+        return str(file)
+
+
+def _explain_missing(error: MissingConfigException) -> str:
+    missing = str(error.missing_cfg_file or "")
+    group, _, name = missing.rpartition("/")
+    options = [str(option) for option in error.options or ()]
+    if not group:
+        return _first(error)
+    there = f" There are: {', '.join(sorted(options))}." if options else ""
+    return f"no {group} named {name!r}.{suggestion(name, options)}{there}"
+
+
+def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
+    said = _first(error)
+    if match := re.search(r"Could not override '([^']+)'", str(error)):
+        return _explain_key(match[1], arguments)
+    for argument in arguments:
+        if argument in said and re.search(r"[(+]", argument.partition("=")[2]):
+            name, _, value = argument.partition("=")
+            return (
+                f"{argument}: Hydra reads this as a call. Put the value in double quotes inside single quotes: "
+                f"""'{name}="{value.strip(chr(34) + chr(39))}"'"""
+            )
+    return said
+
+
+def _explain_key(key: str, arguments: Sequence[str]) -> str:
+    name = key.partition("@")[0]
+    override = next((argument for argument in arguments if argument.startswith(f"{name}=")), name)
+    model: Any = Settings
+    *parents, last = name.split(".")
+    for parent in parents:
+        field = getattr(model, "model_fields", {}).get(parent)
+        model = field.annotation if field else None
+    known = list(getattr(model, "model_fields", {}))
+    if last in known or not known:
+        return f"{override}: {name} is not in this configuration yet; write +{override} to add it"
+    instead = suggestion(last, known) or f" Known here: {', '.join(known)}."
+    return f"{override}: unknown key {last!r}.{instead}"
+
+
+def _first(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+# ---- many runs
+
+
+class SweepTable(Callback):  # type: ignore[misc]
+    """Closes a multirun: a table of all jobs on the terminal and in ``sweep.csv``."""
+
+    def __init__(self) -> None:
+        self.started = _now()
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Note when the sweep began, to tell its jobs from those of an earlier one in the same folder."""
+        self.started = _now()
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Gather what the jobs left."""
+        from assembler.views import summary
+
+        folder = Path(config.hydra.sweep.dir)
+        rows = [row for row in gather(folder) if row["started"] >= self.started]
+        if not rows:
+            return
+        write_text(folder / "sweep.csv", to_csv(rows))
+        summary.print_sweep(summary.make_console(), rows)
+        counts = {status: sum(row["status"] == status for row in rows) for status in ("passed", "failed", "error")}
+        print(f"{len(rows)} jobs: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
+        print(f"table: {_relative(folder / 'sweep.csv')}")
+        _codes.append(2 if counts["error"] else 1 if counts["failed"] else 0)
+
+
+def gather(folder: Path) -> list[dict[str, Any]]:
+    """One row a job, in the order of the jobs' numbers, from the results in a sweep folder."""
+    return sorted(map(_row, folder.glob("*/result.json")), key=lambda row: (len(row["job"]), row["job"]))
+
+
+def _row(file: Path) -> dict[str, Any]:
+    data = json.loads(file.read_text(encoding="utf-8"))
+    plan: Mapping[str, Any] = data.get("plan") or {}
+    outcomes: Sequence[Mapping[str, Any]] = data.get("outcomes") or []
+    passed = sum(outcome["passed"] for outcome in outcomes)
+    return {
+        "job": file.parent.name,
+        "overrides": " ".join(data.get("overrides", [])),
+        "status": data["status"],
+        "layers": len(plan.get("layers", [])) or "",
+        "parameters": plan["trainable"] + plan["other"] if plan else "",
+        "checks": f"{passed}/{len(outcomes)}" if outcomes else "",
+        "seconds": round(sum(data.get("seconds", {}).values()), 2) or "",
+        "message": _message(data, outcomes),
+        "started": data["started"],
+        "path": str(file.parent.name),
+    }
+
+
+def _message(data: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> str:
+    if data.get("error"):
+        lines = str(data["error"]).splitlines()
+        return next((line for line in reversed(lines) if line and not line.startswith((" ", "\t"))), lines[-1])
+    return ", ".join(f"{outcome['check']} failed" for outcome in outcomes if not outcome["passed"])
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as comma-separated values with a heading."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

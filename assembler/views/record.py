@@ -1,0 +1,86 @@
+"""A run as data: what ``result.json`` and ``recipe.yaml`` hold. ``docs/result.md`` describes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from platform import python_version
+from typing import Any
+
+import yaml
+
+from assembler.checks.base import Outcome
+from assembler.planner import Plan, Row, Spec, Specs
+from assembler.settings import RecipeSettings
+
+VERSION = 1
+"""Of the form of ``result.json``. It rises when a key changes its meaning or goes."""
+
+
+def versions() -> dict[str, str]:
+    """What the run ran on."""
+    names = ("assembler", "mindspore", "numpy", "hydra-core")
+    return {"python": python_version(), **{name: version(name) for name in names}}
+
+
+def plan_record(planned: Plan) -> dict[str, Any]:
+    """The layers of a plan, its sums, and its stack as text with everything filled in."""
+    return {
+        "stack": [step.text() for step in planned.steps],
+        "layers": [_row(row) for row in planned.rows],
+        "trainable": planned.trainable,
+        "other": planned.other,
+        "output": _specs(planned.output),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "layer": row.layer,
+        "arguments": row.arguments,
+        "input": _specs(row.input),
+        "output": _specs(row.output),
+        "trainable": row.trainable,
+        "other": row.other,
+    }
+
+
+def _specs(specs: Specs) -> Any:
+    if isinstance(specs, Spec):
+        return {"shape": list(specs.shape), "dtype": specs.dtype}
+    return [_specs(item) for item in specs]
+
+
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """A check's answer."""
+    return {
+        "check": outcome.name,
+        "passed": outcome.passed,
+        "measured": plain(outcome.measured),
+        "bound": plain(outcome.bound),
+        "detail": outcome.detail,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: what is not finite becomes a text, because JSON has no word for it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
+
+
+def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:
+    """The resolved recipe, as a recipe file: one line a layer, every ``_`` filled in."""
+    data = {
+        "name": recipe.name,
+        "input": recipe.input.model_dump(mode="json", exclude_unset=True),
+        "stack": [step.text() for step in planned.steps],
+        "checks": dict(recipe.checks),
+    }
+    return yaml.safe_dump(data, sort_keys=False, width=1000, allow_unicode=True)

@@ -1,0 +1,33 @@
+"""A layer around other layers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor, nn
+
+
+class Residual(nn.Cell):
+    """inner(x) + shortcut(x), where the shortcut is x itself unless a Cell is given.
+
+    Maps any shape that ``inner`` accepts to ``inner``'s output shape, which the shortcut's must equal or broadcast to.
+
+    Args:
+        inner: the Cell to go around.
+        shortcut: a Cell for the other way, such as a projection; None passes x on unchanged.
+    """
+
+    def __init__(self, inner: nn.Cell, shortcut: nn.Cell | None = None):
+        super().__init__()
+        self.inner = inner
+        self.shortcut = nn.Identity() if shortcut is None else shortcut
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Map what ``inner`` accepts to what ``inner`` emits."""
+        return self.inner(x) + self.shortcut(x)
+
+
+def reference(x: np.ndarray, parameters: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> np.ndarray:
+    """The same in NumPy; ``inner`` and ``shortcut`` are functions of an array here."""
+    shortcut = arguments["shortcut"]
+    return arguments["inner"](x) + (x if shortcut is None else shortcut(x))
