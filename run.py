@@ -8,6 +8,7 @@ from assembler import sweeps
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="assembler")
 def main(config: DictConfig) -> int:
+    """Run one composed configuration."""
     return sweeps.job(config)
 
 

@@ -58,7 +58,9 @@ class Step:
 
         names = list(self.arguments)[: len(self.layer.args) - len(self.extra)]
         positional = [*(self.arguments[name] for name in names), *self.extra]
-        return ", ".join([*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)])
+        return ", ".join(
+            [*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)]
+        )
 
     def text(self, *, full: bool = True) -> str:
         """The layer as it would be written in a recipe."""

@@ -11,8 +11,9 @@ from assembler.binding import Steps
 from assembler.cells import cast, make
 from assembler.errors import AssemblerError, raise_all
 from assembler.grammar import parse_stack
-from assembler.planner import Plan, Spec, plan
+from assembler.planner import plan
 from assembler.registry import LAYERS, Registry
+from assembler.rows import Plan, Spec
 from assembler.settings import Dtype
 
 

@@ -38,7 +38,7 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
         raise ArgumentMismatch(f"{step} cannot be made: {first_line(error)}", _place(step)) from error
     except Exception as error:
         raise LayerFault(f"{step} fails while it is made: {first_line(error)}", _place(step)) from error
-    return cell  # type: ignore[no-any-return]
+    return cell
 
 
 def _argument(name: str, value: Any, make_inner: Callable[[Steps], nn.Cell]) -> Any:
@@ -78,3 +78,8 @@ def first_line(error: BaseException) -> str:
     lines = (line.strip() for line in str(error).splitlines())
     said = next((line for line in lines if line and not line.startswith("-")), "")
     return said if isinstance(error, TypeError | ValueError) and said else f"{type(error).__name__}: {said}"
+
+
+def lacks_kernel(error: BaseException) -> bool:
+    """Whether MindSpore says that the device has no kernel for an operator."""
+    return any(words in str(error) for words in ("unregistered", "Unsupported op [", "Kernel select failed"))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 # MindSpore reads its log level when it is imported. 4 is "critical" and above: its errors come as exceptions, too.
 os.environ.setdefault("GLOG_v", "4")
@@ -69,8 +70,8 @@ def pick(settings: DeviceSettings) -> Device:
     present = [target for target in TARGETS if absent[target] is None]
     asked = settings.target
     if asked == "auto":
-        better = [TARGETS[name] for name in TARGETS if absent[name]]
-        why = f"the best there is; MindSpore {mindspore.__version__} finds no {' and no '.join(better)}" if better else "the best of all"
+        lacking = " and no ".join(name for target, name in TARGETS.items() if absent[target])
+        why = f"MindSpore {mindspore.__version__} finds no {lacking}" if lacking else "the best of all"
         return Device(asked, present[0], why)
     if absent[asked] is None:
         return Device(asked, asked, "as asked")
@@ -170,6 +171,6 @@ def as_dtype(name: str) -> mindspore.dtype:
     return getattr(mindspore, name)
 
 
-def as_array(tensor: Tensor) -> np.ndarray:
+def as_array(tensor: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
     """A tensor's values in NumPy; bfloat16, which NumPy lacks, as float32."""
     return (tensor.astype(mindspore.float32) if tensor.dtype == mindspore.bfloat16 else tensor).asnumpy()

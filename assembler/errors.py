@@ -14,6 +14,7 @@
     │   └── BadTarget        a target that does not import, is no Cell, or is not trusted
     ├── DeviceError          a target that this machine or wheel does not have
     ├── LayerFault           an exception from inside a layer; its traceback is kept
+    ├── InternalError        a fault in the assembler itself; its traceback is kept
     └── Mistakes             several of the above, in order
 
 ``str(error)`` is the whole message: what, where, what instead, and the source line with the spot underlined.
@@ -136,6 +137,10 @@ class DeviceError(AssemblerError):
 
 class LayerFault(AssemblerError):
     """An exception from inside a layer. ``__cause__`` is the original, with its traceback."""
+
+
+class InternalError(AssemblerError):
+    """A fault in the assembler itself. ``__cause__`` is the original, with its traceback."""
 
 
 class Mistakes(AssemblerError):

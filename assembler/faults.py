@@ -11,7 +11,7 @@ from assembler.binding import Step, steps_in
 from assembler.cells import first_line, is_ours
 from assembler.checks.base import Subject
 from assembler.errors import AssemblerError, DeviceError, LayerFault
-from assembler.planner import Row
+from assembler.rows import Row
 
 
 def blame(subject: Subject, error: Exception) -> AssemblerError:

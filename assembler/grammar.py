@@ -187,7 +187,8 @@ class _Reader:
                 self.stop("the text ends where a layer or a value should follow", len(self.text), len(self.text))
             start = self.offset(line, column)
             said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
-            self.stop(f"cannot read this: {said}", start, start + 1)
+            end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
+            self.stop(f"cannot read this: {said}", start, max(end, start + 1))
         except (ValueError, RecursionError, MemoryError) as error:
             said = "nested too deep" if not isinstance(error, ValueError) else "a character that is not text"
             self.stop(f"cannot read this: {said}", 0, len(self.text))
@@ -231,7 +232,7 @@ class _Reader:
         """A node that must be layers."""
         value = self.value(node)
         if is_stack(value):
-            return value  # type: ignore[no-any-return]
+            return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
         return Layer("_broken")
@@ -289,11 +290,11 @@ class _Reader:
             if keyword.arg is None:
                 self.mistake("'**' is not part of the recipe language", keyword)
                 continue
-            if keyword.arg in kwargs:  # Python's parser leaves this to its compiler
-                self.mistake(f"{node.func.id} is given {keyword.arg!r} twice", keyword)
             start, _ = self.span(keyword)
-            kwargs[keyword.arg] = value
             places.append(Place(self.text, start, start + len(keyword.arg), self.key))
+            if keyword.arg in kwargs:  # Python's parser leaves this to its compiler
+                self.mistakes.append(GrammarError(f"{node.func.id} is given {keyword.arg!r} twice", places[-1]))
+            kwargs[keyword.arg] = value
         place = Place(self.text, *self.span(node.func), self.key)
         return Layer(node.func.id, tuple(args), tuple(kwargs.items()), place, tuple(places))
 

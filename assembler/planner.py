@@ -10,103 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import mindspore
 from mindspore import Tensor, mint, nn, ops
 
 from assembler import device
 from assembler.binding import Step, Steps, bind, map_steps, steps_in
-from assembler.cells import cast, first_line, is_ours, make
-from assembler.errors import AssemblerError, LayerFault, RecipeError, ShapeMismatch, raise_all
-from assembler.recipe import Stack, print_value
+from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
+from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch, raise_all
+from assembler.recipe import Stack
 from assembler.registry import Registry
+from assembler.rows import Plan, Row, Spec, Specs, print_specs
 from assembler.settings import Dtype
 
 MAX_TRIAL = 50_000_000
 """Parameters of a layer that is run for real, on zeros, because the meta device lacks one of its operators."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """The shape and dtype of a tensor."""
-
-    shape: tuple[int, ...]
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{print_value(self.shape)} {self.dtype}"
-
-
-Specs: TypeAlias = Spec | tuple["Specs", ...]
-"""What a layer takes or emits: a tensor, or tuples of them."""
-
-
-def print_shape(specs: Specs) -> str:
-    """The shapes alone: ``(4, 8)``, or ``((4, 8), (1, 4, 8))`` for a tuple."""
-    if isinstance(specs, Spec):
-        return print_value(specs.shape)
-    return f"({', '.join(map(print_shape, specs))})"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One layer of a plan.
-
-    Args:
-        path: the layer's name in the model, as in its parameters' names: ``0``, ``3.inner.0``.
-        layer: the layer's name in the registry.
-        arguments: as written, with ``_`` filled in.
-        input: shape and dtype of what reaches it.
-        output: shape and dtype of what it emits.
-        trainable: parameters that training changes. Those of layers inside it are counted in their own rows.
-        other: parameters that it does not, such as the statistics of BatchNorm.
-    """
-
-    path: str
-    layer: str
-    arguments: str
-    input: Specs
-    output: Specs
-    trainable: int
-    other: int
-
-    def __str__(self) -> str:
-        return f"#{self.path} {self.layer}({self.arguments})" if self.arguments else f"#{self.path} {self.layer}"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A recipe resolved.
-
-    Args:
-        steps: what to build, with every argument known.
-        rows: one a layer, in reading order; none if no input shape was given.
-        dtype: of the floating-point parameters.
-    """
-
-    steps: Steps
-    rows: tuple[Row, ...]
-    dtype: Dtype
-
-    @property
-    def output(self) -> Specs:
-        """Shape and dtype of the model's output. Raises IndexError for a plan without rows."""
-        return [row for row in self.rows if "." not in row.path][-1].output
-
-    @property
-    def trainable(self) -> int:
-        """Parameters that training changes."""
-        return sum(row.trainable for row in self.rows)
-
-    @property
-    def other(self) -> int:
-        """Parameters that training does not change."""
-        return sum(row.other for row in self.rows)
-
-
-def plan(stack: Stack, registry: Registry, input: Spec | None = None, dtype: Dtype = "float32") -> Plan:
+def plan(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
     """Resolve a stack: bind every argument and, given an input, find every shape.
 
     Nothing is allocated, except for single layers that the meta device cannot run.
@@ -216,6 +139,7 @@ class _Planner:
         """Plan one layer for the input that reaches it, and emit what it would emit."""
         given = tuple(map(specs_of, inputs))
         taken: Specs = given[0] if len(given) == 1 else given
+        again = path in self.emitted  # one Cell called twice has one set of parameters, and one row
         at = len(self.rows)
         self.rows.append(None)  # a container stands before its layers
         self.infer(step, path, taken)
@@ -223,7 +147,8 @@ class _Planner:
         draft = Row(path, step.layer.name, filled.arguments_text(), taken, (), 0, 0)
         output, trainable, other = self.measure(filled, given, draft)
         row = replace(draft, output=output, trainable=trainable, other=other)
-        self.rows[at] = self.emitted[path] = row
+        self.emitted[path] = row
+        self.rows[at] = None if again else row
         return self.emit(output)
 
     def infer(self, step: Step, path: str, taken: Specs) -> None:
@@ -324,6 +249,9 @@ class _Planner:
         if not is_ours(step):
             said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
             return LayerFault(said, step.layer.place)
+        if lacks_kernel(error):
+            said = f"{draft} cannot be planned: the meta device and the CPU lack an operator: {first_line(error)}"
+            return DeviceError(said, step.layer.place)
         wants = self.wants(step, draft.input, error) or f"does not accept it: {first_line(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
 
@@ -332,8 +260,10 @@ class _Planner:
         parent, _, index = draft.path.rpartition(".")
         before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
         if before in self.emitted:
-            return f"{self.emitted[before]} emits {print_any(draft.input)}"
-        return f"#{parent} passes on {print_any(draft.input)}" if parent else f"the input is {print_any(draft.input)}"
+            return f"{self.emitted[before]} emits {print_specs(draft.input)}"
+        return (
+            f"#{parent} passes on {print_specs(draft.input)}" if parent else f"the input is {print_specs(draft.input)}"
+        )
 
     def wants(self, step: Step, taken: Specs, error: Exception) -> str | None:
         """``wants (…, 8)``, if an argument that can be inferred differs from what the input has there."""
@@ -341,16 +271,15 @@ class _Planner:
             return None
         for name, axis in step.entry.infer.items():
             wanted = step.arguments.get(name)
-            if not isinstance(axis, int) or not isinstance(wanted, int) or not -len(taken.shape) <= axis < len(taken.shape):
+            if (
+                not isinstance(axis, int)
+                or not isinstance(wanted, int)
+                or not -len(taken.shape) <= axis < len(taken.shape)
+            ):
                 continue
             if taken.shape[axis] != wanted:
                 return f"wants (…, {wanted})" if axis == -1 else f"wants {wanted} on axis {axis} ({first_line(error)})"
         return None
-
-
-def print_any(specs: Specs) -> str:
-    """Shape and dtype of a tensor, or the shapes of a tuple."""
-    return str(specs) if isinstance(specs, Spec) else f"a tuple {print_shape(specs)}"
 
 
 def specs_of(value: Any) -> Specs:

@@ -116,7 +116,7 @@ def _windows(x: Array, kernel: tuple[int, ...], arguments: Arguments, fill: floa
     spans = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
     padding = _padding(x.shape[2:], spans, stride, arguments)
     x = np.pad(x, [(0, 0), (0, 0), *padding], constant_values=fill)
-    seen = np.lib.stride_tricks.sliding_window_view(x, spans, axis=(2, 3))
+    seen = np.lib.stride_tricks.sliding_window_view(x, tuple(spans), axis=(2, 3))  # type: ignore[call-overload]
     return seen[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
 
 

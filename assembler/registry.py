@@ -13,8 +13,16 @@ from typing import Any, TypeVar, overload
 
 import yaml
 
-from assembler.errors import AssemblerError, BadTarget, DuplicateLayer, Place, RegistryError, UnknownLayer
-from assembler.errors import raise_all, suggestion
+from assembler.errors import (
+    AssemblerError,
+    BadTarget,
+    DuplicateLayer,
+    Place,
+    RegistryError,
+    UnknownLayer,
+    raise_all,
+    suggestion,
+)
 from assembler.grammar import parse
 from assembler.recipe import Layer, Verbatim
 from assembler.settings import EntrySettings, read
@@ -85,7 +93,9 @@ class Entry:
         try:
             return _read_signature(self.signature)
         except AssemblerError as mistake:
-            raise RegistryError(f"cannot read the signature {self.signature!r}: {mistake.message}", self.place) from None
+            raise RegistryError(
+                f"cannot read the signature {self.signature!r}: {mistake.message}", self.place
+            ) from None
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
@@ -309,7 +319,9 @@ def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
     else:
         import tomli as tomllib
     folder = (folder or Path.cwd()).resolve()
-    file = next((path / "pyproject.toml" for path in (folder, *folder.parents) if (path / "pyproject.toml").exists()), None)
+    file = next(
+        (path / "pyproject.toml" for path in (folder, *folder.parents) if (path / "pyproject.toml").exists()), None
+    )
     if file is None:
         return ()
     try:

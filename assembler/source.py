@@ -38,15 +38,25 @@ class Sources:
         if not place.key or place.label is not None:
             return place
         for override in self.overrides:
-            name = re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0]
-            if place.key == name or place.key.startswith((f"{name}.", f"{name}[")):
+            if _lies_in(place.key, _name(override)):
                 return replace(place, label=f"override {override}")
         for prefix in sorted(self.files, key=len, reverse=True):
-            if not prefix or place.key == prefix or place.key.startswith((f"{prefix}.", f"{prefix}[")):
+            if not prefix or _lies_in(place.key, prefix):
                 found = locate_in_file(self.files[prefix], place.key[len(prefix) :].lstrip("."), place)
                 if found:
                     return found
+        for override in self.overrides:  # the key exists only because something inside it was added
+            if _lies_in(_name(override), place.key):
+                return replace(place, label=f"override {override}")
         return place
+
+
+def _name(override: str) -> str:
+    return re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0]
+
+
+def _lies_in(key: str, outer: str) -> bool:
+    return key == outer or key.startswith((f"{outer}.", f"{outer}["))
 
 
 def locate_in_file(file: Path, key: str, place: Place) -> Place | None:

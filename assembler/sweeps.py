@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -58,16 +59,7 @@ def job(config: DictConfig) -> int:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    overrides = list(hydra.overrides.task)
-    sources = sources_of(hydra)
-    try:
-        code = tasks.run(plain(config), folder, sources, overrides)
-    except AssemblerError as error:  # the configuration has holes
-        code = 2
-        message = str(sources.tell(error))
-        print(message, file=sys.stderr)
-        record = {"version": 1, "status": "error", "overrides": overrides, "error": message, "started": _now()}
-        write_text(folder / "result.json", json.dumps(record, indent=1) + "\n")
+    code = tasks.run(lambda: plain(config), folder, sources_of(hydra), overrides_of(hydra))
     _codes.append(code)
     return code
 
@@ -82,12 +74,13 @@ def plain(config: DictConfig) -> dict[str, Any]:
     Raises:
         SettingsError, Mistakes: values that are still ``???``, and interpolations that lead nowhere.
     """
-    missing = [
-        SettingsError(f"{key} has no value yet; give it one, such as {_example(key)}", Place(key=key))
-        for key in sorted(OmegaConf.missing_keys(config))
-    ]
-    raise_all(missing)
     try:
+        raise_all(
+            [
+                SettingsError(f"{key} has no value yet; give it one, such as {_example(key)}", Place(key=key))
+                for key in sorted(OmegaConf.missing_keys(config))
+            ]
+        )
         data = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise SettingsError(_first(error), Place(key=str(error.full_key or ""))) from None
@@ -103,9 +96,19 @@ def _example(key: str) -> str:
     return examples.get(key, f"{key}=VALUE")
 
 
+def overrides_of(hydra: Any) -> list[str]:
+    """What the command line changed, as typed: an interpolation in it stays as it is."""
+    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    assert isinstance(overrides, list)
+    return [str(override) for override in overrides]
+
+
 def sources_of(hydra: Any) -> Sources:
-    """Which file fills which key, by Hydra's own record of its choices."""
-    folders = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
+    """Which file fills which key, by Hydra's own record of its choices, and which overrides set values.
+
+    A choice of a group is told by the file that was chosen, but for the device, whose file only repeats the choice.
+    """
+    folders = [folder for source in hydra.runtime.config_sources if (folder := _folder(source.schema, source.path))]
     files: dict[str, Path] = {}
     for group, choice in hydra.runtime.choices.items():
         for name in choice if isinstance(choice, list | tuple) or OmegaConf.is_list(choice) else [choice]:
@@ -116,7 +119,17 @@ def sources_of(hydra: Any) -> Sources:
     primary = _first_file(folders, f"{hydra.job.config_name}.yaml")
     if primary:
         files[""] = primary
-    return Sources(files, list(hydra.overrides.task))
+    groups = {*hydra.runtime.choices} - {"device"}
+    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
+    return Sources(files, values)
+
+
+def _folder(schema: str, path: str) -> Path | None:
+    """The folder of one of Hydra's sources; None for those that are not on the disk."""
+    if schema == "file":
+        return Path(path)
+    spec = find_spec(path.replace("/", ".")) if schema == "pkg" else None
+    return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
 
 
 def _first_file(folders: Sequence[Path], name: str) -> Path | None:
@@ -169,32 +182,33 @@ def _explain_missing(error: MissingConfigException) -> str:
 
 
 def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
-    said = _first(error)
-    if match := re.search(r"Could not override '([^']+)'", str(error)):
+    if isinstance(error, OverrideParseException):
+        name, _, value = error.override.partition("=")
+        bare = value.strip("'\"")
+        return (
+            f"override {error.override}: Hydra cannot read this value. A text with parentheses, commas or braces "
+            f"""needs double quotes inside single ones: '{name}="{bare}"'"""
+        )
+    if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
         return _explain_key(match[1], arguments)
-    for argument in arguments:
-        if argument in said and re.search(r"[(+]", argument.partition("=")[2]):
-            name, _, value = argument.partition("=")
-            return (
-                f"{argument}: Hydra reads this as a call. Put the value in double quotes inside single quotes: "
-                f"""'{name}="{value.strip(chr(34) + chr(39))}"'"""
-            )
-    return said
+    return _first(error)
 
 
 def _explain_key(key: str, arguments: Sequence[str]) -> str:
     name = key.partition("@")[0]
-    override = next((argument for argument in arguments if argument.startswith(f"{name}=")), name)
+    override = next((argument for argument in arguments if argument.lstrip("+~").startswith(f"{name}=")), name)
     model: Any = Settings
-    *parents, last = name.split(".")
-    for parent in parents:
-        field = getattr(model, "model_fields", {}).get(parent)
-        model = field.annotation if field else None
-    known = list(getattr(model, "model_fields", {}))
-    if last in known or not known:
-        return f"{override}: {name} is not in this configuration yet; write +{override} to add it"
-    instead = suggestion(last, known) or f" Known here: {', '.join(known)}."
-    return f"{override}: unknown key {last!r}.{instead}"
+    for part in name.split("."):
+        known = list(getattr(model, "model_fields", {}))
+        if part not in known:
+            break
+        model = model.model_fields[part].annotation
+    else:
+        known = []
+    if not known:
+        return f"override {override}: {name} is not in this configuration yet; write +{override} to add it"
+    instead = suggestion(part, known) or f" Known here: {', '.join(known)}."
+    return f"override {override}: unknown key {part!r}.{instead}"
 
 
 def _first(error: BaseException) -> str:
@@ -204,7 +218,7 @@ def _first(error: BaseException) -> str:
 # ---- many runs
 
 
-class SweepTable(Callback):  # type: ignore[misc]
+class SweepTable(Callback):
     """Closes a multirun: a table of all jobs on the terminal and in ``sweep.csv``."""
 
     def __init__(self) -> None:

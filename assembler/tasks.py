@@ -5,26 +5,28 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from assembler.errors import AssemblerError, LayerFault, Place, SettingsError, flatten, raise_all
+from assembler import errors
+from assembler.errors import AssemblerError, InternalError, LayerFault, Place, SettingsError, flatten, raise_all
 from assembler.files import write_text
 from assembler.grammar import parse_stack
 from assembler.registry import LAYERS, Registry, trusted_by_project
-from assembler.settings import RecipeSettings, Settings, read
+from assembler.settings import Settings, read
 from assembler.source import Sources
 
 if TYPE_CHECKING:
     from mindspore import Tensor
 
-    from assembler.checks import Outcome
+    from assembler.checks import Outcome, Subject
     from assembler.device import Device
-    from assembler.planner import Plan
+    from assembler.rows import Plan
 
 PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
@@ -122,6 +124,7 @@ def registry_of(settings: Settings) -> Registry:
 
 def wanted_checks(settings: Settings) -> dict[str, tuple[Mapping[str, Any] | None, str]]:
     """Check → arguments and where they stand: the group's, and the recipe's own, which come first in a clash."""
+    wanted: dict[str, tuple[Mapping[str, Any] | None, str]]
     wanted = {name: (arguments, f"checks.run.{name}") for name, arguments in settings.checks.run.items()}
     if settings.checks.own:
         own = settings.recipe.checks.items()
@@ -156,7 +159,7 @@ def make_input(settings: Settings) -> Tensor:
     else:
         assert said.shape is not None
         generator = np.random.default_rng(settings.seed)
-        draw = {
+        draw: dict[str, Callable[[tuple[int, ...]], Any]] = {
             "uniform": lambda shape: generator.uniform(said.low, said.high, shape),
             "normal": generator.standard_normal,
             "integers": lambda shape: generator.integers(int(said.low), int(said.high), shape),
@@ -168,7 +171,7 @@ def make_input(settings: Settings) -> Tensor:
     return Tensor(values.astype(via), as_dtype(dtype))
 
 
-def call(subject: Any) -> None:
+def call(subject: Subject) -> None:
     """Run the model once, so that a layer that raises is told as such and not as a failed check.
 
     Raises:
@@ -183,11 +186,13 @@ def call(subject: Any) -> None:
         raise blame(subject, error) from error
 
 
-def run(config: Mapping[str, Any], folder: Path, sources: Sources, overrides: Sequence[str]) -> int:
+def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources, overrides: Sequence[str]) -> int:
     """Do what a configuration says, print it, and leave ``result.json`` and ``recipe.yaml`` in a folder.
 
+    Nothing is raised, so that one job of a sweep does not stop the others.
+
     Args:
-        config: the composed configuration as plain data.
+        compose: gives the composed configuration as plain data; it may raise what is wrong with it.
         folder: where to write; it must exist.
         sources: where the configuration came from, for messages.
         overrides: what the command line changed, for the record.
@@ -195,72 +200,84 @@ def run(config: Mapping[str, Any], folder: Path, sources: Sources, overrides: Se
     Returns:
         The exit code.
     """
-    from assembler.views import record, summary
-
     result = Result()
     started = datetime.now(timezone.utc)
-    fault = ""
+    config: Mapping[str, Any] = {}
     try:
+        config = compose()
         result.settings = read(Settings, config)
         check(result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
-        fault = "".join(traces(error))
-    console, errors = summary.make_console(), summary.make_console(stderr=True)
+    except Exception as error:
+        result.error = InternalError(
+            f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
+        )
+        result.error.__cause__ = error
+    show(result)
+    leave(result, config, folder, {"started": started.isoformat(timespec="seconds"), "overrides": list(overrides)})
+    return result.code
+
+
+def show(result: Result) -> None:
+    """Print what a run found: tables to the standard output, a mistake to the standard error."""
+    from assembler.views import summary
+
+    console = summary.make_console()
     if result.planned is not None and result.settings is not None:
         summary.print_plan(console, result.settings.recipe.name, result.planned)
-        if result.device is not None and result.error is None:
-            console.print(
-                f"on {result.device.got} ({result.device.why}), {result.settings.mode} mode, "
-                f"{result.settings.dtype}, seed {result.settings.seed}"
-            )
-    if result.error is None:
-        summary.print_outcomes(console, result.outcomes)
-    else:
-        print_error(errors, fault, result.error)
+    if result.error is not None:
+        summary.make_console(stderr=True).out(told(result.error), highlight=False)
+        return
+    assert result.settings is not None
+    assert result.device is not None
+    settings, device = result.settings, result.device
+    console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
+    summary.print_outcomes(console, result.outcomes)
+
+
+def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
+    """Write ``result.json`` and, if there is a plan, ``recipe.yaml``."""
+    from assembler.views import record
+
     data = {
         "version": record.VERSION,
         "status": result.status,
-        "started": started.isoformat(timespec="seconds"),
-        "overrides": list(overrides),
-        "recipe": config.get("recipe"),
-        "mode": config.get("mode"),
-        "seed": config.get("seed"),
-        "dtype": config.get("dtype"),
+        **about,
+        **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
         "plan": record.plan_record(result.planned) if result.planned else None,
         "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
-        "error": None if result.error is None else f"{fault}{result.error}",
+        "error": told(result.error) if result.error else None,
         "seconds": result.seconds,
     }
     write_text(folder / "result.json", json.dumps(record.plain(data), indent=1, allow_nan=False) + "\n")
     if result.planned is not None and result.settings is not None:
         write_text(folder / "recipe.yaml", record.recipe_text(result.settings.recipe, result.planned))
-    return result.code
 
 
-def print_error(console: Any, fault: str, error: AssemblerError) -> None:
-    """The traceback of a fault inside a layer, if it is one, and the message."""
-    console.out(f"{fault}{error}", highlight=False)
+def told(error: AssemblerError) -> str:
+    """A mistake as a person reads it: the message, after the tracebacks of faults inside layers."""
+    return f"{''.join(traces(error))}{error}"
 
 
 def traces(error: AssemblerError) -> Iterator[str]:
-    """The original tracebacks of the faults inside layers, from the layer's own line on."""
+    """The original tracebacks of faults; of those inside layers, from the layer's own line on."""
     for mistake in flatten([error]):
-        if isinstance(mistake, LayerFault) and mistake.__cause__ is not None:
-            cause = mistake.__cause__
-            frames = cause.__traceback__
-            engine = (str(Path(__file__).parent), _mindspore_folder())
-            while frames is not None and frames.tb_frame.f_code.co_filename.startswith(engine):
-                frames = frames.tb_next
-            yield from traceback.format_exception(type(cause), cause, frames or cause.__traceback__, chain=False)
+        cause = mistake.__cause__
+        if cause is None or not isinstance(mistake, LayerFault | InternalError):
+            continue
+        frames = cause.__traceback__
+        if isinstance(mistake, LayerFault):
+            frames = _from_the_layer_on(frames) or frames
+        yield from traceback.format_exception(type(cause), cause, frames, chain=False)
 
 
-def _mindspore_folder() -> str:
+def _from_the_layer_on(frames: TracebackType | None) -> TracebackType | None:
     import mindspore
 
-    return str(Path(mindspore.__file__).parent)
-
-
-__all__ = ["FAILED", "PASSED", "WRONG", "RecipeSettings", "Result", "check", "run"]
+    engine = tuple(str(Path(str(module.__file__)).parent) for module in (errors, mindspore, traceback))
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(engine):
+        frames = frames.tb_next
+    return frames

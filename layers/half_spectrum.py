@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 
@@ -20,7 +21,8 @@ class HalfSpectrum(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (..., n) to (..., 2 (n // 2 + 1))."""
-        spectrum = ops.rfft(x.astype("float32"))
+        wide = x.astype(mindspore.float32) if x.dtype == mindspore.float16 else x
+        spectrum = ops.rfft(wide)
         return ops.concat((ops.real(spectrum), ops.imag(spectrum)), -1).astype(x.dtype)
 
 

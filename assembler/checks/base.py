@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from assembler import device
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
-from assembler.planner import Plan
+from assembler.rows import Plan
 from assembler.settings import Dtype, Mode, read
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

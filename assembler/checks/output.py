@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from assembler.checks.base import Array, Outcome, check, difference
-from assembler.planner import Plan, Spec, print_shape
 from assembler.recipe import print_value
+from assembler.rows import Plan, Spec, print_shape
 
 
 @check
@@ -41,4 +41,6 @@ def output(
         return Outcome("output", False, measured, bound, f"the expected values have shape {print_value(wanted.shape)}")
     bound_value = 16 * resolution * magnitude if atol is None else atol
     apart = difference([output], [wanted])
-    return Outcome("output", apart <= bound_value, f"{measured}, values off by {apart:.3g}", f"{bound}, {bound_value:.3g}")
+    return Outcome(
+        "output", apart <= bound_value, f"{measured}, values off by {apart:.3g}", f"{bound}, {bound_value:.3g}"
+    )

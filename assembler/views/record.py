@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from platform import python_version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from assembler.checks.base import Outcome
-from assembler.planner import Plan, Row, Spec, Specs
+from assembler.rows import Plan, Row, Spec, Specs
 from assembler.settings import RecipeSettings
+
+if TYPE_CHECKING:
+    from assembler.checks.base import Outcome
 
 VERSION = 1
 """Of the form of ``result.json``. It rises when a key changes its meaning or goes."""

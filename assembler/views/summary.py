@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assembler.checks.base import Outcome
-from assembler.planner import Plan, Row, Spec, Specs, print_shape
+from assembler.rows import Plan, Row, Spec, Specs, print_shape
+
+if TYPE_CHECKING:
+    from assembler.checks.base import Outcome
 
 MAX_ROWS = 60
 """Rows of the layer table; of a longer one the middle is left out. ``result.json`` has them all."""
@@ -42,7 +44,8 @@ def print_plan(console: Console, title: str, planned: Plan) -> None:
             _add(table, row)
     console.print(table)
     other = f", {planned.other:,} other" if planned.other else ""
-    console.print(f"{len(rows)} layers, {planned.trainable:,} trainable parameters{other}")
+    layers = "1 layer" if len(rows) == 1 else f"{len(rows)} layers"
+    console.print(f"{layers}, {planned.trainable:,} trainable parameters{other}")
 
 
 def _add(table: Table, row: Row) -> None:

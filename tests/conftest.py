@@ -1,0 +1,53 @@
+"""Fixtures. MindSpore is prepared once, as a run does it."""
+
+import os
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from assembler import device
+from assembler.settings import DeviceSettings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared_device():
+    device.prepare(device.pick(DeviceSettings()))
+
+
+@dataclass
+class Run:
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Call run.py in this process, in an empty working directory; the run folder is ``run`` or ``sweep`` there."""
+    monkeypatch.chdir(tmp_path)
+    # A test's own layers are imported from its working directory, and forgotten with it.
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
+        where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"
+        extra = [] if "--help" in arguments else [where]
+        monkeypatch.setattr(sys, "argv", [str(script), *arguments, *extra])
+        monkeypatch.setitem(os.environ, "HYDRA_FULL_ERROR", "")
+        GlobalHydra.instance().clear()
+        from assembler import sweeps
+
+        monkeypatch.setattr(sweeps, "_codes", [])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(script), run_name="__main__")
+        printed = capfd.readouterr()
+        return Run(stop.value.code, printed.out, printed.err, tmp_path / ("sweep" if "-m" in arguments else "run"))
+
+    return call
