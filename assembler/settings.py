@@ -124,7 +124,7 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> lis
     for item in error.errors(include_url=False):
         names, owner = _walk(model, item["loc"])
         where = _join(key, names)
-        if where in seen:
+        if any(known == where or known.startswith(f"{where}[") for known in seen):
             continue
         seen[where] = SettingsError(_say(item, names, owner), Place(key=where))
     return list(seen.values())
@@ -189,6 +189,8 @@ _MUST = {
     "model_type": "must be a mapping",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
+    "too_short": "must have at least {min_length} item",
+    "too_long": "must have at most {max_length} items",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
 }

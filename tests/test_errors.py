@@ -56,7 +56,9 @@ def test_suggestion_names_close_neighbours_whatever_their_case(name, said):
 
 
 def test_the_tree_at_the_top_of_the_file_is_the_tree():
-    kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    kinds = {
+        name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
+    }
     for name, kind in kinds.items():
         line = next(line for line in errors.__doc__.splitlines() if line.strip(" │├└─").split(" ")[0] == name)
         depth = len(line[: line.index(name)]) // 4 - 1

@@ -73,7 +73,10 @@ REFUSES = [
     ("A(not B)", "s:3: 'not' is not part of the recipe language\n    A(not B)\n      ^^^^^"),
     ("A @ B", "s:1: '@' is not part of the recipe language\n    A @ B\n    ^^^^^"),
     ("lambda: A", "s:1: lambda is not part of the recipe language\n    lambda: A\n    ^^^^^^^^^"),
-    ("[A for A in B]", "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^"),
+    (
+        "[A for A in B]",
+        "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
+    ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
     ("Ä + B.c", "s:5: a dot is not part of the recipe language\n    Ä + B.c\n        ^^^"),
     ("A +\nB.c", "s:5: a dot is not part of the recipe language\n    B.c\n    ^^^"),

@@ -88,10 +88,26 @@ class Subject:
         """The distance from 1 to the next number of the run's dtype: what one rounding may cost, relatively."""
         return 2.0**-7 if self.dtype == "bfloat16" else float(np.finfo(self.dtype).eps)
 
-    @property
+    @cached_property
     def magnitude(self) -> float:
-        """The largest finite absolute value of the input and the output: what rounding scales with."""
-        return max(largest(self.input_array), *map(largest, self.outputs))
+        """The largest finite absolute value of the input and of what any layer emits: what rounding scales with.
+
+        Found by one more call in PyNative mode, with hooks.
+        """
+        found = [largest(self.input_array), *map(largest, self.outputs)]
+
+        def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
+            found.extend(largest(device.as_array(tensor)) for tensor in _tensors(output))
+
+        cells = dict(self.model.cells_and_names())
+        layers = [cells[row.path] for row in self.planned.rows if row.path in cells]
+        handles = [cell.register_forward_hook(note) for cell in layers]
+        try:
+            self.outputs_in("pynative")
+        finally:
+            for handle in handles:
+                handle.remove()
+        return max(found)
 
 
 def largest(array: Array) -> float:
@@ -133,7 +149,7 @@ class Check:
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
 
 
-GIVEN = ("subject", "model", "planned", "input_array", "output", "outputs", "resolution", "magnitude")
+GIVEN = ("subject", "model", "planned", "input_array", "output", "outputs", "resolution")
 """The attributes of :class:`Subject` that a check may name as parameters."""
 
 CHECKS: dict[str, Check] = {}

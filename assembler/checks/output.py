@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from assembler.checks.base import Array, Outcome, check, difference
+from assembler.checks.base import Array, Outcome, Subject, check, difference
 from assembler.recipe import print_value
 from assembler.rows import Plan, Spec, print_shape
 
@@ -13,8 +13,7 @@ from assembler.rows import Plan, Spec, print_shape
 def output(
     output: Array,
     planned: Plan,
-    resolution: float,
-    magnitude: float,
+    subject: Subject,
     shape: list[int] | None = None,
     dtype: str | None = None,
     values: Any = None,
@@ -22,7 +21,7 @@ def output(
 ) -> Outcome:
     """Whether the output has this shape, dtype and these values; by default, the shape and dtype of the plan.
 
-    Values may differ by ``atol``, by default 16 roundings at the largest magnitude of input and output.
+    Values may differ by ``atol``, by default 16 roundings at the largest magnitude that any layer emits.
     """
     promised = planned.output
     while not isinstance(promised, Spec):
@@ -39,7 +38,7 @@ def output(
     wanted = np.asarray(values, dtype=np.float64)
     if wanted.shape != wanted_shape:
         return Outcome("output", False, measured, bound, f"the expected values have shape {print_value(wanted.shape)}")
-    bound_value = 16 * resolution * magnitude if atol is None else atol
+    bound_value = 16 * subject.resolution * subject.magnitude if atol is None else atol
     apart = difference([output], [wanted])
     return Outcome(
         "output", apart <= bound_value, f"{measured}, values off by {apart:.3g}", f"{bound}, {bound_value:.3g}"

@@ -1,0 +1,118 @@
+import os
+import subprocess
+import sys
+
+import mindspore
+import numpy as np
+import pytest
+
+from assembler import device
+from assembler.device import Device
+from assembler.errors import DeviceError
+from assembler.settings import DeviceSettings
+
+
+@pytest.fixture
+def present(monkeypatch):
+    """Pretend that the machine has these targets."""
+
+    def pretend(*targets):
+        monkeypatch.setattr(device, "why_absent", lambda target: None if target in targets else "not there")
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("targets", "got"),
+    [(("cpu",), "cpu"), (("cpu", "gpu"), "gpu"), (("cpu", "ascend"), "ascend"), (("cpu", "gpu", "ascend"), "ascend")],
+)
+def test_auto_takes_the_best_there_is(present, targets, got):
+    present(*targets)
+    assert device.pick(DeviceSettings()).got == got
+
+
+def test_auto_says_why(present):
+    present("cpu")
+    assert device.pick(DeviceSettings()).why == "MindSpore 2.10.0 finds no Ascend and no GPU"
+    present("cpu", "gpu")
+    assert device.pick(DeviceSettings()).why == "MindSpore 2.10.0 finds no Ascend"
+    present("cpu", "gpu", "ascend")
+    assert device.pick(DeviceSettings()).why == "the best of all"
+
+
+def test_what_is_asked_for_is_taken_if_it_is_there(present):
+    present("cpu", "gpu", "ascend")
+    assert device.pick(DeviceSettings(target="gpu")) == Device("gpu", "gpu", "as asked")
+
+
+def test_error_when_it_is_absent(present):
+    present("cpu")
+    with pytest.raises(DeviceError) as error:
+        device.pick(DeviceSettings(target="gpu"))
+    assert str(error.value) == (
+        "device.target: GPU is absent: not there. Present: cpu. Use device=auto, or device.fallback=true to go on "
+        "without it."
+    )
+
+
+def test_fallback_goes_on_and_records_it(present):
+    present("cpu", "gpu")
+    assert device.pick(DeviceSettings(target="ascend", fallback=True)) == Device(
+        "ascend", "gpu", "Ascend is absent: not there", fell_back=True
+    )
+
+
+def test_this_machine_is_told_apart():
+    assert device.why_absent("cpu") is None
+    assert "without GPU support" in device.why_absent("gpu") or "finds no GPU" in device.why_absent("gpu")
+
+
+def test_error_when_the_process_is_at_work_on_another_device(monkeypatch):
+    monkeypatch.setattr(device, "_done", [])
+    with pytest.raises(DeviceError, match=r"this process already works on CPU; (GPU|Ascend) needs a new one"):
+        device.prepare(Device("gpu", "gpu", ""))
+
+
+def test_preparing_twice_changes_nothing():
+    device.prepare(Device("cpu", "cpu", ""))
+    device.prepare(Device("auto", "cpu", ""))
+
+
+def test_the_mode_is_restored_even_after_an_error():
+    before = mindspore.get_context("mode")
+    with pytest.raises(KeyError), device.mode("graph"):
+        assert mindspore.get_context("mode") == mindspore.GRAPH_MODE
+        raise KeyError
+    assert mindspore.get_context("mode") == before
+
+
+def test_generators_are_left_untouched():
+    device.seed(3)
+    expected = np.random.rand(), mindspore.ops.randn(2).asnumpy().tolist()
+    device.seed(3)
+    with device.untouched_generators():
+        np.random.rand(7)
+        mindspore.ops.randn(5)
+    assert (np.random.rand(), mindspore.ops.randn(2).asnumpy().tolist()) == expected
+
+
+def test_bfloat16_is_refused_on_the_cpu_only():
+    device.require_dtype("bfloat16", Device("gpu", "gpu", ""))
+    device.require_dtype("float16", Device("cpu", "cpu", ""))
+    with pytest.raises(DeviceError, match="no bfloat16 matrix multiplication on the CPU"):
+        device.require_dtype("bfloat16", Device("cpu", "cpu", ""))
+
+
+def test_looking_for_devices_prints_nothing():
+    code = (
+        "from assembler import device\n"
+        "from assembler.settings import DeviceSettings\n"
+        "print(device.pick(DeviceSettings()).got)\n"
+        "try: device.pick(DeviceSettings(target='ascend'))\n"
+        "except device.DeviceError: print('absent')\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GLOG_v"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert (done.stdout, done.stderr) == ("cpu\nabsent\n", "")

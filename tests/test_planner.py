@@ -1,0 +1,228 @@
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from assembler import device
+from assembler.binding import bind
+from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, RecipeError, ShapeMismatch
+from assembler.grammar import parse
+from assembler.planner import plan
+from assembler.registry import Registry
+from assembler.rows import Spec, print_shape
+
+REGISTRY = Registry(shipped=True)
+
+
+@REGISTRY.register
+class Raises(nn.Cell):
+    def construct(self, x):
+        raise KeyError("inside")
+
+
+@REGISTRY.register
+class FailsToBeMade(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        raise KeyError("in the constructor")
+
+
+@REGISTRY.register
+class Twice(nn.Cell):
+    """Calls one layer on its input and on the halves of it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def construct(self, x):
+        return self.inner(self.inner(x))
+
+
+@REGISTRY.register
+class Hidden(nn.Cell):
+    """A container that meta cannot run: it looks at values."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def construct(self, x):
+        return self.inner(x) if float(x.asnumpy().sum()) == 0 else x
+
+
+def planned(text, shape=(4, 8), dtype="float32"):
+    return plan(parse(text), REGISTRY, Spec(shape, dtype))
+
+
+def table(text, shape=(4, 8), dtype="float32"):
+    rows = planned(text, shape, dtype).rows
+    return [(row.path, row.layer, row.arguments, print_shape(row.output), row.trainable, row.other) for row in rows]
+
+
+def test_a_plan_has_a_row_for_each_layer():
+    assert table("Conv2d(_, 8, 3) + BatchNorm2d(_) + ReLU + Flatten + Dense(_, 10)", (2, 3, 4, 4)) == [
+        ("0", "Conv2d", "3, 8, 3", "(2, 8, 4, 4)", 3 * 8 * 9, 0),
+        ("1", "BatchNorm2d", "8", "(2, 8, 4, 4)", 16, 16),
+        ("2", "ReLU", "", "(2, 8, 4, 4)", 0, 0),
+        ("3", "Flatten", "", "(2, 128)", 0, 0),
+        ("4", "Dense", "128, 10", "(2, 10)", 1290, 0),
+    ]
+
+
+def test_a_container_stands_before_its_layers_and_paths_are_those_of_parameters():
+    assert [row[:2] for row in table("Residual(Dense(_, 8) + Residual(Dense(8, 8)))")] == [
+        ("0", "Residual"),
+        ("0.inner.0", "Dense"),
+        ("0.inner.1", "Residual"),
+        ("0.inner.1.inner", "Dense"),
+    ]
+
+
+def test_repeated_layers_infer_each_for_itself():
+    assert [row[2] for row in table("2 * Dense(_, 16)")] == ["8, 16", "16, 16"]
+
+
+def test_inference_works_inside_a_container_of_somebody_elses():
+    assert table("Twice(Dense(_, 8))") == [
+        ("0", "Twice", "…", "(4, 8)", 0, 0),
+        ("0.inner", "Dense", "8, 8", "(4, 8)", 72, 0),
+    ]
+
+
+def test_error_when_one_layer_would_infer_two_sizes():
+    with pytest.raises(ShapeMismatch) as error:
+        planned("Twice(Dense(_, 5))")
+    assert error.value.message == "#0.inner Dense is used twice and infers 'in_channels' as 8 and as 5"
+
+
+def test_a_container_that_meta_cannot_run_is_run_on_zeros():
+    assert table("Hidden(Dense(_, 5) + ReLU)") == [
+        ("0", "Hidden", "…", "(4, 5)", 0, 0),
+        ("0.inner.0", "Dense", "8, 5", "(4, 5)", 45, 0),
+        ("0.inner.1", "ReLU", "", "(4, 5)", 0, 0),
+    ]
+
+
+def test_the_resolved_steps_bind_to_the_same_plan():
+    first = planned("Residual(Dense(_, 8) + ReLU) + 2 * Dense(_, 16)")
+    text = first.steps.text()
+    assert "_" not in text
+    assert planned(text).rows == first.rows
+
+
+def test_nothing_is_allocated():
+    rows = table("3 * Dense(_, 1000000)", (4, 1_000_000))
+    assert sum(row[4] for row in rows) == 3 * (10**12 + 10**6)
+
+
+def test_planning_leaves_random_numbers_and_the_mode_alone():
+    device.seed(1)
+    expected = np.random.rand()
+    device.seed(1)
+    with device.mode("graph"):
+        planned("Dense(8, 8) + TransformerEncoderLayer(8, 2)", (2, 4, 8))
+        assert mindspore.get_context("mode") == mindspore.GRAPH_MODE
+    assert np.random.rand() == expected
+
+
+def test_a_tuple_is_planned_and_told():
+    assert table("LSTM(_, 6)", (2, 5, 8))[0][3] == "((2, 5, 6), ((1, 5, 6), (1, 5, 6)))"
+    with pytest.raises(ShapeMismatch) as error:
+        planned("LSTM(8, 6) + Dense(6, 2)", (2, 5, 8))
+    assert error.value.message.startswith(
+        "#0 LSTM(8, 6) emits a tuple ((2, 5, 6), ((1, 5, 6), (1, 5, 6))); #1 Dense(6, 2) does not accept it: "
+    )
+
+
+SHAPES = [
+    ("Dense(9, 1)", (4, 8), "the input is (4, 8) float32; #0 Dense(9, 1) wants (…, 9)"),
+    ("Dense(8, 64) + ReLU + Dense(8, 10)", (4, 8), "#1 ReLU emits (4, 64) float32; #2 Dense(8, 10) wants (…, 8)"),
+    ("Residual(Dense(8, 4) + Dense(5, 8))", (4, 8),
+     "#0.inner.0 Dense(8, 4) emits (4, 4) float32; #0.inner.1 Dense(5, 8) wants (…, 5)"),
+    ("Residual(Dense(5, 8))", (4, 8), "#0 passes on (4, 8) float32; #0.inner Dense(5, 8) wants (…, 5)"),
+    ("Conv2d(4, 8, 3)", (1, 3, 8, 8), "the input is (1, 3, 8, 8) float32; #0 Conv2d(4, 8, 3) wants 4 on axis 1 ("),
+    ("Conv2d(3, 8, 3)", (1, 3), "the input is (1, 3) float32; #0 Conv2d(3, 8, 3) does not accept it: "),
+    ("Residual(Dense(8, 4))", (4, 8), "the input is (4, 8) float32; #0 Residual(…) does not accept it: "),
+    ("Conv2d(_, 8, 3)", (4,),
+     "the input is (4,) float32; #0 Conv2d(_, 8, 3) cannot infer 'in_channels' from axis 1 of it"),
+    ("TransformerEncoderLayer(10, 2)", (2, 5, 8), "the input is (2, 5, 8) float32; #0 TransformerEncoderLayer(10, 2) "
+                                                   "wants (…, 10)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shape", "message"), SHAPES)
+def test_error_of_a_shape_names_the_edge(text, shape, message):
+    with pytest.raises(ShapeMismatch) as error:
+        planned(text, shape)
+    assert error.value.message.startswith(message)
+    assert "\n" not in error.value.message
+
+
+def test_error_of_a_shape_shows_the_layer():
+    with pytest.raises(ShapeMismatch) as error:
+        plan(parse("ReLU + Dense(9, 1)", "s"), REGISTRY, Spec((4, 8), "float32"))
+    assert str(error.value) == (
+        "s:8: #0 ReLU emits (4, 8) float32; #1 Dense(9, 1) wants (…, 9)\n    ReLU + Dense(9, 1)\n           ^^^^^"
+    )
+
+
+def test_error_of_values_tells_every_constructor():
+    with pytest.raises(AssemblerError) as error:
+        planned("Dense('a', 4) + Residual(Dense(4, 4, has_bias='no')) + Dense(4, 4, weight_init='nope')")
+    assert [mistake.message for mistake in error.value.mistakes] == [
+        "Dense('a', 4) cannot be made: For 'Dense', the 'in_channels' must be int, but got 'str'",
+        "Dense(4, 4, has_bias='no') cannot be made: For 'Dense', the 'has_bias' must be a bool, but got str.",
+        "Dense(4, 4, weight_init='nope') cannot be made: For 'initializer', the class corresponding to 'nope' was not "
+        "found.",
+    ]
+    assert all(isinstance(mistake, ArgumentMismatch) for mistake in error.value.mistakes)
+
+
+def test_a_fault_inside_a_layer_keeps_its_exception():
+    with pytest.raises(LayerFault) as error:
+        planned("Dense(8, 4) + Residual(Raises)")
+    assert error.value.message == "#1.inner Raises raised KeyError: 'inside'; #1 passes on (4, 4) float32"
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_a_fault_inside_a_constructor_keeps_its_exception():
+    with pytest.raises(LayerFault) as error:
+        planned("FailsToBeMade")
+    assert error.value.message == "FailsToBeMade fails while it is made: KeyError: 'in the constructor'"
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_without_an_input_there_is_nothing_to_infer_from():
+    assert plan(parse("Dense(8, 1)"), REGISTRY).rows == ()
+    with pytest.raises(RecipeError) as error:
+        plan(parse("Residual(Dense(_, 1))"), REGISTRY)
+    assert error.value.message == "Dense infers 'in_channels' from its input; give the input's shape"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_the_dtype_runs_through(dtype):
+    rows = plan(parse("Dense(_, 4) + TransformerEncoderLayer(4, 2)"), REGISTRY, Spec((2, 3, 8), dtype), dtype).rows
+    assert [row.output.dtype for row in rows] == [dtype, dtype]
+
+
+def test_equal_layers_are_planned_once(monkeypatch):
+    from assembler import planner
+
+    made = []
+    make = planner.make
+    monkeypatch.setattr(planner, "make", lambda step, inner: made.append(step) or make(step, inner))
+    assert len(planned("500 * Dense(8, 8)").rows) == 500
+    assert len(made) <= 2
+
+
+def test_binding_leaves_steps_unknown_and_planning_fills_them():
+    (step,) = bind(parse("Dense(_, 1)"), REGISTRY)
+    assert step.unknown == ["in_channels"]
+    (step,) = planned("Dense(_, 1)").steps
+    assert step.unknown == []
+
+
+def test_meta_tensors_do_not_leak():
+    planned("Dense(8, 4)")
+    assert nn.Dense(8, 4)(Tensor(np.ones((1, 8), np.float32))).asnumpy().shape == (1, 4)

@@ -1,0 +1,71 @@
+import pytest
+
+from assembler.errors import AssemblerError
+from assembler.settings import EntrySettings, Settings, read
+
+GOOD = {"recipe": {"stack": "A", "input": {"shape": [4, 8]}}}
+
+
+def recipe(**changes):
+    return {"recipe": {"stack": "A", "input": {"shape": [4]}, **changes}}
+
+
+def test_defaults_fill_what_is_not_said():
+    settings = read(Settings, GOOD)
+    assert (settings.mode, settings.dtype, settings.seed) == ("pynative", "float32", 0)
+    assert settings.recipe.input.shape == (4, 8)
+
+
+BAD = [
+    ({}, "recipe: 'recipe' is missing"),
+    ({"recipe": {"stack": "A"}}, "recipe.input: 'input' is missing"),
+    ({"recipe": 3}, "recipe: must be a mapping, not 3"),
+    ({**GOOD, "sead": 1}, "sead: unknown key 'sead'. Did you mean 'seed'?"),
+    ({**GOOD, "zebra": 1}, "zebra: unknown key 'zebra'. Known here: recipe, registry, device, checks, task, mode, "
+                           "seed, dtype."),
+    ({**GOOD, "mode": "grph"}, "mode: 'grph' is not one of pynative or graph. Did you mean 'graph'?"),
+    ({**GOOD, "seed": -1}, "seed: must be at least 0, not -1"),
+    ({**GOOD, "seed": 2**32}, "seed: must be below 4294967296, not 4294967296"),
+    ({**GOOD, "seed": "x"}, "seed: must be a whole number, not 'x'"),
+    ({**GOOD, "device": {"target": "gup"}}, "device.target: 'gup' is not one of auto, cpu, gpu or ascend. "
+                                            "Did you mean 'gpu'?"),
+    ({**GOOD, "device": {"fallback": "maybe"}}, "device.fallback: must be true or false, not 'maybe'"),
+    (recipe(input={}), "recipe.input: it needs a shape such as [4, 8], or values"),
+    (recipe(input={"shape": [4, "a"]}), "recipe.input.shape[1]: must be a whole number, not 'a'"),
+    (recipe(input={"shape": [0]}), "recipe.input.shape[0]: must be at least 1, not 0"),
+    (recipe(input={"shape": []}), "recipe.input.shape: must have at least 1 item, not []"),
+    (recipe(input={"shape": "4,8"}), "recipe.input.shape: must be a list, not '4,8'"),
+    (recipe(input={"shape": [4], "low": 2}), "recipe.input: low (2) must be below high (1)"),
+    (recipe(input={"shape": [4], "sampel": 1}), "recipe.input.sampel: unknown key 'sampel'. "
+                                                "Did you mean 'sample' or 'shape'?"),
+    (recipe(checks={"mean": 3}), "recipe.checks.mean: must be a mapping, not 3"),
+    (recipe(name=["x"]), "recipe.name: must be a text, not ['x']"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "message"), BAD)
+def test_error_of_settings(data, message):
+    with pytest.raises(AssemblerError) as error:
+        read(Settings, data)
+    assert str(error.value) == message
+
+
+def test_error_of_settings_tells_every_key():
+    data = {"recipe": {"stack": "A", "input": {"shape": [4, "a"]}, "nam": "x"}, "mode": 3, "seed": -1}
+    with pytest.raises(AssemblerError) as error:
+        read(Settings, data)
+    assert [str(mistake.place) for mistake in error.value.mistakes] == [
+        "recipe.input.shape[1]",
+        "recipe.nam",
+        "mode",
+        "seed",
+    ]
+
+
+def test_error_of_a_registry_entry_has_its_key():
+    with pytest.raises(AssemblerError) as error:
+        read(EntrySettings, {"target": 3, "infer": {"in_channels": "x"}}, "registry.mine.Gate")
+    assert str(error.value) == (
+        "registry.mine.Gate.target: must be a text, not 3\n"
+        "registry.mine.Gate.infer.in_channels: must be a whole number, not 'x'"
+    )

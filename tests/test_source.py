@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from assembler.errors import GrammarError, Mistakes, Place
+from assembler.source import Sources, locate_in_file
+
+YAML = """\
+name: x
+plain: Dense(8) + Dence(1)
+single: 'A(''b'') + Dence(1)'
+double: "A + Dence(1)"
+escaped: "A\\t + Dence(1)"
+folded: >-
+  Dense(8)
+    + Dence(1)
+literal: |
+  Dense(8) +
+  Dence(1)
+listed:
+  - Dense(8)
+  - Dense: {in_channels: 8}
+  - B + Dence(1)
+"""
+
+SPOTS = [
+    ("plain", "Dense(8) + Dence(1)", "2:19", "plain: Dense(8) + Dence(1)"),
+    ("single", "A('b') + Dence(1)", "3:21", "single: 'A(''b'') + Dence(1)'"),
+    ("double", "A + Dence(1)", "4:14", 'double: "A + Dence(1)"'),
+    ("folded", "Dense(8)\n  + Dence(1)", "8:7", "    + Dence(1)"),
+    ("literal", "Dense(8) +\nDence(1)\n", "11:3", "  Dence(1)"),
+    ("listed[2]", "B + Dence(1)", "15:9", "  - B + Dence(1)"),
+]
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(YAML)
+    return path
+
+
+@pytest.mark.parametrize(("key", "text", "position", "line"), SPOTS)
+def test_a_spot_in_a_scalar_is_found_in_its_file(file, key, text, position, line):
+    start = text.index("Dence")
+    place = Sources({"recipe": file}).locate(Place(text, start, start + 5, f"recipe.{key}"))
+    assert str(place) == f"recipe.yaml:{position}"
+    assert place.shown == line
+    assert place.shown[place.indent :].startswith("Dence")
+    shown, carets = place.excerpt().splitlines()
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == "Dence"
+
+
+def test_a_spot_behind_an_escape_is_told_by_its_key(file):
+    place = Sources({"recipe": file}).locate(Place("A\t + Dence(1)", 5, 10, "recipe.escaped"))
+    assert str(place) == "recipe.yaml:5:1"
+
+
+@pytest.mark.parametrize(
+    ("key", "position"),
+    [("recipe.name", "1:1"), ("recipe.listed[1].Dense.in_channels", "14:13"), ("recipe.listed[1]", "14:5")],
+)
+def test_a_key_is_found_in_its_file(file, key, position):
+    assert str(Sources({"recipe": file}).locate(Place(key=key))) == f"recipe.yaml:{position}"
+
+
+def test_the_file_of_the_longest_prefix_is_looked_at_first(file, tmp_path):
+    other = tmp_path / "primary.yaml"
+    other.write_text("seed: 3\nrecipe: {name: y}\n")
+    sources = Sources({"": other, "recipe": file})
+    assert str(sources.locate(Place(key="recipe.name"))) == "recipe.yaml:1:1"
+    assert str(sources.locate(Place(key="seed"))) == "primary.yaml:1:1"
+
+
+def test_an_override_is_named_as_typed():
+    sources = Sources({}, ["recipe.stack=A", "+recipe.checks.mean.equals=1"])
+    assert str(sources.locate(Place("A", 0, 1, "recipe.stack"))) == "override recipe.stack=A"
+    assert str(sources.locate(Place(key="recipe.stack[0].A"))) == "override recipe.stack=A"
+    assert str(sources.locate(Place(key="recipe.checks.mean"))) == "override +recipe.checks.mean.equals=1"
+    assert str(sources.locate(Place(key="recipe.stacked"))) == "recipe.stacked"
+
+
+@pytest.mark.parametrize("key", ["recipe.nothing", "recipe.listed[9]", "recipe.name.deeper"])
+def test_a_key_that_no_file_has_stays(file, key):
+    place = Place(key=key)
+    assert Sources({"recipe": file}).locate(place) is place
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a: [", b""])
+def test_a_file_that_cannot_be_read_says_nothing(tmp_path, content):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    assert locate_in_file(path, "a", Place(key="a")) is None
+    assert locate_in_file(Path("missing.yaml"), "a", Place(key="a")) is None
+
+
+def test_every_mistake_is_located(file):
+    error = Mistakes([GrammarError("one", Place(key="recipe.name")), GrammarError("two", Place(key="recipe.plain"))])
+    assert str(Sources({"recipe": file}).tell(error)) == (
+        "recipe.yaml:1:1: one\n    name: x\n    ^^^^\n"
+        "recipe.yaml:2:1: two\n    plain: Dense(8) + Dence(1)\n    ^^^^^"
+    )  # fmt: skip
