@@ -174,11 +174,17 @@ def _relative(file: Path) -> str:
 def _explain_missing(error: MissingConfigException) -> str:
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
-    options = [str(option) for option in error.options or ()]
+    options = [str(option) for option in error.options or ()] or _options(str(error), group)
     if not group:
         return _first(error)
     there = f" There are: {', '.join(sorted(options))}." if options else ""
     return f"no {group} named {name!r}.{suggestion(name, options)}{there}"
+
+
+def _options(said: str, group: str) -> list[str]:
+    """What a group offers, by the search path in Hydra's message; for a list of choices Hydra does not say it."""
+    folders = [_folder(schema, path) for schema, path in re.findall(r"path=(\w+)://(\S+)", said)]
+    return sorted({file.stem for folder in folders if folder for file in (folder / group).glob("*.yaml")})
 
 
 def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
@@ -245,18 +251,19 @@ class SweepTable(Callback):
 
 
 def gather(folder: Path) -> list[dict[str, Any]]:
-    """One row a job, in the order of the jobs' numbers, from the results in a sweep folder."""
-    return sorted(map(_row, folder.glob("*/result.json")), key=lambda row: (len(row["job"]), row["job"]))
+    """One row a job, in the order of the jobs' numbers, from what they left in a sweep folder."""
+    jobs = {file.parent for pattern in ("*/result.json", "*/.hydra") for file in folder.glob(pattern)}
+    return [_row(job) for job in sorted(jobs, key=lambda job: (len(job.name), job.name))]
 
 
-def _row(file: Path) -> dict[str, Any]:
-    data = json.loads(file.read_text(encoding="utf-8"))
+def _row(job: Path) -> dict[str, Any]:
+    data = _result(job)
     plan: Mapping[str, Any] = data.get("plan") or {}
     outcomes: Sequence[Mapping[str, Any]] = data.get("outcomes") or []
     passed = sum(outcome["passed"] for outcome in outcomes)
     return {
-        "job": file.parent.name,
-        "overrides": " ".join(data.get("overrides", [])),
+        "job": job.name,
+        "overrides": " ".join(data["overrides"]),
         "status": data["status"],
         "layers": len(plan.get("layers", [])) or "",
         "parameters": plan["trainable"] + plan["other"] if plan else "",
@@ -264,8 +271,17 @@ def _row(file: Path) -> dict[str, Any]:
         "seconds": round(sum(data.get("seconds", {}).values()), 2) or "",
         "message": _message(data, outcomes),
         "started": data["started"],
-        "path": str(file.parent.name),
     }
+
+
+def _result(job: Path) -> Mapping[str, Any]:
+    """What a job wrote; of one that was killed before it could, what Hydra wrote when it started."""
+    if (job / "result.json").exists():
+        return dict(json.loads((job / "result.json").read_text(encoding="utf-8")))
+    file = job / ".hydra" / "overrides.yaml"
+    overrides = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+    started = datetime.fromtimestamp((job / ".hydra").stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+    return {"status": "error", "error": "it left no result.json", "overrides": overrides or [], "started": started}
 
 
 def _message(data: Mapping[str, Any], outcomes: Sequence[Mapping[str, Any]]) -> str:

@@ -50,4 +50,10 @@ def run(tmp_path, monkeypatch, capfd):
         printed = capfd.readouterr()
         return Run(stop.value.code, printed.out, printed.err, tmp_path / ("sweep" if "-m" in arguments else "run"))
 
-    return call
+    yield call
+    for name in [name for name, module in sys.modules.items() if _lies_below(module, tmp_path)]:
+        del sys.modules[name]
+
+
+def _lies_below(module, folder):
+    return str(getattr(module, "__file__", None) or "").startswith(str(folder))

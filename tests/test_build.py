@@ -114,6 +114,7 @@ def test_error_of_values_tells_every_layer():
     )
 
 
+@pytest.mark.slow
 def test_five_hundred_layers_run_in_graph_mode():
     net = assemble("500 * Dense(4, 4)")
     x = Tensor(np.ones((1, 4), np.float32))

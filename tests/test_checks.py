@@ -153,8 +153,8 @@ def test_the_reference_of_a_layer_on_images(text):
 
 UNCOVERED = [
     ("AvgPool2d(3, 2, pad_mode='same')", "the NumPy reference does not cover pad_mode='same' or divisor_override"),
-    ("MaxPool2d(2, pad_mode='pad', ceil_mode=True)", "the NumPy reference does not cover data_format, ceil_mode or return_indices "
-                                     "other than the default"),
+    ("MaxPool2d(2, pad_mode='pad', ceil_mode=True)", 
+     "the NumPy reference does not cover data_format, ceil_mode or return_indices other than the default"),
     ("Dense(8, 3, activation='elu')", "the NumPy reference does not cover activation='elu'"),
     ("Mish + ELU", "no NumPy reference is registered for ELU, Mish"),
 ]  # fmt: skip

@@ -1,0 +1,54 @@
+"""Every shipped recipe runs as its first line says, in both modes and in every dtype that the CPU has."""
+
+import shlex
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+RECIPES = {path.stem: path for path in sorted((ROOT / "conf" / "recipe").glob("*.yaml"))}
+
+
+def command(name):
+    """The arguments in a recipe's first line."""
+    first = RECIPES[name].read_text().splitlines()[0]
+    assert first.startswith("# python run.py ")
+    return shlex.split(first.removeprefix("# python run.py "))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_runs_as_its_first_line_says(run, name):
+    done = run(*command(name))
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("inline", "lenet5")])
+def test_a_recipe_passes_all_checks(run, name, mode, dtype):
+    done = run(f"recipe={name}", f"mode={mode}", f"dtype={dtype}", "checks=full")
+    assert (done.code, done.err) == (0, ""), done.out
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])  # the CPU has no float64 convolution
+def test_lenet5_passes_all_checks(run, mode, dtype):
+    assert run("recipe=lenet5", f"mode={mode}", f"dtype={dtype}", "checks=full").code == 0
+
+
+def test_a_dtype_that_a_layer_lacks_is_refused_by_name(run):
+    done = run("recipe=lenet5", "dtype=float64")
+    assert done.code == 2
+    assert "#0 Conv2d(1, 6, 5, pad_mode='pad', padding=2, has_bias=True)" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_default_recipe_passes_with_any_seed(run, seed):
+    assert run(f"seed={seed}").code == 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_named_after_its_file(name):
+    assert yaml.safe_load(RECIPES[name].read_text())["name"] == name

@@ -1,0 +1,395 @@
+"""run.py as a person types it: what it prints, what it leaves, and its exit codes."""
+
+import json
+
+import pytest
+import yaml
+
+from assembler.checks import CHECKS
+
+PROJECT = {
+    "pyproject.toml": '[tool.assembler]\ntrusted = ["theirs"]\n',
+    "theirs/__init__.py": "",
+    "theirs/layers.py": """\
+from mindspore import nn
+
+
+class Raises(nn.Cell):
+    def construct(self, x):
+        return self.deeper(x)
+
+    def deeper(self, x):
+        raise KeyError("inside")
+
+
+class RaisesOnNumbers(nn.Cell):
+    def construct(self, x):
+        if float(x.sum()) != 0:
+            raise KeyError("on numbers")
+        return x
+
+
+class NoCell:
+    pass
+""",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with layers of somebody else's."""
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Write a recipe file, found by --config-dir."""
+
+    def write(text, name="mine"):
+        folder = tmp_path / "conf" / "recipe"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").write_text(text)
+
+    return write
+
+
+MINE = ("--config-dir", "conf", "recipe=mine")
+
+
+def test_the_main_job(run):
+    done = run()
+    assert (done.code, done.err) == (0, "")
+    assert "│ 0 │ Dense    │ 8, 128    │ (4, 128) │ float32 │      1,152 │" in done.out
+    assert "2 layers, 1,152 trainable parameters\n" in done.out
+    assert "pynative mode, float32, seed 0" in done.out
+    assert done.out.count("passed") == 5
+    assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
+        "recipe.yaml",
+        "result.json",
+        "run.log",
+    ]
+
+
+def test_the_result_of_a_run(run):
+    data = json.loads((run("recipe=lenet5", "mode=graph", "seed=3").folder / "result.json").read_text())
+    assert data["version"] == 1
+    assert data["status"] == "passed"
+    assert data["overrides"] == ["recipe=lenet5", "mode=graph", "seed=3"]
+    assert (data["mode"], data["seed"], data["dtype"]) == ("graph", 3, "float32")
+    assert (data["device"]["asked"], data["device"]["got"]) == ("auto", "cpu")
+    assert set(data["versions"]) == {"python", "assembler", "mindspore", "numpy", "hydra-core"}
+    assert data["recipe"]["name"] == "lenet5"
+    assert data["plan"]["stack"][0] == "Conv2d(1, 6, 5, pad_mode='pad', padding=2, has_bias=True)"
+    assert data["plan"]["layers"][7] == {
+        "path": "7",
+        "layer": "Dense",
+        "arguments": "400, 120",
+        "input": {"shape": [2, 400], "dtype": "float32"},
+        "output": {"shape": [2, 120], "dtype": "float32"},
+        "trainable": 48120,
+        "other": 0,
+    }
+    assert (data["plan"]["trainable"], data["plan"]["other"]) == (61706, 0)
+    assert data["plan"]["output"] == {"shape": [2, 10], "dtype": "float32"}
+    assert [outcome["check"] for outcome in data["outcomes"]] == ["output", "finite", "deterministic", "reference"]
+    assert all(outcome["passed"] for outcome in data["outcomes"])
+    assert data["error"] is None
+    assert set(data["seconds"]) == {"import", "plan", "build", "forward", "checks"}
+
+
+def test_the_resolved_recipe_runs_to_the_same_plan(run, tmp_path, recipe):
+    first = run("recipe=lenet5")
+    plan = json.loads((first.folder / "result.json").read_text())["plan"]
+    recipe((first.folder / "recipe.yaml").read_text())
+    again = run(*MINE)
+    assert again.code == 0
+    assert json.loads((again.folder / "result.json").read_text())["plan"] == plan
+
+
+def test_a_failed_check_is_exit_code_1_and_the_others_run(run):
+    done = run("recipe.checks.mean.equals=1")
+    assert done.code == 1
+    assert (done.out.count("FAILED"), done.out.count("passed")) == (1, 4)
+    data = json.loads((done.folder / "result.json").read_text())
+    assert data["status"] == "failed"
+    assert [o["check"] for o in data["outcomes"] if not o["passed"]] == ["mean"]
+
+
+def test_a_stack_typed_on_the_command_line(run):
+    done = run("recipe=inline", 'recipe.stack="Dense(8,128)+Centered"', "recipe.input.shape=[4,8]")
+    assert (done.code, done.err) == (0, "")
+    assert "2 layers, 1,152 trainable parameters" in done.out
+
+
+@pytest.mark.parametrize("checks", ["none", "quick", "full"])
+def test_the_groups_of_checks(run, checks):
+    done = run("recipe=centered_vector", f"checks={checks}")
+    assert done.code == 0
+    outcomes = json.loads((done.folder / "result.json").read_text())["outcomes"]
+    quick = ["output", "finite", "deterministic"]
+    assert [outcome["check"] for outcome in outcomes] == {
+        "none": [],
+        "quick": [*quick, "mean"],
+        "full": [*quick, "modes", "mean"],
+    }[checks]
+    assert ("no checks were asked for" in done.out) == (checks == "none")
+
+
+def test_the_device_falls_back_and_records_it(run):
+    done = run("device=ascend", "device.fallback=true")
+    assert (done.code, done.err) == (0, "")
+    assert "on cpu (Ascend is absent" in done.out
+    device = json.loads((done.folder / "result.json").read_text())["device"]
+    assert (device["asked"], device["got"], device["fell_back"]) == ("ascend", "cpu", True)
+
+
+@pytest.mark.parametrize("values", ["[1, 2.5]", "[[1, 2], [3, 4]]"])
+def test_values_as_input(run, recipe, values):
+    recipe(f"input: {{values: {values}}}\nstack: ReLU\nchecks: {{output: {{values: {values}}}}}\n")
+    assert run(*MINE).code == 0
+
+
+def test_token_ids_as_input(run, recipe):
+    recipe(
+        "input: {shape: [2, 5], sample: integers, low: 3, high: 9}\n"
+        "stack: Embedding(9, 4) + LSTM(_, 6)\n"
+        "checks: {output: {shape: [2, 5, 6]}}\n"
+    )
+    done = run(*MINE)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_help_lists_the_groups_and_every_check_with_its_arguments(run):
+    done = run("--help")
+    assert done.code == 0
+    assert "recipe: centered, centered_vector, fourier, inline, lenet5, mlp, mylinear, reduction\n" in done.out
+    for name, check in CHECKS.items():
+        arguments = ", ".join(check.settings.model_fields)
+        line = next(line.split() for line in done.out.splitlines() if line.split()[:1] == [name])
+        assert " ".join(line).endswith("{" + arguments + "}")
+
+
+# ---- what a person does wrong: one clear message, exit code 2, no traceback
+
+ARGUMENTS = [
+    (["recipe=lenet"], "no recipe named 'lenet'. Did you mean 'lenet5'? There are: centered, centered_vector, "
+                       "fourier, inline, lenet5, mlp, mylinear, reduction.\n"),
+    (["recip=lenet5"], "override recip=lenet5: unknown key 'recip'. Did you mean 'recipe'?\n"),
+    (["sead=1"], "override sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
+    (["+sead=1"], "override +sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
+    (["recipe.inptu.shape=[1]"], "override recipe.inptu.shape=[1]: unknown key 'inptu'. Did you mean 'input'?\n"),
+    (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration yet; "
+                              "write +recipe.input.low=-1 to add it\n"),
+    (["mode=grap", "dtype=float99"],
+     "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
+     "override dtype=float99: 'float99' is not one of float16, float32, float64 or bfloat16. "
+     "Did you mean 'float64' or 'float32' or 'float16'?\n"),
+    (["seed=x"], "override seed=x: must be a whole number, not 'x'\n"),
+    (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
+    (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
+    (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
+    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check.\n"),
+    (["registry=[mindspore,mine]"], "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
+    (["dtype=bfloat16"], "override dtype=bfloat16: MindSpore has no bfloat16 matrix multiplication on the CPU; use "
+                         "float16, float32 or float64\n"),
+    (["recipe.stack=Dense(8,1)+ReLU"],
+     "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot read this value. A text with parentheses, commas or braces "
+     "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
+    (['recipe.stack="Dense(8, 1"'],
+     'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
+    (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
+    (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
+    (["recipe.name=${nope:1}"], "override recipe.name=${nope:1}: Unsupported interpolation type nope\n"),
+    (["recipe.checks.maen=3"], "override recipe.checks.maen=3: recipe.checks.maen is not in this configuration yet; "
+                               "write +recipe.checks.maen=3 to add it\n"),
+    (["+recipe.checks.maen.equals=3"],
+     "override +recipe.checks.maen.equals=3: no check named 'maen'. Did you mean 'mean'?\n"),
+    (["recipe.checks.mean.equals=x"], "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"),
+    (["recipe.input.shape=[4,9]"],
+     "{conf}/recipe/centered.yaml:5:8: the input is (4, 9) float32; #0 Dense(8, 128) wants (…, 8)\n"
+     "    stack: Dense(8, 128) + Centered\n"
+     "           ^^^^^\n"),
+    (["recipe=inline"],
+     "{conf}/recipe/inline.yaml:4:9: recipe.input.shape has no value yet; give it one, such as "
+     "'recipe.input.shape=[4, 8]'\n"
+     '    input: {{shape: "???", sample: uniform}}\n'
+     "            ^^^^^\n"
+     "{conf}/recipe/inline.yaml:5:1: recipe.stack has no value yet; give it one, such as "
+     "'recipe.stack=\"Dense(8, 128) + Centered\"'\n"
+     '    stack: "???"\n'
+     "    ^^^^^\n"),
+    (["+registry.mine.X=os.system", "recipe.stack=X"],
+     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. Trust it in pyproject.toml, "
+     '[tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])\n'),
+    (["+registry.mine.X=mindspore.nn.Dens", "recipe.stack=X"],
+     "override +registry.mine.X=mindspore.nn.Dens: 'mindspore.nn' has no 'Dens'. "
+     "Did you mean 'Dense' or 'BiDense' or 'DenseThor'?\n"),
+    (["+registry.mine.X=theirs.layers.NoCell", "recipe.stack=X"],
+     "override +registry.mine.X=theirs.layers.NoCell: theirs.layers.NoCell is not an nn.Cell class\n"),
+    (["+registry.mine.Dense=theirs.layers.Raises"],
+     "override +registry.mine.Dense=theirs.layers.Raises: 'Dense' is already mindspore.nn.Dense (from "
+     "registry.mindspore); theirs.layers.Raises needs a name of its own\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), ARGUMENTS, ids=[" ".join(case[0]) for case in ARGUMENTS])
+def test_error_on_the_command_line(run, project, arguments, message):
+    from tests.conftest import ROOT
+
+    done = run(*arguments)
+    assert done.err == (message.format(conf=ROOT / "conf") if "{conf}" in message else message)
+    assert done.code == 2
+
+
+@pytest.mark.parametrize("target", ["gpu", "ascend"])
+def test_error_of_an_absent_device(run, target):
+    done = run(f"device={target}")
+    name = {"gpu": "GPU", "ascend": "Ascend"}[target]
+    assert done.err.startswith(f"override device={target}: {name} is absent: ")
+    assert done.err.endswith("Present: cpu. Use device=auto, or device.fallback=true to go on without it.\n")
+    assert (done.err.count("\n"), done.out, done.code) == (1, "", 2)
+
+
+FILES = [
+    ("name: x\ninput: {shape: [4, 8]}\nstack: Dense(8, 1) + Dence(1, 1)\n",
+     "conf/recipe/mine.yaml:3:22: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n"
+     "    stack: Dense(8, 1) + Dence(1, 1)\n"
+     "                         ^^^^^\n"),
+    ("input: {shape: [4, 8]}\nstack:\n  - Dense(8, 1)\n  - >-\n    ReLU\n    + Tahn\n",
+     "conf/recipe/mine.yaml:6:7: no layer named 'Tahn'. Did you mean 'Tanh'?\n"
+     "    + Tahn\n"
+     "      ^^^^\n"),
+    ("input: {shape: [4, 8]}\nstack:\n  - Dense: {in_channels: 8, out_chanels: 1}\n",
+     "conf/recipe/mine.yaml:3:29: Dense has no argument 'out_chanels'. Did you mean 'out_channels' or 'in_channels'?\n"
+     "    - Dense: {in_channels: 8, out_chanels: 1}\n"
+     "                              ^^^^^^^^^^^\n"
+     "conf/recipe/mine.yaml:3:5: Dense is missing 'out_channels': Dense(in_channels, out_channels, weight_init=None, "
+     "bias_init=None, has_bias=True, activation=None, dtype=float32)\n"
+     "    - Dense: {in_channels: 8, out_chanels: 1}\n"
+     "      ^^^^^\n"),
+    ("input: {shape: [4, 8]}\nstack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n",
+     "conf/recipe/mine.yaml:2:8: Dense('a', 1) cannot be made: For 'Dense', the 'in_channels' must be int, but got "
+     "'str'\n"
+     "    stack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n"
+     "           ^^^^^\n"
+     "conf/recipe/mine.yaml:2:24: Dense(1, 1, has_bias='no') cannot be made: For 'Dense', the 'has_bias' must be a "
+     "bool, but got str.\n"
+     "    stack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n"
+     "                           ^^^^^\n"),
+    ("inptu: {shape: [4, 8]}\nstack: ReLU\n",
+     "recipe.input: 'input' is missing\n"
+     "conf/recipe/mine.yaml:1:1: unknown key 'inptu'. Did you mean 'input'?\n"
+     "    inptu: {shape: [4, 8]}\n"
+     "    ^^^^^\n"),
+    ("input: {values: [[1, 2], [3]]}\nstack: ReLU\n",
+     "conf/recipe/mine.yaml:1:9: the values are not numbers in lists of equal length\n"
+     "    input: {values: [[1, 2], [3]]}\n"
+     "            ^^^^^^\n"),
+    ("input: {values: [1, 2], shape: [3]}\nstack: ReLU\n",
+     "conf/recipe/mine.yaml:1:25: the values have shape [2], not [3]\n"
+     "    input: {values: [1, 2], shape: [3]}\n"
+     "                            ^^^^^\n"),
+    ("input: {shape: [4, 8]\nstack: ReLU\n",
+     "conf/recipe/mine.yaml:2:1: while parsing a flow mapping, expected ',' or '}', but got '<scalar>'\n"
+     "    stack: ReLU\n"
+     "    ^\n"),
+    ("input: {shape: [4, 8]}\nstack: ReLU\nstack: Tanh\n",
+     "conf/recipe/mine.yaml:3:1: while constructing a mapping, found duplicate key stack\n"
+     "    stack: Tanh\n"
+     "    ^\n"),
+    ("input: {shape: [4, 8]}\nstack: *x\n",
+     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'\n"
+     "    stack: *x\n"
+     "           ^\n"),
+    ("input: {shape: '${nowhere.at.all}'}\nstack: ReLU\n",
+     "conf/recipe/mine.yaml:1:9: Interpolation key 'nowhere.at.all' not found\n"
+     "    input: {shape: '${nowhere.at.all}'}\n"
+     "            ^^^^^\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), FILES, ids=range(len(FILES)))
+def test_error_in_a_recipe_file(run, recipe, text, message):
+    recipe(text)
+    done = run(*MINE)
+    assert done.err == message
+    assert done.code == 2
+
+
+def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
+    done = run("recipe.stack=Dence")
+    data = json.loads((done.folder / "result.json").read_text())
+    assert data["status"] == "error"
+    assert data["error"] == "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n" \
+                            "    Dence\n    ^^^^^"  # fmt: skip
+    assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == ["result.json", "run.log"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "line", "said"),
+    [
+        (
+            "Raises",
+            'raise KeyError("inside")',
+            "#1 Raises raised KeyError: 'inside'; #0 Dense(8, 8) emits (4, 8) float32",
+        ),
+        ("RaisesOnNumbers", 'raise KeyError("on numbers")', "#1 RaisesOnNumbers raised KeyError: 'on numbers'"),
+    ],
+)
+def test_a_layer_that_raises_keeps_its_own_traceback(run, project, layer, line, said):
+    done = run(f"+registry.mine.{layer}=theirs.layers.{layer}", f'recipe.stack="Dense(8, 8) + {layer}"')
+    assert done.code == 2
+    head, first, *_ = done.err.splitlines()
+    assert head == "Traceback (most recent call last):"
+    assert "theirs/layers.py" in first
+    assert line in done.err
+    assert f'override recipe.stack="Dense(8, 8) + {layer}": {said}\n' in done.err
+    assert done.err.endswith(f"    Dense(8, 8) + {layer}\n                  {'^' * len(layer)}\n")
+
+
+def test_a_layer_that_graph_mode_refuses_is_told(run, project, tmp_path):
+    (tmp_path / "theirs" / "layers.py").write_text(
+        "from mindspore import nn\n\n\n"
+        "class OnlyPynative(nn.Cell):\n"
+        "    def construct(self, x):\n"
+        "        return x * len({str(axis) for axis in x.shape})\n"
+    )
+    done = run("+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph", "checks=none")
+    assert done.code == 2
+    assert "the model runs in PyNative mode, but Graph mode refuses it: " in done.err
+    assert not (tmp_path / "rank_0").exists()
+
+
+def test_a_layer_that_the_device_lacks_is_named(run):
+    done = run("recipe=inline", 'recipe.stack="ReLU + InstanceNorm2d(_)"', "recipe.input.shape=[1,3,4,4]")
+    assert done.code == 2
+    assert done.err.startswith(
+        'override recipe.stack="ReLU + InstanceNorm2d(_)": #1 InstanceNorm2d(3) cannot run on this device: '
+        "RuntimeError: Unsupported op [InstanceNorm] on CPU"
+    )
+    assert "Traceback" not in done.err
+
+
+def test_a_fault_of_the_assembler_itself_is_told_as_such(run, monkeypatch):
+    from assembler import tasks
+
+    monkeypatch.setattr(tasks, "make_input", lambda settings: 1 / 0)
+    done = run()
+    assert done.code == 2
+    assert "ZeroDivisionError" in done.err
+    assert done.err.endswith("a fault in the assembler itself, worth a report: ZeroDivisionError: division by zero\n")
+    assert json.loads((done.folder / "result.json").read_text())["status"] == "error"
+
+
+def test_the_recipe_in_the_result_is_yaml_that_a_person_can_read(run):
+    text = (run("recipe=mlp").folder / "recipe.yaml").read_text()
+    assert yaml.safe_load(text)["stack"] == [
+        "Flatten",
+        "Dense(784, 256)",
+        "ReLU",
+        "Residual(Dense(256, 256) + ReLU)",
+        "Residual(Dense(256, 256) + ReLU)",
+        "Dense(in_channels=256, out_channels=10)",
+    ]
