@@ -100,7 +100,10 @@ def _data(value: object, key: str, depth: int) -> Any:
     if depth > MAX_NESTING:
         raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))
     if isinstance(value, Mapping):
-        if set(value) == {"stack"}:
+        if "stack" in value:
+            if len(value) > 1:
+                message = "'stack' stands alone; if YAML split its text at a comma, put the text in quotes"
+                raise GrammarError(message, Place(key=key))
             inside = value["stack"]
             return parse_stack(inside if isinstance(inside, str | list) else [inside], f"{key}.stack")
         return {name: _data(item, f"{key}.{name}", depth + 1) for name, item in value.items()}

@@ -156,6 +156,8 @@ BAD_LISTS = [
                               "not a mapping of 2 keys"),
     ([{"B": True}], "s[0].B: the arguments of B are a mapping or a list, not true"),
     ([{"A + B": [1]}], "s[0].A + B: 'A + B' is not a layer's name; write a stack's text without a colon"),
+    ([{"A": {"x": {"stack": "B(1", "2)": None}}}],
+     "s[0].A.x: 'stack' stands alone; if YAML split its text at a comma, put the text in quotes"),
     (["A", "B.c"], "s[1]:1: a dot is not part of the recipe language\n    B.c\n    ^^^"),
 ]  # fmt: skip
 

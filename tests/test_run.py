@@ -191,7 +191,8 @@ ARGUMENTS = [
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
     (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check.\n"),
-    (["registry=[mindspore,mine]"], "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
+    (["registry=[mindspore,mine]"],
+     "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
     (["dtype=bfloat16"], "override dtype=bfloat16: MindSpore has no bfloat16 matrix multiplication on the CPU; use "
                          "float16, float32 or float64\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
@@ -322,8 +323,9 @@ def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
     done = run("recipe.stack=Dence")
     data = json.loads((done.folder / "result.json").read_text())
     assert data["status"] == "error"
-    assert data["error"] == "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n" \
-                            "    Dence\n    ^^^^^"  # fmt: skip
+    assert data["error"] == (
+        "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^"
+    )
     assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == ["result.json", "run.log"]
 
 

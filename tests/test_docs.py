@@ -1,0 +1,117 @@
+"""What README and docs show is run, and shows what a run prints."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from assembler.checks import CHECKS
+from assembler.settings import EntrySettings, Input
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+RECIPES = (ROOT / "docs" / "recipes.md").read_text()
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def commands():
+    """(arguments, what the README shows of their output) of each line that starts run.py."""
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            command = line.rpartition("&& ")[2].split("  #")[0]
+            if command.startswith("python run.py"):
+                yield shlex.split(command)[2:], shown
+
+
+COMMANDS = list(commands())
+
+
+def without_figures(text):
+    """Rounding differs between machines in the last digits; layout and everything else may not."""
+    return re.sub(r"\d\.\d+e-\d+", "#.##e-##", "\n".join(line.rstrip() for line in text.splitlines()))
+
+
+@pytest.mark.parametrize(("arguments", "shown"), COMMANDS, ids=[" ".join(case[0]) for case in COMMANDS])
+def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, shown):
+    done = run(*arguments)
+    if shown.startswith("override"):
+        assert (done.code, done.err) == (2, shown)
+        return
+    assert (done.code, done.err) == (0, "")
+    if shown:
+        assert without_figures(done.out) == without_figures(shown)
+
+
+def test_the_readme_shows_the_commands_that_matter():
+    shown = [" ".join(arguments) for arguments, _ in COMMANDS]
+    assert len(shown) >= 15
+    assert "" in shown
+    assert "-m recipe=centered,mylinear mode=pynative,graph" in shown
+
+
+def test_the_recipe_in_the_readme_is_the_one_that_ships():
+    (shown, *_) = blocks(README, "yaml")
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "conf" / "recipe" / "centered.yaml").read_text())
+
+
+@pytest.mark.parametrize("code", blocks(README, "python"))
+def test_the_python_of_the_readme_runs(code, tmp_path):
+    (tmp_path / "example.py").write_text(code)
+    subprocess.run([sys.executable, "-W", "ignore", "example.py"], cwd=tmp_path, check=True)
+
+
+STACKS = [block for block in blocks(RECIPES, "yaml") if "stack:" in block]
+
+
+@pytest.mark.parametrize("text", STACKS)
+def test_a_recipe_in_the_docs_runs(run, tmp_path, text):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(text)
+    done = run("--config-dir", "conf", "recipe=mine")
+    assert (done.code, done.err) == (0, "")
+
+
+def rows(heading):
+    """First cell → second cell of the first table under a heading of docs/recipes.md."""
+    part = RECIPES.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [line.strip("|").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    return {row[0].strip(" `"): row for row in cells}
+
+
+def test_the_docs_list_every_check_with_its_arguments():
+    shown = rows("checks")
+    assert set(shown) == set(CHECKS)
+    for name, check in CHECKS.items():
+        assert re.findall(r"`(\w+)`", shown[name][2]) == list(check.settings.model_fields)
+
+
+def test_the_docs_list_every_key():
+    assert set(rows("input")) | {"low", "high"} == set(Input.model_fields)
+    assert set(rows("The registry")) == set(EntrySettings.model_fields)
+
+
+def test_the_docs_of_the_design_list_every_module():
+    from tests.test_floors import FLOORS
+
+    design = (ROOT / "docs" / "design.md").read_text()
+    listed = re.findall(r"^\| \d \| `([\w/]+)`", design, re.MULTILINE)
+    assert sorted(name.strip("/") for name in listed) == sorted(" ".join(FLOORS).split())
+
+
+def test_the_tables_of_the_language_hold():
+    from assembler.binding import MAX_LAYERS
+    from assembler.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+
+    limits = f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep and {MAX_OPERATORS} operators in one text"
+    assert f"{limits}; {MAX_LAYERS:,} layers in one model" in RECIPES
+    texts = [text for row in rows("stack").values() for text in re.findall(r"`([^`]+)`", row[0])]
+    assert len(texts) >= 8
+    for text in texts:
+        parse(text)
