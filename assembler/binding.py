@@ -6,12 +6,24 @@ Nothing is built here. All mistakes of a recipe are found in one pass.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from assembler.errors import ArgumentMismatch, AssemblerError, Place, RecipeError, raise_all, suggestion
-from assembler.recipe import INFER, Chain, Layer, Repeat, Stack, Verbatim, is_stack, layers_in, print_value
+from assembler.recipe import (
+    INFER,
+    Chain,
+    Layer,
+    Repeat,
+    Stack,
+    Verbatim,
+    is_stack,
+    layers_in,
+    leaves,
+    map_leaves,
+    print_value,
+)
 from assembler.registry import Entry, Registry
 
 MAX_LAYERS = 100_000
@@ -39,7 +51,7 @@ class Step:
     @property
     def is_container(self) -> bool:
         """Whether layers are among the arguments."""
-        return any(True for _ in steps_in([*self.arguments.values(), *self.extra]))
+        return any(True for _ in steps_in(self))
 
     @property
     def unknown(self) -> list[str]:
@@ -80,27 +92,14 @@ class Steps(tuple[Step, ...]):
         return " + ".join(step.text() for step in self)
 
 
-def steps_in(value: object) -> Iterator[Steps]:
-    """The chains in an argument, in order."""
-    if isinstance(value, Steps):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from steps_in(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from steps_in(item)
+def steps_in(step: Step) -> Iterator[Steps]:
+    """The chains among a step's arguments, in order."""
+    return (leaf for leaf in leaves([*step.arguments.values(), *step.extra]) if isinstance(leaf, Steps))
 
 
-def map_steps(value: Any, change: Any) -> Any:
+def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
     """An argument with each chain in it replaced by ``change(chain)``."""
-    if isinstance(value, Steps):
-        return change(value)
-    if isinstance(value, list | tuple):
-        return type(value)(map_steps(item, change) for item in value)
-    if isinstance(value, dict):
-        return {name: map_steps(item, change) for name, item in value.items()}
-    return value
+    return map_leaves(value, lambda leaf: change(leaf) if isinstance(leaf, Steps) else leaf)
 
 
 def bind(stack: Stack, registry: Registry) -> Steps:
@@ -124,17 +123,15 @@ def bind(stack: Stack, registry: Registry) -> Steps:
     return Steps(_expand(stack, bound))
 
 
-def _count(value: object) -> int:
+def _count(stack: object) -> int:
     """Layers in a stack, repeats and arguments included."""
-    if isinstance(value, Repeat):
-        return value.count * _count(value.body)
-    if isinstance(value, Chain):
-        return sum(map(_count, value.items))
-    if isinstance(value, Layer):
-        return 1 + sum(map(_count, value.args)) + sum(_count(item) for _, item in value.kwargs)
-    if isinstance(value, list | tuple):
-        return sum(map(_count, value))
-    return sum(map(_count, value.values())) if isinstance(value, dict) else 0
+    if isinstance(stack, Repeat):
+        return stack.count * _count(stack.body)
+    if isinstance(stack, Chain):
+        return sum(map(_count, stack.items))
+    if isinstance(stack, Layer):
+        return 1 + sum(map(_count, leaves([*stack.args, *(value for _, value in stack.kwargs)])))
+    return 0
 
 
 def _expand(stack: Stack, bound: Mapping[int, Step]) -> Iterator[Step]:
@@ -155,13 +152,7 @@ def _expand(stack: Stack, bound: Mapping[int, Step]) -> Iterator[Step]:
 
 
 def _expand_value(value: Any, bound: Mapping[int, Step]) -> Any:
-    if is_stack(value):
-        return Steps(_expand(value, bound))
-    if isinstance(value, list | tuple):
-        return type(value)(_expand_value(item, bound) for item in value)
-    if isinstance(value, dict):
-        return {name: _expand_value(item, bound) for name, item in value.items()}
-    return value
+    return map_leaves(value, lambda leaf: Steps(_expand(leaf, bound)) if is_stack(leaf) else leaf)
 
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:

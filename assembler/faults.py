@@ -70,5 +70,5 @@ def _step_of(subject: Subject, row: Row) -> Step:
         step = candidates.pop(0)
         if step.layer.name == row.layer and step.arguments_text() == row.arguments:
             return step
-        candidates += [inside for steps in steps_in([*step.arguments.values(), *step.extra]) for inside in steps]
+        candidates += [inside for steps in steps_in(step) for inside in steps]
     return subject.planned.steps[int(index)]

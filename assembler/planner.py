@@ -61,7 +61,7 @@ def plan(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dt
 def _walk(steps: Steps) -> Iterator[Step]:
     for step in steps:
         yield step
-        for inner in steps_in([*step.arguments.values(), *step.extra]):
+        for inner in steps_in(step):
             yield from _walk(inner)
 
 

@@ -6,7 +6,7 @@ two items and none of them is a chain, so that texts that mean the same are equa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -106,20 +106,35 @@ def print_value(value: object) -> str:
     return repr(value)
 
 
+def leaves(value: Any) -> Iterator[Any]:
+    """What stands in nested lists, tuples and dicts, in order; of anything else, itself."""
+    if type(value) in (list, tuple):
+        for item in value:
+            yield from leaves(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nest of lists, tuples and dicts with every leaf changed."""
+    if type(value) in (list, tuple):
+        return type(value)(map_leaves(item, change) for item in value)
+    if type(value) is dict:
+        return {name: map_leaves(item, change) for name, item in value.items()}
+    return change(value)
+
+
 def layers_in(stack: object) -> Iterator[Layer]:
     """Every layer as written, once, in reading order; those inside arguments included."""
     if isinstance(stack, Layer):
         yield stack
-        for value in (*stack.args, *(value for _, value in stack.kwargs)):
+        for value in leaves([*stack.args, *(value for _, value in stack.kwargs)]):
             yield from layers_in(value)
     elif isinstance(stack, Repeat):
         yield from layers_in(stack.body)
     elif isinstance(stack, Chain):
         for item in stack.items:
             yield from layers_in(item)
-    elif isinstance(stack, list | tuple):
-        for value in stack:
-            yield from layers_in(value)
-    elif isinstance(stack, dict):
-        for value in stack.values():
-            yield from layers_in(value)

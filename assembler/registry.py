@@ -89,7 +89,7 @@ class Entry:
             RegistryError: ``signature`` cannot be read.
         """
         if self.signature is None:
-            return inspect.signature(self.cell).parameters
+            return _own_parameters(self.cell)
         try:
             return _read_signature(self.signature)
         except AssemblerError as mistake:
@@ -170,6 +170,20 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
             f'[tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
             place,
         )
+
+
+def _own_parameters(cell: type) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
+
+    ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.
+    """
+    from mindspore import nn
+
+    owner = next(kind for kind in cell.__mro__ if "__init__" in vars(kind))
+    if owner is nn.Cell:
+        return {}
+    _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+    return {parameter.name: parameter for parameter in parameters}
 
 
 class Registry(Mapping[str, Entry]):

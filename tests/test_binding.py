@@ -45,6 +45,8 @@ MISTAKES = [
     ("Dense(8)", f"1: Dense is missing 'out_channels': {DENSE}\n    Dense(8)\n    ^^^^^"),
     ("Dense", f"1: Dense is missing 'in_channels' and 'out_channels': {DENSE}\n    Dense\n    ^^^^^"),
     ("ReLU(1, 2)", "6: ReLU takes no arguments, 2 given: ReLU()\n    ReLU(1, 2)\n         ^"),
+    ("Centered(flags=1)",
+     "10: Centered has no argument 'flags'. It is Centered().\n    Centered(flags=1)\n             ^^^^^"),
     ("MyLinear(1, 2, 3)",
      "16: MyLinear takes at most 2 arguments, 3 given: MyLinear(in_units, units)\n"
      "    MyLinear(1, 2, 3)\n                   ^"),
