@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
 
 import numpy as np
 from mindspore import nn
@@ -75,9 +75,8 @@ def _layer(step: Step, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Arr
         for name, parameter in step.entry.parameters.items()
         if name in step.arguments or parameter.default is not inspect.Parameter.empty
     }
-    arguments: dict[str, Any] = {
-        name: map_steps(value, lambda steps, name=name: _chain(steps, f"{path}.{name}", cells))
-        for name, value in values.items()
+    arguments = {
+        name: map_steps(value, partial(_chain, path=f"{path}.{name}", cells=cells)) for name, value in values.items()
     }
     parameters = _parameters(cells[path], f"{path}.")
     return lambda x: np.asarray(function(x, parameters, arguments))
