@@ -29,7 +29,8 @@ from assembler.registry import Entry, Registry
 MAX_LAYERS = 100_000
 """Layers in one model, all repeats written out."""
 
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +42,14 @@ class Step:
         layer: the layer as written.
         arguments: argument → value, as written or by the entry's defaults. Layers stand here as :class:`Steps`.
         extra: further positional arguments, for a class with ``*args``.
+        path: the Cell's name in the model, once it is planned.
     """
 
     entry: Entry
     layer: Layer
     arguments: Mapping[str, Any]
     extra: tuple[Any, ...] = ()
+    path: str = ""
 
     @property
     def is_container(self) -> bool:
@@ -95,6 +98,14 @@ class Steps(tuple[Step, ...]):
 def steps_in(step: Step) -> Iterator[Steps]:
     """The chains among a step's arguments, in order."""
     return (leaf for leaf in leaves([*step.arguments.values(), *step.extra]) if isinstance(leaf, Steps))
+
+
+def walk(steps: Steps) -> Iterator[Step]:
+    """Every step of a chain, those inside arguments included, in reading order."""
+    for step in steps:
+        yield step
+        for inner in steps_in(step):
+            yield from walk(inner)
 
 
 def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
@@ -159,30 +170,38 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
     """Bind the arguments as Python would, but tell every mistake, each at its argument."""
     entry = registry.find(layer.name, layer.place)
     parameters = entry.parameters
-    slots = [name for name, parameter in parameters.items() if parameter.kind not in _VARIADIC]
+    slots = [name for name, parameter in parameters.items() if parameter.kind in _POSITIONAL]
+    named = [name for name, parameter in parameters.items() if parameter.kind in _NAMED]
     kinds = {parameter.kind for parameter in parameters.values()}
     mistakes: list[AssemblerError] = []
     arguments: dict[str, Any] = dict(zip(slots, layer.args, strict=False))
     extra = layer.args[len(slots) :]
     places = layer.argument_places
     if extra and inspect.Parameter.VAR_POSITIONAL not in kinds:
-        takes = f"takes at most {len(slots)} arguments" if slots else "takes no arguments"
+        count = "1 argument" if len(slots) == 1 else f"{len(slots)} arguments"
+        takes = (
+            f"takes at most {count}" if slots else "takes no arguments" if not named else "takes named arguments only"
+        )
         mistakes.append(
             ArgumentMismatch(f"{layer.name} {takes}, {len(layer.args)} given: {entry.describe()}", places[len(slots)])
         )
     for (name, value), place in zip(layer.kwargs, places[len(layer.args) :], strict=True):
         if name in arguments:
             mistakes.append(ArgumentMismatch(f"{layer.name} is given {name!r} twice", place))
-        elif name not in slots and inspect.Parameter.VAR_KEYWORD not in kinds:
-            mistakes.append(_no_such_argument(entry, name, slots, place))
+        elif name not in named and inspect.Parameter.VAR_KEYWORD not in kinds:
+            mistakes.append(_no_such_argument(entry, name, named, place))
         else:
             arguments[name] = value
     arguments.update({name: value for name, value in entry.defaults.items() if name not in arguments})
-    required = [name for name in slots if parameters[name].default is inspect.Parameter.empty]
+    required = [name for name in dict.fromkeys([*slots, *named]) if parameters[name].default is inspect.Parameter.empty]
     if missing := [name for name in required if name not in arguments]:
         names = " and ".join(map(repr, missing))
         mistakes.append(ArgumentMismatch(f"{layer.name} is missing {names}: {entry.describe()}", layer.place))
-    mistakes += [_no_rule(entry, name, layer) for name, value in arguments.items() if _unruled(entry, name, value)]
+    mistakes += [
+        mistake
+        for name, value in arguments.items()
+        if (mistake := _cannot_infer(entry, name, value, layer)) is not None
+    ]
     raise_all(mistakes)
     return Step(entry, layer, arguments, extra)
 
@@ -192,13 +211,14 @@ def _no_such_argument(entry: Entry, name: str, slots: list[str], place: Place) -
     return ArgumentMismatch(f"{entry.name} has no argument {name!r}.{instead}", place)
 
 
-def _unruled(entry: Entry, name: str, value: object) -> bool:
-    return value is INFER and name not in entry.infer
-
-
-def _no_rule(entry: Entry, name: str, layer: Layer) -> AssemblerError:
-    return ArgumentMismatch(
-        f"{entry.name} has no rule to infer {name!r} from its input. Write the value, or add to its registry entry "
-        f"the axis of the input to read it from: infer: {{{name}: -1}}",
-        layer.place,
-    )
+def _cannot_infer(entry: Entry, name: str, value: object, layer: Layer) -> AssemblerError | None:
+    if value is INFER and name not in entry.infer:
+        message = (
+            f"{entry.name} has no rule to infer {name!r} from its input. Write the value, or add to its registry entry "
+            f"the axis of the input to read it from: infer: {{{name}: -1}}"
+        )
+    elif value is not INFER and INFER in leaves(value):
+        message = f"'_' stands alone: {name}=_ of {entry.name} infers the whole argument"
+    else:
+        return None
+    return ArgumentMismatch(message, layer.place)

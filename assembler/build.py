@@ -14,7 +14,7 @@ from assembler.grammar import parse_stack
 from assembler.planner import plan
 from assembler.registry import LAYERS, Registry
 from assembler.rows import Plan, Spec
-from assembler.settings import Dtype
+from assembler.settings import Axis, Dtype, Model, read
 
 
 def build(planned: Plan) -> nn.SequentialCell:
@@ -50,6 +50,13 @@ def _inner(steps: Steps) -> nn.Cell:
     return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
 
 
+class _Given(Model):
+    """The plain arguments of ``assemble``."""
+
+    input: tuple[Axis, ...] | None
+    dtype: Dtype
+
+
 def assemble(
     stack: str | Sequence[Any],
     *,
@@ -78,5 +85,6 @@ def assemble(
     >>> [parameter.name for parameter in net.get_parameters()]
     ['0.weight', '0.bias']
     """
-    spec = Spec(tuple(input), dtype) if input is not None else None
+    said = read(_Given, {"dtype": dtype, "input": input})
+    spec = Spec(said.input, dtype) if said.input is not None else None
     return build(plan(parse_stack(stack), registry, spec, dtype))

@@ -10,7 +10,7 @@ from mindspore import mint, nn
 
 from assembler.binding import Step, Steps, map_steps
 from assembler.device import as_dtype
-from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, Place
+from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
 from assembler.registry import TRUSTED
 from assembler.settings import Dtype
 
@@ -34,9 +34,11 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
             cell = step.entry.cell(*before, *map_steps(step.extra, make_inner), **arguments)
     except AssemblerError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ArgumentMismatch(f"{step} cannot be made: {first_line(error)}", _place(step)) from error
+    except MemoryError as error:
+        raise DeviceError(f"{step} does not fit into memory: {first_line(error)}", _place(step)) from error
     except Exception as error:
+        if is_ours(step) or isinstance(error, TypeError | ValueError):
+            raise ArgumentMismatch(f"{step} cannot be made: {first_line(error)}", _place(step)) from error
         raise LayerFault(f"{step} fails while it is made: {first_line(error)}", _place(step)) from error
     return cell
 
@@ -77,7 +79,9 @@ def first_line(error: BaseException) -> str:
     """What an exception says, without MindSpore's headings and C++ call stack."""
     lines = (line.strip() for line in str(error).splitlines())
     said = next((line for line in lines if line and not line.startswith("-")), "")
-    return said if isinstance(error, TypeError | ValueError) and said else f"{type(error).__name__}: {said}"
+    if isinstance(error, TypeError | ValueError) and said:
+        return said
+    return said if said.startswith(type(error).__name__) else f"{type(error).__name__}: {said}"
 
 
 def lacks_kernel(error: BaseException) -> bool:

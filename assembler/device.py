@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,6 +141,36 @@ def mode(name: Mode) -> Iterator[None]:
         yield
     finally:
         mindspore.set_context(mode=before)
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Call layers that may raise, and leave nothing of a failure behind.
+
+    What was computed asynchronously is waited for, so that its exceptions come up inside.
+    """
+    executor = import_module("mindspore.common.api")._pynative_executor
+    try:
+        yield
+        executor.sync()  # the public runtime.synchronize() fails on the meta device
+    except BaseException as error:
+        for _ in range(_precisions_left_by(error)):
+            executor.set_mixed_precision_type(import_module("mindspore._c_expression").MixedPrecisionType.NOTSET, False)
+        raise
+
+
+def _precisions_left_by(error: BaseException) -> int:
+    """How many Cells with ``to_float`` an exception came through, the last time that this was asked apart.
+
+    Each puts its precision on a stack of MindSpore's before ``construct`` and takes it off behind, but not when
+    ``construct`` raises: everything after would run in that precision. Taking off what is not there crashes.
+    """
+    seen = vars(error).setdefault("_precisions_taken_off", set())
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "_complex_call"]
+    left = [frame for frame in frames if getattr(frame.f_locals.get("self"), "mixed_precision_type", None) is not None]
+    new = [id(frame) for frame in left if id(frame) not in seen]
+    seen.update(new)
+    return len(new)
 
 
 @contextmanager

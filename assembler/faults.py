@@ -7,11 +7,11 @@ from typing import Any
 from mindspore import nn
 
 from assembler import device
-from assembler.binding import Step, steps_in
-from assembler.cells import first_line, is_ours
+from assembler.binding import walk
+from assembler.cells import first_line, is_ours, lacks_kernel
 from assembler.checks.base import Subject
-from assembler.errors import AssemblerError, DeviceError, LayerFault
-from assembler.rows import Row
+from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
+from assembler.rows import Row, print_specs
 
 
 def blame(subject: Subject, error: Exception) -> AssemblerError:
@@ -22,12 +22,15 @@ def blame(subject: Subject, error: Exception) -> AssemblerError:
     """
     row = _culprit(subject)
     if row is None:
-        said = f"the model runs in PyNative mode, but Graph mode refuses it: {first_line(error)}"
-        return LayerFault(said) if subject.mode == "graph" else LayerFault(f"the model raised {first_line(error)}")
-    step = _step_of(subject, row)
-    if is_ours(step):
-        return DeviceError(f"{row} cannot run on this device: {first_line(error)}", step.layer.place)
-    return LayerFault(f"{row} raised {type(error).__name__}: {str(error).strip()}", step.layer.place)
+        if subject.mode == "graph":
+            return RecipeError(f"the model runs in PyNative mode, but Graph mode refuses it: {first_line(error)}")
+        return LayerFault(f"the model raised {first_line(error)} once, and not again")
+    step = next(step for step in walk(subject.planned.steps) if step.path == row.path)
+    if not is_ours(step):
+        return LayerFault(f"{row} raised {type(error).__name__}: {str(error).strip()}", row.place)
+    if lacks_kernel(error):
+        return DeviceError(f"{row} cannot run on this device: {first_line(error)}", row.place)
+    return ShapeMismatch(f"{row} does not accept {print_specs(row.input)}: {first_line(error)}", row.place)
 
 
 def _culprit(subject: Subject) -> Row | None:
@@ -39,7 +42,7 @@ def _culprit(subject: Subject) -> Row | None:
         if path in rows:
             handles += _watch(cell, path, entered)
     try:
-        with device.mode("pynative"):
+        with device.mode("pynative"), device.contained():
             subject.model(subject.input)
     except Exception:
         return rows[entered[-1]] if entered else None
@@ -57,18 +60,3 @@ def _watch(cell: nn.Cell, path: str, entered: list[str]) -> list[Any]:
         entered.remove(path)
 
     return [cell.register_forward_pre_hook(enter), cell.register_forward_hook(leave)]
-
-
-def _step_of(subject: Subject, row: Row) -> Step:
-    """The step whose text is the row's: the top-level one of its path, or one of the layers inside it."""
-    index, *inner = row.path.split(".")
-    step = subject.planned.steps[int(index)]
-    if not inner:
-        return step
-    candidates = [step]
-    while candidates:
-        step = candidates.pop(0)
-        if step.layer.name == row.layer and step.arguments_text() == row.arguments:
-            return step
-        candidates += [inside for steps in steps_in(step) for inside in steps]
-    return subject.planned.steps[int(index)]

@@ -68,6 +68,9 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
             parts.append(_item(item, f"{key}[{index}]"))
         except AssemblerError as mistake:
             mistakes.append(mistake)
+    words = " ".join(mistake.message for mistake in mistakes)
+    if "is never closed" in words and "nothing opened this" in words:
+        raise GrammarError("YAML split this list at the commas inside brackets; quote its texts", Place(key=key))
     raise_all(mistakes)
     return chain(parts)
 
@@ -190,6 +193,8 @@ class _Reader:
                 self.stop("the text ends where a layer or a value should follow", len(self.text), len(self.text))
             start = self.offset(line, column)
             said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
+            if "forgot a comma" in said:
+                said = "two things stand side by side; layers are joined with '+', arguments with ','"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
             self.stop(f"cannot read this: {said}", start, max(end, start + 1))
         except (ValueError, RecursionError, MemoryError) as error:

@@ -1,26 +1,35 @@
 """Steps + input → plan: every shape, dtype and parameter count, with no weights.
 
-A *placeholder* Cell stands where each layer goes, and the model is called once. A placeholder sees its real input,
-fills the arguments marked ``_``, builds its layer on MindSpore's meta device, whose tensors have no storage, runs it,
-and records a row. It is an ordinary Cell, so this works inside any container.
+A *placeholder* Cell stands where layers go inside a layer, and the model is called once. A placeholder sees its real
+input, fills the arguments marked ``_``, builds its layer on MindSpore's meta device, whose tensors have no storage,
+runs it, and records a row. It is an ordinary Cell, so this works inside any container.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import mindspore
 from mindspore import Tensor, mint, nn, ops
 
 from assembler import device
-from assembler.binding import Step, Steps, bind, map_steps, steps_in
+from assembler.binding import Step, Steps, bind, map_steps, walk
 from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
-from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch, raise_all
-from assembler.recipe import Stack
+from assembler.errors import (
+    ArgumentMismatch,
+    AssemblerError,
+    DeviceError,
+    LayerFault,
+    RecipeError,
+    ShapeMismatch,
+    raise_all,
+)
+from assembler.recipe import Stack, leaves, map_leaves
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, print_specs
 from assembler.settings import Dtype
@@ -45,24 +54,14 @@ def plan(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dt
     """
     steps = bind(stack, registry)
     if input is None:
-        raise_all([_needs_input(step) for step in _walk(steps) if step.unknown])
-        return Plan(steps, (), dtype)
+        raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
+        return Plan(steps, (), None, dtype)
     with device.mode("pynative"), device.untouched_generators():
         planner = _Planner(dtype)
         planner.try_constructors(steps)
-        model = planner.placeholders(steps)
-        planner.name_placeholders(model, "")
-        with mindspore.DeviceCtx("meta"):
-            model(planner.emit(input))
+        output = planner.chain(steps, "", input)
     rows = tuple(row for row in planner.rows if row is not None)
-    return Plan(planner.resolved(steps), rows, dtype)
-
-
-def _walk(steps: Steps) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        for inner in steps_in(step):
-            yield from _walk(inner)
+    return Plan(planner.resolved(steps), rows, output, dtype)
 
 
 def _needs_input(step: Step) -> AssemblerError:
@@ -71,19 +70,54 @@ def _needs_input(step: Step) -> AssemblerError:
 
 
 class _Placeholder(nn.Cell):
-    """Stands where a layer goes, and plans it when it is called."""
+    """Stands where one layer goes inside another, and plans it when it is called."""
 
-    def __init__(self, planner: _Planner, step: Step, path: str):
+    def __init__(self, planner: _Planner, step: Step, owner: Step, path: str | None = None):
         super().__init__()
         self.planner = planner
         self.step = step
-        self.path = path
+        self.owner = owner
+        self.path = path  # None until the Cell that holds it is made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Placeholder:
-        return _Placeholder(self.planner, self.step, self.path)  # containers copy layers to repeat them
+        return _Placeholder(self.planner, self.step, self.owner)  # containers copy layers to repeat them
 
-    def construct(self, *inputs: Any) -> Any:
-        return self.planner.visit(self.step, self.path, inputs)
+    def construct(self, *inputs: Any, **named: Any) -> Any:
+        path = self.planner.path_of(self)
+        output = self.planner.visit(self.step, path, _specs_of_arguments(inputs), _specs_of_arguments(named))
+        return self.planner.emit(output)
+
+
+class _ChainPlaceholder(nn.SequentialCell):
+    """Stands where a chain goes inside a layer. Looked into, it shows a placeholder for each of its layers."""
+
+    def __init__(self, planner: _Planner, steps: Steps, owner: Step):
+        super().__init__([])
+        self.planner = planner
+        self.steps = steps
+        self.owner = owner
+        self.path: str | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _ChainPlaceholder:
+        return _ChainPlaceholder(self.planner, self.steps, self.owner)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __bool__(self) -> bool:
+        return True  # a SequentialCell without Cells of its own would be passed over by cells_and_names
+
+    def __getitem__(self, index: int) -> _Placeholder:
+        index = range(len(self.steps))[index]
+        path = None if self.path is None else f"{self.path}.{index}"
+        return _Placeholder(self.planner, self.steps[index], self.owner, path)
+
+    def __iter__(self) -> Iterator[_Placeholder]:
+        return (self[index] for index in range(len(self)))
+
+    def construct(self, input_data: Any) -> Any:
+        path = self.planner.path_of(self)
+        return self.planner.emit(self.planner.chain(self.steps, f"{path}.", specs_of(input_data)))
 
 
 class _Planner:
@@ -93,8 +127,9 @@ class _Planner:
         self.dtype: Dtype = dtype
         self.rows: list[Row | None] = []
         self.emitted: dict[str, Row] = {}
-        self.inferred: dict[Step, dict[str, Any]] = {}
-        self.measured: dict[Any, tuple[Specs, int, int]] = {}
+        self.inferred: dict[Step, Mapping[str, Any]] = {}
+        self.paths: dict[Step, str] = {}
+        self.known: dict[Any, tuple[Mapping[str, Any], Row]] = {}
         self.real = False  # whether tensors are made with storage: while a container runs that meta cannot run
 
     # ---- before the call
@@ -103,7 +138,7 @@ class _Planner:
         """Make each distinct layer whose arguments are all known, so that all refusals are told at once."""
         tried = set()
         mistakes: list[AssemblerError] = []
-        for step in _walk(steps):
+        for step in walk(steps):
             if id(step.layer) in tried or step.unknown or step.is_container:
                 continue
             tried.add(id(step.layer))
@@ -113,70 +148,100 @@ class _Planner:
                 mistakes.append(mistake)
         raise_all(mistakes)
 
-    def placeholders(self, steps: Steps, single: bool = False) -> nn.Cell:
-        """A placeholder for each step: a SequentialCell, or the only one as it is."""
-        cells = [_Placeholder(self, step, "") for step in steps]
-        return cells[0] if single and len(cells) == 1 else nn.SequentialCell(cells)
+    def placeholder(self, owner: Step, steps: Steps) -> nn.Cell:
+        """What stands for a chain inside a layer."""
+        if len(steps) == 1:
+            return _Placeholder(self, steps[0], owner)
+        return _ChainPlaceholder(self, steps, owner)
 
-    def name_placeholders(self, cell: nn.Cell, path: str) -> None:
-        """Tell the placeholders where they stand in the Cell that holds them."""
-        for name, inner in cell.cells_and_names(name_prefix=path):
-            if isinstance(inner, _Placeholder):
-                inner.path = name
+    def path_of(self, cell: _Placeholder | _ChainPlaceholder) -> str:
+        """The name of a placeholder in the model, by which its parameters will go."""
+        if cell.path is None:
+            raise RecipeError(
+                f"{cell.owner} keeps a layer where MindSpore does not find it, such as a plain list: it would not be "
+                "trained or saved. Its class should keep it as an attribute or in an nn.CellList",
+                cell.owner.layer.place,
+            )
+        return cell.path
 
     def resolved(self, steps: Steps) -> Steps:
-        """The steps with what was inferred filled in, at any depth."""
-        return Steps(self.resolve(step) for step in steps)
+        """The steps with what was inferred and where they stand filled in, at any depth."""
+        return Steps(map(self.resolve, steps))
 
     def resolve(self, step: Step) -> Step:
         arguments = {**step.arguments, **self.inferred.get(step, {})}
-        arguments = {name: map_steps(value, self.resolved) for name, value in arguments.items()}
-        return replace(step, arguments=arguments, extra=map_steps(step.extra, self.resolved))
+        extra = step.extra
+        if step.is_container:
+            arguments = {name: map_steps(value, self.resolved) for name, value in arguments.items()}
+            extra = map_steps(extra, self.resolved)
+        return replace(step, arguments=arguments, extra=extra, path=self.paths.get(step, ""))
 
     # ---- during the call
 
-    def visit(self, step: Step, path: str, inputs: Sequence[Any]) -> Any:
-        """Plan one layer for the input that reaches it, and emit what it would emit."""
-        given = tuple(map(specs_of, inputs))
-        taken: Specs = given[0] if len(given) == 1 else given
+    def chain(self, steps: Steps, prefix: str, specs: Specs) -> Specs:
+        """Plan layers one after the other."""
+        for index, step in enumerate(steps):
+            specs = self.visit(step, f"{prefix}{index}", (specs,), {})
+        return specs
+
+    def visit(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Specs:
+        """Plan one layer for the input that reaches it: record its row and say what it emits.
+
+        Args:
+            inputs: a Spec for each tensor; other values are passed on as they are.
+            named: the same for arguments by name.
+        """
         again = path in self.emitted  # one Cell called twice has one set of parameters, and one row
         at = len(self.rows)
         self.rows.append(None)  # a container stands before its layers
-        self.infer(step, path, taken)
-        filled = replace(step, arguments={**step.arguments, **self.inferred.get(step, {})})
-        draft = Row(path, step.layer.name, filled.arguments_text(), taken, (), 0, 0)
-        output, trainable, other = self.measure(filled, given, draft)
-        row = replace(draft, output=output, trainable=trainable, other=other)
+        # Equal layers with equal inputs are planned once. The layer as written is the same object in every repeat.
+        key = None if named or step.is_container else (id(step.layer), inputs)
+        if key is None or key not in self.known:
+            row = self.look(step, path, inputs, named)
+            if key is not None:
+                self.known[key] = (self.inferred.get(step, {}), row)
+        else:
+            inferred, row = self.known[key]
+            self.infer_as(step, path, inferred)
+            row = replace(row, path=path)
+        self.paths[step] = path
         self.emitted[path] = row
         self.rows[at] = None if again else row
-        return self.emit(output)
+        return row.output
 
-    def infer(self, step: Step, path: str, taken: Specs) -> None:
-        """Fill the arguments marked ``_`` from the input's shape."""
+    def look(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Row:
+        """Find out what a layer does with an input that it has not been seen with."""
+        tensors = tuple(leaf for leaf in leaves([*inputs, *named.values()]) if isinstance(leaf, Spec))
+        taken: Specs = tensors[0] if len(tensors) == 1 else inputs[0] if len(inputs) == 1 and not named else tensors
+        draft = Row(path, step.layer.name, step.arguments_text(), taken, (), 0, 0, step.layer.place)
+        self.infer_as(step, path, self.infer(step, draft))
+        filled = replace(step, arguments={**step.arguments, **self.inferred.get(step, {})})
+        draft = replace(draft, arguments=filled.arguments_text())
+        output, trainable, other = self.run(filled, draft, inputs, named)
+        return replace(draft, output=output, trainable=trainable, other=other)
+
+    def infer(self, step: Step, draft: Row) -> dict[str, Any]:
+        """The arguments marked ``_``, read from the input's shape."""
+        found: dict[str, Any] = {}
         for name in step.unknown:
             axes = step.entry.infer[name]
-            shape = taken.shape if isinstance(taken, Spec) else ()
+            shape = draft.input.shape if isinstance(draft.input, Spec) else ()
             try:
-                value: Any = shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
+                found[name] = shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
             except IndexError:
-                draft = Row(path, step.layer.name, step.arguments_text(), taken, (), 0, 0)
                 message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of it"
                 raise ShapeMismatch(message, step.layer.place) from None
-            known = self.inferred.setdefault(step, {})
-            if known.setdefault(name, value) != value:
+        return found
+
+    def infer_as(self, step: Step, path: str, found: Mapping[str, Any]) -> None:
+        """Note what was inferred; the same layer used again has to infer the same."""
+        known = self.inferred.setdefault(step, found)
+        for name, value in found.items():
+            if known[name] != value:
                 message = f"#{path} {step.layer.name} is used twice and infers {name!r} as {known[name]} and as {value}"
                 raise ShapeMismatch(message, step.layer.place)
 
-    def measure(self, step: Step, given: tuple[Specs, ...], draft: Row) -> tuple[Specs, int, int]:
-        """The output and the parameter counts of a layer, remembered for equal layers with equal inputs."""
-        if step.is_container:
-            return self.run(step, given, draft)
-        key = (step.entry.name, step.text(), given)
-        if key not in self.measured:
-            self.measured[key] = self.run(step, given, draft)
-        return self.measured[key]
-
-    def run(self, step: Step, given: tuple[Specs, ...], draft: Row) -> tuple[Specs, int, int]:
+    def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Specs, int, int]:
         """Build and call one layer on the meta device or, where that fails, for real on zeros."""
         cell = self.on_meta(step, draft.path)
         parameters = list(cell.get_parameters())
@@ -184,63 +249,78 @@ class _Planner:
         total = sum(math.prod(p.shape) for p in parameters)
         rows = len(self.rows)
         try:
-            with mindspore.DeviceCtx("meta"):
-                output = specs_of(cell(*map(self.emit, given)))
+            with device.contained(), mindspore.DeviceCtx("meta"), self.storage(False):
+                output = specs_of(cell(*self.emit(inputs), **self.emit(named)))
         except AssemblerError:
             raise
         except Exception as error:
             if total > MAX_TRIAL:
                 raise self.refusal(step, draft, error) from error
+            for row in self.rows[rows:]:
+                self.emitted.pop(row.path if row else "", None)
             del self.rows[rows:]
-            output = self.run_for_real(step, given, draft)
+            output = self.run_for_real(step, draft, inputs, named)
         return output, trainable, total - trainable
 
-    def run_for_real(self, step: Step, given: tuple[Specs, ...], draft: Row) -> Specs:
+    def run_for_real(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Specs:
         """Where an operator is missing on the meta device this succeeds; else it raises the layer's own exception."""
         try:
-            with mindspore.DeviceCtx("CPU"), self.storage():
+            with device.contained(), mindspore.DeviceCtx("CPU"), self.storage(True):
                 cell = self.build(step, draft.path)
-                return specs_of(cell(*map(self.emit, given)))
+                return specs_of(cell(*self.emit(inputs), **self.emit(named)))
         except AssemblerError:
             raise
         except Exception as error:
             raise self.refusal(step, draft, error) from error
 
     def on_meta(self, step: Step, path: str = "") -> nn.Cell:
-        with mindspore.DeviceCtx("meta"):
+        with mindspore.DeviceCtx("meta"), self.storage(False):
             return self.build(step, path)
 
     def build(self, step: Step, path: str) -> nn.Cell:
         """The layer's Cell, with placeholders for the layers inside it."""
         try:
-            cell = make(step, lambda inner: self.placeholders(inner, single=True))
-            self.name_placeholders(cell, path)
+            cell = make(step, partial(self.placeholder, step))
         except AssemblerError:
             if not step.is_container:
                 raise
-            cell = make(step, self.build_inner)  # it looks into its layers: they have to be there
+            cell = make(step, partial(self.build_inner, step))  # it looks into its layers
+        for name, inner in cell.cells_and_names(name_prefix=path):
+            if isinstance(inner, _Placeholder | _ChainPlaceholder):
+                inner.path = name
         cast(cell, self.dtype, meta=not self.real)
         cell.set_train(False)
         return cell
 
-    def build_inner(self, steps: Steps) -> nn.Cell:
-        cells = [make(self.resolve(step), self.build_inner) for step in steps]
+    def build_inner(self, owner: Step, steps: Steps) -> nn.Cell:
+        """Layers inside a layer that looks into them: they have to be there, so nothing can be inferred for them."""
+        for step in steps:
+            if step.unknown:
+                message = (
+                    f"'_' cannot be inferred inside {owner.layer.name}, which looks into its layers; write the value"
+                )
+                raise ArgumentMismatch(message, step.layer.place)
+        cells = [make(step, partial(self.build_inner, step)) for step in steps]
         return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
 
     @contextmanager
-    def storage(self) -> Iterator[None]:
-        before, self.real = self.real, True
+    def storage(self, real: bool) -> Iterator[None]:
+        """Whether the tensors made inside have storage."""
+        before, self.real = self.real, real
         try:
             yield
         finally:
             self.real = before
 
-    def emit(self, specs: Specs) -> Any:
-        """A tensor, or tuples of them, of the given shape and dtype: without storage, or zeros."""
-        if isinstance(specs, tuple):
-            return tuple(map(self.emit, specs))
-        dtype = device.as_dtype(specs.dtype)
-        return ops.zeros(specs.shape, dtype) if self.real else mint.empty(specs.shape, dtype=dtype)
+    def emit(self, value: Any) -> Any:
+        """Tensors where there are Specs: without storage, or zeros; all else as it is."""
+        return map_leaves(value, self.emit_one)
+
+    def emit_one(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Spec):
+            return leaf
+        dtype = device.as_dtype(leaf.dtype)
+        return ops.zeros(leaf.shape, dtype) if self.real else mint.empty(leaf.shape, dtype=dtype)
 
     # ---- what to say
 
@@ -261,9 +341,7 @@ class _Planner:
         before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
         if before in self.emitted:
             return f"{self.emitted[before]} emits {print_specs(draft.input)}"
-        return (
-            f"#{parent} passes on {print_specs(draft.input)}" if parent else f"the input is {print_specs(draft.input)}"
-        )
+        return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
 
     def wants(self, step: Step, taken: Specs, error: Exception) -> str | None:
         """``wants (…, 8)``, if an argument that can be inferred differs from what the input has there."""
@@ -271,13 +349,9 @@ class _Planner:
             return None
         for name, axis in step.entry.infer.items():
             wanted = step.arguments.get(name)
-            if (
-                not isinstance(axis, int)
-                or not isinstance(wanted, int)
-                or not -len(taken.shape) <= axis < len(taken.shape)
-            ):
+            if not isinstance(axis, int) or not isinstance(wanted, int):
                 continue
-            if taken.shape[axis] != wanted:
+            if -len(taken.shape) <= axis < len(taken.shape) and taken.shape[axis] != wanted:
                 return f"wants (…, {wanted})" if axis == -1 else f"wants {wanted} on axis {axis} ({first_line(error)})"
         return None
 
@@ -293,3 +367,8 @@ def specs_of(value: Any) -> Specs:
     if isinstance(value, tuple | list):
         return tuple(map(specs_of, value))
     raise TypeError(f"a layer emits tensors, not {type(value).__name__}")
+
+
+def _specs_of_arguments(value: Any) -> Any:
+    """What a layer is called with, with a Spec for each tensor."""
+    return map_leaves(value, lambda leaf: specs_of(leaf) if isinstance(leaf, Tensor) else leaf)

@@ -24,7 +24,7 @@ from assembler.errors import (
     suggestion,
 )
 from assembler.grammar import parse
-from assembler.recipe import Layer, Verbatim
+from assembler.recipe import INFER, Layer, Verbatim
 from assembler.settings import EntrySettings, read
 
 TRUSTED = ("mindspore", "assembler")
@@ -86,16 +86,23 @@ class Entry:
 
         Raises:
             BadTarget: see ``cell``.
-            RegistryError: ``signature`` cannot be read.
+            RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
         """
-        if self.signature is None:
-            return _own_parameters(self.cell)
+        parameters = _own_parameters(self.cell) if self.signature is None else self._said_parameters()
+        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
+            for name in names:
+                if name not in parameters and not variadic:
+                    message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
+                    raise RegistryError(message, self.place)
+        return parameters
+
+    def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
         try:
-            return _read_signature(self.signature)
-        except AssemblerError as mistake:
-            raise RegistryError(
-                f"cannot read the signature {self.signature!r}: {mistake.message}", self.place
-            ) from None
+            return _read_signature(str(self.signature))
+        except (AssemblerError, ValueError) as error:
+            said = error.message if isinstance(error, AssemblerError) else str(error)
+            raise RegistryError(f"cannot read the signature {self.signature!r}: {said}", self.place) from None
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
@@ -108,7 +115,7 @@ class Entry:
 
     def describe(self) -> str:
         """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
-        return f"{self.name}({', '.join(str(_bare(parameter)) for parameter in self.parameters.values())})"
+        return f"{self.name}{inspect.Signature(list(map(_bare, self.parameters.values())))}"
 
 
 def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
@@ -157,7 +164,9 @@ def _resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
     if not hasattr(module, name):
         raise BadTarget(f"{module_name!r} has no {name!r}.{suggestion(name, dir(module))}", place)
     found = getattr(module, name)
-    home = getattr(found, "__module__", None) or type(found).__module__
+    home = getattr(found, "__module__", None)
+    if not isinstance(home, str):
+        raise BadTarget(f"{path} is neither a class nor a function", place)
     _require_trust(path, home, trusted, place)
     return found
 
@@ -166,8 +175,8 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
     package = module_name.partition(".")[0]
     if package not in trusted:
         raise BadTarget(
-            f"{path} lies in {package!r}, which is not trusted. Trust it in pyproject.toml, "
-            f'[tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
+            f"{path} lies in {package!r}, which is not trusted. Trust it in a pyproject.toml in or above the working "
+            f'directory, [tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
             place,
         )
 
@@ -220,6 +229,9 @@ class Registry(Mapping[str, Entry]):
     def __len__(self) -> int:
         return len(self._read())
 
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self)} layers>"
+
     def find(self, name: str, place: Place) -> Entry:
         """The entry for a name in a recipe.
 
@@ -240,7 +252,8 @@ class Registry(Mapping[str, Entry]):
             DuplicateLayer: the name is taken by another target.
         """
         taken = self._read().get(entry.name)
-        if taken is not None and replace(taken, scope="") != replace(entry, scope=""):
+        same = taken and replace(taken, scope="") == replace(entry, scope="") and taken.registered is entry.registered
+        if taken and not same:
             raise DuplicateLayer(
                 f"{entry.name!r} is already {taken.target} (from {taken.scope}); "
                 f"{entry.target} needs a name of its own",
@@ -248,29 +261,28 @@ class Registry(Mapping[str, Entry]):
             )
         self._entries.setdefault(entry.name, entry)
 
-    def load(self, data: Mapping[str, Any], scope: str = "registry") -> None:
+    def load(self, entries: Mapping[str, Any], scope: str = "registry") -> None:
         """Take up entries as YAML holds them: ``{ReLU: mindspore.nn.ReLU, Dense: {target: …, infer: …}}``.
 
-        A mapping without a ``target`` is a scope of further entries.
+        Args:
+            scope: what to call the lot, in messages: the configuration key that it stands at.
 
         Raises:
             DuplicateLayer, SettingsError, Mistakes: every mistake in it.
         """
         mistakes: list[AssemblerError] = []
-        for name, value in data.items():
+        for name, value in entries.items():
             try:
-                if isinstance(value, Mapping) and "target" not in value:
-                    self.load(value, f"{scope}.{name}")
-                else:
-                    self._load_entry(str(name), value, scope)
+                self._load_entry(str(name), value, scope)
             except AssemblerError as mistake:
                 mistakes.append(mistake)
         raise_all(mistakes)
 
     def _load_entry(self, name: str, value: object, scope: str) -> None:
         value = {"target": value} if isinstance(value, str) else value
-        said = read(EntrySettings, value, f"{scope}.{name}")
-        self.add(Entry(name=name, scope=scope, trusted=self.trusted, **dict(said)))
+        if not name.isidentifier():
+            raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=f"{scope}.{name}"))
+        self.add(_entry(name, f"{scope}.{name}", value, scope=scope, trusted=self.trusted))
 
     @overload
     def register(self, target: AnyCell, **options: Any) -> AnyCell: ...
@@ -301,11 +313,19 @@ class Registry(Mapping[str, Entry]):
         """
         if target is None:
             return lambda cls: self.register(cls, name=name, **options)
+        given, place = {"target": target, **options}, str(name or target)
         if isinstance(target, str):
-            self.add(_entry(name or target.rpartition(".")[2], target, "Python", self.trusted, None, options))
+            self.add(_entry(name or target.rpartition(".")[2], place, given, scope="Python", trusted=self.trusted))
             return target
-        path = f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
-        entry = _entry(name or path.rpartition(".")[2], path, target.__module__, self.trusted, target, options)
+        given["target"] = f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
+        entry = _entry(
+            name or given["target"].rpartition(".")[2],
+            place,
+            given,
+            scope=str(getattr(target, "__module__", "Python")),
+            trusted=self.trusted,
+            registered=target,
+        )
         _ = entry.cell  # refuses what is not a Cell
         self.add(entry)
         return target
@@ -315,11 +335,10 @@ class Registry(Mapping[str, Entry]):
         return [entry for entry in self._entries.values() if entry.registered is not None]
 
 
-def _entry(
-    name: str, target: str, scope: str, trusted: tuple[str, ...], cell: type | None, options: Mapping[str, Any]
-) -> Entry:
-    said = read(EntrySettings, {"target": target, **options}, name)
-    return Entry(name=name, scope=scope, trusted=trusted, registered=cell, **dict(said))
+def _entry(name: str, key: str, value: object, **about: Any) -> Entry:
+    said = dict(read(EntrySettings, value, key))
+    said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
+    return Entry(name=name, **said, **about)
 
 
 def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:

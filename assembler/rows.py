@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from assembler.binding import Steps
+from assembler.errors import NOWHERE, Place
 from assembler.recipe import print_value
 from assembler.settings import Dtype
 
@@ -49,6 +50,7 @@ class Row:
         output: shape and dtype of what it emits.
         trainable: parameters that training changes. Those of layers inside it are counted in their own rows.
         other: parameters that it does not, such as the statistics of BatchNorm.
+        place: where the layer stands in the recipe.
     """
 
     path: str
@@ -58,6 +60,7 @@ class Row:
     output: Specs
     trainable: int
     other: int
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"#{self.path} {self.layer}({self.arguments})" if self.arguments else f"#{self.path} {self.layer}"
@@ -70,17 +73,14 @@ class Plan:
     Args:
         steps: what to build, with every argument known.
         rows: one a layer, in reading order; none if no input shape was given.
+        output: shape and dtype of what the model emits; None if no input shape was given.
         dtype: of the floating-point parameters.
     """
 
     steps: Steps
     rows: tuple[Row, ...]
+    output: Specs | None
     dtype: Dtype
-
-    @property
-    def output(self) -> Specs:
-        """Shape and dtype of the model's output. Raises IndexError for a plan without rows."""
-        return [row for row in self.rows if "." not in row.path][-1].output
 
     @property
     def trainable(self) -> int:

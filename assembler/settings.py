@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,6 +16,10 @@ Axis = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 
 
+MAX_NUMBERS = 2**30
+"""Numbers in one input."""
+
+
 class Model(BaseModel):
     """The manners of every model here."""
 
@@ -24,14 +29,14 @@ class Model(BaseModel):
 class Input(Model):
     """What goes into the model: values written down, or a sample of a shape.
 
-    ``uniform`` draws from [low, high), ``normal`` from the standard normal, ``integers`` whole numbers from
-    low up to but not including high (for token ids; int32 unless ``dtype`` says otherwise).
+    ``uniform`` draws from [low, high), by default [0, 1); ``normal`` from the standard normal; ``integers`` whole
+    numbers from low, by default 0, up to but not including high (token ids; int32 unless ``dtype`` says otherwise).
     """
 
     shape: tuple[Axis, ...] | None = Field(None, min_length=1, max_length=8)
     sample: Literal["uniform", "normal", "integers", "zeros", "ones"] = "uniform"
-    low: float = 0
-    high: float = 1
+    low: Annotated[float, Field(allow_inf_nan=False)] = 0
+    high: Annotated[float, Field(allow_inf_nan=False)] | None = None
     values: Any = None
     dtype: Dtype | Literal["int32", "int64"] | None = None
 
@@ -39,8 +44,16 @@ class Input(Model):
     def _shape_or_values(self) -> Input:
         if self.shape is None and self.values is None:
             raise ValueError("it needs a shape such as [4, 8], or values")
-        if self.low >= self.high:
-            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        high = 1.0 if self.high is None else self.high
+        if self.low >= high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({high:g})")
+        if self.sample == "integers" and self.values is None:
+            if self.high is None:
+                raise ValueError("integers need high, which they stay below: the size of a vocabulary, say")
+            if not all(float(end).is_integer() and abs(end) < 2**31 for end in (self.low, high)):
+                raise ValueError("low and high of integers are whole numbers of at most 31 bits")
+        if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
+            raise ValueError(f"{math.prod(self.shape):,} numbers are too many; the limit is {MAX_NUMBERS:,}")
         return self
 
 
@@ -77,7 +90,7 @@ class Settings(Model):
     """The whole composed configuration."""
 
     recipe: RecipeSettings
-    registry: dict[str, Any] = {}
+    registry: dict[str, dict[str, Any]] = {}  # scope → name → entry
     device: DeviceSettings = DeviceSettings()
     checks: CheckSettings = CheckSettings()
     task: TaskSettings = TaskSettings()
@@ -191,6 +204,7 @@ _MUST = {
     "list_type": "must be a list",
     "too_short": "must have at least {min_length} item",
     "too_long": "must have at most {max_length} items",
+    "finite_number": "must be a number",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
 }

@@ -37,9 +37,10 @@ class Sources:
         """The place with its file, line and column, or its override; the same place if neither is known."""
         if not place.key or place.label is not None:
             return place
-        for override in self.overrides:
-            if _lies_in(place.key, _name(override)):
-                return replace(place, label=f"override {override}")
+        setting = [override for override in self.overrides if _lies_in(place.key, _name(override))]
+        if setting:  # the most particular one holds, and of those the last
+            override = max(reversed(setting), key=lambda override: len(_name(override)))
+            return replace(place, label=f"override {override}")
         for prefix in sorted(self.files, key=len, reverse=True):
             if not prefix or _lies_in(place.key, prefix):
                 found = locate_in_file(self.files[prefix], place.key[len(prefix) :].lstrip("."), place)
@@ -48,6 +49,11 @@ class Sources:
         for override in self.overrides:  # the key exists only because something inside it was added
             if _lies_in(_name(override), place.key):
                 return replace(place, label=f"override {override}")
+        outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
+        if outer != place.key and any(prefix and _lies_in(outer, prefix) for prefix in self.files):
+            if outer in self.files:  # a key that is missing at the top of its file
+                return replace(place, label=short(self.files[outer]))
+            return self.locate(replace(place, key=outer))  # what is missing is told where it should stand
         return place
 
 
@@ -76,7 +82,7 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     start, end = spot or (node.start_mark.index, node.end_mark.index)
     line_start = source.rfind("\n", 0, start) + 1
     shown = source[line_start:].split("\n", 1)[0]
-    label = f"{_short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
+    label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
     end = min(end, line_start + len(shown))
     return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
 
@@ -127,7 +133,7 @@ def _inside(source: str, node: yaml.Node, place: Place) -> tuple[int, int] | Non
     return start, max(last + 1, start + 1)
 
 
-def _short(file: Path) -> str:
+def short(file: Path) -> str:
     """The path from the working directory if the file lies below it, else in full."""
     try:
         return str(file.resolve().relative_to(Path.cwd().resolve()))

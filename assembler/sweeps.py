@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 from assembler.files import write_text
 from assembler.settings import Settings
-from assembler.source import Sources
+from assembler.source import Sources, short
 
 _codes: list[int] = []
 """The exit codes of the jobs that ran in this process."""
@@ -39,9 +39,13 @@ def launch(main: Callable[[], Any]) -> NoReturn:
     Exits with the worst code of all jobs.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
     try:
         main()
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, AssemblerError) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, AssemblerError, OSError, ValueError) as error:
+        # A job raises nothing, so this is Hydra composing, or making the run's folder.
         print(explain(error, sys.argv[1:]), file=sys.stderr)
         sys.exit(2)
     sys.exit(max(_codes, default=0))
@@ -145,6 +149,10 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return str(error)
     if isinstance(error, yaml.MarkedYAMLError):
         return _explain_yaml(error)
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file is not UTF-8 text: {error}"
     if isinstance(error, MissingConfigException):
         return _explain_missing(error)
     return _explain_override(error, arguments)
@@ -161,14 +169,7 @@ def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
     except (OSError, UnicodeDecodeError, IndexError):
         line = ""
     shown = Place(line, mark.column, mark.column + 1).excerpt()
-    return f"{_relative(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
-
-
-def _relative(file: Path) -> str:
-    try:
-        return str(file.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(file)
+    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
 
 
 def _explain_missing(error: MissingConfigException) -> str:
@@ -189,19 +190,34 @@ def _options(said: str, group: str) -> list[str]:
 
 def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
-        name, _, value = error.override.partition("=")
-        bare = value.strip("'\"")
+        return f"override {error.override}: {_misread(str(error.override))}"
+    if match := re.search(r"Ambiguous value for argument '(.+?)'", str(error)):
         return (
-            f"override {error.override}: Hydra cannot read this value. A text with parentheses, commas or braces "
-            f"""needs double quotes inside single ones: '{name}="{bare}"'"""
+            f"override {match[1]}: several values are a sweep; add -m to run a job for each, or write a list as [1,2]"
         )
     if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
         return _explain_key(match[1], arguments)
     return _first(error)
 
 
+def _misread(override: str) -> str:
+    """Why Hydra could not read an override, by the slips that people make."""
+    name, equals, value = override.partition("=")
+    bare = value.strip("'\"")
+    if not equals:
+        return "an override is written key=value, such as recipe=lenet5"
+    if any(value.count(one) > value.count(other) for one, other in ("[]", "{}")):
+        return f"a bracket is not closed; if the value has spaces, put it in single quotes: '{name}=[4, 8]'"
+    return (
+        "Hydra cannot read this value. A text with parentheses, commas or braces needs double quotes inside single "
+        f"""ones: '{name}="{bare}"'"""
+    )
+
+
 def _explain_key(key: str, arguments: Sequence[str]) -> str:
     name = key.partition("@")[0]
+    if name.startswith("hydra."):
+        return f"override {name}: Hydra has no such key; python run.py --cfg hydra shows those it has"
     override = next((argument for argument in arguments if argument.lstrip("+~").startswith(f"{name}=")), name)
     model: Any = Settings
     for part in name.split("."):
@@ -241,28 +257,31 @@ class SweepTable(Callback):
         folder = Path(config.hydra.sweep.dir)
         rows = [row for row in gather(folder) if row["started"] >= self.started]
         if not rows:
+            print(f"no job of this sweep left a result in {short(folder)}", file=sys.stderr)
+            _codes.append(2)
             return
         write_text(folder / "sweep.csv", to_csv(rows))
         summary.print_sweep(summary.make_console(), rows)
         counts = {status: sum(row["status"] == status for row in rows) for status in ("passed", "failed", "error")}
         print(f"{len(rows)} jobs: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count))
-        print(f"table: {_relative(folder / 'sweep.csv')}")
+        print(f"table: {short(folder / 'sweep.csv')}")
         _codes.append(2 if counts["error"] else 1 if counts["failed"] else 0)
 
 
 def gather(folder: Path) -> list[dict[str, Any]]:
     """One row a job, in the order of the jobs' numbers, from what they left in a sweep folder."""
-    jobs = {file.parent for pattern in ("*/result.json", "*/.hydra") for file in folder.glob(pattern)}
-    return [_row(job) for job in sorted(jobs, key=lambda job: (len(job.name), job.name))]
+    jobs = {file.parent for name in ("result.json", ".hydra") for file in folder.rglob(name)}
+    names = {job: str(job.relative_to(folder)) for job in jobs}
+    return [_row(job, names[job]) for job in sorted(jobs, key=lambda job: (len(names[job]), names[job]))]
 
 
-def _row(job: Path) -> dict[str, Any]:
+def _row(job: Path, name: str) -> dict[str, Any]:
     data = _result(job)
     plan: Mapping[str, Any] = data.get("plan") or {}
     outcomes: Sequence[Mapping[str, Any]] = data.get("outcomes") or []
     passed = sum(outcome["passed"] for outcome in outcomes)
     return {
-        "job": job.name,
+        "job": name,
         "overrides": " ".join(data["overrides"]),
         "status": data["status"],
         "layers": len(plan.get("layers", [])) or "",

@@ -19,12 +19,12 @@ from assembler.files import write_text
 from assembler.grammar import parse_stack
 from assembler.registry import LAYERS, Registry, trusted_by_project
 from assembler.settings import Settings, read
-from assembler.source import Sources
+from assembler.source import Sources, short
 
 if TYPE_CHECKING:
     from mindspore import Tensor
 
-    from assembler.checks import Outcome, Subject
+    from assembler.checks import Outcome, Subject, Wanted
     from assembler.device import Device
     from assembler.rows import Plan
 
@@ -83,10 +83,16 @@ def check(settings: Settings, result: Result) -> None:
         mistakes.append(mistake)
     with result.timed("import"):
         from assembler import checks, device
+        from assembler.binding import bind
         from assembler.build import build
         from assembler.planner import plan, specs_of
     try:
         prepared = checks.prepare(wanted_checks(settings))
+    except AssemblerError as mistake:
+        mistakes.append(mistake)
+    try:
+        if stack is not None and registry is not None:
+            bind(stack, registry)
     except AssemblerError as mistake:
         mistakes.append(mistake)
     raise_all(mistakes)
@@ -116,20 +122,31 @@ def registry_of(settings: Settings) -> Registry:
         RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
     """
     registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()))
-    registry.load(settings.registry)
+    mistakes: list[AssemblerError] = []
+    for scope, entries in settings.registry.items():
+        try:
+            registry.load(entries, f"registry.{scope}")
+        except AssemblerError as mistake:
+            mistakes.append(mistake)
+    raise_all(mistakes)
     for entry in LAYERS.registered():
         registry.add(entry)
     return registry
 
 
-def wanted_checks(settings: Settings) -> dict[str, tuple[Mapping[str, Any] | None, str]]:
-    """Check → arguments and where they stand: the group's, and the recipe's own, which come first in a clash."""
-    wanted: dict[str, tuple[Mapping[str, Any] | None, str]]
-    wanted = {name: (arguments, f"checks.run.{name}") for name, arguments in settings.checks.run.items()}
-    if settings.checks.own:
-        own = settings.recipe.checks.items()
-        wanted.update({name: (arguments, f"recipe.checks.{name}") for name, arguments in own})
-    return wanted
+def wanted_checks(settings: Settings) -> list[Wanted]:
+    """The checks of the group and then the recipe's own, each with its arguments and where they stand.
+
+    A check that the group names without arguments is the recipe's if that names it, too; both run if both say more.
+    """
+    own = dict(settings.recipe.checks) if settings.checks.own else {}
+    wanted: list[Wanted] = []
+    for name, arguments in settings.checks.run.items():
+        if name in own and not arguments:
+            wanted.append((name, own.pop(name), f"recipe.checks.{name}"))
+        else:
+            wanted.append((name, arguments, f"checks.run.{name}"))
+    return [*wanted, *((name, arguments, f"recipe.checks.{name}") for name, arguments in own.items())]
 
 
 def make_input(settings: Settings) -> Tensor:
@@ -141,16 +158,17 @@ def make_input(settings: Settings) -> Tensor:
     import numpy as np
     from mindspore import Tensor
 
+    from assembler.checks import numbers
     from assembler.device import as_dtype
 
     said = settings.recipe.input
     dtype = said.dtype or ("int32" if said.sample == "integers" and said.values is None else settings.dtype)
     if said.values is not None:
         try:
-            values = np.asarray(said.values, dtype=np.float64)
-        except (TypeError, ValueError):
-            message = "the values are not numbers in lists of equal length"
-            raise SettingsError(message, Place(key="recipe.input.values")) from None
+            values = numbers(said.values)
+        except SettingsError as mistake:
+            mistake.place = Place(key="recipe.input.values")
+            raise
         if values.ndim == 0 or values.size == 0:
             raise SettingsError("the values are not a list of numbers", Place(key="recipe.input.values"))
         if said.shape is not None and values.shape != said.shape:
@@ -158,17 +176,21 @@ def make_input(settings: Settings) -> Tensor:
             raise SettingsError(message, Place(key="recipe.input.shape"))
     else:
         assert said.shape is not None
+        low, high = said.low, 1 if said.high is None else said.high
         generator = np.random.default_rng(settings.seed)
         draw: dict[str, Callable[[tuple[int, ...]], Any]] = {
-            "uniform": lambda shape: generator.uniform(said.low, said.high, shape),
+            "uniform": lambda shape: generator.uniform(low, high, shape),
             "normal": generator.standard_normal,
-            "integers": lambda shape: generator.integers(int(said.low), int(said.high), shape),
+            "integers": lambda shape: generator.integers(int(low), int(high), shape),
             "zeros": np.zeros,
             "ones": np.ones,
         }
-        values = draw[said.sample](said.shape)
-    via = "float32" if dtype == "bfloat16" else dtype
-    return Tensor(values.astype(via), as_dtype(dtype))
+        try:
+            values = draw[said.sample](said.shape)
+        except (MemoryError, OverflowError) as error:
+            raise SettingsError(f"the input cannot be made: {error}", Place(key="recipe.input")) from None
+    with np.errstate(over="ignore"):
+        return Tensor(values.astype("float32" if dtype == "bfloat16" else dtype), as_dtype(dtype))
 
 
 def call(subject: Subject) -> None:
@@ -214,8 +236,10 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
             f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
         )
         result.error.__cause__ = error
-    show(result)
     leave(result, config, folder, {"started": started.isoformat(timespec="seconds"), "overrides": list(overrides)})
+    show(result)
+    if result.error is None:
+        print(f"left in {short(folder)}")
     return result.code
 
 
@@ -237,7 +261,7 @@ def show(result: Result) -> None:
 
 
 def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
-    """Write ``result.json`` and, if there is a plan, ``recipe.yaml``."""
+    """Write ``result.json`` and, if there is a plan, ``recipe.yaml``; one of an earlier run does not stay."""
     from assembler.views import record
 
     data = {
@@ -253,6 +277,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "seconds": result.seconds,
     }
     write_text(folder / "result.json", json.dumps(record.plain(data), indent=1, allow_nan=False) + "\n")
+    (folder / "recipe.yaml").unlink(missing_ok=True)
     if result.planned is not None and result.settings is not None:
         write_text(folder / "recipe.yaml", record.recipe_text(result.settings.recipe, result.planned))
 

@@ -17,6 +17,9 @@ class MyLinear(nn.Cell):
         in_units: size of the input's last axis.
         units: size of the output's last axis.
 
+    Raises:
+        ValueError: one of them is below 1.
+
     Parameters:
         weight: (in_units, units), float32. Note the order: ``nn.Dense`` stores its weight the other way round.
         bias: (units,), float32.
@@ -24,6 +27,8 @@ class MyLinear(nn.Cell):
 
     def __init__(self, in_units: int, units: int):
         super().__init__()
+        if min(in_units, units) < 1:
+            raise ValueError(f"in_units and units must be at least 1, not {in_units} and {units}")
         self.in_units = in_units
         self.units = units
         self.weight = Parameter(initializer(Normal(sigma=1.0), (in_units, units)))

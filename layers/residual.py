@@ -15,10 +15,16 @@ class Residual(nn.Cell):
     Args:
         inner: the Cell to go around.
         shortcut: a Cell for the other way, such as a projection; None passes x on unchanged.
+
+    Raises:
+        TypeError: one of them is not a Cell.
     """
 
     def __init__(self, inner: nn.Cell, shortcut: nn.Cell | None = None):
         super().__init__()
+        for name, cell in (("inner", inner), ("shortcut", shortcut)):
+            if not isinstance(cell, nn.Cell) and not (name == "shortcut" and cell is None):
+                raise TypeError(f"{name} must be a Cell, not {type(cell).__name__}")
         self.inner = inner
         self.shortcut = nn.Identity() if shortcut is None else shortcut
 

@@ -18,6 +18,9 @@ class TensorReduction(nn.Cell):
         in_units: size of the input's last axis.
         units: size of the output's last axis.
 
+    Raises:
+        ValueError: one of them is below 1.
+
     Parameters:
         weight: (in_units, in_units, units), float32, drawn from a normal with deviation 1 / in_units, so that an
             input with entries of unit size gives outputs of unit size: y_k sums in_units² terms.
@@ -25,6 +28,8 @@ class TensorReduction(nn.Cell):
 
     def __init__(self, in_units: int, units: int):
         super().__init__()
+        if min(in_units, units) < 1:
+            raise ValueError(f"in_units and units must be at least 1, not {in_units} and {units}")
         self.in_units = in_units
         self.units = units
         self.weight = Parameter(initializer(Normal(sigma=1.0 / in_units), (in_units, in_units, units)))

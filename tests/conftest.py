@@ -37,7 +37,8 @@ def run(tmp_path, monkeypatch, capfd):
 
     def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
         where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"
-        extra = [] if "--help" in arguments else [where]
+        chosen = "--help" in arguments or any(argument.startswith("hydra.run.dir=") for argument in arguments)
+        extra = [] if chosen else [where]
         monkeypatch.setattr(sys, "argv", [str(script), *arguments, *extra])
         monkeypatch.setitem(os.environ, "HYDRA_FULL_ERROR", "")
         GlobalHydra.instance().clear()

@@ -1,4 +1,5 @@
 import pytest
+from mindspore import nn
 
 from assembler import binding
 from assembler.binding import bind
@@ -63,6 +64,38 @@ def test_error_of_an_argument(text, message):
     with pytest.raises(AssemblerError) as error:
         bind(parse(text, "s"), LAYERS)
     assert str(error.value) == f"s:{message}"
+
+
+class Wide(nn.Cell):
+    """All kinds of arguments."""
+
+    def __init__(self, first, *more, scale, shift=0.0, **rest):
+        super().__init__()
+
+
+class Strict(nn.Cell):
+    """Named arguments only, but for the first."""
+
+    def __init__(self, first, *, scale=1.0):
+        super().__init__()
+
+
+def test_named_and_further_arguments_are_bound_as_python_does():
+    registry = Registry()
+    registry.register(Wide)
+    registry.register(Strict)
+    (step,) = bind(parse("Wide(1, 2, 3, scale=4, other=5)"), registry)
+    assert (step.arguments, step.extra) == ({"first": 1, "scale": 4, "other": 5}, (2, 3))
+    assert step.text() == "Wide(1, 2, 3, scale=4, other=5)"
+    for text, message in [
+        ("Wide(1, 2)", "Wide is missing 'scale': Wide(first, *more, scale, shift=0.0, **rest)"),
+        ("Strict(1, 2)", "Strict takes at most 1 argument, 2 given: Strict(first, *, scale=1.0)"),
+        ("Strict(1, first=2)", "Strict is given 'first' twice"),
+        ("Strict((1, _))", "'_' stands alone: first=_ of Strict infers the whole argument"),
+    ]:
+        with pytest.raises(ArgumentMismatch) as error:
+            bind(parse(text), registry)
+        assert error.value.message == message
 
 
 def test_error_lists_every_mistake_of_a_recipe_in_reading_order():

@@ -64,12 +64,12 @@ def test_names_values_and_outputs_are_those_of_the_network_by_hand(text, mode, s
 def test_a_checkpoint_travels_both_ways(tmp_path):
     text = "Residual(Dense(8, 8) + ReLU) + LayerNorm((8,))"
     ours, hand = assemble(text), by_hand(text)
-    mindspore.save_checkpoint(ours, str(tmp_path / "ours.ckpt"))
-    missing, extra = mindspore.load_checkpoint(str(tmp_path / "ours.ckpt"), hand), None
-    assert set(missing) == {p.name for p in hand.get_parameters()}
-    assert extra is None
-    for one, other in zip(ours.get_parameters(), hand.get_parameters(), strict=True):
-        assert np.array_equal(one.asnumpy(), other.asnumpy())
+    for giver, taker in ((ours, hand), (by_hand(text), ours)):
+        mindspore.save_checkpoint(giver, str(tmp_path / "net.ckpt"))
+        values = mindspore.load_checkpoint(str(tmp_path / "net.ckpt"))
+        assert mindspore.load_param_into_net(taker, values, strict_load=True) == ([], [])
+        for one, other in zip(giver.get_parameters(), taker.get_parameters(), strict=True):
+            assert np.array_equal(one.asnumpy(), other.asnumpy())
 
 
 def test_each_repeat_has_weights_of_its_own():
@@ -99,6 +99,38 @@ def test_a_registry_of_ones_own():
     assert len(list(assemble("Full(8, 4)", registry=registry).get_parameters())) == 1
     with pytest.raises(AssemblerError, match="no layer named 'Dense'"):
         assemble("Dense(8, 4)", registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"input": 4}, "input: must be a list, not 4"),
+        ({"input": (4.0, 8)}, "input[0]: must be a whole number, not 4.0"),
+        ({"input": (4, -8)}, "input[1]: must be at least 1, not -8"),
+        ({"dtype": "float99"}, "dtype: 'float99' is not one of float16, float32, float64 or bfloat16."),
+    ],
+)
+def test_error_of_a_plain_argument(given, message):
+    with pytest.raises(AssemblerError) as error:
+        assemble("Dense(8, 4)", **given)
+    assert str(error.value).startswith(message)
+
+
+def test_planning_in_a_process_that_nobody_prepared(tmp_path):
+    (tmp_path / "fresh.py").write_text(
+        "from mindspore import nn\n"
+        "from assembler import assemble, register\n"
+        "@register\n"
+        "class Looks(nn.Cell):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.table = nn.EmbeddingLookup(10, 6)\n"
+        "    def construct(self, x):\n"
+        "        return self.table(x.astype('int32'))\n"
+        "net = assemble('Dense(8, 8) + Looks + Dense(_, 2)', input=(4, 8))\n"
+        "assert net[2].in_channels == 6\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "fresh.py"], cwd=tmp_path, check=True)
 
 
 def test_error_of_values_tells_every_layer():

@@ -53,6 +53,10 @@ def wrong(x, parameters, arguments):
     return x * 1.001
 
 
+def stumbles(x, parameters, arguments):
+    raise KeyError("no such parameter")
+
+
 def whole(x, parameters, arguments):
     return np.maximum(x @ parameters["0.weight"] + parameters["0.bias"], 0)
 
@@ -65,7 +69,7 @@ def subject(text, values=None, mode="pynative", dtype="float32", shape=(4, 8)):
 
 
 def outcome(name, text, given=None, **where):
-    (answer,) = checks.run(checks.prepare({name: (given, "key")}), subject(text, **where))
+    (answer,) = checks.run(checks.prepare([(name, given, "key")]), subject(text, **where))
     assert answer.name == name
     return answer
 
@@ -168,7 +172,7 @@ def test_a_reference_that_does_not_cover_a_layer_says_so(text, detail):
 
 def test_an_outcome_carries_what_was_measured_and_the_bound():
     answer = outcome("mean", "Shift(1.0)", {"equals": 3, "atol": 0.5}, values=FIVE)
-    assert (answer.measured, answer.bound) == (4.0, "3 ± 0.5")
+    assert (answer.measured, answer.bound) == (4.0, [2.5, 3.5])
     answer = outcome("range", "Shift(1.0)", {"min": 0}, values=FIVE)
     assert (answer.measured, answer.bound) == ([2.0, 6.0], [0.0, float("inf")])
     answer = outcome("finite", "Divide", shape=(2, 3))
@@ -177,23 +181,58 @@ def test_an_outcome_carries_what_was_measured_and_the_bound():
 
 def test_a_check_that_raises_has_failed_and_the_others_run():
     prepared = checks.prepare(
-        {"reference": ({"function": "os.system"}, "a"), "finite": (None, "b"), "range": ({"min": 100}, "c")}
+        [
+            ("reference", {"function": "tests.test_checks.stumbles"}, "a"),
+            ("finite", None, "b"),
+            ("range", {"min": 100}, "c"),
+        ]
     )
     first, second, third = checks.run(prepared, subject("ReLU"))
-    assert not first.passed
-    assert first.detail.startswith("raised BadTarget: ")
+    assert (first.passed, first.detail) == (False, "raised KeyError: 'no such parameter'")
     assert second.passed
     assert not third.passed
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("reference", {"function": "os.system"}, "os.system lies in 'os', which is not trusted."),
+        ("reference", {"function": "tests.test_checks.nothing"}, "'tests.test_checks' has no 'nothing'."),
+        ("output", {"values": [[1], [2, 3]]}, "the values are not numbers in lists of equal length"),
+        ("output", {"values": ["a"]}, "the values are not numbers in lists of equal length"),
+    ],
+)
+def test_what_a_check_is_told_wrongly_is_a_mistake_with_its_key(name, given, message):
+    with pytest.raises(AssemblerError) as error:
+        outcome(name, "ReLU", given)
+    assert error.value.message.startswith(message)
+    assert error.value.place.key == "key"
+
+
+def test_a_check_may_be_asked_twice():
+    prepared = checks.prepare([("range", {"min": 100}, "a"), ("range", {"max": 100}, "b")])
+    assert [outcome.passed for outcome in checks.run(prepared, subject("ReLU"))] == [False, True]
+
+
+def test_a_mean_over_many_values_stays_within_its_bound():
+    for dtype in ("float32", "float64"):
+        assert outcome("mean", "Centered", {"equals": 0}, shape=(512, 512), dtype=dtype).passed
+
+
+@pytest.mark.parametrize("name", ["mean", "reference", "modes"])
+def test_the_bound_grows_with_what_is_rounded_inside(name):
+    values = np.random.default_rng(0).uniform(1e6, 1e6 + 1, (64, 64))
+    assert outcome(name, "Centered", {"equals": 0} if name == "mean" else None, values=values).passed
+
+
 BAD = [
-    ({"maen": (None, "checks.run.maen")}, "checks.run.maen: no check named 'maen'. Did you mean 'mean'?"),
-    ({"zzz": (None, "k")}, "k: no check named 'zzz'. There are: deterministic, finite, mean, modes, output, range, "
+    ([("maen", None, "checks.run.maen")], "checks.run.maen: no check named 'maen'. Did you mean 'mean'?"),
+    ([("zzz", None, "k")], "k: no check named 'zzz'. There are: deterministic, finite, mean, modes, output, range, "
                            "reference."),
-    ({"mean": (None, "k")}, "k.equals: 'equals' is missing"),
-    ({"mean": ({"equals": "x"}, "k")}, "k.equals: must be a number, not 'x'"),
-    ({"range": ({"mni": 1}, "k")}, "k.mni: unknown key 'mni'. Did you mean 'min'?"),
-    ({"output": ({"output": 1}, "k")}, "k.output: unknown key 'output'. Known here: shape, dtype, values, atol."),
+    ([("mean", None, "k")], "k.equals: 'equals' is missing"),
+    ([("mean", {"equals": "x"}, "k")], "k.equals: must be a number, not 'x'"),
+    ([("range", {"mni": 1}, "k")], "k.mni: unknown key 'mni'. Did you mean 'min'?"),
+    ([("output", {"output": 1}, "k")], "k.output: unknown key 'output'. Known here: shape, dtype, values, atol."),
 ]  # fmt: skip
 
 

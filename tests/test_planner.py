@@ -5,6 +5,7 @@ from mindspore import Tensor, nn
 
 from assembler import device
 from assembler.binding import bind
+from assembler.build import build
 from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, RecipeError, ShapeMismatch
 from assembler.grammar import parse
 from assembler.planner import plan
@@ -88,6 +89,128 @@ def test_inference_works_inside_a_container_of_somebody_elses():
         ("0", "Twice", "…", "(4, 8)", 0, 0),
         ("0.inner", "Dense", "8, 8", "(4, 8)", 72, 0),
     ]
+
+
+@REGISTRY.register
+class Passes(nn.Cell):
+    """Calls its layer with more than a tensor."""
+
+    def __init__(self, inner, named=False):
+        super().__init__()
+        self.inner = inner
+        self.named = named
+
+    def construct(self, x):
+        return self.inner(x, mask=None) if self.named else self.inner(x, None)
+
+
+@REGISTRY.register(infer={"size": -1})
+class Masked(nn.Cell):
+    def __init__(self, size):
+        super().__init__()
+        self.dense = nn.Dense(size, size)
+
+    def construct(self, x, mask=None):
+        return self.dense(x) if mask is None else x
+
+
+@REGISTRY.register
+class Hides(nn.Cell):
+    """Keeps its layers where MindSpore does not see them."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.parts = [inner]
+
+    def construct(self, x):
+        return self.parts[0](x)
+
+
+@REGISTRY.register
+class Opens(nn.Cell):
+    """Takes a chain apart and puts it together anew."""
+
+    def __init__(self, chain):
+        super().__init__()
+        self.parts = nn.CellList(list(chain))
+
+    def construct(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+
+@REGISTRY.register
+class Lists(nn.Cell):
+    """Takes several chains in a list."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.parts = nn.CellList(parts)
+
+    def construct(self, x):
+        y = x
+        for part in self.parts:
+            y = y + part(x)
+        return y
+
+
+@REGISTRY.register
+class Peeks(nn.Cell):
+    """In a precision of its own; meta cannot run it."""
+
+    def __init__(self):
+        super().__init__()
+        self.to_float(mindspore.float16)
+
+    def construct(self, x):
+        return x + float(x.asnumpy().sum())
+
+
+@pytest.mark.parametrize("text", ["Passes(Masked(_))", "Passes(Masked(_), named=True)"])
+def test_a_container_may_pass_more_than_tensors(text):
+    assert [row[:4] for row in table(text)][1] == ("0.inner", "Masked", "8", "(4, 8)")
+
+
+def test_a_chain_may_be_taken_apart():
+    assert [row[:3] for row in table("Opens(Dense(_, 5) + Dense(_, 3))")] == [
+        ("0", "Opens", "…"),
+        ("0.parts.0", "Dense", "8, 5"),
+        ("0.parts.1", "Dense", "5, 3"),
+    ]
+
+
+def test_layers_may_stand_in_a_list():
+    planned_rows = table("Lists([Dense(_, 8), Dense(8, 8) + ReLU])")
+    assert [row[0] for row in planned_rows] == ["0", "0.parts.0", "0.parts.1.0", "0.parts.1.1"]
+    names = [p.name for p in build(planned("Lists([Dense(_, 8), Dense(8, 8) + ReLU])")).get_parameters()]
+    assert names == ["0.parts.0.weight", "0.parts.0.bias", "0.parts.1.0.weight", "0.parts.1.0.bias"]
+
+
+def test_error_when_a_container_hides_its_layers():
+    with pytest.raises(RecipeError) as error:
+        planned("Hides(Dense(8, 3))")
+    assert error.value.message == (
+        "Hides(…) keeps a layer where MindSpore does not find it, such as a plain list: it would not be trained or "
+        "saved. Its class should keep it as an attribute or in an nn.CellList"
+    )
+
+
+def test_error_when_a_container_looks_into_a_layer_that_is_to_be_inferred():
+    with pytest.raises(ArgumentMismatch) as error:
+        planned("TransformerEncoder(TransformerEncoderLayer(_, 2), 2)", (2, 5, 8))
+    assert error.value.message == (
+        "'_' cannot be inferred inside TransformerEncoder, which looks into its layers; write the value"
+    )
+
+
+def test_a_failure_in_another_precision_leaves_none_behind():
+    rows = planned("Dense(8, 8) + Residual(Peeks)").rows
+    assert rows[-1].output == Spec((4, 8), "float16")
+    assert str(nn.Dense(8, 4)(Tensor(np.ones((1, 8), np.float32))).dtype) == "Float32"
+    with pytest.raises(LayerFault):
+        planned("Residual(Peeks + Raises)")
+    assert str(nn.Dense(8, 4)(Tensor(np.ones((1, 8), np.float32))).dtype) == "Float32"
 
 
 def test_error_when_one_layer_would_infer_two_sizes():

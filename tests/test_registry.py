@@ -128,11 +128,10 @@ TARGETS = [
     ("mindspore.nn.Tensor", "'mindspore.nn' has no 'Tensor'."),
     ("mindspore.Tensor", "mindspore.Tensor is not an nn.Cell class"),
     ("mindspore.ops.relu", "mindspore.ops.relu is not an nn.Cell class"),
-    ("os.system", "os.system lies in 'os', which is not trusted. Trust it in pyproject.toml, [tool.assembler] "
-                  'trusted = ["os"], or with Registry(trusted=["os"])'),
-    ("assembler.tasks.Path", "assembler.tasks.Path lies in 'pathlib', which is not trusted. Trust it in "
-                             'pyproject.toml, [tool.assembler] trusted = ["pathlib"], or with '
-                             'Registry(trusted=["pathlib"])'),
+    ("os.system", "os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml in or above the working "
+                  'directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])'),
+    ("mindspore.nn.layer", "mindspore.nn.layer is neither a class nor a function"),
+    ("assembler.tasks.Path", "assembler.tasks.Path lies in 'pathlib', which is not trusted. "),
 ]  # fmt: skip
 
 
@@ -158,24 +157,64 @@ def test_error_of_a_reference():
 def test_loading_tells_every_mistake():
     registry = Registry()
     with pytest.raises(Mistakes) as error:
-        registry.load({"scope": {"A": {"target": 3}, "B": {"target": "mindspore.nn.ReLU", "infr": {}}}, "C": 7})
+        registry.load(
+            {
+                "A": {"target": 3},
+                "B": {"target": "mindspore.nn.ReLU", "infr": {}},
+                "C": 7,
+                "D": {"traget": "mindspore.nn.ReLU"},
+                "E F": "mindspore.nn.ReLU",
+            },
+            "registry.mine",
+        )
     assert str(error.value) == (
-        "registry.scope.A.target: must be a text, not 3\n"
-        "registry.scope.B.infr: unknown key 'infr'. Did you mean 'infer'?\n"
-        "registry.C: must be a mapping, not 7"
+        "registry.mine.A.target: must be a text, not 3\n"
+        "registry.mine.B.infr: unknown key 'infr'. Did you mean 'infer'?\n"
+        "registry.mine.C: must be a mapping, not 7\n"
+        "registry.mine.D.target: 'target' is missing\n"
+        "registry.mine.D.traget: unknown key 'traget'. Did you mean 'target'?\n"
+        "registry.mine.E F: 'E F' cannot be a layer's name in a recipe"
     )
 
 
 def test_error_of_two_scopes_with_one_name():
+    registry = Registry()
+    registry.load({"A": "mindspore.nn.ReLU"}, "registry.ours")
     with pytest.raises(DuplicateLayer) as error:
-        Registry().load({"ours": {"A": "mindspore.nn.ReLU"}, "theirs": {"A": "mindspore.nn.Tanh"}})
+        registry.load({"A": "mindspore.nn.Tanh"}, "registry.theirs")
     assert str(error.value) == (
         "registry.theirs.A: 'A' is already mindspore.nn.ReLU (from registry.ours); mindspore.nn.Tanh needs a name "
         "of its own"
     )
 
 
-@pytest.mark.parametrize("signature", ["A(", "A + B", "A(1, b=2)"])
+def test_error_when_a_class_is_defined_anew_under_its_name():
+    registry = Registry()
+    registry.register(type("Gate", (nn.Cell,), {}))
+    with pytest.raises(DuplicateLayer):
+        registry.register(type("Gate", (nn.Cell,), {}))
+
+
+@pytest.mark.parametrize("key", ["defaults", "infer"])
+def test_error_of_an_entry_that_names_an_argument_that_is_not_there(key):
+    registry = Registry()
+    registry.load({"D": {"target": "mindspore.nn.Dense", key: {"in_chanels": 1}}})
+    with pytest.raises(RegistryError) as error:
+        _ = registry["D"].parameters
+    assert str(error.value) == (
+        f"registry.D: {key} names 'in_chanels', which D does not take. Did you mean 'in_channels' or 'out_channels'?"
+    )
+
+
+def test_an_underscore_among_the_defaults_is_inferred():
+    registry = Registry()
+    registry.load(
+        {"D": {"target": "mindspore.nn.Dense", "infer": {"in_channels": -1}, "defaults": {"in_channels": "_"}}}
+    )
+    assert assembler.assemble("D(out_channels=3)", input=(2, 5), registry=registry)[0].in_channels == 5
+
+
+@pytest.mark.parametrize("signature", ["A(", "A + B", "A(1, b=2)", "A(a, a)", "A(a, a=1)"])
 def test_error_of_a_signature(signature):
     registry = Registry()
     registry.load({"A": {"target": "mindspore.nn.LSTM", "signature": signature}})

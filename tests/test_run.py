@@ -1,11 +1,15 @@
 """run.py as a person types it: what it prints, what it leaves, and its exit codes."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from assembler.checks import CHECKS
+from tests.conftest import ROOT
 
 PROJECT = {
     "pyproject.toml": '[tool.assembler]\ntrusted = ["theirs"]\n',
@@ -200,6 +204,25 @@ ARGUMENTS = [
      "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
     (['recipe.stack="Dense(8, 1"'],
      'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
+    (["centered"], "override centered: an override is written key=value, such as recipe=lenet5\n"),
+    (["recipe.input.shape=[4,"], "override recipe.input.shape=[4,: a bracket is not closed; if the value has spaces, "
+                                 "put it in single quotes: 'recipe.input.shape=[4, 8]'\n"),
+    (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a sweep; add -m to run a job for "
+                              "each, or write a list as [1,2]\n"),
+    (["recipe=5"], "Config group override must be a string or a list. Got int\n"),
+    (["hydra.rundir=x"],
+     "override hydra.rundir: Hydra has no such key; python run.py --cfg hydra shows those it has\n"),
+    (['recipe.stack="Residual(3)"'],
+     'override recipe.stack="Residual(3)": Residual(3) cannot be made: inner must be a Cell, not int\n'
+     "    Residual(3)\n    ^^^^^^^^\n"),
+    (['recipe.stack="TensorReduction(0, 1)"'],
+     'override recipe.stack="TensorReduction(0, 1)": TensorReduction(0, 1) cannot be made: in_units and units must be '
+     "at least 1, not 0 and 1\n    TensorReduction(0, 1)\n    ^^^^^^^^^^^^^^^\n"),
+    (["+checks.run.mean.equls=1"], "override +checks.run.mean.equls=1: 'equals' is missing\n"
+                                   "override +checks.run.mean.equls=1: unknown key 'equls'. Did you mean 'equals'?\n"),
+    (["recipe.stack=Dence", "recipe.checks.mean.equals=x"],
+     "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"
+     "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^\n"),
     (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
     (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
     (["recipe.name=${nope:1}"], "override recipe.name=${nope:1}: Unsupported interpolation type nope\n"),
@@ -222,8 +245,8 @@ ARGUMENTS = [
      '    stack: "???"\n'
      "    ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],
-     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. Trust it in pyproject.toml, "
-     '[tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])\n'),
+     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml "
+     'in or above the working directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])\n'),
     (["+registry.mine.X=mindspore.nn.Dens", "recipe.stack=X"],
      "override +registry.mine.X=mindspore.nn.Dens: 'mindspore.nn' has no 'Dens'. "
      "Did you mean 'Dense' or 'BiDense' or 'DenseThor'?\n"),
@@ -237,8 +260,6 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("arguments", "message"), ARGUMENTS, ids=[" ".join(case[0]) for case in ARGUMENTS])
 def test_error_on_the_command_line(run, project, arguments, message):
-    from tests.conftest import ROOT
-
     done = run(*arguments)
     assert done.err == (message.format(conf=ROOT / "conf") if "{conf}" in message else message)
     assert done.code == 2
@@ -280,7 +301,7 @@ FILES = [
      "    stack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n"
      "                           ^^^^^\n"),
     ("inptu: {shape: [4, 8]}\nstack: ReLU\n",
-     "recipe.input: 'input' is missing\n"
+     "conf/recipe/mine.yaml: 'input' is missing\n"
      "conf/recipe/mine.yaml:1:1: unknown key 'inptu'. Did you mean 'input'?\n"
      "    inptu: {shape: [4, 8]}\n"
      "    ^^^^^\n"),
@@ -317,6 +338,72 @@ def test_error_in_a_recipe_file(run, recipe, text, message):
     done = run(*MINE)
     assert done.err == message
     assert done.code == 2
+
+
+def test_a_group_check_with_arguments_runs_beside_the_recipes_own(run):
+    done = run("+checks.run.output={shape: [9, 9]}")
+    assert done.code == 1
+    outcomes = json.loads((done.folder / "result.json").read_text())["outcomes"]
+    assert [(o["check"], o["passed"]) for o in outcomes if o["check"] == "output"] == [
+        ("output", False),
+        ("output", True),
+    ]
+
+
+def test_token_ids_that_a_table_does_not_have(run, recipe):
+    recipe("input: {shape: [2, 5], sample: integers, high: 100}\nstack: Embedding(10, 4)\n")
+    done = run(*MINE)
+    assert done.code == 2
+    assert "#0 Embedding(10, 4) does not accept (2, 5) int32: RuntimeError: For 'Gather', " in done.err
+    assert "device" not in done.err
+
+
+def test_the_place_of_a_layer_that_raises_is_its_own(run, project):
+    stack = "Residual(Identity + Residual(Identity + RaisesOnNumbers))"
+    done = run("+registry.mine.RaisesOnNumbers=theirs.layers.RaisesOnNumbers", f'recipe.stack="{stack}"')
+    assert "#0.inner.1.inner.1 RaisesOnNumbers raised KeyError: 'on numbers'\n" in done.err
+    shown, carets = done.err.splitlines()[-2:]
+    assert shown[carets.index("^") : carets.rindex("^") + 1] == "RaisesOnNumbers"
+
+
+def test_the_recipe_of_an_earlier_run_does_not_stay_beside_a_mistake(run):
+    assert (run().folder / "recipe.yaml").exists()
+    assert not (run("recipe.stack=Dence").folder / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: Ä".encode("latin-1"), "a YAML file is not UTF-8 text: "),
+        (b"name: \x07", "conf/recipe/mine.yaml: special characters are not allowed at character 7\n"),
+    ],
+)
+def test_error_of_a_recipe_file_that_is_not_text(run, recipe, tmp_path, content, message):
+    recipe("")
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_bytes(content)
+    done = run(*MINE)
+    assert done.code == 2
+    assert done.err.startswith(message)
+
+
+def test_error_of_a_folder_that_cannot_be_made(run):
+    done = run("hydra.output_subdir=null", "hydra.run.dir=/proc/nope/x")
+    assert (done.code, done.err) == (2, "[Errno 2] No such file or directory: '/proc/nope'\n")
+
+
+def test_a_terminal_without_utf_8_gets_its_tables(tmp_path):
+    command = [sys.executable, "-W", "ignore", str(ROOT / "run.py")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert b"1,152 trainable parameters" in done.stdout
+    assert done.stderr == b""
+
+
+def test_two_runs_started_together_leave_two_folders(tmp_path):
+    command = [sys.executable, "-W", "ignore", str(ROOT / "run.py"), "recipe=centered_vector"]
+    runs = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert len(list(tmp_path.glob("outputs/*/*/result.json"))) == 2
 
 
 def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):

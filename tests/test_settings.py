@@ -36,6 +36,13 @@ BAD = [
     (recipe(input={"shape": []}), "recipe.input.shape: must have at least 1 item, not []"),
     (recipe(input={"shape": "4,8"}), "recipe.input.shape: must be a list, not '4,8'"),
     (recipe(input={"shape": [4], "low": 2}), "recipe.input: low (2) must be below high (1)"),
+    (recipe(input={"shape": [4], "low": float("nan")}), "recipe.input.low: must be a number, not nan"),
+    (recipe(input={"shape": [10**6, 10**6]}), "recipe.input: 1,000,000,000,000 numbers are too many; the limit is "
+                                              "1,073,741,824"),
+    (recipe(input={"shape": [4], "sample": "integers"}), "recipe.input: integers need high, which they stay below: "
+                                                         "the size of a vocabulary, say"),
+    (recipe(input={"shape": [4], "sample": "integers", "high": 1.5}), "recipe.input: low and high of integers are "
+                                                                      "whole numbers of at most 31 bits"),
     (recipe(input={"shape": [4], "sampel": 1}), "recipe.input.sampel: unknown key 'sampel'. "
                                                 "Did you mean 'sample' or 'shape'?"),
     (recipe(checks={"mean": 3}), "recipe.checks.mean: must be a mapping, not 3"),

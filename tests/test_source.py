@@ -81,10 +81,29 @@ def test_an_override_is_named_as_typed():
     assert str(sources.locate(Place(key="recipe.stacked"))) == "recipe.stacked"
 
 
-@pytest.mark.parametrize("key", ["recipe.nothing", "recipe.listed[9]", "recipe.name.deeper"])
-def test_a_key_that_no_file_has_stays(file, key):
-    place = Place(key=key)
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("recipe.nothing", "recipe.yaml"),
+        ("recipe.listed[9]", "recipe.yaml:12:1"),
+        ("recipe.name.deeper", "recipe.yaml:1:1"),
+    ],
+)
+def test_a_key_that_is_missing_is_told_where_it_should_stand(file, key, label):
+    assert str(Sources({"recipe": file}).locate(Place(key=key))) == label
+
+
+def test_a_key_of_no_file_stays(file):
+    place = Place(key="seed")
     assert Sources({"recipe": file}).locate(place) is place
+    assert Sources().locate(place) is place
+
+
+def test_the_most_particular_override_holds_and_of_those_the_last():
+    sources = Sources({}, ["device=gpu", "device.fallback=maybe", "seed=1", "seed=x"])
+    assert str(sources.locate(Place(key="device.fallback"))) == "override device.fallback=maybe"
+    assert str(sources.locate(Place(key="device.target"))) == "override device=gpu"
+    assert str(sources.locate(Place(key="seed"))) == "override seed=x"
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a: [", b""])

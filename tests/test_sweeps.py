@@ -3,7 +3,7 @@
 import csv
 import json
 
-from assembler import sweeps
+from assembler import LAYERS, sweeps
 
 
 def rows(folder):
@@ -94,14 +94,41 @@ def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
         "    return sweeps.job(config)\n"
         "sweeps.launch(main)\n"
     )
-    from assembler import LAYERS
+    forget = LAYERS._entries.pop
+    done = run("recipe=inline", "recipe.stack=Halve", "recipe.input.shape=[2]", "mode=graph", script=script)
+    forget("Halve")
+    assert (done.code, done.err) == (0, "")
+    wrong = run("recipe=inline", "recipe.stack=Halv", "recipe.input.shape=[2]", script=script)
+    forget("Halve")
+    assert "no layer named 'Halv'. Did you mean 'Halve'?" in wrong.err
+    missing = run("recipe=inline", script=script)
+    forget("Halve")
+    assert "conf/recipe/inline.yaml:4:9: recipe.input.shape has no value yet" in missing.err
 
-    try:
-        done = run("recipe=inline", "recipe.stack=Halve", "recipe.input.shape=[2]", "mode=graph", script=script)
-        assert (done.code, done.err) == (0, "")
-        wrong = run("recipe=inline", "recipe.stack=Halv", "recipe.input.shape=[2]", script=script)
-        assert "no layer named 'Halv'. Did you mean 'Halve'?" in wrong.err
-        missing = run("recipe=inline", script=script)
-        assert "conf/recipe/inline.yaml:4:9: recipe.input.shape has no value yet" in missing.err
-    finally:
-        LAYERS._entries.pop("Halve")
+
+def test_jobs_in_folders_inside_folders_are_gathered(run):
+    done = run("-m", "seed=0,1", "recipe=centered_vector", "hydra.sweep.subdir='a/${hydra:job.num}'")
+    assert [row["job"] for row in rows(done.folder)] == ["a/0", "a/1"]
+
+
+def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\ntrusted = ["theirs"]\n')
+    (tmp_path / "theirs.py").write_text(
+        "from mindspore import float16, nn\n\n\n"
+        "class Casts(nn.Cell):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.to_float(float16)\n\n"
+        "    def construct(self, x):\n"
+        "        raise KeyError(x)\n"
+    )
+    done = run(
+        "-m",
+        "+registry.mine.Casts=theirs.Casts",
+        "recipe=inline",
+        'recipe.stack="Casts","Dense(8,8)"',
+        "recipe.input.shape=[4,8]",
+        "+checks.run.reference={}",
+        "+checks.run.output.dtype=float32",
+    )
+    assert [row["status"] for row in rows(done.folder)] == ["error", "passed"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, get_type_hints
@@ -65,7 +66,7 @@ class Subject:
 
     def outputs_in(self, mode: Mode) -> list[Array]:
         """What one more call in a mode emits, as arrays: one, or those in a tuple in order."""
-        with device.mode(mode):
+        with device.mode(mode), device.contained():
             return [device.as_array(tensor) for tensor in _tensors(self.model(self.input))]
 
     @cached_property
@@ -88,16 +89,26 @@ class Subject:
         """The distance from 1 to the next number of the run's dtype: what one rounding may cost, relatively."""
         return 2.0**-7 if self.dtype == "bfloat16" else float(np.finfo(self.dtype).eps)
 
+    def tolerance(self, roundings: float) -> float:
+        """How far a result may be off: so many roundings, and more for long sums, at the model's largest magnitude.
+
+        The error of a sum of n numbers grows like the square root of n roundings.
+        """
+        magnitude, size = self._extremes
+        return (roundings + math.sqrt(size) / 4) * self.resolution * magnitude
+
     @cached_property
-    def magnitude(self) -> float:
-        """The largest finite absolute value of the input and of what any layer emits: what rounding scales with.
+    def _extremes(self) -> tuple[float, int]:
+        """The largest finite absolute value and the largest size, of the input and of what any layer emits.
 
         Found by one more call in PyNative mode, with hooks.
         """
-        found = [largest(self.input_array), *map(largest, self.outputs)]
+        found = [self.input_array, *self.outputs]
+        extremes = [(largest(array), array.size) for array in found]
 
         def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
-            found.extend(largest(device.as_array(tensor)) for tensor in _tensors(output))
+            arrays = map(device.as_array, _tensors(output))
+            extremes.extend((largest(array), array.size) for array in arrays)
 
         cells = dict(self.model.cells_and_names())
         layers = [cells[row.path] for row in self.planned.rows if row.path in cells]
@@ -107,7 +118,22 @@ class Subject:
         finally:
             for handle in handles:
                 handle.remove()
-        return max(found)
+        return max(value for value, _ in extremes), max(size for _, size in extremes)
+
+
+def numbers(values: Any) -> Array:
+    """Numbers written in YAML as an array.
+
+    Raises:
+        SettingsError: they are not numbers in lists of equal length.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "iufb":
+            return array
+    except (ValueError, OverflowError):
+        pass
+    raise SettingsError("the values are not numbers in lists of equal length")
 
 
 def largest(array: Array) -> float:
@@ -149,7 +175,7 @@ class Check:
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
 
 
-GIVEN = ("subject", "model", "planned", "input_array", "output", "outputs", "resolution")
+GIVEN = ("subject", "model", "planned", "input_array", "output", "outputs")
 """The attributes of :class:`Subject` that a check may name as parameters."""
 
 CHECKS: dict[str, Check] = {}
@@ -181,41 +207,56 @@ def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     return function
 
 
-Prepared: TypeAlias = list[tuple[Check, BaseModel]]
+@dataclass(frozen=True)
+class Prepared:
+    """A check with its arguments validated, and the configuration key that they stand at."""
+
+    check: Check
+    settings: BaseModel
+    key: str
 
 
-def prepare(wanted: Mapping[str, tuple[Mapping[str, Any] | None, str]]) -> Prepared:
+Wanted: TypeAlias = tuple[str, Mapping[str, Any] | None, str]
+"""A check's name, its arguments, and the configuration key that they stand at."""
+
+
+def prepare(wanted: Iterable[Wanted]) -> list[Prepared]:
     """Look checks up and validate their arguments.
-
-    Args:
-        wanted: check → its arguments and the configuration key that they stand at.
 
     Raises:
         SettingsError, Mistakes: unknown checks and arguments.
     """
-    prepared: Prepared = []
+    prepared: list[Prepared] = []
     mistakes: list[AssemblerError] = []
-    for name, (arguments, key) in wanted.items():
+    for name, arguments, key in wanted:
         if name not in CHECKS:
             instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
             mistakes.append(SettingsError(f"no check named {name!r}.{instead}", Place(key=key)))
             continue
         try:
-            prepared.append((CHECKS[name], read(CHECKS[name].settings, dict(arguments or {}), key)))
+            settings = read(CHECKS[name].settings, dict(arguments or {}), key)
+            prepared.append(Prepared(CHECKS[name], settings, key))
         except AssemblerError as mistake:
             mistakes.append(mistake)
     raise_all(mistakes)
     return prepared
 
 
-def run(prepared: Prepared, subject: Subject) -> list[Outcome]:
-    """Run all checks. One that raises has failed, and the others run all the same."""
-    return [_run(one, settings, subject) for one, settings in prepared]
+def run(prepared: Iterable[Prepared], subject: Subject) -> list[Outcome]:
+    """Run all checks. One that raises has failed, and the others run all the same.
+
+    Raises:
+        AssemblerError: what a check was told is wrong, such as a function that does not exist.
+    """
+    return [_run(one, subject) for one in prepared]
 
 
-def _run(one: Check, settings: BaseModel, subject: Subject) -> Outcome:
-    given = {name: getattr(settings, name) for name in type(settings).model_fields}
+def _run(one: Prepared, subject: Subject) -> Outcome:
+    given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
-        return one.function(**{name: getattr(subject, name) for name in one.asks}, **given)
+        return one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+    except AssemblerError as mistake:
+        mistake.place = mistake.place if mistake.place.key else Place(key=one.key)
+        raise
     except Exception as error:
-        return Outcome(one.name, False, None, None, f"raised {type(error).__name__}: {first_line(error)}")
+        return Outcome(one.check.name, False, None, None, f"raised {first_line(error)}")

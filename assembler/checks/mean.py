@@ -10,8 +10,8 @@ def mean(output: Array, subject: Subject, equals: float, atol: float | None = No
     """Whether the output's mean is ``equals`` to within ``atol``.
 
     A mean that is zero in theory is off by the rounding of what it was subtracted from, so the default bound scales
-    with the data: 8 roundings at the largest magnitude that any layer emits.
+    with the data: 8 roundings, and more for long sums, at the largest magnitude that any layer emits.
     """
     measured = float(np.mean(output.astype(np.float64)))
-    bound = 8 * subject.resolution * max(subject.magnitude, abs(equals)) if atol is None else atol
-    return Outcome("mean", abs(measured - equals) <= bound, measured, f"{equals:g} ± {bound:.3g}")
+    bound = subject.tolerance(8) if atol is None else atol
+    return Outcome("mean", abs(measured - equals) <= bound, measured, [equals - bound, equals + bound])

@@ -5,12 +5,13 @@ from assembler.settings import Mode
 
 
 @check
-def modes(outputs: list[Array], subject: Subject, resolution: float, rtol: float | None = None) -> Outcome:
+def modes(outputs: list[Array], subject: Subject, rtol: float | None = None) -> Outcome:
     """Whether PyNative and Graph mode agree. Measured: the largest difference.
 
-    The bound is ``rtol``, by default 16 roundings, times the largest magnitude of the output.
+    The bound is ``rtol`` times the largest magnitude of the output, or by default 16 roundings, and more for long sums,
+    at the largest magnitude that any layer emits.
     """
     other: Mode = "pynative" if subject.mode == "graph" else "graph"
     apart = difference(outputs, subject.outputs_in(other))
-    bound = (16 * resolution if rtol is None else rtol) * max(map(largest, outputs))
-    return Outcome("modes", apart <= bound, apart, f"≤ {bound:.3g}", f"{subject.mode} against {other}")
+    bound = subject.tolerance(16) if rtol is None else rtol * max(map(largest, outputs))
+    return Outcome("modes", apart <= bound, apart, bound, f"{subject.mode} against {other}")

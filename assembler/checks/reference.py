@@ -10,7 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from assembler import device
-from assembler.binding import Step, Steps, map_steps
+from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import Array, Outcome, Subject, check, difference, largest
 from assembler.errors import NOWHERE
 from assembler.registry import reference_at
@@ -21,42 +21,40 @@ def reference(
     subject: Subject,
     input_array: Array,
     output: Array,
-    resolution: float,
     function: str | None = None,
     rtol: float | None = None,
 ) -> Outcome:
     """Whether the output is what NumPy computes in float64. Measured: the largest difference.
 
     ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a trusted package;
-    otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol``, by default
-    128 roundings, times the largest magnitude of what NumPy computes.
+    otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
+    largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at the largest
+    magnitude that any layer emits.
     """
-    missing = sorted({step.layer.name for step in subject.planned.steps if step.entry.reference is None})
+    missing = sorted({step.layer.name for step in walk(subject.planned.steps) if step.entry.reference is None})
     if missing and function is None:
         return Outcome("reference", False, None, None, f"no NumPy reference is registered for {', '.join(missing)}")
     cells = dict(subject.model.cells_and_names())
     try:
         if function is None:
-            wanted = _chain(subject.planned.steps, "", cells)(_wide(input_array))
+            wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
         else:
             called = reference_at(function, subject.planned.steps[0].entry.trusted, NOWHERE)
             wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
     except NotImplementedError as error:
         return Outcome("reference", False, None, None, f"the NumPy reference does not cover {error}")
-    bound = (128 * resolution if rtol is None else rtol) * largest(wanted)
+    bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
     apart = difference([output], [wanted])
-    return Outcome("reference", apart <= bound, apart, f"≤ {bound:.3g}", "against NumPy in float64")
+    return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64")
 
 
 def _wide(array: Array) -> Array:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def _chain(steps: Steps, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
-    """The function that a chain of layers is. ``path`` is the chain's own, "" for the whole model."""
-    prefix = f"{path}." if path else ""
-    single = len(steps) == 1 and path
-    parts = [_layer(step, path if single else f"{prefix}{index}", cells) for index, step in enumerate(steps)]
+def _chain(steps: Steps, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+    """The function that a chain of layers is."""
+    parts = [_layer(step, cells) for step in steps]
 
     def run(x: Array) -> Array:
         for part in parts:
@@ -66,7 +64,7 @@ def _chain(steps: Steps, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[A
     return run
 
 
-def _layer(step: Step, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
     function = step.entry.reference_function
     if function is None:
         raise NotImplementedError(step.layer.name)
@@ -75,10 +73,8 @@ def _layer(step: Step, path: str, cells: Mapping[str, nn.Cell]) -> Callable[[Arr
         for name, parameter in step.entry.parameters.items()
         if name in step.arguments or parameter.default is not inspect.Parameter.empty
     }
-    arguments = {
-        name: map_steps(value, partial(_chain, path=f"{path}.{name}", cells=cells)) for name, value in values.items()
-    }
-    parameters = _parameters(cells[path], f"{path}.")
+    arguments = {name: map_steps(value, partial(_chain, cells=cells)) for name, value in values.items()}
+    parameters = _parameters(cells[step.path], f"{step.path}.")
     return lambda x: np.asarray(function(x, parameters, arguments))
 
 

@@ -33,7 +33,7 @@ def plan_record(planned: Plan) -> dict[str, Any]:
         "layers": [_row(row) for row in planned.rows],
         "trainable": planned.trainable,
         "other": planned.other,
-        "output": _specs(planned.output),
+        "output": _specs(planned.output) if planned.output else None,
     }
 
 

@@ -30,7 +30,8 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def print_plan(console: Console, title: str, planned: Plan) -> None:
     """One row a layer, and the totals."""
-    table = Table(title=Text(title), title_justify="left", title_style="bold")
+    console.print(Text(title, "bold"))
+    table = Table()
     for name in ("", "layer", "arguments", "output", "dtype"):
         table.add_column(name, overflow="fold")
     table.add_column("parameters", justify="right")
@@ -88,7 +89,8 @@ def print_figure(value: Any) -> str:
 
 def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a job of a sweep."""
-    table = Table(title="sweep", title_justify="left", title_style="bold")
+    console.print(Text("sweep", "bold"))
+    table = Table()
     for name in ("job", "overrides", "status", "layers", "parameters", "checks", "seconds", "message"):
         table.add_column(name, overflow="fold", justify="right" if name in ("layers", "parameters") else "left")
     styles = {"passed": "green"}
