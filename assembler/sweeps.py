@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,7 +63,9 @@ def job(config: DictConfig) -> int:
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    code = tasks.run(lambda: plain(config), folder, sources_of(hydra), overrides_of(hydra))
+    registry = config.get("registry")
+    sources = sources_of(hydra, [str(scope) for scope in registry] if OmegaConf.is_dict(registry) else [])
+    code = tasks.run(lambda: plain(config), folder, sources, overrides_of(hydra))
     _codes.append(code)
     return code
 
@@ -107,23 +109,27 @@ def overrides_of(hydra: Any) -> list[str]:
     return [str(override) for override in overrides]
 
 
-def sources_of(hydra: Any) -> Sources:
+def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     """Which file fills which key, by Hydra's own record of its choices, and which overrides set values.
 
     A choice of a group is told by the file that was chosen, but for the device, whose file only repeats the choice.
+
+    Args:
+        scopes: the keys of the composed ``registry``.
     """
     folders = [folder for source in hydra.runtime.config_sources if (folder := _folder(source.schema, source.path))]
     files: dict[str, Path] = {}
-    for group, choice in hydra.runtime.choices.items():
-        for name in choice if isinstance(choice, list | tuple) or OmegaConf.is_list(choice) else [choice]:
-            key = f"{group}.{name}" if group == "registry" else group
-            found = _first_file(folders, f"{group}/{name}.yaml")
-            if found:
-                files[key] = found
+    # A group of which several options are chosen is not among Hydra's choices; each option has a scope of its own.
+    several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
+    chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
+    for key, name in {**chosen, **several}.items():
+        found = _first_file(folders, f"{name}.yaml")
+        if found:
+            files[key] = found
     primary = _first_file(folders, f"{hydra.job.config_name}.yaml")
     if primary:
         files[""] = primary
-    groups = {*hydra.runtime.choices} - {"device"}
+    groups = {*hydra.runtime.choices, "registry"} - {"device"}
     values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
     return Sources(files, values)
 
