@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assembler.errors import ArgumentMismatch, AssemblerError, Place, RecipeError, raise_all, suggestion
+from assembler.errors import ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
 from assembler.recipe import (
     INFER,
     Chain,
@@ -124,10 +124,8 @@ def bind(stack: Stack, registry: Registry) -> Steps:
     bound: dict[int, Step] = {}
     mistakes: list[AssemblerError] = []
     for layer in layers_in(stack):
-        try:
+        with noted(mistakes):
             bound[id(layer)] = _bind_layer(layer, registry)
-        except AssemblerError as mistake:
-            mistakes.append(mistake)
     raise_all(mistakes)
     if (total := _count(stack)) > MAX_LAYERS:
         raise RecipeError(f"the stack has {total} layers; the limit is {MAX_LAYERS}", stack.place)

@@ -9,7 +9,7 @@ from mindspore import nn
 
 from assembler.binding import Steps
 from assembler.cells import cast, make
-from assembler.errors import AssemblerError, raise_all
+from assembler.errors import AssemblerError, noted, raise_all
 from assembler.grammar import parse_stack
 from assembler.planner import plan
 from assembler.registry import LAYERS, Registry
@@ -36,10 +36,8 @@ def _make_all(steps: Steps) -> list[nn.Cell]:
     cells: list[nn.Cell] = []
     mistakes: list[AssemblerError] = []
     for step in steps:
-        try:
+        with noted(mistakes):
             cells.append(make(step, _inner))
-        except AssemblerError as mistake:
-            mistakes.append(mistake)
     raise_all(mistakes)
     return cells
 

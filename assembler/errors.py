@@ -23,7 +23,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -161,6 +162,15 @@ def raise_all(mistakes: Sequence[AssemblerError]) -> None:
         raise flat[0]
     if flat:
         raise Mistakes(flat)
+
+
+@contextmanager
+def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
+    """Note a mistake and go on, to tell it with the others by :func:`raise_all`."""
+    try:
+        yield
+    except AssemblerError as mistake:
+        mistakes.append(mistake)
 
 
 def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:

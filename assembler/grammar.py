@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from assembler.errors import AssemblerError, GrammarError, Place, raise_all
+from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.recipe import INFER, Infer, Layer, Repeat, Stack, chain, is_stack
 
 MAX_TEXT = 100_000
@@ -64,10 +64,8 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     parts: list[Stack] = []
     mistakes: list[AssemblerError] = []
     for index, item in enumerate(items):
-        try:
+        with noted(mistakes):
             parts.append(_item(item, f"{key}[{index}]"))
-        except AssemblerError as mistake:
-            mistakes.append(mistake)
     words = " ".join(mistake.message for mistake in mistakes)
     if "is never closed" in words and "nothing opened this" in words:
         raise GrammarError("YAML split this list at the commas inside brackets; quote its texts", Place(key=key))

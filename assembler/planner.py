@@ -27,6 +27,7 @@ from assembler.errors import (
     LayerFault,
     RecipeError,
     ShapeMismatch,
+    noted,
     raise_all,
 )
 from assembler.recipe import Stack, leaves, map_leaves
@@ -142,10 +143,8 @@ class _Planner:
             if id(step.layer) in tried or step.unknown or step.is_container:
                 continue
             tried.add(id(step.layer))
-            try:
+            with noted(mistakes):
                 self.on_meta(step)
-            except AssemblerError as mistake:
-                mistakes.append(mistake)
         raise_all(mistakes)
 
     def placeholder(self, owner: Step, steps: Steps) -> nn.Cell:

@@ -20,6 +20,7 @@ from assembler.errors import (
     Place,
     RegistryError,
     UnknownLayer,
+    noted,
     raise_all,
     suggestion,
 )
@@ -272,10 +273,8 @@ class Registry(Mapping[str, Entry]):
         """
         mistakes: list[AssemblerError] = []
         for name, value in entries.items():
-            try:
+            with noted(mistakes):
                 self._load_entry(str(name), value, scope)
-            except AssemblerError as mistake:
-                mistakes.append(mistake)
         raise_all(mistakes)
 
     def _load_entry(self, name: str, value: object, scope: str) -> None:

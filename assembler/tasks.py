@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from assembler import errors
-from assembler.errors import AssemblerError, InternalError, LayerFault, Place, SettingsError, flatten, raise_all
+from assembler.errors import AssemblerError, InternalError, LayerFault, Place, SettingsError, flatten, noted, raise_all
 from assembler.files import write_text
 from assembler.grammar import parse_stack
 from assembler.registry import LAYERS, Registry, trusted_by_project
@@ -73,28 +73,20 @@ def check(settings: Settings, result: Result) -> None:
     """
     mistakes: list[AssemblerError] = []
     stack = registry = None
-    try:
+    with noted(mistakes):
         stack = parse_stack(settings.recipe.stack, "recipe.stack")
-    except AssemblerError as mistake:
-        mistakes.append(mistake)
-    try:
+    with noted(mistakes):
         registry = registry_of(settings)
-    except AssemblerError as mistake:
-        mistakes.append(mistake)
     with result.timed("import"):
         from assembler import checks, device
         from assembler.binding import bind
         from assembler.build import build
         from assembler.planner import plan, specs_of
-    try:
+    with noted(mistakes):
         prepared = checks.prepare(wanted_checks(settings))
-    except AssemblerError as mistake:
-        mistakes.append(mistake)
-    try:
+    with noted(mistakes):
         if stack is not None and registry is not None:
             bind(stack, registry)
-    except AssemblerError as mistake:
-        mistakes.append(mistake)
     raise_all(mistakes)
     assert stack is not None
     assert registry is not None
@@ -124,10 +116,8 @@ def registry_of(settings: Settings) -> Registry:
     registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()))
     mistakes: list[AssemblerError] = []
     for scope, entries in settings.registry.items():
-        try:
+        with noted(mistakes):
             registry.load(entries, f"registry.{scope}")
-        except AssemblerError as mistake:
-            mistakes.append(mistake)
     raise_all(mistakes)
     for entry in LAYERS.registered():
         registry.add(entry)

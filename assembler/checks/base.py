@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from assembler import device
 from assembler.cells import first_line
-from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
+from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.rows import Plan
 from assembler.settings import Dtype, Mode, read
 
@@ -233,11 +233,9 @@ def prepare(wanted: Iterable[Wanted]) -> list[Prepared]:
             instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
             mistakes.append(SettingsError(f"no check named {name!r}.{instead}", Place(key=key)))
             continue
-        try:
+        with noted(mistakes):
             settings = read(CHECKS[name].settings, dict(arguments or {}), key)
             prepared.append(Prepared(CHECKS[name], settings, key))
-        except AssemblerError as mistake:
-            mistakes.append(mistake)
     raise_all(mistakes)
     return prepared
 
