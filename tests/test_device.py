@@ -103,6 +103,22 @@ def test_bfloat16_is_refused_on_the_cpu_only():
         device.require_dtype("bfloat16", Device("cpu", "cpu", ""))
 
 
+def test_what_fails_later_fails_inside(tmp_path):
+    code = (
+        "from assembler import device\n"
+        "from mindspore import Tensor, ops\n"
+        "done = False\n"
+        "try:\n"
+        "    with device.contained():\n"
+        "        ops.gather(Tensor([1.0, 2.0]), Tensor([100]), 0)\n"
+        "    done = True\n"
+        "except Exception as error:\n"
+        "    assert 'input_indices' in str(error)\n"
+        "assert not done\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
 def test_looking_for_devices_prints_nothing():
     code = (
         "from assembler import device\n"

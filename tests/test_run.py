@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 
+import mindspore
+import numpy as np
 import pytest
 import yaml
+from mindspore import Tensor, nn
 
 from assembler.checks import CHECKS
 from tests.conftest import ROOT
@@ -163,6 +166,27 @@ def test_token_ids_as_input(run, recipe):
     )
     done = run(*MINE)
     assert (done.code, done.err) == (0, "")
+
+
+def measured(done, check):
+    outcomes = json.loads((done.folder / "result.json").read_text())["outcomes"]
+    return next(outcome["measured"] for outcome in outcomes if outcome["check"] == check)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_input_is_drawn_from_the_seed(run, recipe, seed):
+    recipe("input: {shape: [4, 8], low: 2, high: 5}\nstack: Identity\nchecks: {range: {}}\n")
+    drawn = np.random.default_rng(seed).uniform(2, 5, (4, 8)).astype(np.float32)
+    assert measured(run(*MINE, f"seed={seed}"), "range") == [float(drawn.min()), float(drawn.max())]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_weights_are_drawn_from_the_seed(run, recipe, seed):
+    recipe("input: {values: [[1, 2, 3]]}\nstack: Dense(3, 64) + Tanh\nchecks: {range: {}}\n")
+    mindspore.set_seed(seed)
+    by_hand = nn.SequentialCell(nn.Dense(3, 64), nn.Tanh())
+    y = by_hand(Tensor(np.array([[1, 2, 3]], np.float32))).asnumpy()
+    assert measured(run(*MINE, f"seed={seed}"), "range") == [float(y.min()), float(y.max())]
 
 
 def test_help_lists_the_groups_and_every_check_with_its_arguments(run):
