@@ -149,7 +149,7 @@ def contained() -> Iterator[None]:
 
     What was computed asynchronously is waited for, so that its exceptions come up inside.
     """
-    executor = import_module("mindspore.common.api")._pynative_executor
+    executor = import_module("mindspore.graph.api")._pynative_executor
     try:
         yield
         executor.sync()  # the public runtime.synchronize() fails on the meta device

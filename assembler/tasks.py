@@ -78,7 +78,10 @@ def check(settings: Settings, result: Result) -> None:
     with noted(mistakes):
         registry = registry_of(settings)
     with result.timed("import"):
-        from assembler import checks, device
+        from assembler import device  # before all that imports MindSpore: it sets the log level
+
+        # isort: split
+        from assembler import checks
         from assembler.binding import bind
         from assembler.build import build
         from assembler.planner import plan, specs_of

@@ -42,6 +42,16 @@ class NoCell:
 }
 
 
+ONLY_PYNATIVE = """\
+from mindspore import nn
+
+
+class OnlyPynative(nn.Cell):
+    def construct(self, x):
+        return x * len({str(axis) for axis in x.shape})
+"""
+
+
 @pytest.fixture
 def project(tmp_path):
     """A folder with layers of somebody else's."""
@@ -415,6 +425,31 @@ def test_error_of_a_folder_that_cannot_be_made(run):
     assert (done.code, done.err) == (2, "[Errno 2] No such file or directory: '/proc/nope'\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], ""),
+        (
+            ["recipe=inline", 'recipe.stack="Dense(9, 1)"', "recipe.input.shape=[4,8]"],
+            'override recipe.stack="Dense(9, 1)": the input is (4, 8) float32; #0 Dense(9, 1) wants (…, 9)\n'
+            "    Dense(9, 1)\n    ^^^^^\n",
+        ),
+        (
+            ["+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph"],
+            "the model runs in PyNative mode, but Graph mode refuses it: RuntimeError: Unsupported expression "
+            "'SetComp'.\n",
+        ),
+    ],
+)
+def test_mindspore_logs_nothing_beside_the_message(project, tmp_path, arguments, message):
+    (tmp_path / "theirs" / "layers.py").write_text(ONLY_PYNATIVE)
+    environment = {name: value for name, value in os.environ.items() if name not in ("GLOG_v", "PYTHONWARNINGS")}
+    environment["PYTHONPATH"] = str(tmp_path)  # a new process: MindSpore reads its log level when it is imported
+    command = [sys.executable, str(ROOT / "run.py"), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == (message, 2 if message else 0)
+
+
 def test_a_terminal_without_utf_8_gets_its_tables(tmp_path):
     command = [sys.executable, "-W", "ignore", str(ROOT / "run.py")]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -463,12 +498,7 @@ def test_a_layer_that_raises_keeps_its_own_traceback(run, project, layer, line, 
 
 
 def test_a_layer_that_graph_mode_refuses_is_told(run, project, tmp_path):
-    (tmp_path / "theirs" / "layers.py").write_text(
-        "from mindspore import nn\n\n\n"
-        "class OnlyPynative(nn.Cell):\n"
-        "    def construct(self, x):\n"
-        "        return x * len({str(axis) for axis in x.shape})\n"
-    )
+    (tmp_path / "theirs" / "layers.py").write_text(ONLY_PYNATIVE)
     done = run("+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph", "checks=none")
     assert done.code == 2
     assert "the model runs in PyNative mode, but Graph mode refuses it: " in done.err
