@@ -11,18 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assembler.build import assemble
+    from assembler.api import assemble, plan
     from assembler.errors import AssemblerError
     from assembler.registry import LAYERS, Registry, register
 
 __version__ = "0.1.0"
-__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "register"]
+__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "plan", "register"]
 
 _HOME = {
-    "assemble": "assembler.build",
+    "assemble": "assembler.api",
     "AssemblerError": "assembler.errors",
     "LAYERS": "assembler.registry",
     "Registry": "assembler.registry",
+    "plan": "assembler.api",
     "register": "assembler.registry",
 }
 

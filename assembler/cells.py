@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
     except MemoryError as error:
         raise DeviceError(f"{step} does not fit into memory: {first_line(error)}", _place(step)) from error
     except Exception as error:
-        if is_ours(step) or isinstance(error, TypeError | ValueError):
+        if is_ours(step.entry.cell) or isinstance(error, TypeError | ValueError):
             raise ArgumentMismatch(f"{step} cannot be made: {first_line(error)}", _place(step)) from error
         raise LayerFault(f"{step} fails while it is made: {first_line(error)}", _place(step)) from error
     return cell
@@ -70,9 +71,15 @@ def cast(cell: nn.Cell, dtype: Dtype, *, meta: bool = False) -> None:
             parameter.set_dtype(as_dtype(dtype))
 
 
-def is_ours(step: Step) -> bool:
-    """Whether MindSpore or the assembler wrote the layer, so that what it raises is about its input, not a fault."""
-    return str(step.entry.cell.__module__).partition(".")[0] in TRUSTED
+def is_ours(cell: type) -> bool:
+    """Whether MindSpore or the assembler wrote a layer, so that what it raises is about its input, not a fault."""
+    return str(cell.__module__).partition(".")[0] in TRUSTED
+
+
+def required_inputs(cell: type[nn.Cell]) -> list[str]:
+    """The names of the inputs that a layer cannot be called without."""
+    _, *parameters = inspect.signature(cell.construct).parameters.values()
+    return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 def first_line(error: BaseException) -> str:
@@ -86,4 +93,6 @@ def first_line(error: BaseException) -> str:
 
 def lacks_kernel(error: BaseException) -> bool:
     """Whether MindSpore says that the device has no kernel for an operator."""
-    return any(words in str(error) for words in ("unregistered", "Unsupported op [", "Kernel select failed"))
+    return any(
+        words in str(error) for words in ("unregistered", "Unsupported op [", "Not found op", "Kernel select failed")
+    )

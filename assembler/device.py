@@ -9,10 +9,11 @@ import os
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 # MindSpore reads its log level when it is imported. 4 is "critical" and above: its errors come as exceptions, too.
@@ -20,9 +21,11 @@ os.environ.setdefault("GLOG_v", "4")
 
 import mindspore
 import numpy as np
+import psutil
 from mindspore import Tensor
 
 from assembler.errors import DeviceError, Place
+from assembler.rows import print_bytes
 from assembler.settings import DeviceSettings, Mode
 
 TARGETS = {"ascend": "Ascend", "gpu": "GPU", "cpu": "CPU"}
@@ -90,9 +93,6 @@ def prepare(device: Device) -> None:
         DeviceError: this process has already worked on another device.
     """
     name = TARGETS[device.got]
-    mindspore.set_recursion_limit(RECURSION_LIMIT)
-    # A failed compile in Graph mode writes its analysis to disk, by default into the working directory.
-    os.environ.setdefault("MS_OM_PATH", _dump_folder())
     if _prepared() == name:
         return
     try:
@@ -135,6 +135,10 @@ def seed(value: int) -> None:
 @contextmanager
 def mode(name: Mode) -> Iterator[None]:
     """Run what is inside in PyNative or in Graph mode; the mode before is restored."""
+    if name == "graph":
+        mindspore.set_recursion_limit(RECURSION_LIMIT)
+        # A failed compile writes its analysis to disk, by default into the working directory.
+        os.environ.setdefault("MS_OM_PATH", _dump_folder())
     before = mindspore.get_context("mode")
     mindspore.set_context(mode=mindspore.GRAPH_MODE if name == "graph" else mindspore.PYNATIVE_MODE)
     try:
@@ -200,6 +204,73 @@ def require_dtype(dtype: str, device: Device) -> None:
         raise DeviceError(
             "MindSpore has no bfloat16 matrix multiplication on the CPU; use float16, float32 or float64",
             Place(key="dtype"),
+        )
+
+
+def in_use() -> str:
+    """The target that MindSpore works on, by our name for it: cpu, gpu or ascend."""
+    now = mindspore.get_context("device_target")
+    return next(target for target, name in TARGETS.items() if name == now)
+
+
+def available_memory(target: str) -> int | None:
+    """Bytes that a new model may take on a target (ascend, gpu, cpu); None if that is not told.
+
+    On the CPU, what the machine has free or what the control group of the process has left, as in a container or a
+    batch job, whichever is less.
+    """
+    if target == "cpu":
+        return min([psutil.virtual_memory().available, *_left_in_control_groups()])
+    try:
+        return int(mindspore.hal.get_device_properties(0).free_memory)
+    except (RuntimeError, ValueError, AttributeError):
+        return None
+
+
+def _left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
+    """What each control group around this process leaves it, by the files of Linux.
+
+    https://www.kernel.org/doc/html/latest/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html beside it. Files that
+    were read and could be dropped count as used there, but not here.
+    """
+    v1, v2 = root / "sys/fs/cgroup/memory", root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return  # not Linux
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds and "memory" not in kinds.split(","):
+            continue
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        if not kinds:
+            names = ("memory.max", "memory.current", "inactive_file")
+        top = v1 if kinds else v2
+        group = top / path.strip("/")
+        for folder in (group, *group.parents):  # inside a container, only the last of these exists
+            with suppress(OSError, ValueError):
+                limit, used = (int((folder / name).read_text(encoding="utf-8")) for name in names[:2])
+                statistics = (folder / "memory.stat").read_text(encoding="utf-8")
+                yield max(0, limit - used + int(dict(map(str.split, statistics.splitlines())).get(names[2], 0)))
+            if folder == top:
+                break
+
+
+def require_memory(parameters: int, activations: int, target: str) -> None:
+    """Refuse a model that cannot fit into the memory of a target (ascend, gpu, cpu), before it is built.
+
+    Args:
+        parameters, activations: bytes, as planned.
+
+    Raises:
+        DeviceError: they are more than what is available.
+    """
+    available = available_memory(target)
+    if available is not None and parameters + activations > available:
+        raise DeviceError(
+            f"the model needs {print_bytes(parameters + activations)} ({print_bytes(parameters)} of parameters, about "
+            f"{print_bytes(activations)} of activations), and {TARGETS[target]} has {print_bytes(available)} "
+            "available; guard=false builds it all the same"
         )
 
 

@@ -26,7 +26,7 @@ def blame(subject: Subject, error: Exception) -> AssemblerError:
             return RecipeError(f"the model runs in PyNative mode, but Graph mode refuses it: {first_line(error)}")
         return LayerFault(f"the model raised {first_line(error)} once, and not again")
     step = next(step for step in walk(subject.planned.steps) if step.path == row.path)
-    if not is_ours(step):
+    if not is_ours(step.entry.cell):
         return LayerFault(f"{row} raised {type(error).__name__}: {str(error).strip()}", row.place)
     if lacks_kernel(error):
         return DeviceError(f"{row} cannot run on this device: {first_line(error)}", row.place)

@@ -7,19 +7,15 @@ runs it, and records a row. It is an ordinary Cell, so this works inside any con
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import mindspore
-from mindspore import Tensor, mint, nn, ops
+from mindspore import nn
 
-from assembler import device
 from assembler.binding import Step, Steps, bind, map_steps, walk
-from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
+from assembler.cells import cast, first_line, is_ours, lacks_kernel, make, required_inputs
 from assembler.errors import (
     ArgumentMismatch,
     AssemblerError,
@@ -30,17 +26,16 @@ from assembler.errors import (
     noted,
     raise_all,
 )
-from assembler.recipe import Stack, leaves, map_leaves
+from assembler.recipe import Stack, leaves
 from assembler.registry import Registry
-from assembler.rows import Plan, Row, Spec, Specs, print_specs
+from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
 from assembler.settings import Dtype
+from assembler.tensors import specs_among, specs_of, with_parameters
+from assembler.trials import Trials
 
-MAX_TRIAL = 50_000_000
-"""Parameters of a layer that is run for real, on zeros, because the meta device lacks one of its operators."""
 
-
-def plan(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
-    """Resolve a stack: bind every argument and, given an input, find every shape.
+def plan_stack(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
+    """Resolve a stack: bind every argument and, given an input, find every shape and cost.
 
     Nothing is allocated, except for single layers that the meta device cannot run.
 
@@ -56,13 +51,20 @@ def plan(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dt
     steps = bind(stack, registry)
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
-        return Plan(steps, (), None, dtype)
-    with device.mode("pynative"), device.untouched_generators():
-        planner = _Planner(dtype)
+        return Plan(steps, (), None, None, dtype)
+    planner = _Planner(dtype)
+    with planner.trials.begin():
         planner.try_constructors(steps)
-        output = planner.chain(steps, "", input)
-    rows = tuple(row for row in planner.rows if row is not None)
-    return Plan(planner.resolved(steps), rows, output, dtype)
+        output, peak = planner.chain(steps, "", input)
+    return Plan(
+        planner.resolved(steps),
+        tuple(planner.rows),
+        input,
+        output,
+        dtype,
+        memory_of(input) + peak,
+        tuple(sorted(planner.uncounted)),
+    )
 
 
 def _needs_input(step: Step) -> AssemblerError:
@@ -85,8 +87,8 @@ class _Placeholder(nn.Cell):
 
     def construct(self, *inputs: Any, **named: Any) -> Any:
         path = self.planner.path_of(self)
-        output = self.planner.visit(self.step, path, _specs_of_arguments(inputs), _specs_of_arguments(named))
-        return self.planner.emit(output)
+        given, by_name = specs_among(inputs), specs_among(named)
+        return self.planner.trials.stand_in(lambda: self.planner.visit(self.step, path, given, by_name))
 
 
 class _ChainPlaceholder(nn.SequentialCell):
@@ -118,7 +120,23 @@ class _ChainPlaceholder(nn.SequentialCell):
 
     def construct(self, input_data: Any) -> Any:
         path = self.planner.path_of(self)
-        return self.planner.emit(self.planner.chain(self.steps, f"{path}.", specs_of(input_data)))
+        given = specs_of(input_data)
+        return self.planner.trials.stand_in(lambda: self.planner.chain(self.steps, f"{path}.", given))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of a layer for an input.
+
+    Args:
+        inferred: the arguments marked ``_``.
+        row: its row.
+        peak: bytes alive at once inside it, beside its input.
+    """
+
+    inferred: Mapping[str, Any]
+    row: Row
+    peak: int
 
 
 class _Planner:
@@ -126,12 +144,14 @@ class _Planner:
 
     def __init__(self, dtype: Dtype):
         self.dtype: Dtype = dtype
-        self.rows: list[Row | None] = []
-        self.emitted: dict[str, Row] = {}
+        self.trials = Trials()
+        self.rows: list[Row] = []
+        self.at: dict[str, int] = {}  # path → where its row stands
         self.inferred: dict[Step, Mapping[str, Any]] = {}
         self.paths: dict[Step, str] = {}
-        self.known: dict[Any, tuple[Mapping[str, Any], Row]] = {}
-        self.real = False  # whether tensors are made with storage: while a container runs that meta cannot run
+        self.known: dict[Any, _Known] = {}
+        self.made: dict[int, nn.Cell] = {}
+        self.uncounted: set[str] = set()
 
     # ---- before the call
 
@@ -144,7 +164,7 @@ class _Planner:
                 continue
             tried.add(id(step.layer))
             with noted(mistakes):
-                self.on_meta(step)
+                self.made[id(step.layer)] = self.build_on_meta(step)
         raise_all(mistakes)
 
     def placeholder(self, owner: Step, steps: Steps) -> nn.Cell:
@@ -177,47 +197,66 @@ class _Planner:
 
     # ---- during the call
 
-    def chain(self, steps: Steps, prefix: str, specs: Specs) -> Specs:
-        """Plan layers one after the other."""
-        for index, step in enumerate(steps):
-            specs = self.visit(step, f"{prefix}{index}", (specs,), {})
-        return specs
+    def chain(self, steps: Steps, prefix: str, specs: Specs) -> tuple[Specs, int]:
+        """Plan layers one after the other.
 
-    def visit(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Specs:
-        """Plan one layer for the input that reaches it: record its row and say what it emits.
+        Returns:
+            What the last one emits, and the most bytes that are alive at once, without the chain's own input.
+        """
+        most = held = 0
+        for index, step in enumerate(steps):
+            specs, peak = self.visit(step, f"{prefix}{index}", (specs,), {})
+            most = max(most, held + peak)
+            if peak or held:  # what makes nothing passes on the memory of its input
+                held = memory_of(specs)
+        return specs, most
+
+    def visit(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Specs, int]:
+        """Plan one layer for the input that reaches it, and record its row.
 
         Args:
             inputs: a Spec for each tensor; other values are passed on as they are.
             named: the same for arguments by name.
+
+        Returns:
+            What it emits, and the most bytes that are alive at once inside it, beside its input.
         """
-        again = path in self.emitted  # one Cell called twice has one set of parameters, and one row
         at = len(self.rows)
-        self.rows.append(None)  # a container stands before its layers
+        self.rows.append(Row(path, step.layer.name, "", (), ()))  # a container stands before its layers
         # Equal layers with equal inputs are planned once. The layer as written is the same object in every repeat.
         key = None if named or step.is_container else (id(step.layer), inputs)
-        if key is None or key not in self.known:
-            row = self.look(step, path, inputs, named)
+        known = self.known.get(key) if key is not None else None
+        if known is None:
+            known = self.look(step, path, inputs, named)
             if key is not None:
-                self.known[key] = (self.inferred.get(step, {}), row)
+                self.known[key] = known
         else:
-            inferred, row = self.known[key]
-            self.infer_as(step, path, inferred)
-            row = replace(row, path=path)
-        self.paths[step] = path
-        self.emitted[path] = row
-        self.rows[at] = None if again else row
-        return row.output
+            self.infer_as(step, path, known.inferred)
+        self.record(at, step, replace(known.row, path=path))
+        return known.row.output, known.peak
 
-    def look(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Row:
+    def record(self, at: int, step: Step, row: Row) -> None:
+        """Put a row where it belongs. One Cell called twice has one set of parameters, and one row."""
+        before = self.at.setdefault(row.path, at)
+        if before != at:
+            self.rows[before] = replace(self.rows[before], macs=self.rows[before].macs + row.macs)
+            del self.rows[at:]
+            return
+        self.paths[step] = row.path
+        self.rows[at] = row
+
+    def look(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> _Known:
         """Find out what a layer does with an input that it has not been seen with."""
         tensors = tuple(leaf for leaf in leaves([*inputs, *named.values()]) if isinstance(leaf, Spec))
         taken: Specs = tensors[0] if len(tensors) == 1 else inputs[0] if len(inputs) == 1 and not named else tensors
-        draft = Row(path, step.layer.name, step.arguments_text(), taken, (), 0, 0, step.layer.place)
-        self.infer_as(step, path, self.infer(step, draft))
-        filled = replace(step, arguments={**step.arguments, **self.inferred.get(step, {})})
-        draft = replace(draft, arguments=filled.arguments_text())
-        output, trainable, other = self.run(filled, draft, inputs, named)
-        return replace(draft, output=output, trainable=trainable, other=other)
+        draft = Row(path, step.layer.name, step.arguments_text(), taken, (), place=step.layer.place)
+        inferred = self.infer(step, draft)
+        self.infer_as(step, path, inferred)
+        if inferred:
+            step = replace(step, arguments={**step.arguments, **inferred})
+            draft = replace(draft, arguments=step.arguments_text())
+        row, peak = self.run(step, draft, inputs, named)
+        return _Known(inferred, row, peak)
 
     def infer(self, step: Step, draft: Row) -> dict[str, Any]:
         """The arguments marked ``_``, read from the input's shape."""
@@ -240,40 +279,34 @@ class _Planner:
                 message = f"#{path} {step.layer.name} is used twice and infers {name!r} as {known[name]} and as {value}"
                 raise ShapeMismatch(message, step.layer.place)
 
-    def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Specs, int, int]:
-        """Build and call one layer on the meta device or, where that fails, for real on zeros."""
-        cell = self.on_meta(step, draft.path)
-        parameters = list(cell.get_parameters())
-        trainable = sum(math.prod(p.shape) for p in parameters if p.requires_grad)
-        total = sum(math.prod(p.shape) for p in parameters)
+    def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Row, int]:
+        """Build and call one layer on the meta device or, where that fails, in another way."""
+        # Made already, to see whether its constructor refuses; but one Cell serves one call, for others may change it.
+        cell = self.made.pop(id(step.layer), None) or self.build_on_meta(step, draft.path)
+        draft = with_parameters(draft, cell.get_parameters())
         rows = len(self.rows)
         try:
-            with device.contained(), mindspore.DeviceCtx("meta"), self.storage(False):
-                output = specs_of(cell(*self.emit(inputs), **self.emit(named)))
-        except AssemblerError:
-            raise
-        except Exception as error:
-            if total > MAX_TRIAL:
-                raise self.refusal(step, draft, error) from error
-            for row in self.rows[rows:]:
-                self.emitted.pop(row.path if row else "", None)
-            del self.rows[rows:]
-            output = self.run_for_real(step, draft, inputs, named)
-        return output, trainable, total - trainable
-
-    def run_for_real(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Specs:
-        """Where an operator is missing on the meta device this succeeds; else it raises the layer's own exception."""
-        try:
-            with device.contained(), mindspore.DeviceCtx("CPU"), self.storage(True):
-                cell = self.build(step, draft.path)
-                return specs_of(cell(*self.emit(inputs), **self.emit(named)))
+            try:
+                with self.trials.on_meta():
+                    found = self.trials.call(cell, inputs, named)
+            except AssemblerError:
+                raise
+            except Exception as error:
+                for row in self.rows[rows:]:
+                    self.at.pop(row.path, None)
+                del self.rows[rows:]
+                remake = partial(self.build, step, draft.path)
+                found = self.trials.otherwise(error, cell, remake, inputs, named, compiles=not step.is_container)
         except AssemblerError:
             raise
         except Exception as error:
             raise self.refusal(step, draft, error) from error
+        self.uncounted |= found.meter.uncounted
+        return replace(draft, output=found.output, macs=found.meter.macs), found.meter.peak
 
-    def on_meta(self, step: Step, path: str = "") -> nn.Cell:
-        with mindspore.DeviceCtx("meta"), self.storage(False):
+    def build_on_meta(self, step: Step, path: str = "") -> nn.Cell:
+        """The layer's Cell without storage."""
+        with self.trials.on_meta():
             return self.build(step, path)
 
     def build(self, step: Step, path: str) -> nn.Cell:
@@ -287,7 +320,7 @@ class _Planner:
         for name, inner in cell.cells_and_names(name_prefix=path):
             if isinstance(inner, _Placeholder | _ChainPlaceholder):
                 inner.path = name
-        cast(cell, self.dtype, meta=not self.real)
+        cast(cell, self.dtype, meta=not self.trials.real)
         cell.set_train(False)
         return cell
 
@@ -302,30 +335,15 @@ class _Planner:
         cells = [make(step, partial(self.build_inner, step)) for step in steps]
         return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
 
-    @contextmanager
-    def storage(self, real: bool) -> Iterator[None]:
-        """Whether the tensors made inside have storage."""
-        before, self.real = self.real, real
-        try:
-            yield
-        finally:
-            self.real = before
-
-    def emit(self, value: Any) -> Any:
-        """Tensors where there are Specs: without storage, or zeros; all else as it is."""
-        return map_leaves(value, self.emit_one)
-
-    def emit_one(self, leaf: Any) -> Any:
-        if not isinstance(leaf, Spec):
-            return leaf
-        dtype = device.as_dtype(leaf.dtype)
-        return ops.zeros(leaf.shape, dtype) if self.real else mint.empty(leaf.shape, dtype=dtype)
-
     # ---- what to say
 
     def refusal(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
         """A layer that raised: about its input if the layer is MindSpore's or ours, else a fault inside it."""
-        if not is_ours(step):
+        names = required_inputs(step.entry.cell)
+        if len(names) > 1 and isinstance(draft.input, Spec):
+            said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
+            return ShapeMismatch(said, step.layer.place)
+        if not is_ours(step.entry.cell):
             said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
             return LayerFault(said, step.layer.place)
         if lacks_kernel(error):
@@ -338,8 +356,8 @@ class _Planner:
         """Where a layer's input comes from."""
         parent, _, index = draft.path.rpartition(".")
         before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
-        if before in self.emitted:
-            return f"{self.emitted[before]} emits {print_specs(draft.input)}"
+        if before in self.at:
+            return f"{self.rows[self.at[before]]} emits {print_specs(draft.input)}"
         return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
 
     def wants(self, step: Step, taken: Specs, error: Exception) -> str | None:
@@ -353,21 +371,3 @@ class _Planner:
             if -len(taken.shape) <= axis < len(taken.shape) and taken.shape[axis] != wanted:
                 return f"wants (…, {wanted})" if axis == -1 else f"wants {wanted} on axis {axis} ({first_line(error)})"
         return None
-
-
-def specs_of(value: Any) -> Specs:
-    """Shape and dtype of a tensor, or of the tensors in tuples.
-
-    Raises:
-        TypeError: there is something else among them, such as the None of an operator that failed silently.
-    """
-    if isinstance(value, Tensor):
-        return Spec(tuple(value.shape), str(value.dtype).lower())
-    if isinstance(value, tuple | list):
-        return tuple(map(specs_of, value))
-    raise TypeError(f"a layer emits tensors, not {type(value).__name__}")
-
-
-def _specs_of_arguments(value: Any) -> Any:
-    """What a layer is called with, with a Spec for each tensor."""
-    return map_leaves(value, lambda leaf: specs_of(leaf) if isinstance(leaf, Tensor) else leaf)

@@ -89,7 +89,7 @@ class Entry:
             BadTarget: see ``cell``.
             RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
         """
-        parameters = _own_parameters(self.cell) if self.signature is None else self._said_parameters()
+        parameters = parameters_of(self.cell) if self.signature is None else self._said_parameters()
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
             for name in names:
@@ -182,7 +182,7 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
         )
 
 
-def _own_parameters(cell: type) -> Mapping[str, inspect.Parameter]:
+def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
     """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
 
     ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.

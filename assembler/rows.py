@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,6 +23,17 @@ class Spec:
     def __str__(self) -> str:
         return f"{print_value(self.shape)} {self.dtype}"
 
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * itemsize(self.dtype)
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one number of a type, by its name: 2 for ``bfloat16``, 8 for ``complex64``, 1 for ``bool``."""
+    bits = re.search(r"\d+", dtype)
+    return max(1, int(bits[0]) // 8) if bits else 1
+
 
 Specs: TypeAlias = Spec | tuple["Specs", ...]
 """What a layer takes or emits: a tensor, or tuples of them."""
@@ -38,9 +51,14 @@ def print_specs(specs: Specs) -> str:
     return str(specs) if isinstance(specs, Spec) else f"a tuple {print_shape(specs)}"
 
 
+def memory_of(specs: Specs) -> int:
+    """Bytes of a tensor, or of all those in a tuple."""
+    return specs.memory if isinstance(specs, Spec) else sum(map(memory_of, specs))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer of a plan.
+    """One layer of a plan. What layers inside it have and cost is in rows of their own.
 
     Args:
         path: the layer's name in the model, as in its parameters' names: ``0``, ``3.inner.0``.
@@ -48,8 +66,10 @@ class Row:
         arguments: as written, with ``_`` filled in.
         input: shape and dtype of what reaches it.
         output: shape and dtype of what it emits.
-        trainable: parameters that training changes. Those of layers inside it are counted in their own rows.
+        trainable: parameters that training changes.
         other: parameters that it does not, such as the statistics of BatchNorm.
+        parameter_memory: bytes of all of these.
+        macs: multiply-accumulates of one forward pass; see ``assembler.costs``.
         place: where the layer stands in the recipe.
     """
 
@@ -58,29 +78,50 @@ class Row:
     arguments: str
     input: Specs
     output: Specs
-    trainable: int
-    other: int
+    trainable: int = 0
+    other: int = 0
+    parameter_memory: int = 0
+    macs: int = 0
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.trainable + self.other
+
+    @property
+    def memory(self) -> int:
+        """Bytes of what it emits."""
+        return memory_of(self.output)
+
     def __str__(self) -> str:
-        return f"#{self.path} {self.layer}({self.arguments})" if self.arguments else f"#{self.path} {self.layer}"
+        layer = f"{self.layer}({self.arguments})" if self.arguments else self.layer
+        return f"#{self.path} {layer}" if self.path else layer
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A recipe resolved.
+    """A model before it costs anything.
 
     Args:
-        steps: what to build, with every argument known.
+        steps: what to build, with every argument known; none of a Cell that was made by hand.
         rows: one a layer, in reading order; none if no input shape was given.
+        input: shape and dtype of what goes in, if given.
         output: shape and dtype of what the model emits; None if no input shape was given.
         dtype: of the floating-point parameters.
+        activations: an estimate of the bytes of tensors alive at once in a forward pass in PyNative mode that keeps
+            nothing for gradients: the input, and what operators emit until its last use. The working memory of kernels
+            is not in it, nor what an allocator sets aside.
+        uncounted: operators that multiply and add, but not in a way that MACs are counted of.
     """
 
     steps: Steps
     rows: tuple[Row, ...]
+    input: Specs | None
     output: Specs | None
     dtype: Dtype
+    activations: int = 0
+    uncounted: tuple[str, ...] = ()
 
     @property
     def trainable(self) -> int:
@@ -91,3 +132,38 @@ class Plan:
     def other(self) -> int:
         """Parameters that training does not change."""
         return sum(row.other for row in self.rows)
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return self.trainable + self.other
+
+    @property
+    def parameter_memory(self) -> int:
+        """Bytes of all parameters."""
+        return sum(row.parameter_memory for row in self.rows)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one forward pass: one is one multiply and one add."""
+        return sum(row.macs for row in self.rows)
+
+    def __str__(self) -> str:
+        layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"
+        if self.input is None or self.output is None:
+            return layers
+        return (
+            f"{print_specs(self.input)} → {print_specs(self.output)}: {layers}, {self.parameters:,} parameters "
+            f"({print_bytes(self.parameter_memory)}), {self.macs:,} MACs, "
+            f"{print_bytes(self.activations)} of activations"
+        )
+
+
+def print_bytes(count: int) -> str:
+    """A number of bytes for people: ``241.0 KiB``."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 
@@ -14,7 +14,7 @@ Mode = Literal["pynative", "graph"]
 Dtype = Literal["float16", "float32", "float64", "bfloat16"]
 Axis = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
-
+Count = Annotated[int, Field(ge=0, strict=True)]
 
 MAX_NUMBERS = 2**30
 """Numbers in one input."""
@@ -57,6 +57,29 @@ class Input(Model):
         return self
 
 
+def _is_shape(value: object) -> bool:
+    """Whether a value is a list of sizes, or of such lists."""
+    if not isinstance(value, list | tuple):
+        return False
+    return all(_is_shape(item) for item in value) or all(type(item) is int and item >= 0 for item in value)
+
+
+class Expect(Model):
+    """What a plan has to come to, to the digit. What is left out is not compared."""
+
+    trainable: Count | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
+    output: Any = None
+
+    @field_validator("output")
+    @classmethod
+    def _shape_or_shapes(cls, value: Any) -> Any:
+        if not _is_shape(value):
+            raise ValueError(f"must be a shape such as [2, 10], or a list of shapes, not {_show(value)}")
+        return value
+
+
 class RecipeSettings(Model):
     """One recipe file."""
 
@@ -64,6 +87,7 @@ class RecipeSettings(Model):
     input: Input
     stack: Any  # assembler.grammar.parse_stack says what it may be
     checks: dict[str, dict[str, Any] | None] = {}
+    expect: Expect = Expect()
 
 
 class DeviceSettings(Model):
@@ -83,7 +107,7 @@ class CheckSettings(Model):
 class TaskSettings(Model):
     """What to do with the recipe."""
 
-    name: Literal["check"] = "check"
+    name: Literal["check", "plan"] = "check"
 
 
 class Settings(Model):
@@ -97,6 +121,7 @@ class Settings(Model):
     mode: Mode = "pynative"
     seed: Whole = 0
     dtype: Dtype = "float32"
+    guard: Annotated[bool, Field(strict=True)] = True
 
 
 class EntrySettings(Model):

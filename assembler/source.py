@@ -9,10 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from assembler.errors import AssemblerError, Place, flatten
+from assembler.errors import AssemblerError, Place, SettingsError, flatten
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,41 @@ def _inside(source: str, node: yaml.Node, place: Place) -> tuple[int, int] | Non
     start = offsets[min(place.start, len(offsets) - 1)]
     last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
     return start, max(last + 1, start + 1)
+
+
+def load_yaml(file: Path) -> Any:
+    """The data in a YAML file.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return yaml.safe_load(stream)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(explain_yaml(error)) from None
+    except OSError as error:
+        raise SettingsError(f"{short(file)}: {error.strerror}") from None
+
+
+def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """One message for a YAML file that cannot be read: what and where."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file is not UTF-8 text: {error}"
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
+    mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is None:
+        return f"a YAML file cannot be read: {error}"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    said = ", ".join(filter(None, (error.context, error.problem)))
+    file = Path(str(mark.name))
+    try:
+        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
+    except (OSError, UnicodeDecodeError, IndexError):
+        line = ""
+    shown = Place(line, mark.column, mark.column + 1).excerpt()
+    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
 
 
 def short(file: Path) -> str:

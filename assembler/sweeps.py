@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 from assembler.files import write_text
 from assembler.settings import Settings
-from assembler.source import Sources, short
+from assembler.source import Sources, explain_yaml, short
 
 _codes: list[int] = []
 """The exit codes of the jobs that ran in this process."""
@@ -153,29 +153,11 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     """One message for an error of composing: what, where, what instead."""
     if isinstance(error, AssemblerError):
         return str(error)
-    if isinstance(error, yaml.MarkedYAMLError):
-        return _explain_yaml(error)
-    if isinstance(error, yaml.reader.ReaderError):
-        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file is not UTF-8 text: {error}"
+    if isinstance(error, yaml.YAMLError | UnicodeDecodeError):
+        return explain_yaml(error)
     if isinstance(error, MissingConfigException):
         return _explain_missing(error)
     return _explain_override(error, arguments)
-
-
-def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    said = ", ".join(filter(None, (error.context, error.problem)))
-    if mark is None:
-        return f"a YAML file cannot be read: {said}"
-    file = Path(str(mark.name))
-    try:
-        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
-    except (OSError, UnicodeDecodeError, IndexError):
-        line = ""
-    shown = Place(line, mark.column, mark.column + 1).excerpt()
-    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
 
 
 def _explain_missing(error: MissingConfigException) -> str:
@@ -291,7 +273,8 @@ def _row(job: Path, name: str) -> dict[str, Any]:
         "overrides": " ".join(data["overrides"]),
         "status": data["status"],
         "layers": len(plan.get("layers", [])) or "",
-        "parameters": plan["trainable"] + plan["other"] if plan else "",
+        "parameters": plan.get("parameters", ""),
+        "macs": plan.get("macs", ""),
         "checks": f"{passed}/{len(outcomes)}" if outcomes else "",
         "seconds": round(sum(data.get("seconds", {}).values()), 2) or "",
         "message": _message(data, outcomes),

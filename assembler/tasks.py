@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from assembler import errors
-from assembler.errors import AssemblerError, InternalError, LayerFault, Place, SettingsError, flatten, noted, raise_all
+from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
 from assembler.files import write_text
 from assembler.grammar import parse_stack
 from assembler.registry import LAYERS, Registry, trusted_by_project
@@ -22,10 +22,9 @@ from assembler.settings import Settings, read
 from assembler.source import Sources, short
 
 if TYPE_CHECKING:
-    from mindspore import Tensor
-
-    from assembler.checks import Outcome, Subject, Wanted
+    from assembler.checks import Outcome, Prepared, Subject, Wanted
     from assembler.device import Device
+    from assembler.recipe import Stack
     from assembler.rows import Plan
 
 PASSED, FAILED, WRONG = 0, 1, 2
@@ -65,11 +64,20 @@ class Result:
             self.seconds[name] = round(time.perf_counter() - start, 4)
 
 
-def check(settings: Settings, result: Result) -> None:
-    """Plan the recipe, build it on the device, and run its checks. ``result`` is filled as far as this comes.
+@dataclass(frozen=True)
+class _Request:
+    """A configuration as far as it is read, with nothing known to be wrong."""
+
+    stack: Stack
+    registry: Registry
+    checks: list[Prepared]
+
+
+def _read(settings: Settings, result: Result) -> _Request:
+    """Read the stack, the registry and the checks; what is wrong with any of them is told together.
 
     Raises:
-        AssemblerError: the recipe, the configuration or the device is wrong.
+        AssemblerError: the recipe or the configuration is wrong.
     """
     mistakes: list[AssemblerError] = []
     stack = registry = None
@@ -78,13 +86,11 @@ def check(settings: Settings, result: Result) -> None:
     with noted(mistakes):
         registry = registry_of(settings)
     with result.timed("import"):
-        from assembler import device  # before all that imports MindSpore: it sets the log level
+        import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
 
         # isort: split
         from assembler import checks
         from assembler.binding import bind
-        from assembler.build import build
-        from assembler.planner import plan, specs_of
     with noted(mistakes):
         prepared = checks.prepare(wanted_checks(settings))
     with noted(mistakes):
@@ -93,21 +99,60 @@ def check(settings: Settings, result: Result) -> None:
     raise_all(mistakes)
     assert stack is not None
     assert registry is not None
+    return _Request(stack, registry, prepared)
+
+
+def _plan(request: _Request, settings: Settings, result: Result) -> Plan:
+    from assembler.checks import expectations
+    from assembler.inputs import input_spec
+    from assembler.planner import plan_stack
+
+    with result.timed("plan"):
+        spec = input_spec(settings.recipe.input, settings.dtype)
+        result.planned = plan_stack(request.stack, request.registry, spec, settings.dtype)
+    result.outcomes = expectations(settings.recipe.expect, result.planned)
+    return result.planned
+
+
+def plan(settings: Settings, result: Result) -> None:
+    """Plan the recipe, with no weights and on no device. ``result`` is filled as far as this comes.
+
+    Raises:
+        AssemblerError: the recipe or the configuration is wrong.
+    """
+    _plan(_read(settings, result), settings, result)
+
+
+def check(settings: Settings, result: Result) -> None:
+    """Plan the recipe, build it on the device, and run its checks. ``result`` is filled as far as this comes.
+
+    Raises:
+        AssemblerError: the recipe, the configuration or the device is wrong.
+    """
+    request = _read(settings, result)
+    from assembler import checks, device
+    from assembler.build import build
+    from assembler.inputs import make_input
 
     result.device = device.pick(settings.device)
     device.require_dtype(settings.dtype, result.device)
     device.prepare(result.device)
-    sample = make_input(settings)
-    with result.timed("plan"):
-        result.planned = plan(stack, registry, specs_of(sample), settings.dtype)
+    planned = _plan(request, settings, result)
+    if settings.guard:
+        device.require_memory(planned.parameter_memory, planned.activations, result.device.got)
+    sample = make_input(settings.recipe.input, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
-        model = build(result.planned)
-    subject = checks.Subject(model, result.planned, sample, settings.mode, settings.dtype)
+        model = build(planned)
+    subject = checks.Subject(model, planned, sample, settings.mode, settings.dtype)
     with result.timed("forward"):
         call(subject)
     with result.timed("checks"):
-        result.outcomes = checks.run(prepared, subject)
+        result.outcomes += checks.run(request.checks, subject)
+
+
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan}
+"""What ``task=…`` does."""
 
 
 def registry_of(settings: Settings) -> Registry:
@@ -140,50 +185,6 @@ def wanted_checks(settings: Settings) -> list[Wanted]:
         else:
             wanted.append((name, arguments, f"checks.run.{name}"))
     return [*wanted, *((name, arguments, f"recipe.checks.{name}") for name, arguments in own.items())]
-
-
-def make_input(settings: Settings) -> Tensor:
-    """The tensor that goes into the model: the recipe's values, or a sample drawn from ``seed``.
-
-    Raises:
-        SettingsError: the values are not a regular array of numbers, or not of the stated shape.
-    """
-    import numpy as np
-    from mindspore import Tensor
-
-    from assembler.checks import numbers
-    from assembler.device import as_dtype
-
-    said = settings.recipe.input
-    dtype = said.dtype or ("int32" if said.sample == "integers" and said.values is None else settings.dtype)
-    if said.values is not None:
-        try:
-            values = numbers(said.values)
-        except SettingsError as mistake:
-            mistake.place = Place(key="recipe.input.values")
-            raise
-        if values.ndim == 0 or values.size == 0:
-            raise SettingsError("the values are not a list of numbers", Place(key="recipe.input.values"))
-        if said.shape is not None and values.shape != said.shape:
-            message = f"the values have shape {list(values.shape)}, not {list(said.shape)}"
-            raise SettingsError(message, Place(key="recipe.input.shape"))
-    else:
-        assert said.shape is not None
-        low, high = said.low, 1 if said.high is None else said.high
-        generator = np.random.default_rng(settings.seed)
-        draw: dict[str, Callable[[tuple[int, ...]], Any]] = {
-            "uniform": lambda shape: generator.uniform(low, high, shape),
-            "normal": generator.standard_normal,
-            "integers": lambda shape: generator.integers(int(low), int(high), shape),
-            "zeros": np.zeros,
-            "ones": np.ones,
-        }
-        try:
-            values = draw[said.sample](said.shape)
-        except (MemoryError, OverflowError) as error:
-            raise SettingsError(f"the input cannot be made: {error}", Place(key="recipe.input")) from None
-    with np.errstate(over="ignore"):
-        return Tensor(values.astype("float32" if dtype == "bfloat16" else dtype), as_dtype(dtype))
 
 
 def call(subject: Subject) -> None:
@@ -221,7 +222,7 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
     try:
         config = compose()
         result.settings = read(Settings, config)
-        check(result.settings, result)
+        TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
     except Exception as error:
@@ -247,10 +248,11 @@ def show(result: Result) -> None:
         summary.make_console(stderr=True).out(told(result.error), highlight=False)
         return
     assert result.settings is not None
-    assert result.device is not None
     settings, device = result.settings, result.device
-    console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
-    summary.print_outcomes(console, result.outcomes)
+    if device is not None:
+        console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
+    if device is not None or result.outcomes:
+        summary.print_outcomes(console, result.outcomes)
 
 
 def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
@@ -261,6 +263,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "version": record.VERSION,
         "status": result.status,
         **about,
+        "task": result.settings.task.name if result.settings else None,
         **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),

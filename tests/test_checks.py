@@ -7,8 +7,9 @@ from assembler.build import build
 from assembler.checks import CHECKS, Subject
 from assembler.errors import AssemblerError
 from assembler.grammar import parse
-from assembler.planner import plan, specs_of
+from assembler.planner import plan_stack as plan
 from assembler.registry import Registry
+from assembler.tensors import specs_of
 
 REGISTRY = Registry(shipped=True, trusted=["tests"])
 

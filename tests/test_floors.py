@@ -11,11 +11,11 @@ from tests.conftest import ROOT
 FLOORS = [
     "errors files recipe settings references",
     "grammar registry source",
-    "binding rows device cells planner",
+    "binding rows device tensors inputs costs compiler cells trials planner ready_made",
     "build",
     "checks faults",
     "views",
-    "tasks",
+    "tasks api",
     "sweeps",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
@@ -89,7 +89,7 @@ def test_global_state_has_one_door():
 
 
 def test_the_public_face():
-    assert assembler.__all__ == ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "register"]
+    assert assembler.__all__ == ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "plan", "register"]
     for name in assembler.__all__:
         assert getattr(assembler, name) is not None
         assert name in dir(assembler)

@@ -8,7 +8,7 @@ from assembler.binding import bind
 from assembler.build import build
 from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, RecipeError, ShapeMismatch
 from assembler.grammar import parse
-from assembler.planner import plan
+from assembler.planner import plan_stack as plan
 from assembler.registry import Registry
 from assembler.rows import Spec, print_shape
 

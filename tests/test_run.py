@@ -78,8 +78,10 @@ MINE = ("--config-dir", "conf", "recipe=mine")
 def test_the_main_job(run):
     done = run()
     assert (done.code, done.err) == (0, "")
-    assert "│ 0 │ Dense    │ 8, 128    │ (4, 128) │ float32 │      1,152 │" in done.out
-    assert "2 layers, 1,152 trainable parameters\n" in done.out
+    row = "│ 0 │ Dense    │ 8, 128    │ (4, 8)   │ (4, 128) │ float32 │     1,152 │ 4,096 │ 2.0 KiB │"
+    assert row in done.out
+    assert "2 layers, 1,152 trainable parameters (4.5 KiB), 4,096 MACs\n" in done.out
+    assert "(4, 8) → (4, 128), about 4.1 KiB of activations\n" in done.out
     assert "pynative mode, float32, seed 0" in done.out
     assert done.out.count("passed") == 5
     assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
@@ -107,8 +109,15 @@ def test_the_result_of_a_run(run):
         "output": {"shape": [2, 120], "dtype": "float32"},
         "trainable": 48120,
         "other": 0,
+        "parameter_memory": 4 * 48120,
+        "macs": 2 * 400 * 120,
+        "memory": 4 * 2 * 120,
     }
     assert (data["plan"]["trainable"], data["plan"]["other"]) == (61706, 0)
+    assert (data["plan"]["parameters"], data["plan"]["parameter_memory"]) == (61706, 4 * 61706)
+    assert (data["plan"]["macs"], data["plan"]["uncounted"]) == (2 * 416_520, [])
+    assert data["plan"]["activations"] == 4 * 2 * (28 * 28 + 2 * 6 * 28 * 28)  # the input, Conv2d's output and ReLU's
+    assert data["plan"]["input"] == {"shape": [2, 1, 28, 28], "dtype": "float32"}
     assert data["plan"]["output"] == {"shape": [2, 10], "dtype": "float32"}
     assert [outcome["check"] for outcome in data["outcomes"]] == ["output", "finite", "deterministic", "reference"]
     assert all(outcome["passed"] for outcome in data["outcomes"])
@@ -228,7 +237,7 @@ ARGUMENTS = [
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
-    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check.\n"),
+    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check, plan.\n"),
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
     (["dtype=bfloat16"], "override dtype=bfloat16: MindSpore has no bfloat16 matrix multiplication on the CPU; use "
@@ -516,9 +525,9 @@ def test_a_layer_that_the_device_lacks_is_named(run):
 
 
 def test_a_fault_of_the_assembler_itself_is_told_as_such(run, monkeypatch):
-    from assembler import tasks
+    from assembler import inputs
 
-    monkeypatch.setattr(tasks, "make_input", lambda settings: 1 / 0)
+    monkeypatch.setattr(inputs, "make_input", lambda *arguments: 1 / 0)
     done = run()
     assert done.code == 2
     assert "ZeroDivisionError" in done.err

@@ -1,20 +1,22 @@
 """Checks: named questions to the model, one file each. Importing this package registers them all."""
 
 from assembler.checks import deterministic, finite, mean, modes, output, range, reference
-from assembler.checks.base import CHECKS, Check, Outcome, Subject, Wanted, check, numbers, prepare, run
+from assembler.checks.base import CHECKS, Check, Outcome, Prepared, Subject, Wanted, check, prepare, run
+from assembler.checks.expect import expectations
 
 __all__ = [
     "CHECKS",
     "Check",
     "Outcome",
+    "Prepared",
     "Subject",
     "Wanted",
     "check",
     "deterministic",
+    "expectations",
     "finite",
     "mean",
     "modes",
-    "numbers",
     "output",
     "prepare",
     "range",

@@ -16,10 +16,9 @@ from pydantic import BaseModel, ConfigDict, create_model
 from assembler import device
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all, suggestion
+from assembler.inputs import Array
 from assembler.rows import Plan
 from assembler.settings import Dtype, Mode, read
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +118,6 @@ class Subject:
             for handle in handles:
                 handle.remove()
         return max(value for value, _ in extremes), max(size for _, size in extremes)
-
-
-def numbers(values: Any) -> Array:
-    """Numbers written in YAML as an array.
-
-    Raises:
-        SettingsError: they are not numbers in lists of equal length.
-    """
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind in "iufb":
-            return array
-    except (ValueError, OverflowError):
-        pass
-    raise SettingsError("the values are not numbers in lists of equal length")
 
 
 def largest(array: Array) -> float:

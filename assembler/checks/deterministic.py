@@ -1,6 +1,7 @@
 """Whether calling twice gives the same twice."""
 
-from assembler.checks.base import Array, Outcome, Subject, check, difference
+from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.inputs import Array
 
 
 @check

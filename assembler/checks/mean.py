@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from assembler.checks.base import Array, Outcome, Subject, check
+from assembler.checks.base import Outcome, Subject, check
+from assembler.inputs import Array
 
 
 @check

@@ -1,6 +1,7 @@
 """Whether PyNative and Graph mode agree."""
 
-from assembler.checks.base import Array, Outcome, Subject, check, difference, largest
+from assembler.checks.base import Outcome, Subject, check, difference, largest
+from assembler.inputs import Array
 from assembler.settings import Mode
 
 

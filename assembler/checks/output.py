@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from assembler.checks.base import Array, Outcome, Subject, check, difference, numbers
+from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.inputs import Array, numbers
 from assembler.recipe import print_value
 from assembler.rows import Plan, Spec, print_shape
 

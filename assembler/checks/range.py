@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from assembler.checks.base import Array, Outcome, check
+from assembler.checks.base import Outcome, check
+from assembler.inputs import Array
 
 
 @check

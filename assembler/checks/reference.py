@@ -11,8 +11,9 @@ from mindspore import nn
 
 from assembler import device
 from assembler.binding import Step, Steps, map_steps, walk
-from assembler.checks.base import Array, Outcome, Subject, check, difference, largest
+from assembler.checks.base import Outcome, Subject, check, difference, largest
 from assembler.errors import NOWHERE
+from assembler.inputs import Array
 from assembler.registry import reference_at
 
 

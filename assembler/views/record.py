@@ -33,6 +33,12 @@ def plan_record(planned: Plan) -> dict[str, Any]:
         "layers": [_row(row) for row in planned.rows],
         "trainable": planned.trainable,
         "other": planned.other,
+        "parameters": planned.parameters,
+        "parameter_memory": planned.parameter_memory,
+        "macs": planned.macs,
+        "uncounted": list(planned.uncounted),
+        "activations": planned.activations,
+        "input": _specs(planned.input) if planned.input else None,
         "output": _specs(planned.output) if planned.output else None,
     }
 
@@ -46,6 +52,9 @@ def _row(row: Row) -> dict[str, Any]:
         "output": _specs(row.output),
         "trainable": row.trainable,
         "other": row.other,
+        "parameter_memory": row.parameter_memory,
+        "macs": row.macs,
+        "memory": row.memory,
     }
 
 
@@ -79,10 +88,12 @@ def plain(value: Any) -> Any:
 
 def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:
     """The resolved recipe, as a recipe file: one line a layer, every ``_`` filled in."""
-    data = {
+    data: dict[str, Any] = {
         "name": recipe.name,
         "input": recipe.input.model_dump(mode="json", exclude_unset=True),
         "stack": [step.text() for step in planned.steps],
         "checks": dict(recipe.checks),
     }
+    if expect := recipe.expect.model_dump(mode="json", exclude_unset=True):
+        data["expect"] = expect
     return yaml.safe_dump(data, sort_keys=False, width=1000, allow_unicode=True)

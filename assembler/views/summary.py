@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assembler.rows import Plan, Row, Spec, Specs, print_shape
+from assembler.rows import Plan, Row, Spec, Specs, print_bytes, print_shape
 
 if TYPE_CHECKING:
     from assembler.checks.base import Outcome
@@ -17,42 +17,72 @@ if TYPE_CHECKING:
 MAX_ROWS = 60
 """Rows of the layer table; of a longer one the middle is left out. ``result.json`` has them all."""
 
-_NARROW = 120
+_WIDE = 140
+
+_NARROW = 110
+"""On a terminal narrower than this, the layer table leaves out what ``result.json`` has as well."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console that does not cut its tables off when the output is a file or a pipe."""
     console = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=_NARROW)
+        console = Console(stderr=stderr, highlight=False, width=_WIDE)
     return console
 
 
+_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    "": lambda row: row.path,
+    "layer": lambda row: row.layer,
+    "arguments": lambda row: row.arguments,
+    "input": lambda row: print_shape(row.input),
+    "output": lambda row: print_shape(row.output),
+    "dtype": lambda row: _dtype(row.output),
+    "trainable": lambda row: f"{row.trainable:,}",
+    "other": lambda row: f"{row.other:,}",
+    "MACs": lambda row: f"{row.macs:,}",
+    "memory": lambda row: print_bytes(row.memory),
+}
+"""Of the layer table: what each shows of a row."""
+
+_NUMBERS = ("trainable", "other", "MACs", "memory")
+
+
 def print_plan(console: Console, title: str, planned: Plan) -> None:
-    """One row a layer, and the totals."""
+    """One row a layer, and the sums."""
     console.print(Text(title, "bold"))
+    left_out = {"input", "memory"} if console.width < _NARROW else set()
+    if not planned.other:
+        left_out.add("other")
+    columns = {name: show for name, show in _COLUMNS.items() if name not in left_out}
     table = Table()
-    for name in ("", "layer", "arguments", "output", "dtype"):
-        table.add_column(name, overflow="fold")
-    table.add_column("parameters", justify="right")
+    for name in columns:
+        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
     rows = planned.rows
     half = MAX_ROWS // 2
     for row in rows if len(rows) <= MAX_ROWS else rows[:half]:
-        _add(table, row)
+        table.add_row(*(Text(show(row)) for show in columns.values()))
     if len(rows) > MAX_ROWS:
-        table.add_row("…", f"{len(rows) - 2 * half} more", "", "", "", "")
+        table.add_row("…", f"{len(rows) - 2 * half:,} more")
         for row in rows[-half:]:
-            _add(table, row)
+            table.add_row(*(Text(show(row)) for show in columns.values()))
     console.print(table)
+    print_sums(console, planned)
+
+
+def print_sums(console: Console, planned: Plan) -> None:
+    """What the layers come to together."""
+    layers = "1 layer" if len(planned.rows) == 1 else f"{len(planned.rows):,} layers"
     other = f", {planned.other:,} other" if planned.other else ""
-    layers = "1 layer" if len(rows) == 1 else f"{len(rows)} layers"
-    console.print(f"{layers}, {planned.trainable:,} trainable parameters{other}")
-
-
-def _add(table: Table, row: Row) -> None:
-    count = row.trainable + row.other
-    texts = (row.path, row.layer, row.arguments, print_shape(row.output), _dtype(row.output), f"{count:,}")
-    table.add_row(*map(Text, texts))
+    console.print(
+        f"{layers}, {planned.trainable:,} trainable parameters{other} ({print_bytes(planned.parameter_memory)}), "
+        f"{planned.macs:,} MACs"
+    )
+    if planned.uncounted:
+        console.print(f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule")
+    if planned.input is not None and planned.output is not None:
+        memory = print_bytes(planned.activations)
+        console.print(f"{print_shape(planned.input)} → {print_shape(planned.output)}, about {memory} of activations")
 
 
 def _dtype(specs: Specs) -> str:
@@ -82,8 +112,10 @@ def print_figure(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
+    if type(value) is int:
+        return f"{value:,}"
     if isinstance(value, list):
-        return f"[{', '.join(map(print_figure, value))}]"
+        return f"[{', '.join(str(item) if type(item) is int else print_figure(item) for item in value)}]"
     return str(value)
 
 
@@ -91,8 +123,9 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a job of a sweep."""
     console.print(Text("sweep", "bold"))
     table = Table()
-    for name in ("job", "overrides", "status", "layers", "parameters", "checks", "seconds", "message"):
-        table.add_column(name, overflow="fold", justify="right" if name in ("layers", "parameters") else "left")
+    for name in ("job", "overrides", "status", "layers", "parameters", "macs", "checks", "seconds", "message"):
+        numeric = name in ("layers", "parameters", "macs")
+        table.add_column(name, overflow="fold", justify="right" if numeric else "left")
     styles = {"passed": "green"}
     for row in rows:
         texts = {name: Text(str(row[name])) for name in row}

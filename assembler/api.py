@@ -1,0 +1,138 @@
+"""The verbs for other people's code: ``plan`` and ``assemble``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from assembler import device  # before all that imports MindSpore: it sets the log level
+
+# isort: split
+from mindspore import nn
+
+from assembler.build import build
+from assembler.checks import expectations
+from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
+from assembler.grammar import parse_stack
+from assembler.inputs import input_spec
+from assembler.planner import plan_stack
+from assembler.ready_made import plan_cell
+from assembler.registry import LAYERS, Registry
+from assembler.rows import Plan, Spec, Specs
+from assembler.settings import Dtype, Input, Model, RecipeSettings, read
+from assembler.source import Sources, load_yaml
+
+if TYPE_CHECKING:
+    Stack: TypeAlias = str | Sequence[Any]
+    Recipe: TypeAlias = Stack | Mapping[str, Any] | Path | nn.Cell | Callable[[], nn.Cell]
+
+
+class _Given(Model):
+    """The plain arguments of the verbs."""
+
+    dtype: Dtype
+
+
+def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtype: Dtype = "float32") -> Plan:
+    """Find out every argument, shape, parameter count and cost of a model, with no weights.
+
+    Args:
+        recipe: a stack as text or list; a recipe as a mapping or the path of its file, whose ``expect`` is asserted;
+            or a Cell class, a function without arguments that makes a Cell, or a Cell.
+        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it, such as ``{"shape": [4, 8],
+            "dtype": "int32"}``. It replaces the recipe's own. For a Cell that takes several tensors, a list of these.
+        registry: where a recipe's names come from.
+        dtype: of the floating-point parameters, and of the input unless that says otherwise.
+
+    Returns:
+        A row a layer in ``rows``, and the sums: ``trainable``, ``other``, ``parameter_memory``, ``macs``,
+        ``activations``, ``output``.
+
+    Raises:
+        AssemblerError: what is wrong with the recipe, all at once; or a figure that is not as it expects.
+
+    >>> found = plan("Conv2d(_, 64, 3) + BatchNorm2d(_) + ReLU + Flatten + Dense(_, 10)", input=(1, 3, 32, 32))
+    >>> found.rows[4].arguments, found.trainable, found.macs
+    ('65536, 10', 657226, 2424832)
+    """
+    dtype = read(_Given, {"dtype": dtype}).dtype
+    if isinstance(recipe, nn.Cell) or callable(recipe):
+        return plan_cell(recipe, _specs(input, dtype), dtype)
+    if isinstance(recipe, Path):
+        sources = Sources({"recipe": recipe})
+        try:
+            return _plan_recipe(load_yaml(recipe), input, registry, dtype)
+        except AssemblerError as error:
+            raise sources.tell(error) from error.__cause__
+    if isinstance(recipe, Mapping):
+        return _plan_recipe(recipe, input, registry, dtype)
+    return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
+
+
+def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Plan:
+    if input is not None and isinstance(data, Mapping):
+        data = {**data, "input": input if isinstance(input, Mapping) else {"shape": input}}
+    recipe = read(RecipeSettings, data, "recipe")
+    planned = plan_stack(parse_stack(recipe.stack, "recipe.stack"), registry, input_spec(recipe.input, dtype), dtype)
+    raise_all(
+        [
+            RecipeError(
+                f"the recipe expects {outcome.bound}, and the plan has {outcome.measured}",
+                Place(key=f"recipe.{outcome.name}"),
+            )
+            for outcome in expectations(recipe.expect, planned)
+            if not outcome.passed
+        ]
+    )
+    return planned
+
+
+def _spec(input: Any, dtype: Dtype, key: str) -> Spec:
+    if input is None:
+        raise SettingsError("a plan needs the input's shape, such as input=(4, 8)")
+    return input_spec(read(Input, input if isinstance(input, Mapping) else {"shape": input}, key), dtype)
+
+
+def _specs(input: Any, dtype: Dtype) -> Specs:
+    if isinstance(input, Sequence) and input and not isinstance(input[0], int):
+        return tuple(_spec(one, dtype, f"input[{index}]") for index, one in enumerate(input))
+    return _spec(input, dtype, "input")
+
+
+def assemble(
+    stack: Stack,
+    *,
+    input: Any = None,
+    registry: Registry = LAYERS,
+    dtype: Dtype = "float32",
+    guard: bool = True,
+) -> nn.SequentialCell:
+    """Assemble a network from a recipe's text.
+
+    Device, mode and seed are left as they are: they belong to the caller.
+
+    Args:
+        stack: ``"Dense(8, 128) + Centered"``, or a list as YAML would hold it.
+        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it. Needed for ``_``; with it, shapes
+            that do not fit are refused before anything is built.
+        registry: where the names come from.
+        dtype: of the floating-point parameters and of the input.
+        guard: refuse a model that is planned to need more memory than there is. It takes an input to tell.
+
+    Returns:
+        An ``nn.SequentialCell``, set to inference, with one Cell a layer.
+
+    Raises:
+        AssemblerError: what is wrong with the recipe, all at once.
+
+    >>> net = assemble("Dense(8, 128) + Centered")
+    >>> [parameter.name for parameter in net.get_parameters()]
+    ['0.weight', '0.bias']
+    """
+    dtype = read(_Given, {"dtype": dtype}).dtype
+    spec = None if input is None else _spec(input, dtype, "input")
+    planned = plan_stack(parse_stack(stack), registry, spec, dtype)
+    if guard and spec is not None:
+        device.require_memory(planned.parameter_memory, planned.activations, device.in_use())
+    return build(planned)

@@ -1,0 +1,26 @@
+"""Whether a plan is what its recipe expects. Asked of every plan, not only where a model is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assembler.checks.base import Outcome
+from assembler.rows import Plan, Spec, Specs
+from assembler.settings import Expect
+
+
+def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
+    """One outcome for each figure that the recipe states, exactly."""
+    assert planned.output is not None
+    found = {
+        "trainable": planned.trainable,
+        "parameters": planned.parameters,
+        "macs": planned.macs,
+        "output": _shapes(planned.output),
+    }
+    stated = expect.model_dump(exclude_none=True)
+    return [Outcome(f"expect.{name}", found[name] == bound, found[name], bound) for name, bound in stated.items()]
+
+
+def _shapes(specs: Specs) -> list[Any]:
+    return list(specs.shape) if isinstance(specs, Spec) else [_shapes(one) for one in specs]

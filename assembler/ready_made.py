@@ -1,0 +1,257 @@
+"""Plan a Cell that was not assembled from a recipe: a class, a function that makes one, or the Cell itself."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from mindspore import Parameter, nn, ops
+
+from assembler.binding import Steps
+from assembler.cells import cast, first_line, is_ours
+from assembler.costs import Meter
+from assembler.errors import AssemblerError, LayerFault, RecipeError, ShapeMismatch
+from assembler.recipe import leaves, print_value
+from assembler.registry import parameters_of
+from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
+from assembler.settings import Dtype
+from assembler.tensors import specs_among, specs_of, with_parameters
+from assembler.trials import Found, Trials
+
+
+def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype = "float32") -> Plan:
+    """Plan a Cell, set to inference.
+
+    Args:
+        given: what makes the Cell, on the meta device; or a Cell, which stays as it is.
+        input: shape and dtype of what goes in; for a Cell that takes several tensors, a tuple.
+        dtype: what float32 parameters are turned into, if the Cell is made here.
+
+    Returns:
+        A plan without steps, with a row for each Cell that has parameters or runs operators, in the order of the calls.
+
+    Raises:
+        LayerFault: the Cell raises while it is made or called; its own exception is the cause.
+    """
+    trials = Trials()
+    with trials.begin():
+        cell = given if isinstance(given, nn.Cell) else _make(given, dtype, trials)
+        with _in_inference(cell):
+            walk = _Walk(cell, trials)
+            found = walk.run(input if isinstance(input, tuple) else (input,))
+    return Plan(
+        Steps(),
+        tuple(walk.finished()),
+        input,
+        found.output,
+        dtype,
+        memory_of(input) + found.meter.peak,
+        tuple(sorted(found.meter.uncounted)),
+    )
+
+
+def _make(given: Callable[[], Any], dtype: Dtype, trials: Trials) -> nn.Cell:
+    name = getattr(given, "__name__", str(given))
+    try:
+        with trials.on_meta():
+            cell = given()
+    except Exception as error:
+        raise LayerFault(f"{name}() fails while it is made: {first_line(error)}") from error
+    if not isinstance(cell, nn.Cell):
+        raise RecipeError(f"{name}() gives {type(cell).__name__}, not an nn.Cell")
+    with trials.on_meta():
+        cast(cell, dtype, meta=True)
+    return cell
+
+
+@contextmanager
+def _in_inference(cell: nn.Cell) -> Iterator[None]:
+    """Set a Cell to inference, and then back, each Cell inside it as it was."""
+    before = [(one, one.training) for one in cell.cells_and_names() for one in one[1:]]
+    cell.set_train(False)
+    try:
+        yield
+    finally:
+        for one, training in before:  # outer ones first: they set those inside
+            one.set_train(training)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call in progress.
+
+    Args:
+        macs, operators: the meter's when it began.
+        rows, counted: how many there were of both.
+        macs_inside, operators_inside: those of the calls inside it.
+    """
+
+    macs: int
+    operators: int
+    rows: int
+    counted: int
+    macs_inside: int = 0
+    operators_inside: int = 0
+
+
+class _Walk:
+    """One call of a model, with every Cell in it watched."""
+
+    def __init__(self, cell: nn.Cell, trials: Trials):
+        self.cell = cell
+        self.trials = trials
+        self.rows: dict[str, Row] = {}  # in the order of the calls
+        self.busy: set[str] = set()  # paths of the Cells that run operators of their own
+        self.calls: list[_Call] = []
+        self.counted: dict[int, None] = {}  # parameters that have been counted, by identity, in order
+
+    def run(self, inputs: Sequence[Any]) -> Found:
+        """Call the model on the meta device."""
+        with self.watched(), self.trials.on_meta():
+            return self.trials.call(self.cell, inputs, {})
+
+    def finished(self) -> list[Row]:
+        """The rows worth telling; Cells that were not called but have parameters come last."""
+        rows: list[Row] = []
+        for path, cell in self.cell.cells_and_names():
+            if path not in self.rows:
+                self.rows[path] = _row(path, cell, (), ())
+                self.count(path, cell.get_parameters(expand=False))
+        cells = dict(self.cell.cells_and_names())
+        for path, row in self.rows.items():
+            leaf = path in self.busy or not list(cells[path].cells())
+            if row.parameters or row.macs or (leaf and row.output != ()):
+                rows.append(row)
+        return rows
+
+    def count(self, path: str, parameters: Iterable[Parameter]) -> None:
+        """Add parameters to a row, but for those that have been counted."""
+        new = [one for one in parameters if id(one) not in self.counted]
+        self.counted.update(dict.fromkeys(map(id, new)))
+        self.rows[path] = with_parameters(self.rows[path], new)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Every call of a Cell in the model goes through ``call``."""
+        cells = list(self.cell.cells_and_names())
+        for path, cell in cells:
+            object.__setattr__(cell, "construct", self.watching(path, cell, cell.construct))
+        try:
+            yield
+        finally:
+            for _, cell in cells:
+                object.__delattr__(cell, "construct")
+
+    def watching(self, path: str, cell: nn.Cell, construct: Callable[..., Any]) -> Callable[..., Any]:
+        """What stands in for a Cell's ``construct``. A function, because it is not copied when the Cell is."""
+
+        @functools.wraps(construct)
+        def watched(*inputs: Any, **named: Any) -> Any:
+            return self.call(path, cell, construct, inputs, named)
+
+        return watched
+
+    def call(
+        self, path: str, cell: nn.Cell, construct: Callable[..., Any], inputs: Any, named: Mapping[str, Any]
+    ) -> Any:
+        """Call what a Cell does, and note it."""
+        meter = self.trials.counter.meter
+        assert meter is not None
+        given, by_name = specs_among(inputs), specs_among(named)
+        self.rows.setdefault(path, _row(path, cell, _taken(given, by_name), ()))
+        here = _Call(meter.macs, meter.operators, len(self.rows), len(self.counted))
+        self.calls.append(here)
+        try:
+            output = construct(*inputs, **named)
+            emitted = specs_of(output)
+        except AssemblerError:
+            raise
+        except Exception as error:
+            # Forget what was noted inside it, for it is now called once more as a whole.
+            _keep_first(self.rows, here.rows)
+            _keep_first(self.counted, here.counted)
+            meter.macs, meter.operators, here.macs_inside, here.operators_inside = here.macs, here.operators, 0, 0
+            output = self.otherwise(error, path, cell, given, by_name, meter)
+            emitted = specs_of(output)
+            self.count(path, cell.get_parameters())
+        finally:
+            self.calls.pop()
+        self.count(path, cell.get_parameters(expand=False))
+        macs, operators = meter.macs - here.macs, meter.operators - here.operators
+        if self.calls:
+            self.calls[-1].macs_inside += macs
+            self.calls[-1].operators_inside += operators
+        if operators > here.operators_inside:
+            self.busy.add(path)
+        row = self.rows[path]
+        self.rows[path] = replace(row, output=emitted, macs=row.macs + macs - here.macs_inside)
+        return output
+
+    def otherwise(
+        self, error: Exception, path: str, cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any], meter: Meter
+    ) -> Any:
+        """What a Cell emits that the meta device cannot run."""
+        try:
+            with self.trials.counter.use(None):
+                found = self.trials.otherwise(error, _copy(cell), partial(_with_zeros, cell), inputs, named)
+        except AssemblerError:
+            raise
+        except Exception as failure:
+            row = self.rows[path]
+            if is_ours(type(cell)):
+                raise ShapeMismatch(
+                    f"{row} does not accept {print_specs(row.input)}: {first_line(failure)}"
+                ) from failure
+            raise LayerFault(f"{row} raised {type(failure).__name__}: {str(failure).strip()}") from failure
+        meter.add(found.meter)
+        tensors = self.trials.tensors(found.output)
+        self.trials.counter.hold(tensors)
+        return tensors
+
+
+def _taken(inputs: Sequence[Any], named: Mapping[str, Any]) -> Specs:
+    """The tensors among what a Cell is called with; the only one as it is."""
+    specs = tuple(leaf for leaf in leaves([*inputs, *named.values()]) if isinstance(leaf, Spec))
+    return specs[0] if len(specs) == 1 else specs
+
+
+def _keep_first(noted: dict[Any, Any], length: int) -> None:
+    for key in list(noted)[length:]:
+        del noted[key]
+
+
+def _row(path: str, cell: nn.Cell, taken: Specs, emitted: Specs) -> Row:
+    return Row(path, type(cell).__name__, _arguments(cell), taken, emitted)
+
+
+def _arguments(cell: nn.Cell) -> str:
+    """What a Cell was made with, as far as it keeps that in attributes of the same names, and it is plain data."""
+    words: list[str] = []
+    for parameter in parameters_of(type(cell)).values():
+        value = getattr(cell, parameter.name, None)
+        plain = all(isinstance(one, int | float | str) for one in leaves(value))
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and plain and value != parameter.default:
+            required = parameter.default is parameter.empty
+            words.append(f"{'' if required else f'{parameter.name}='}{print_value(value)}")
+    return ", ".join(words)
+
+
+def _copy(cell: nn.Cell) -> nn.Cell:
+    """The Cell once more, not watched."""
+    made = copy.deepcopy(cell)
+    for _, one in made.cells_and_names():
+        vars(one).pop("construct", None)
+    return made
+
+
+def _with_zeros(cell: nn.Cell) -> nn.Cell:
+    """The Cell once more, with storage."""
+    made = _copy(cell)
+    for parameter in made.get_parameters():
+        parameter.assign_value(ops.zeros(parameter.shape, parameter.dtype))
+    return made

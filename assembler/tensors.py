@@ -1,0 +1,66 @@
+"""Specs ↔ tensors: what a layer is called with while it is planned, and what it emits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from mindspore import Parameter, Tensor, mint, ops
+
+from assembler.device import as_dtype
+from assembler.recipe import map_leaves
+from assembler.rows import Row, Spec, Specs
+
+
+def specs_of(value: Any) -> Specs:
+    """Shape and dtype of a tensor, or of the tensors in tuples.
+
+    Raises:
+        TypeError: there is something else among them, such as the None of an operator that failed silently.
+    """
+    if isinstance(value, Tensor):
+        return spec_of(value)
+    if isinstance(value, tuple | list):
+        return tuple(map(specs_of, value))
+    raise TypeError(f"a layer emits tensors, not {type(value).__name__}")
+
+
+def spec_of(tensor: Tensor) -> Spec:
+    """Shape and dtype of a tensor."""
+    return Spec(tuple(tensor.shape), str(tensor.dtype).lower())
+
+
+def specs_among(value: Any) -> Any:
+    """What a layer is called with, with a Spec for each tensor and all else as it is."""
+    return map_leaves(value, lambda leaf: spec_of(leaf) if isinstance(leaf, Tensor) else leaf)
+
+
+def tensors_for(value: Any, *, real: bool) -> Any:
+    """A tensor for each Spec, and all else as it is.
+
+    Args:
+        real: make zeros; otherwise tensors of the device in use, which are not filled in.
+    """
+
+    def make(leaf: Any) -> Any:
+        if not isinstance(leaf, Spec):
+            return leaf
+        make_one = ops.zeros if real else mint.empty
+        return make_one(leaf.shape, dtype=as_dtype(leaf.dtype))
+
+    return map_leaves(value, make)
+
+
+def with_parameters(row: Row, parameters: Iterable[Parameter]) -> Row:
+    """The row with parameters added to its figures."""
+    trainable, other, memory = row.trainable, row.other, row.parameter_memory
+    for parameter in parameters:
+        size = math.prod(parameter.shape)
+        memory += size * parameter.itemsize
+        if parameter.requires_grad:
+            trainable += size
+        else:
+            other += size
+    return replace(row, trainable=trainable, other=other, parameter_memory=memory)

@@ -1,0 +1,153 @@
+"""Calling one Cell to see what it emits and costs: on the meta device, or otherwise where that lacks an operator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import mindspore
+from mindspore import nn
+
+from assembler import compiler, device
+from assembler.cells import lacks_kernel
+from assembler.costs import Counter, Meter
+from assembler.errors import AssemblerError
+from assembler.recipe import leaves
+from assembler.rows import Spec, Specs
+from assembler.tensors import specs_of, tensors_for
+
+MAX_TRIAL = 50_000_000
+"""Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
+
+MAX_TRIAL_WORK = 2**30
+"""The same for its input: numbers times the longest axis, which is what attention costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a call showed.
+
+    Args:
+        output: what the Cell emits.
+        meter: what it cost, without the layers inside it that are planned for themselves.
+    """
+
+    output: Specs
+    meter: Meter
+
+
+class Trials:
+    """Calls Cells, and counts what each costs."""
+
+    def __init__(self) -> None:
+        self.counter = Counter()
+        self.real = False  # whether tensors are made with storage: while something runs that meta cannot run
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """The circumstances in which Cells can be made and called; all is as before afterwards."""
+        with device.mode("pynative"), device.untouched_generators(), self.counter:
+            yield
+
+    @contextmanager
+    def on_meta(self) -> Iterator[None]:
+        """What is made inside has no storage."""
+        with mindspore.DeviceCtx("meta"), self._storage(False):
+            yield
+
+    @contextmanager
+    def for_real(self) -> Iterator[None]:
+        """What is made inside has storage, on the CPU whichever device there is."""
+        with mindspore.DeviceCtx("CPU"), self._storage(True):
+            yield
+
+    @contextmanager
+    def _storage(self, real: bool) -> Iterator[None]:
+        before, self.real = self.real, real
+        try:
+            yield
+        finally:
+            self.real = before
+
+    def tensors(self, value: Any) -> Any:
+        """A tensor for each Spec, and all else as it is."""
+        return tensors_for(value, real=self.real)
+
+    def call(self, cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> Found:
+        """Call a Cell where it lies, with a tensor for each Spec."""
+        meter = Meter()
+        with self.counter.use(None):
+            given, by_name = self.tensors(inputs), self.tensors(named)
+        with device.contained(), self.counter.use(meter):
+            output = specs_of(cell(*given, **by_name))
+        return Found(output, meter)
+
+    def stand_in(self, plan_inside: Callable[[], tuple[Specs, int]]) -> Any:
+        """Emit what a layer inside a Cell would, planned apart, without its costs.
+
+        Args:
+            plan_inside: gives what it emits and the bytes that are alive at once inside it.
+        """
+        meter = self.counter.meter
+        with self.counter.use(None):
+            output, peak = plan_inside()
+        if meter is not None:
+            meter.peak = max(meter.peak, meter.live + peak)
+        tensors = self.tensors(output)
+        if peak:  # what makes nothing passes on the memory of its input
+            self.counter.hold(tensors)
+        return tensors
+
+    def otherwise(
+        self,
+        error: Exception,
+        cell: nn.Cell,
+        remake: Callable[[], nn.Cell],
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        *,
+        compiles: bool = True,
+    ) -> Found:
+        """Call a Cell that failed on the meta device: for real on zeros if it is small, else by the graph compiler.
+
+        Args:
+            error: how it failed there.
+            cell: itself. It is of no further use.
+            remake: makes it anew where it is told, with storage.
+            compiles: whether the compiler can be tried: not on Cells that hold stand-ins.
+
+        Raises:
+            Exception: whatever the Cell raises of itself, not for want of an operator.
+        """
+        if is_small(cell, [*inputs, *named.values()]):
+            try:
+                with self.for_real():
+                    return self.call(remake(), inputs, named)
+            except AssemblerError:
+                raise
+            except Exception as failure:
+                if not lacks_kernel(failure):
+                    raise
+        if not compiles:
+            raise error
+        try:
+            with self.for_real():  # the compiler refuses to work inside the meta device's context
+                return Found(*compiler.infer(cell, inputs, named))
+        except Exception as failure:
+            raise failure if _lacks_operator(error) else error from failure
+
+
+def _lacks_operator(error: Exception) -> bool:
+    """Whether the meta device failed for want of an operator, as far as its messages tell."""
+    said = ("Not implement exception", "NoneType", "(None)", "Not support copy between src:meta")
+    return any(words in str(error) for words in said)
+
+
+def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:
+    """Whether a Cell can be run for real within a moment and little memory."""
+    shapes = [leaf.shape for leaf in leaves(inputs) if isinstance(leaf, Spec)]
+    work = sum(math.prod(shape) * max(shape, default=1) for shape in shapes)
+    return work <= MAX_TRIAL_WORK and sum(math.prod(p.shape) for p in cell.get_parameters()) <= MAX_TRIAL
