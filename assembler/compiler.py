@@ -125,7 +125,7 @@ class _Graph:
 
     def arguments(self, name: str) -> list[Any]:
         """What an operator is called with, a shape for each tensor, as ``costs.RULES`` take it."""
-        said = [one.value.str_val.decode() for one in self.nodes[name].attribute if one.name == "equation"]
+        said = [one.value.str_val for one in self.nodes[name].attribute if one.name == "equation"]
         return [*said, *map(self._argument, self.inputs(name))]
 
     def _argument(self, name: str) -> Any:
@@ -138,20 +138,17 @@ class _Graph:
         """What a call costs."""
         meter = Meter()
         last = self._last_uses()
-        alive: set[str] = set()
+        ends: dict[int, list[int]] = {}  # index of a node → bytes that are no longer needed after it
         for index, name in enumerate(self.nodes):
-            spec = self.spec(name)
             if not self.shares(name):
+                spec = self.spec(name)
                 meter.operators += 1
                 meter.count(self.nodes[name].op_type, self.arguments(name), spec.shape if spec else ())
                 if spec:
-                    alive.add(name)
                     meter.hold(spec.memory)
-            for one in {name, *self.inputs(name)} & alive:
-                freed = self.spec(one)
-                if last.get(one, index) == index and freed:
-                    alive.remove(one)
-                    meter.hold(-freed.memory)
+                    ends.setdefault(last.get(name, index), []).append(spec.memory)
+            for memory in ends.pop(index, []):
+                meter.hold(-memory)
         return meter
 
     def _last_uses(self) -> dict[str, int]:
@@ -159,7 +156,8 @@ class _Graph:
         end = len(self.nodes)
         last = dict.fromkeys(self.outputs, end)
         for index, name in reversed(list(enumerate(self.nodes))):
-            for one in self.inputs(name):
-                until = last.get(name, index) if self.shares(name) else index
+            for position, one in enumerate(self.inputs(name)):
+                passed_on = self.shares(name) and (position == 0 or self.nodes[name].op_type == "MakeTuple")
+                until = last.get(name, index) if passed_on else index
                 last[one] = max(last.get(one, index), until)
         return last

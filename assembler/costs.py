@@ -205,7 +205,9 @@ class Counter(MsDispatchMode):
 
     def _note(self, meter: Meter, name: str, arguments: Any, output: Any) -> None:
         if len(arguments) == 3 and isinstance(arguments[1], str) and isinstance(arguments[2], tuple | list):
-            _, name, arguments = arguments  # [the primitive, its name, what it is called with]
+            primitive, name, arguments = arguments  # and the last is what the primitive is called with
+            if name == "Einsum":
+                arguments = [primitive.attrs["equation"], *arguments]
         meter.operators += 1
         tensors = [output] if isinstance(output, Tensor) else [one for one in _flat(output) if isinstance(one, Tensor)]
         if tensors and (name in RULES or _PRODUCTS.search(name)):

@@ -222,9 +222,12 @@ def available_memory(target: str) -> int | None:
     if target == "cpu":
         return min([psutil.virtual_memory().available, *_left_in_control_groups()])
     try:
-        return int(mindspore.hal.get_device_properties(0).free_memory)
-    except (RuntimeError, ValueError, AttributeError):
+        _ = (Tensor(0.0) + 1).asnumpy()  # a device that has not worked yet tells nothing
+        properties = mindspore.hal.get_device_properties(mindspore.get_context("device_id"), TARGETS[target])
+    except (RuntimeError, ValueError):
         return None
+    memory = getattr(properties, "free_memory", 0) or getattr(properties, "total_memory", 0)  # of a GPU
+    return memory or None
 
 
 def _left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:

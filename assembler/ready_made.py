@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -172,7 +173,8 @@ class _Walk:
         except AssemblerError:
             raise
         except Exception as error:
-            # Forget what was noted inside it, for it is now called once more as a whole.
+            # Forget what was noted and made inside it, for it is now called once more as a whole.
+            traceback.clear_frames(error.__traceback__)
             _keep_first(self.rows, here.rows)
             _keep_first(self.counted, here.counted)
             meter.macs, meter.operators, here.macs_inside, here.operators_inside = here.macs, here.operators, 0, 0

@@ -84,7 +84,7 @@ def _read(settings: Settings, result: Result) -> _Request:
     with noted(mistakes):
         stack = parse_stack(settings.recipe.stack, "recipe.stack")
     with noted(mistakes):
-        registry = registry_of(settings)
+        registry = registry_of(settings.registry)
     with result.timed("import"):
         import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
 
@@ -155,15 +155,18 @@ TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan
 """What ``task=…`` does."""
 
 
-def registry_of(settings: Settings) -> Registry:
+def registry_of(scopes: Mapping[str, Mapping[str, Any]]) -> Registry:
     """The registry that the configuration describes, and the layers registered in Python.
+
+    Args:
+        scopes: the configuration's ``registry``: scope → name → entry.
 
     Raises:
         RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
     """
     registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()))
     mistakes: list[AssemblerError] = []
-    for scope, entries in settings.registry.items():
+    for scope, entries in scopes.items():
         with noted(mistakes):
             registry.load(entries, f"registry.{scope}")
     raise_all(mistakes)
@@ -221,7 +224,7 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
     config: Mapping[str, Any] = {}
     try:
         config = compose()
-        result.settings = read(Settings, config)
+        result.settings = _settings_of(config)
         TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
@@ -235,6 +238,31 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
     if result.error is None:
         print(f"left in {short(folder)}")
     return result.code
+
+
+def _settings_of(config: Mapping[str, Any]) -> Settings:
+    """The configuration, validated. If it is wrong, the stack is looked at all the same, to tell all mistakes at once.
+
+    Raises:
+        SettingsError, Mistakes: unknown keys and values out of bounds, and what is wrong with the stack.
+    """
+    mistakes: list[AssemblerError] = []
+    with noted(mistakes):
+        return read(Settings, config)
+    recipe, scopes = config.get("recipe"), config.get("registry", {})
+    well_formed = isinstance(scopes, Mapping) and all(isinstance(entries, Mapping) for entries in scopes.values())
+    if isinstance(recipe, Mapping) and recipe.get("stack") is not None and well_formed:
+        with noted(mistakes):
+            stack = parse_stack(recipe["stack"], "recipe.stack")
+            registry = registry_of(scopes)
+            import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+            # isort: split
+            from assembler.binding import bind
+
+            bind(stack, registry)
+    raise_all(mistakes)
+    raise AssertionError  # pragma: no cover - there is a mistake
 
 
 def show(result: Result) -> None:

@@ -122,6 +122,7 @@ class Trials:
         Raises:
             Exception: whatever the Cell raises of itself, not for want of an operator.
         """
+        lacking: Exception | None = None  # how the CPU failed for want of an operator
         if is_small(cell, [*inputs, *named.values()]):
             try:
                 with self.for_real():
@@ -131,18 +132,19 @@ class Trials:
             except Exception as failure:
                 if not lacks_kernel(failure):
                     raise
+                lacking = failure
         if not compiles:
-            raise error
+            raise lacking or error
         try:
             with self.for_real():  # the compiler refuses to work inside the meta device's context
                 return Found(*compiler.infer(cell, inputs, named))
         except Exception as failure:
-            raise failure if _lacks_operator(error) else error from failure
+            raise (lacking or failure) if _lacks_operator(error) else error from failure
 
 
 def _lacks_operator(error: Exception) -> bool:
     """Whether the meta device failed for want of an operator, as far as its messages tell."""
-    said = ("Not implement exception", "NoneType", "(None)", "Not support copy between src:meta")
+    said = ("Not implement exception", "NoneType", "(None)", "=None", "Not support copy between src:meta")
     return any(words in str(error) for words in said)
 
 

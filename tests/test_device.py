@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import mindspore
 import numpy as np
@@ -132,3 +133,90 @@ def test_looking_for_devices_prints_nothing():
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert (done.stdout, done.stderr) == ("cpu\nabsent\n", "")
+
+
+def control_group(root, version, path, files):
+    """Files as Linux shows them to a process."""
+    memory = root / "sys/fs/cgroup" / ("memory" if version == 1 else "")
+    (root / "proc/self").mkdir(parents=True, exist_ok=True)
+    lines = ["4:memory:" + path, "3:cpu:/"] if version == 1 else ["0::" + path]
+    (root / "proc/self/cgroup").write_text("\n".join(lines) + "\n")
+    for name, text in files.items():
+        (memory / name).parent.mkdir(parents=True, exist_ok=True)
+        (memory / name).write_text(text + "\n")
+
+
+V1 = {"memory.limit_in_bytes": "1000", "memory.usage_in_bytes": "700", "memory.stat": "cache 9\ntotal_inactive_file 50"}
+V2 = {"memory.max": "2000", "memory.current": "700", "memory.stat": "anon 9\ninactive_file 60"}
+
+
+def below(folder, files):
+    return {f"{folder}/{name}": text for name, text in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "files", "left"),
+    [
+        (1, "/", V1, [350]),
+        (2, "/", V2, [1360]),
+        (1, "/jobs/7", below("jobs/7", V1), [350]),
+        (2, "/jobs/7", {**below("jobs/7", V2), **below("jobs", {**V2, "memory.max": "900"})}, [1360, 260]),
+        (2, "/jobs/7", below("jobs/7", {**V2, "memory.max": "max"}), []),
+        (2, "/jobs/7", below("jobs/7", {**V2, "memory.max": "10"}), [0]),
+        (1, "/outside/of/the/container", V1, [350]),
+        (2, "/", {"cgroup.procs": ""}, []),
+    ],
+)
+def test_what_control_groups_leave(tmp_path, version, path, files, left):
+    control_group(tmp_path, version, path, files)
+    assert list(device._left_in_control_groups(tmp_path)) == left
+
+
+def test_there_are_no_control_groups_elsewhere(tmp_path):
+    assert list(device._left_in_control_groups(tmp_path)) == []
+
+
+def test_the_cpu_has_what_is_free_or_less():
+    import psutil
+
+    available = device.available_memory("cpu")
+    assert 0 < available <= psutil.virtual_memory().total
+
+
+def test_a_group_with_less_than_the_machine_decides(monkeypatch):
+    monkeypatch.setattr(device, "_left_in_control_groups", lambda: iter([12345]))
+    assert device.available_memory("cpu") == 12345
+
+
+@pytest.mark.parametrize(
+    ("target", "told", "memory"),
+    [
+        ("ascend", {"total_memory": 900, "free_memory": 400}, 400),
+        ("ascend", {"total_memory": 0, "free_memory": 0}, None),
+        ("gpu", {"total_memory": 900}, 900),
+    ],
+)
+def test_an_accelerator_tells_what_it_has(monkeypatch, target, told, memory):
+    asked = []
+    properties = lambda *given: asked.append(given) or SimpleNamespace(**told)  # noqa: E731
+    monkeypatch.setattr(mindspore.hal, "get_device_properties", properties)
+    assert device.available_memory(target) == memory
+    assert asked == [(0, {"ascend": "Ascend", "gpu": "GPU"}[target])]
+
+
+def test_an_accelerator_that_tells_nothing_has_no_guard():
+    assert device.available_memory("ascend") is None
+    device.require_memory(2**60, 2**60, "ascend")
+
+
+def test_error_when_a_model_cannot_fit():
+    with pytest.raises(DeviceError) as error:
+        device.require_memory(3 * 2**40, 2**40, "cpu")
+    assert str(error.value).startswith(
+        "the model needs 4.0 TiB (3.0 TiB of parameters, about 1.0 TiB of activations), and CPU has "
+    )
+    assert str(error.value).endswith(" available; guard=false builds it all the same")
+
+
+def test_the_target_in_use_has_our_name():
+    assert device.in_use() == "cpu"

@@ -6,7 +6,7 @@ from mindspore import Tensor, nn
 from assembler import device
 from assembler.binding import bind
 from assembler.build import build
-from assembler.errors import ArgumentMismatch, AssemblerError, LayerFault, RecipeError, ShapeMismatch
+from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.grammar import parse
 from assembler.planner import plan_stack as plan
 from assembler.registry import Registry
@@ -349,3 +349,123 @@ def test_binding_leaves_steps_unknown_and_planning_fills_them():
 def test_meta_tensors_do_not_leak():
     planned("Dense(8, 4)")
     assert nn.Dense(8, 4)(Tensor(np.ones((1, 8), np.float32))).asnumpy().shape == (1, 4)
+
+
+def test_a_row_tells_what_its_layer_costs():
+    rows = planned("Conv2d(_, 8, 3) + BatchNorm2d(_) + Flatten + Dense(_, 10)", (2, 3, 4, 4)).rows
+    assert [(row.macs, row.memory, row.parameter_memory) for row in rows] == [
+        (2 * 8 * 16 * 27, 4 * 2 * 8 * 16, 4 * 8 * 27),
+        (0, 4 * 2 * 8 * 16, 4 * 32),
+        (0, 4 * 2 * 128, 0),
+        (2 * 1280, 4 * 2 * 10, 4 * 1290),
+    ]
+
+
+def test_what_a_container_costs_is_without_its_layers():
+    rows = planned("Residual(Dense(_, 8) + ReLU, shortcut=Dense(_, 8))").rows
+    assert [(row.path, row.macs, row.parameters) for row in rows] == [
+        ("0", 0, 0),
+        ("0.inner.0", 4 * 64, 72),
+        ("0.inner.1", 0, 0),
+        ("0.shortcut", 4 * 64, 72),
+    ]
+
+
+def test_a_cell_called_twice_works_twice_and_has_its_parameters_once():
+    found = planned("Twice(Dense(_, 8))")
+    assert (found.macs, found.trainable) == (2 * 4 * 64, 72)
+
+
+@pytest.fixture
+def fallbacks(monkeypatch):
+    """The ways in which Cells were called that the meta device cannot run."""
+    from assembler import trials
+
+    ways = []
+    for_real = trials.Trials.for_real
+    monkeypatch.setattr(trials.Trials, "for_real", lambda self: ways.append("real") or for_real(self))
+    infer = trials.compiler.infer
+    monkeypatch.setattr(trials.compiler, "infer", lambda *given: ways.append("compiled") or infer(*given))
+    return ways
+
+
+def test_each_distinct_layer_that_meta_cannot_run_is_tried_once(fallbacks):
+    rows = planned("12 * TransformerEncoderLayer(8, 2) + TransformerEncoderLayer(8, 4)", (5, 2, 8)).rows
+    assert (len(rows), fallbacks) == (13, ["real", "real"])
+    assert len({row.macs for row in rows}) == 1
+
+
+def test_a_large_layer_is_compiled_and_not_run(fallbacks):
+    found = planned("2 * TransformerEncoderLayer(_, 16, dim_feedforward=4096)", (16, 2, 4096))
+    assert fallbacks == ["real", "compiled"]
+    assert found.parameters == 2 * (4 * (4096**2 + 4096) + 2 * 4096 * 4096 + 4096 + 4096 + 4 * 4096)
+    tokens = 16 * 2
+    assert found.macs == 2 * (tokens * 4 * 4096**2 + 2 * (2 * 16 * 16 * 4096) + 2 * tokens * 4096 * 4096)
+
+
+@pytest.mark.parametrize("width", [8, 4096])
+def test_the_ways_agree_about_a_layer(fallbacks, monkeypatch, width):
+    from assembler import trials
+
+    text = f"TransformerEncoderLayer({width}, 2, dim_feedforward={width})"
+    monkeypatch.setattr(trials, "MAX_TRIAL", 10**9)
+    real = planned(text, (16, 2, width))
+    monkeypatch.setattr(trials, "MAX_TRIAL", 0)
+    compiled = planned(text, (16, 2, width))
+    assert fallbacks[-1] == "compiled"
+    assert (compiled.rows, compiled.macs) == (real.rows, real.macs)
+    assert compiled.activations == pytest.approx(real.activations, rel=0.08)
+
+
+def test_error_of_a_shape_in_a_layer_that_meta_cannot_run():
+    for width in (8, 8192):
+        with pytest.raises(ShapeMismatch) as error:
+            planned(f"TransformerEncoderLayer({width}, 2)", (5, 2, 10))
+        assert error.value.message.startswith(
+            f"the input is (5, 2, 10) float32; #0 TransformerEncoderLayer({width}, 2) wants (…, {width})"
+        )
+
+
+def test_error_of_a_layer_that_takes_several_inputs():
+    with pytest.raises(ShapeMismatch) as error:
+        planned("ReLU + MultiheadAttention(8, 2)", (5, 2, 8))
+    assert error.value.message == (
+        "#0 ReLU emits (5, 2, 8) float32; #1 MultiheadAttention(8, 2) takes 3 inputs: query, key, value"
+    )
+
+
+def test_error_of_a_layer_that_nothing_here_can_run(monkeypatch):
+    from assembler import trials
+
+    def refuse(*given):
+        raise RuntimeError("The kernel Roll unregistered.")
+
+    monkeypatch.setattr(trials.compiler, "infer", refuse)
+    with pytest.raises(DeviceError) as error:
+        planned("ReLU + Roll(2, 1)")
+    assert error.value.message == (
+        "#1 Roll(2, 1) cannot be planned: the meta device and the CPU lack an operator: "
+        "RuntimeError: The kernel Roll unregistered."
+    )
+
+
+INFERRED = [
+    ("Conv2d(_, 64, 3) + BatchNorm2d(_) + ReLU + Flatten + Dense(_, 10)", (1, 3, 32, 32), 657_226),
+    ("Conv1d(_, 8, 3) + BatchNorm1d(_)", (2, 4, 16), 4 * 8 * 3 + 16),
+    ("Embedding(100, 8) + LayerNorm(_)", (2, 5), 800 + 16),
+    ("GroupNorm(2, _)", (2, 4, 8, 8), 8),
+    ("Twice(Residual(Dense(_, _)))", (4, 8), None),
+    ("Lists([Dense(_, 8), Residual(Dense(_, 8) + ReLU)])", (4, 8), 144),
+    ("Residual(Residual(Dense(_, 8)))", (4, 8), 72),
+]
+
+
+@pytest.mark.parametrize(("text", "shape", "trainable"), INFERRED)
+def test_sizes_are_inferred_inside_any_container(text, shape, trainable):
+    if trainable is None:
+        with pytest.raises(RecipeError) as error:
+            planned(text, shape)
+        assert "out_channels" in error.value.message
+        return
+    dtype = "int32" if text.startswith("Embedding") else "float32"
+    assert plan(parse(text), REGISTRY, Spec(shape, dtype)).trainable == trainable

@@ -119,7 +119,10 @@ def test_the_result_of_a_run(run):
     assert data["plan"]["activations"] == 4 * 2 * (28 * 28 + 2 * 6 * 28 * 28)  # the input, Conv2d's output and ReLU's
     assert data["plan"]["input"] == {"shape": [2, 1, 28, 28], "dtype": "float32"}
     assert data["plan"]["output"] == {"shape": [2, 10], "dtype": "float32"}
-    assert [outcome["check"] for outcome in data["outcomes"]] == ["output", "finite", "deterministic", "reference"]
+    assert [outcome["check"] for outcome in data["outcomes"]] == [
+        *(f"expect.{name}" for name in ("trainable", "macs", "output")),
+        *("output", "finite", "deterministic", "reference"),
+    ]
     assert all(outcome["passed"] for outcome in data["outcomes"])
     assert data["error"] is None
     assert set(data["seconds"]) == {"import", "plan", "build", "forward", "checks"}
@@ -266,6 +269,16 @@ ARGUMENTS = [
     (["recipe.stack=Dence", "recipe.checks.mean.equals=x"],
      "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"
      "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^\n"),
+    (["mode=grap", 'recipe.stack="Dence(8, 1) + Tahn"'],
+     "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
+     'override recipe.stack="Dence(8, 1) + Tahn": no layer named \'Dence\'. Did you mean \'Dense\' or \'BiDense\'?\n'
+     "    Dence(8, 1) + Tahn\n    ^^^^^\n"
+     'override recipe.stack="Dence(8, 1) + Tahn": no layer named \'Tahn\'. Did you mean \'Tanh\'?\n'
+     "    Dence(8, 1) + Tahn\n                  ^^^^\n"),
+    (["mode=grap", "recipe.stack=[ReLU,3]"],
+     "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
+     "override recipe.stack=[ReLU,3]: an item of a stack is a text or a mapping of one layer to its arguments, not "
+     "the number 3\n"),
     (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
     (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
     (["recipe.name=${nope:1}"], "override recipe.name=${nope:1}: Unsupported interpolation type nope\n"),
@@ -545,3 +558,112 @@ def test_the_recipe_in_the_result_is_yaml_that_a_person_can_read(run):
         "Residual(Dense(256, 256) + ReLU)",
         "Dense(in_channels=256, out_channels=10)",
     ]
+
+
+# ---- task=plan, expect, guard
+
+
+def test_a_plan_prints_its_table_and_runs_nothing(run, monkeypatch):
+    from assembler import build, device, inputs
+
+    for module, name in ((build, "build"), (device, "pick"), (device, "prepare"), (inputs, "make_input")):
+        monkeypatch.setattr(module, name, lambda *arguments, name=name: pytest.fail(f"{name} was called"))
+    done = run("task=plan", "recipe=lenet5")
+    assert (done.code, done.err) == (0, "")
+    assert "12 layers, 61,706 trainable parameters (241.0 KiB), 833,040 MACs\n" in done.out
+    assert "(2, 1, 28, 28) → (2, 10), about 79.6 KiB of activations\n" in done.out
+    data = json.loads((done.folder / "result.json").read_text())
+    assert (data["task"], data["device"], data["status"]) == ("plan", None, "passed")
+    assert set(data["seconds"]) == {"import", "plan"}
+
+
+def test_a_plan_is_the_same_as_that_of_a_check(run):
+    plans = [json.loads((run(f"task={task}", "recipe=mlp").folder / "result.json").read_text())["plan"]
+             for task in ("plan", "check")]  # fmt: skip
+    assert plans[0] == plans[1]
+
+
+@pytest.mark.parametrize("arguments", [["dtype=bfloat16"], ["device=ascend"], ["device=ascend", "dtype=bfloat16"]])
+def test_a_plan_is_for_any_device(run, arguments):
+    done = run("task=plan", *arguments)
+    assert (done.code, done.err) == (0, "")
+    assert ("bfloat16" in done.out) == ("dtype=bfloat16" in arguments)
+
+
+def test_a_plan_takes_no_more_memory_than_a_small_one(run):
+    done = run("task=plan", "recipe=inline", 'recipe.stack="100 * Dense(_, 65536)"', "recipe.input.shape=[1024,65536]")
+    assert done.code == 0
+    assert "429,503,283,200 trainable parameters (1.6 TiB)" in done.out
+
+
+EXPECT = "input: {{shape: [4, 8]}}\nstack: Dense(_, 16) + Dense(_, 2)\nexpect: {}\n"
+
+
+@pytest.mark.parametrize("task", ["plan", "check"])
+def test_what_is_expected_is_told(run, recipe, task):
+    recipe(EXPECT.format("{trainable: 178, parameters: 178, macs: 640, output: [4, 2]}"))
+    done = run(*MINE, f"task={task}", "checks=none")
+    assert (done.code, done.err) == (0, "")
+    outcomes = json.loads((done.folder / "result.json").read_text())["outcomes"]
+    assert [(o["check"], o["passed"], o["measured"]) for o in outcomes] == [
+        ("expect.trainable", True, 178),
+        ("expect.parameters", True, 178),
+        ("expect.macs", True, 640),
+        ("expect.output", True, [4, 2]),
+    ]
+    assert yaml.safe_load((done.folder / "recipe.yaml").read_text())["expect"]["macs"] == 640
+
+
+@pytest.mark.parametrize("task", ["plan", "check"])
+@pytest.mark.parametrize(
+    ("expect", "row"),
+    [
+        ("{trainable: 1178}", "│ expect.trainable │ FAILED │ 178      │ 1,178 │        │"),
+        ("{parameters: 177}", "│ expect.parameters │ FAILED │ 178      │ 177   │        │"),
+        ("{macs: 641}", "│ expect.macs │ FAILED │ 640      │ 641   │        │"),
+        ("{output: [4, 3]}", "│ expect.output │ FAILED │ [4, 2]   │ [4, 3] │        │"),
+        ("{output: [[4, 2]]}", "│ expect.output │ FAILED │ [4, 2]   │ [[4, 2]] │        │"),
+    ],
+)
+def test_a_size_that_drifts_fails_the_run(run, recipe, task, expect, row):
+    recipe(EXPECT.format(expect))
+    done = run(*MINE, f"task={task}", "checks=none")
+    assert (done.code, done.err) == (1, "")
+    assert row in done.out
+    assert json.loads((done.folder / "result.json").read_text())["status"] == "failed"
+
+
+def test_the_checks_run_when_a_size_drifts(run, recipe):
+    recipe(EXPECT.format("{macs: 641}"))
+    done = run(*MINE)
+    assert (done.code, done.out.count("FAILED"), done.out.count("passed")) == (1, 1, 3)
+
+
+def test_a_model_that_cannot_fit_is_refused_before_it_is_built(run, monkeypatch):
+    from assembler import build, inputs
+
+    for module, name in ((build, "build"), (inputs, "make_input")):
+        monkeypatch.setattr(module, name, lambda *arguments, name=name: pytest.fail(f"{name} was called"))
+    done = run("recipe=inline", 'recipe.stack="100 * Dense(_, 65536)"', "recipe.input.shape=[1024,65536]")
+    assert done.code == 2
+    assert done.err.startswith(
+        "the model needs 1.6 TiB (1.6 TiB of parameters, about 1.0 GiB of activations), and CPU has "
+    )
+    assert done.err.endswith(" available; guard=false builds it all the same\n")
+    assert "1.6 TiB" in done.out
+
+
+def test_the_guard_can_be_taken_away(run, monkeypatch):
+    from assembler import device
+
+    monkeypatch.setattr(device, "available_memory", lambda target: 10)
+    assert run().code == 2
+    assert run("guard=false").code == 0
+
+
+def test_a_sweep_of_plans_compares_them(run):
+    done = run("-m", "task=plan", "recipe=centered,lenet5")
+    assert done.code == 0
+    header, *rows = (done.folder / "sweep.csv").read_text().splitlines()
+    column = header.split(",").index("macs")
+    assert [row.split(",")[column] for row in rows] == ["4096", "833040"]
