@@ -79,7 +79,8 @@ def _in_inference(cell: nn.Cell) -> Iterator[None]:
         yield
     finally:
         for one, training in before:  # outer ones first: they set those inside
-            one.set_train(training)
+            if one.training != training:
+                one.set_train(training)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -182,6 +182,7 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
         )
 
 
+@cache
 def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
     """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,7 +82,7 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        with device.contained(), self.counter.use(meter):
+        with device.contained(), _references_only(), self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -140,6 +141,18 @@ class Trials:
                 return Found(*compiler.infer(cell, inputs, named))
         except Exception as failure:
             raise (lacking or failure) if _lacks_operator(error) else error from failure
+
+
+@contextmanager
+def _references_only() -> Iterator[None]:
+    """Pause the garbage collector: what counts as alive must not depend on when it comes."""
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def _lacks_operator(error: Exception) -> bool:

@@ -5,15 +5,14 @@ Prints ratios of medians, measured in turn in one run. 1.0x is as fast as by han
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+
+from timing import compare, report
 
 warnings.simplefilter("ignore")
 
@@ -54,27 +53,6 @@ def main(config):
 
 main()
 """
-
-
-def compare(rounds: int, *contenders: Callable[[], object]) -> list[list[float]]:
-    """Seconds of each contender, taken in turn; the first round does not count."""
-    seconds: list[list[float]] = [[] for _ in contenders]
-    for round_ in range(rounds + 1):
-        for times, contender in zip(seconds, contenders, strict=True):
-            gc.collect()
-            start = time.perf_counter()
-            contender()
-            if round_:
-                times.append(time.perf_counter() - start)
-    return seconds
-
-
-def report(what: str, ours: list[float], theirs: list[float], bound: str) -> None:
-    pairs = [one / other for one, other in zip(ours, theirs, strict=True)]
-    print(
-        f"{what:<58} {median(ours) * 1e3:9.2f} ms {median(theirs) * 1e3:9.2f} ms"
-        f" {median(pairs):6.2f}x ({min(pairs):.2f} to {max(pairs):.2f})  {bound}"
-    )
 
 
 def build() -> None:

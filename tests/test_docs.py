@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from assembler.checks import CHECKS
-from assembler.settings import EntrySettings, Input
+from assembler.settings import EntrySettings, Expect, Input
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -59,7 +59,7 @@ def test_the_readme_shows_the_commands_that_matter():
 
 def test_the_readme_shows_what_was_measured():
     figures = README.split("## What it costs", 1)[1].split("\n## ", 1)[0]
-    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 5
+    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 7
 
 
 def test_the_recipe_in_the_readme_is_the_one_that_ships():
@@ -165,6 +165,7 @@ def test_the_docs_list_every_check_with_its_arguments():
 
 def test_the_docs_list_every_key():
     assert set(rows("input")) | {"low", "high"} == set(Input.model_fields)
+    assert set(rows("expect")) == set(Expect.model_fields)
     assert set(rows("The registry")) == set(EntrySettings.model_fields)
 
 

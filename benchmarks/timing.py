@@ -1,0 +1,29 @@
+"""Contenders in turn, and the ratio of their times."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from statistics import median
+
+
+def compare(rounds: int, *contenders: Callable[[], object]) -> list[list[float]]:
+    """Seconds of each contender, taken in turn; the first round does not count."""
+    seconds: list[list[float]] = [[] for _ in contenders]
+    for round_ in range(rounds + 1):
+        for times, contender in zip(seconds, contenders, strict=True):
+            gc.collect()
+            start = time.perf_counter()
+            contender()
+            if round_:
+                times.append(time.perf_counter() - start)
+    return seconds
+
+
+def report(what: str, ours: list[float], theirs: list[float], bound: str) -> None:
+    pairs = [one / other for one, other in zip(ours, theirs, strict=True)]
+    print(
+        f"{what:<58} {median(ours) * 1e3:9.2f} ms {median(theirs) * 1e3:9.2f} ms"
+        f" {median(pairs):6.2f}x ({min(pairs):.2f} to {max(pairs):.2f})  {bound}"
+    )
