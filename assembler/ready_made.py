@@ -235,7 +235,8 @@ def _row(path: str, cell: nn.Cell, taken: Specs, emitted: Specs) -> Row:
 def _arguments(cell: nn.Cell) -> str:
     """What a Cell was made with, as far as it keeps that in attributes of the same names, and it is plain data."""
     words: list[str] = []
-    for parameter in parameters_of(type(cell)).values():
+    kind: type = type(cell)
+    for parameter in parameters_of(kind).values():
         value = getattr(cell, parameter.name, None)
         plain = all(isinstance(one, int | float | str) for one in leaves(value))
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and plain and value != parameter.default:
