@@ -41,7 +41,8 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
         recipe: a stack as text or list; a recipe as a mapping or the path of its file, whose ``expect`` is asserted;
             or a Cell class, a function without arguments that makes a Cell, or a Cell.
         input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it, such as ``{"shape": [4, 8],
-            "dtype": "int32"}``. It replaces the recipe's own. For a Cell that takes several tensors, a list of these.
+            "dtype": "int32"}``. It replaces the recipe's own, and with it what the recipe expects of ``macs`` and
+            ``output``. For a Cell that takes several tensors, a list of these.
         registry: where a recipe's names come from.
         dtype: of the floating-point parameters, and of the input unless that says otherwise.
 
@@ -67,12 +68,17 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
             raise sources.tell(error) from error.__cause__
     if isinstance(recipe, Mapping):
         return _plan_recipe(recipe, input, registry, dtype)
+    if isinstance(recipe, str) and recipe.endswith((".yaml", ".yml")):
+        raise SettingsError(f"a recipe's file is given as a path: plan(pathlib.Path({recipe!r}))")
     return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
 
 
 def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Plan:
     if input is not None and isinstance(data, Mapping):
         data = {**data, "input": input if isinstance(input, Mapping) else {"shape": input}}
+        expect = data.get("expect")
+        if isinstance(expect, Mapping):
+            data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
     recipe = read(RecipeSettings, data, "recipe")
     planned = plan_stack(parse_stack(recipe.stack, "recipe.stack"), registry, input_spec(recipe.input, dtype), dtype)
     raise_all(
@@ -134,5 +140,5 @@ def assemble(
     spec = None if input is None else _spec(input, dtype, "input")
     planned = plan_stack(parse_stack(stack), registry, spec, dtype)
     if guard and spec is not None:
-        device.require_memory(planned.parameter_memory, planned.activations, device.in_use())
+        device.require_memory(planned.parameter_memory, planned.activations, device.in_use(), "guard=False")
     return build(planned)

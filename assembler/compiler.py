@@ -5,9 +5,7 @@ For layers that neither the meta device nor this machine can run. It takes a thi
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -39,7 +37,7 @@ def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tup
     """
     # The compiler must not look for values that are not there.
     object.__setattr__(cell, "init_parameters_data", lambda auto_parallel_mode=False: {})
-    with _no_kernels(), device.mode("graph"):
+    with device.environment("MS_DEV_PRECOMPILE_ONLY", "1"), device.mode("graph"):
         cell.compile(*map_leaves(tuple(inputs), _placeholder), **map_leaves(dict(named), _placeholder))
         executor = import_module("mindspore._c_expression").GraphExecutor_.get_instance()
         written = executor.get_func_graph_proto(cell.compile_phase, "anf_ir", False)
@@ -51,20 +49,6 @@ def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tup
 
 def _placeholder(leaf: Any) -> Any:
     return Tensor(shape=leaf.shape, dtype=device.as_dtype(leaf.dtype)) if isinstance(leaf, Spec) else leaf
-
-
-@contextmanager
-def _no_kernels() -> Iterator[None]:
-    name = "MS_DEV_PRECOMPILE_ONLY"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def _spec(kind: Any) -> Spec | None:

@@ -148,6 +148,20 @@ def mode(name: Mode) -> Iterator[None]:
 
 
 @contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable, of those that MindSpore reads as it goes; the one before is restored."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+@contextmanager
 def contained() -> Iterator[None]:
     """Call layers that may raise, and leave nothing of a failure behind.
 
@@ -259,11 +273,12 @@ def _left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
                 break
 
 
-def require_memory(parameters: int, activations: int, target: str) -> None:
+def require_memory(parameters: int, activations: int, target: str, otherwise: str = "guard=false") -> None:
     """Refuse a model that cannot fit into the memory of a target (ascend, gpu, cpu), before it is built.
 
     Args:
         parameters, activations: bytes, as planned.
+        otherwise: how the caller may be told to go on.
 
     Raises:
         DeviceError: they are more than what is available.
@@ -273,7 +288,7 @@ def require_memory(parameters: int, activations: int, target: str) -> None:
         raise DeviceError(
             f"the model needs {print_bytes(parameters + activations)} ({print_bytes(parameters)} of parameters, about "
             f"{print_bytes(activations)} of activations), and {TARGETS[target]} has {print_bytes(available)} "
-            "available; guard=false builds it all the same"
+            f"available; {otherwise} builds it all the same"
         )
 
 

@@ -302,7 +302,8 @@ class _Planner:
         except Exception as error:
             raise self.refusal(step, draft, error) from error
         self.uncounted |= found.meter.uncounted
-        return replace(draft, output=found.output, macs=found.meter.macs), found.meter.peak
+        row = replace(draft, output=found.output, macs=found.meter.macs, on_zeros=found.on_zeros)
+        return row, found.meter.peak
 
     def build_on_meta(self, step: Step, path: str = "") -> nn.Cell:
         """The layer's Cell without storage."""

@@ -62,12 +62,19 @@ def _make(given: Callable[[], Any], dtype: Dtype, trials: Trials) -> nn.Cell:
         with trials.on_meta():
             cell = given()
     except Exception as error:
-        raise LayerFault(f"{name}() fails while it is made: {first_line(error)}") from error
+        hint = f"; give a function that makes it, such as lambda: {name}(8)" if _lacks_arguments(given) else ""
+        raise LayerFault(f"{name}() fails while it is made: {first_line(error)}{hint}") from error
     if not isinstance(cell, nn.Cell):
         raise RecipeError(f"{name}() gives {type(cell).__name__}, not an nn.Cell")
     with trials.on_meta():
         cast(cell, dtype, meta=True)
     return cell
+
+
+def _lacks_arguments(given: Callable[[], Any]) -> bool:
+    """Whether a class has arguments that have to be given."""
+    parameters = parameters_of(given).values() if isinstance(given, type) else ()
+    return any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
 
 
 @contextmanager
@@ -212,6 +219,7 @@ class _Walk:
                 ) from failure
             raise LayerFault(f"{row} raised {type(failure).__name__}: {str(failure).strip()}") from failure
         meter.add(found.meter)
+        self.rows[path] = replace(self.rows[path], on_zeros=found.on_zeros)
         tensors = self.trials.tensors(found.output)
         self.trials.counter.hold(tensors)
         return tensors

@@ -70,6 +70,8 @@ class Row:
         other: parameters that it does not, such as the statistics of BatchNorm.
         parameter_memory: bytes of all of these.
         macs: multiply-accumulates of one forward pass; see ``assembler.costs``.
+        on_zeros: whether it was run on zeros, because the meta device cannot run it. If what it does depends on values,
+            it may do something else.
         place: where the layer stands in the recipe.
     """
 
@@ -82,6 +84,7 @@ class Row:
     other: int = 0
     parameter_memory: int = 0
     macs: int = 0
+    on_zeros: bool = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     @property
@@ -99,7 +102,7 @@ class Row:
         return f"#{self.path} {layer}" if self.path else layer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """A model before it costs anything.
 
@@ -147,6 +150,9 @@ class Plan:
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass: one is one multiply and one add."""
         return sum(row.macs for row in self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Plan {self}>"
 
     def __str__(self) -> str:
         layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"

@@ -38,7 +38,7 @@ class Input(Model):
     low: Annotated[float, Field(allow_inf_nan=False)] = 0
     high: Annotated[float, Field(allow_inf_nan=False)] | None = None
     values: Any = None
-    dtype: Dtype | Literal["int32", "int64"] | None = None
+    dtype: Literal["float16", "float32", "float64", "bfloat16", "int32", "int64", "bool"] | None = None
 
     @model_validator(mode="after")
     def _shape_or_values(self) -> Input:
@@ -58,10 +58,11 @@ class Input(Model):
 
 
 def _is_shape(value: object) -> bool:
-    """Whether a value is a list of sizes, or of such lists."""
+    """Whether a value is a list of sizes, of which ``_`` is any, or of such lists."""
     if not isinstance(value, list | tuple):
         return False
-    return all(_is_shape(item) for item in value) or all(type(item) is int and item >= 0 for item in value)
+    sizes = all(item == "_" or (type(item) is int and item >= 0) for item in value)
+    return sizes or all(_is_shape(item) for item in value)
 
 
 class Expect(Model):
@@ -71,6 +72,11 @@ class Expect(Model):
     parameters: Count | None = None
     macs: Count | None = None
     output: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, data: Any) -> Any:
+        return {} if data is None else data
 
     @field_validator("output")
     @classmethod

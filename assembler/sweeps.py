@@ -276,7 +276,7 @@ def _row(job: Path, name: str) -> dict[str, Any]:
         "parameters": plan.get("parameters", ""),
         "macs": plan.get("macs", ""),
         "checks": f"{passed}/{len(outcomes)}" if outcomes else "",
-        "seconds": round(sum(data.get("seconds", {}).values()), 2) or "",
+        "seconds": round(sum(seconds), 2) if (seconds := data.get("seconds", {}).values()) else "",
         "message": _message(data, outcomes),
         "started": data["started"],
     }

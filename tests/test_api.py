@@ -100,6 +100,7 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
         ({**RECIPE, "expect": {"output": "[4, 2]"}}, {}, "recipe.expect.output: must be a shape such as [2, 10], or a "
          "list of shapes, not '[4, 2]'"),
         ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be a whole number, not 1.5"),
+        ("conf/recipe/a.yaml", {}, "a recipe's file is given as a path: plan(pathlib.Path('conf/recipe/a.yaml'))"),
         ({**RECIPE, "expect": {"macs": 1}}, {}, "recipe.expect.macs: the recipe expects 1, and the plan has 640"),
     ],
 )  # fmt: skip
@@ -107,6 +108,25 @@ def test_error_of_a_plan(recipe, given, message):
     with pytest.raises(AssemblerError) as error:
         plan(recipe, **given)
     assert str(error.value) == message
+
+
+def test_another_input_is_not_held_to_the_recipes_own():
+    recipe = {**RECIPE, "expect": {"trainable": 178, "macs": 640, "output": [4, 2]}}
+    assert plan(recipe, input=(1, 8)).macs == 160
+    with pytest.raises(RecipeError):
+        plan({**recipe, "expect": {"trainable": 177}}, input=(1, 8))
+
+
+@pytest.mark.parametrize("output", [["_", 2], [4, "_"], ["_", "_"]])
+def test_any_size_may_be_expected(output):
+    assert plan({**RECIPE, "expect": {"output": output}}).macs == 640
+    assert plan({**RECIPE, "expect": None}).macs == 640
+    with pytest.raises(RecipeError):
+        plan({**RECIPE, "expect": {"output": [*output, "_"]}})
+
+
+def test_a_mask_may_go_in():
+    assert plan(nn.Identity, input={"shape": (2, 8), "dtype": "bool"}).output == Spec((2, 8), "bool")
 
 
 def test_a_tuple_is_expected_as_a_list_of_shapes():
@@ -123,7 +143,7 @@ def test_what_cannot_fit_is_not_assembled(monkeypatch):
         assemble("Dense(_, 128)", input=(4, 8))
     assert str(error.value) == (
         "the model needs 8.6 KiB (4.5 KiB of parameters, about 4.1 KiB of activations), and CPU has 1000 B available; "
-        "guard=false builds it all the same"
+        "guard=False builds it all the same"
     )
     assert assemble("Dense(_, 128)", input=(4, 8), guard=False)[0].weight.shape == (128, 8)
     assert assemble("Dense(8, 128)")[0].weight.shape == (128, 8)

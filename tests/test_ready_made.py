@@ -1,5 +1,7 @@
 """Cells that were not assembled from a recipe are planned like those that were."""
 
+import os
+
 import mindspore
 import numpy as np
 import pytest
@@ -180,12 +182,38 @@ def test_a_residual_holds_its_input():
     assert relu.activations == 3 * 4 * 4 * 256
 
 
+class Compiled(nn.Cell):
+    """Part of it is compiled, which runs past PyNative mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Dense(8, 8)
+
+    @mindspore.jit
+    def construct(self, x):
+        return self.dense(x)
+
+
+def test_compiled_functions_are_counted():
+    assert table(lambda: nn.SequentialCell(Compiled(), nn.ReLU()), input=(4, 8))[0] == (
+        "0.dense", "Dense", "(4, 8)", 72, 0, 4 * 64,
+    )  # fmt: skip
+    assert "MS_JIT" not in os.environ
+
+
+def test_what_is_run_on_zeros_is_marked():
+    rows = plan(lambda: nn.SequentialCell(nn.Dense(8, 8), Looks()), input=(4, 8)).rows
+    assert [row.on_zeros for row in rows] == [False, True]
+
+
 ERRORS = [
     (Raises, (4, 8), LayerFault, "Raises raised KeyError: 'inside'"),
     (lambda: nn.SequentialCell(nn.ReLU(), Raises()), (4, 8), LayerFault, "#1 Raises raised KeyError: 'inside'"),
     (lambda: nn.SequentialCell(nn.Dense(8, 4), nn.Dense(5, 2)), (4, 8), ShapeMismatch,
      "#1 Dense(5, 2) does not accept (4, 4) float32: "),
     (nn.Dense, (4, 8), LayerFault, "Dense() fails while it is made: "),
+    (Block, (4, 8), LayerFault, "Block() fails while it is made: Block.__init__() missing 1 required positional "
+     "argument: 'width'; give a function that makes it, such as lambda: Block(8)"),
     (lambda: 3, (4, 8), RecipeError, "<lambda>() gives int, not an nn.Cell"),
 ]  # fmt: skip
 

@@ -19,7 +19,14 @@ def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
         "output": _shapes(planned.output),
     }
     stated = expect.model_dump(exclude_none=True)
-    return [Outcome(f"expect.{name}", found[name] == bound, found[name], bound) for name, bound in stated.items()]
+    return [Outcome(f"expect.{name}", _fits(found[name], bound), found[name], bound) for name, bound in stated.items()]
+
+
+def _fits(found: Any, bound: Any) -> bool:
+    """Whether a figure is the one that is stated; in a shape, ``_`` is any size."""
+    if isinstance(found, list) and isinstance(bound, list | tuple):
+        return len(found) == len(bound) and all(map(_fits, found, bound))
+    return bool(found == bound) or (bound == "_" and isinstance(found, int))
 
 
 def _shapes(specs: Specs) -> list[Any]:

@@ -55,6 +55,7 @@ def _row(row: Row) -> dict[str, Any]:
         "parameter_memory": row.parameter_memory,
         "macs": row.macs,
         "memory": row.memory,
+        "on_zeros": row.on_zeros,
     }
 
 

@@ -80,6 +80,9 @@ def print_sums(console: Console, planned: Plan) -> None:
     )
     if planned.uncounted:
         console.print(f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule")
+    if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:
+        names = ", ".join(tried[:3]) + (f" and {len(tried) - 3} more" if len(tried) > 3 else "")
+        console.print(f"run on zeros, for the meta device cannot: {names}; what depends on values may be otherwise")
     if planned.input is not None and planned.output is not None:
         memory = print_bytes(planned.activations)
         console.print(f"{print_shape(planned.input)} → {print_shape(planned.output)}, about {memory} of activations")
@@ -128,7 +131,7 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(name, overflow="fold", justify="right" if numeric else "left")
     styles = {"passed": "green"}
     for row in rows:
-        texts = {name: Text(str(row[name])) for name in row}
+        texts = {name: Text(f"{value:,}" if type(value) is int else str(value)) for name, value in row.items()}
         texts["status"].stylize(styles.get(str(row["status"]), "bold red"))
         table.add_row(*(texts[column.header] for column in table.columns if isinstance(column.header, str)))
     console.print(table)
