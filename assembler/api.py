@@ -14,14 +14,14 @@ from mindspore import nn
 from assembler.build import build
 from assembler.checks import expectations
 from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
-from assembler.grammar import parse_stack
-from assembler.inputs import input_spec
+from assembler.grammar import parse_recipe, parse_stack
+from assembler.inputs import input_spec, input_specs
 from assembler.planner import plan_stack
 from assembler.ready_made import plan_cell
 from assembler.registry import LAYERS, Registry
 from assembler.rows import Plan, Spec, Specs
 from assembler.settings import Dtype, Input, Model, RecipeSettings, read
-from assembler.source import Sources, load_yaml
+from assembler.source import Sources, defaults_of, load_recipe
 
 if TYPE_CHECKING:
     Stack: TypeAlias = str | Sequence[Any]
@@ -60,10 +60,12 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
     dtype = read(_Given, {"dtype": dtype}).dtype
     if isinstance(recipe, nn.Cell) or callable(recipe):
         return plan_cell(recipe, _specs(input, dtype), dtype)
+    if input is not None and isinstance(recipe, Path | Mapping):
+        _ = _spec(input, dtype, "input")  # it is not the recipe that is to blame
     if isinstance(recipe, Path):
-        sources = Sources({"recipe": recipe})
+        sources = Sources({"recipe": [path for path, _ in reversed(defaults_of(recipe))]})
         try:
-            return _plan_recipe(load_yaml(recipe), input, registry, dtype)
+            return _plan_recipe(load_recipe(recipe), input, registry, dtype)
         except AssemblerError as error:
             raise sources.tell(error) from error.__cause__
     if isinstance(recipe, Mapping):
@@ -80,7 +82,8 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
         if isinstance(expect, Mapping):
             data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
     recipe = read(RecipeSettings, data, "recipe")
-    planned = plan_stack(parse_stack(recipe.stack, "recipe.stack"), registry, input_spec(recipe.input, dtype), dtype)
+    stack, definitions = parse_recipe(recipe)
+    planned = plan_stack(stack, registry, input_specs(recipe, dtype), dtype, definitions)
     raise_all(
         [
             RecipeError(
@@ -97,11 +100,11 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
 def _spec(input: Any, dtype: Dtype, key: str) -> Spec:
     if input is None:
         raise SettingsError("a plan needs the input's shape, such as input=(4, 8)")
-    return input_spec(read(Input, input if isinstance(input, Mapping) else {"shape": input}, key), dtype)
+    return input_spec(read(Input, input if isinstance(input, Mapping) else {"shape": input}, key), dtype, key)
 
 
 def _specs(input: Any, dtype: Dtype) -> Specs:
-    if isinstance(input, Sequence) and input and not isinstance(input[0], int):
+    if isinstance(input, Sequence) and input and isinstance(input[0], Sequence | Mapping):
         return tuple(_spec(one, dtype, f"input[{index}]") for index, one in enumerate(input))
     return _spec(input, dtype, "input")
 
@@ -140,5 +143,5 @@ def assemble(
     spec = None if input is None else _spec(input, dtype, "input")
     planned = plan_stack(parse_stack(stack), registry, spec, dtype)
     if guard and spec is not None:
-        device.require_memory(planned.parameter_memory, planned.activations, device.in_use(), "guard=False")
+        device.require_memory(planned.parameter_memory, planned.activations, device.in_use(), otherwise="guard=False")
     return build(planned)

@@ -6,16 +6,21 @@ Nothing is built here. All mistakes of a recipe are found in one pass.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from assembler.errors import ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
+from assembler.errors import NOWHERE, ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
+from assembler.expansion import BROKEN, expand
 from assembler.recipe import (
     INFER,
     Chain,
+    Definitions,
+    Graph,
     Layer,
     Repeat,
+    Shared,
+    Source,
     Stack,
     Verbatim,
     is_stack,
@@ -24,7 +29,7 @@ from assembler.recipe import (
     map_leaves,
     print_value,
 )
-from assembler.registry import Entry, Registry
+from assembler.registry import TRUSTED, Entry, Registry
 
 MAX_LAYERS = 100_000
 """Layers in one model, all repeats written out."""
@@ -43,6 +48,8 @@ class Step:
         arguments: argument → value, as written or by the entry's defaults. Layers stand here as :class:`Steps`.
         extra: further positional arguments, for a class with ``*args``.
         path: the Cell's name in the model, once it is planned.
+        shared: the name of a part that is built once; every use of it is the same step.
+        graph: how the layers in ``cells`` are wired, for a graph.
     """
 
     entry: Entry
@@ -50,6 +57,8 @@ class Step:
     arguments: Mapping[str, Any]
     extra: tuple[Any, ...] = ()
     path: str = ""
+    shared: str = ""
+    graph: Graph | None = None
 
     @property
     def is_container(self) -> bool:
@@ -61,15 +70,15 @@ class Step:
         """The arguments written ``_``."""
         return [name for name, value in self.arguments.items() if value is INFER]
 
-    def arguments_text(self, *, full: bool = False) -> str:
+    def arguments_text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
         """The arguments in the order and the form in which they were written, with ``_`` filled in.
 
         Args:
-            full: print the layers among the arguments instead of ``…``.
+            show: what to print of the layers among the arguments.
         """
 
         def text(value: Any) -> str:
-            return print_value(map_steps(value, lambda steps: Verbatim(steps.text() if full else "…")))
+            return print_value(map_steps(value, lambda steps: Verbatim(show(steps))))
 
         names = list(self.arguments)[: len(self.layer.args) - len(self.extra)]
         positional = [*(self.arguments[name] for name in names), *self.extra]
@@ -77,22 +86,18 @@ class Step:
             [*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)]
         )
 
-    def text(self, *, full: bool = True) -> str:
+    def text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
         """The layer as it would be written in a recipe."""
-        return f"{self.layer.name}({inside})" if (inside := self.arguments_text(full=full)) else self.layer.name
+        return f"{self.layer.name}({inside})" if (inside := self.arguments_text(show)) else self.layer.name
 
     def __str__(self) -> str:
-        return self.text(full=False)
+        return self.text()
 
 
 class Steps(tuple[Step, ...]):
     """A chain of steps: a whole stack, or a stack that is an argument of a layer."""
 
     __slots__ = ()
-
-    def text(self) -> str:
-        """The chain as it would be written in a recipe."""
-        return " + ".join(step.text() for step in self)
 
 
 def steps_in(step: Step) -> Iterator[Steps]:
@@ -101,11 +106,24 @@ def steps_in(step: Step) -> Iterator[Steps]:
 
 
 def walk(steps: Steps) -> Iterator[Step]:
-    """Every step of a chain, those inside arguments included, in reading order."""
+    """Every step of a chain, those inside arguments included, in reading order; a shared part once."""
+    return _walk(steps, set())
+
+
+def _walk(steps: Steps, shared: set[Step]) -> Iterator[Step]:
     for step in steps:
+        if step in shared:
+            continue
+        if step.shared:
+            shared.add(step)
         yield step
         for inner in steps_in(step):
-            yield from walk(inner)
+            yield from _walk(inner, shared)
+
+
+def root_graph(steps: Steps) -> Step | None:
+    """The graph that a whole model is; None of a model that is a chain."""
+    return steps[0] if len(steps) == 1 and steps[0].graph is not None else None
 
 
 def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
@@ -113,23 +131,26 @@ def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
     return map_leaves(value, lambda leaf: change(leaf) if isinstance(leaf, Steps) else leaf)
 
 
-def bind(stack: Stack, registry: Registry) -> Steps:
-    """Look up every layer of a stack, bind its arguments, and write the repeats out.
+def bind(stack: Stack, registry: Registry, definitions: Definitions | None = None) -> Steps:
+    """Fill in what the names of a stack mean, look up every layer, bind its arguments, and write the repeats out.
 
     Raises:
         UnknownLayer, ArgumentMismatch, RegistryError: one mistake.
         RecipeError: more than ``MAX_LAYERS`` layers.
         Mistakes: all of them, in reading order.
     """
+    stack, mistakes = expand(stack, definitions or Definitions(), registry)
     bound: dict[int, Step] = {}
-    mistakes: list[AssemblerError] = []
     for layer in layers_in(stack):
-        with noted(mistakes):
-            bound[id(layer)] = _bind_layer(layer, registry)
+        if layer.name != BROKEN and id(layer) not in bound:
+            with noted(mistakes):
+                bound[id(layer)] = _bind_layer(layer, registry)
     raise_all(mistakes)
     if (total := _count(stack)) > MAX_LAYERS:
-        raise RecipeError(f"the stack has {total} layers; the limit is {MAX_LAYERS}", stack.place)
-    return Steps(_expand(stack, bound))
+        raise RecipeError(
+            f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
+        )
+    return _Writer(bound).steps(stack)
 
 
 def _count(stack: object) -> int:
@@ -140,28 +161,67 @@ def _count(stack: object) -> int:
         return sum(map(_count, stack.items))
     if isinstance(stack, Layer):
         return 1 + sum(map(_count, leaves([*stack.args, *(value for _, value in stack.kwargs)])))
+    if isinstance(stack, Shared):
+        return 1 + _count(stack.body)
+    if isinstance(stack, Graph):
+        return 1 + sum(_count(wire.body) for wire in stack.wires)
     return 0
 
 
-def _expand(stack: Stack, bound: Mapping[int, Step]) -> Iterator[Step]:
-    if isinstance(stack, Layer):
-        step = bound[id(stack)]
-        yield Step(
-            step.entry,
-            step.layer,
-            {name: _expand_value(value, bound) for name, value in step.arguments.items()},
-            tuple(_expand_value(value, bound) for value in step.extra),
-        )
-    elif isinstance(stack, Repeat):
-        for _ in range(stack.count):
-            yield from _expand(stack.body, bound)
-    else:
-        for item in stack.items:
-            yield from _expand(item, bound)
+class _Writer:
+    """Writes repeats out, with a step of its own for each use of a layer, and one for all uses of a shared part."""
+
+    def __init__(self, bound: Mapping[int, Step]):
+        self.bound = bound
+        self.shared: dict[str, Step] = {}
+
+    def steps(self, stack: Stack) -> Steps:
+        return Steps(self.expand(stack))
+
+    def expand(self, stack: Any) -> Iterator[Step]:
+        if isinstance(stack, Layer):
+            step = self.bound[id(stack)]
+            arguments = {name: self.value(value) for name, value in step.arguments.items()}
+            yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)))
+        elif isinstance(stack, Repeat):
+            for _ in range(stack.count):
+                yield from self.expand(stack.body)
+        elif isinstance(stack, Shared):
+            yield self.part(stack)
+        elif isinstance(stack, Graph):
+            cells = {wire.name: self.steps(wire.body) for wire in stack.wires}
+            yield Step(_GRAPH, Layer("graph", place=stack.place), {"cells": cells, **wiring(stack)}, graph=stack)
+        else:
+            for item in stack.items:
+                yield from self.expand(item)
+
+    def value(self, value: Any) -> Any:
+        return map_leaves(value, lambda leaf: self.steps(leaf) if is_stack(leaf) else leaf)
+
+    def part(self, shared: Shared) -> Step:
+        if shared.name not in self.shared:
+            steps = self.steps(shared.body)
+            step = steps[0] if len(steps) == 1 else Step(_CHAIN, Layer("SequentialCell"), {}, tuple(map(_alone, steps)))
+            self.shared[shared.name] = replace(step, shared=shared.name)
+        return self.shared[shared.name]
 
 
-def _expand_value(value: Any, bound: Mapping[int, Step]) -> Any:
-    return map_leaves(value, lambda leaf: Steps(_expand(leaf, bound)) if is_stack(leaf) else leaf)
+def _alone(step: Step) -> Steps:
+    return Steps((step,))
+
+
+_CHAIN = Entry("SequentialCell", "mindspore.nn.SequentialCell", trusted=TRUSTED)
+_GRAPH = Entry("graph", "assembler.layers.graph.Graph", trusted=TRUSTED)
+
+
+def wiring(graph: Graph) -> dict[str, Any]:
+    """What ``assembler.layers.graph.Graph`` takes beside its Cells: positions instead of names."""
+    at = {name: index for index, name in enumerate([*graph.inputs, *(wire.name for wire in graph.wires)])}
+
+    def positions(sources: Iterable[Source]) -> tuple[tuple[int, int | None], ...]:
+        return tuple((at[name], element) for name, element in sources)
+
+    return {"sources": tuple(positions(wire.sources) for wire in graph.wires), "outputs": positions(graph.outputs)}
 
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:

@@ -96,3 +96,12 @@ def lacks_kernel(error: BaseException) -> bool:
     return any(
         words in str(error) for words in ("unregistered", "Unsupported op [", "Not found op", "Kernel select failed")
     )
+
+
+def lacks_meta_kernel(error: BaseException) -> bool:
+    """Whether the meta device failed for want of an operator, as far as MindSpore's messages tell.
+
+    It emits None where it cannot tell a shape, so that the next operator complains of that.
+    """
+    said = ("Not implement exception", "NoneType", "(None)", "=None", "Not support copy between src:meta")
+    return any(words in str(error) for words in said)

@@ -20,6 +20,10 @@ from assembler.rows import Spec, Specs
 _CONTROL = ("Switch", "SwitchLayer", "Partial")
 
 
+class CannotTell(Exception):
+    """What a Cell does cannot be found out without running it on values."""
+
+
 def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tuple[Specs, Meter]:
     """Compile a Cell as far as its shapes are known.
 
@@ -33,7 +37,7 @@ def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tup
 
     Raises:
         Exception: whatever the compiler says.
-        ValueError: the graph has branches or loops, so that costs depend on values, or shapes do.
+        CannotTell: the graph has branches or loops, so that costs depend on values, or shapes do.
     """
     # The compiler must not look for values that are not there.
     object.__setattr__(cell, "init_parameters_data", lambda auto_parallel_mode=False: {})
@@ -57,7 +61,7 @@ def _spec(kind: Any) -> Spec | None:
     name = anf_ir_pb2.DataType.Name(kind.tensor_type.elem_type).removeprefix("DT_").lower()
     shape = tuple(int(axis.size) for axis in kind.tensor_type.shape.dim)
     if min(shape, default=0) < 0:
-        raise ValueError("the compiler leaves an axis open: it depends on values")
+        raise CannotTell("the compiler leaves an axis open: it depends on values")
     return Spec(shape, name)
 
 
@@ -72,7 +76,7 @@ class _Graph:
             **{name: node.output_type for name, node in self.nodes.items()},
         }
         if any(node.op_type in _CONTROL or node.op_type.startswith("call") for node in graph.node):
-            raise ValueError("the compiled graph has branches or loops")
+            raise CannotTell("the compiled graph has branches or loops")
 
     def spec(self, name: str) -> Spec | None:
         """The Spec of a value; None of what is no tensor, and of tuples, which lack shapes."""
@@ -104,7 +108,7 @@ class _Graph:
             return tuple(map(self.follow, self.inputs(name)))
         spec = self.spec(name)
         if spec is None:
-            raise ValueError("the compiler does not tell the shape of everything that is emitted")
+            raise CannotTell("the compiler does not tell the shape of everything that is emitted")
         return spec
 
     def arguments(self, name: str) -> list[Any]:

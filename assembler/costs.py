@@ -78,17 +78,26 @@ def _einsum(arguments: Sequence[Any], output: Shape) -> int | None:
     """The equation and two operands: one for each combination of all indices."""
     equation, operands = arguments
     terms = re.sub(r"\s|->.*", "", str(equation)).split(",")
-    if len(operands) != 2 or [len(term) for term in terms] != [len(shape) for shape in operands]:
+    if len(operands) != 2:
         return None
-    sizes = {index: size for term, shape in zip(terms, operands, strict=True) for index, size in zip(term, shape)}  # noqa: B905
+    sizes: dict[Any, int] = {}
+    for term, shape in zip(terms, operands, strict=True):
+        before, dots, after = term.partition("...")
+        others = len(shape) - len(before) - len(after)  # the axes that the dots stand for, which broadcast
+        names = [*before, *(range(-others, 0) if dots else ()), *after]
+        for name, size in zip(names, shape, strict=True):
+            sizes[name] = max(size, sizes.get(name, 1))
     return math.prod(sizes.values())
 
 
 def _attention(arguments: Sequence[Any], output: Shape) -> int | None:
     """Queries with all keys, and the scores with all values: each query number meets each key's position twice."""
     query, key = arguments[:2]
-    layout = next((word for word in arguments if word in ("BSH", "SBH", "BSND", "BNSD")), None)
-    return None if layout is None else 2 * math.prod(query) * key[str(layout).index("S")]
+    return 2 * math.prod(query) * key[_LAYOUTS[arguments[-2]].index("S")]
+
+
+_LAYOUTS = ("BSH", "BNSD", "SBH", "BSND")
+"""The layouts of FlashAttentionScore, by the numbers that MindSpore gives them."""
 
 
 RULES: Mapping[str, Rule] = {

@@ -273,21 +273,26 @@ def _left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:
                 break
 
 
-def require_memory(parameters: int, activations: int, target: str, otherwise: str = "guard=false") -> None:
+def require_memory(
+    parameters: int, activations: int, target: str, *, beside: int = 0, otherwise: str = "guard=false"
+) -> None:
     """Refuse a model that cannot fit into the memory of a target (ascend, gpu, cpu), before it is built.
 
     Args:
         parameters, activations: bytes, as planned.
+        beside: bytes that what is done with the model takes, if it is known.
         otherwise: how the caller may be told to go on.
 
     Raises:
         DeviceError: they are more than what is available.
     """
     available = available_memory(target)
-    if available is not None and parameters + activations > available:
+    needed = parameters + activations + beside
+    if available is not None and needed > available:
+        checks = f", {print_bytes(beside)} for the sample and the checks" if beside else ""
         raise DeviceError(
-            f"the model needs {print_bytes(parameters + activations)} ({print_bytes(parameters)} of parameters, about "
-            f"{print_bytes(activations)} of activations), and {TARGETS[target]} has {print_bytes(available)} "
+            f"the model needs {print_bytes(needed)} ({print_bytes(parameters)} of parameters, about "
+            f"{print_bytes(activations)} of activations{checks}), and {TARGETS[target]} has {print_bytes(available)} "
             f"available; {otherwise} builds it all the same"
         )
 

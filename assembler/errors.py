@@ -40,6 +40,7 @@ class Place:
         label: what to call the spot instead of ``key:column``, once the file is known: ``conf/recipe/a.yaml:7:27``.
         shown: the line to print instead of the text's own, once the file is known.
         indent: column of the spot in ``shown``.
+        within: the blocks that the text stands in, the innermost first: each with the place where it is used.
     """
 
     text: str = ""
@@ -49,6 +50,7 @@ class Place:
     label: str | None = None
     shown: str | None = None
     indent: int = 0
+    within: tuple[tuple[str, Place], ...] = ()
 
     @property
     def column(self) -> int:
@@ -92,8 +94,10 @@ class AssemblerError(Exception):
     def __str__(self) -> str:
         where = str(self.place)
         head = f"{where}: {self.message}" if where else self.message
-        excerpt = self.place.excerpt()
-        return f"{head}\n{excerpt}" if excerpt else head
+        lines = [head, self.place.excerpt()]
+        for block, place in self.place.within:
+            lines += [f"  in the block {block}, used at {place}", place.excerpt()]
+        return "\n".join(filter(None, lines))
 
 
 class SettingsError(AssemblerError):
@@ -182,15 +186,18 @@ def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
             yield mistake
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing.
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that a name is close to, the closest first; at most three.
 
     Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``.
     """
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(candidate.casefold(), candidate)
-    close = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
-    if not close:
-        return ""
-    return f" Did you mean {' or '.join(repr(match) for match in close)}?"
+    return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing."""
+    close = closest(name, known)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

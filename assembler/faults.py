@@ -43,7 +43,7 @@ def _culprit(subject: Subject) -> Row | None:
             handles += _watch(cell, path, entered)
     try:
         with device.mode("pynative"), device.contained():
-            subject.model(subject.input)
+            subject.model(*subject.inputs)
     except Exception:
         return rows[entered[-1]] if entered else None
     finally:

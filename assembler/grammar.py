@@ -7,13 +7,32 @@ that this module does not know is a mistake with a place.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from functools import reduce
+from typing import Any, NoReturn, TypeAlias
 
-from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
-from assembler.recipe import INFER, Infer, Layer, Repeat, Stack, chain, is_stack
+from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all, suggestion
+from assembler.recipe import (
+    INFER,
+    Block,
+    Definitions,
+    Graph,
+    Infer,
+    Layer,
+    Operation,
+    Repeat,
+    Source,
+    Stack,
+    Wire,
+    chain,
+    is_stack,
+    may_be_stack,
+    print_value,
+)
+from assembler.settings import RecipeSettings
 
 MAX_TEXT = 100_000
 """Characters in one text."""
@@ -21,8 +40,6 @@ MAX_NESTING = 50
 """Brackets inside brackets, and mappings inside mappings."""
 MAX_OPERATORS = 1000
 """Operators in one text; longer chains are lists in YAML, or repeats. Python's parser cannot take many more."""
-MAX_REPEAT = 100_000
-"""Times a stack may be repeated by one ``*``."""
 
 CONSTANTS = {"true": True, "false": False, "null": None}
 _TOKENS = re.compile(
@@ -73,9 +90,138 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     return chain(parts)
 
 
+def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, Definitions]:
+    """Read the layers of a recipe, and what its names mean.
+
+    Raises:
+        GrammarError, Mistakes: all that cannot be read.
+    """
+    mistakes: list[AssemblerError] = []
+    stack: Stack = Layer("_broken")
+    with noted(mistakes):
+        if recipe.graph is not None:
+            stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
+        else:
+            stack = parse_stack(recipe.stack, f"{key}.stack")
+    params: dict[str, Any] = {}
+    for name, value in recipe.params.items():
+        with noted(mistakes):
+            params[_name(name, f"{key}.params.{name}")] = _data(value, f"{key}.params.{name}", 0)
+    blocks: dict[str, Block] = {}
+    for header, body in recipe.blocks.items():
+        with noted(mistakes):
+            block = parse_block(header, body, f"{key}.blocks.{header.partition('(')[0].strip()}")
+            if block.name in blocks:
+                raise GrammarError(f"there are two blocks named {block.name}", block.place)
+            blocks[block.name] = block
+    shared: dict[str, Stack] = {}
+    for name, body in recipe.shared.items():
+        with noted(mistakes):
+            shared[_name(name, f"{key}.shared.{name}")] = _part(body, f"{key}.shared.{name}")
+    raise_all(mistakes)
+    return stack, Definitions(params, blocks, shared)
+
+
+def _name(name: str, key: str) -> str:
+    if not name.isidentifier() or name in CONSTANTS or name == "_" or keyword.iskeyword(name):
+        raise GrammarError(f"{name!r} cannot be used as a name", Place(key=key))
+    return name
+
+
+def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("input",), outputs: object = None) -> Graph:
+    """Read a graph: lines of ``name: layer @ source``, as a mapping.
+
+    Args:
+        inputs: names for what goes in.
+        outputs: a source, or a list of sources, as texts; by default the last line.
+
+    Raises:
+        GrammarError, Mistakes: lines that cannot be read, sources that are not there, and wires that nothing uses.
+    """
+    if not isinstance(said, Mapping) or not said:
+        raise GrammarError(f"a graph is a mapping of names to layers, not {_kind(said)}", Place(key=key))
+    mistakes: list[AssemblerError] = []
+    wires: list[Wire] = []
+    names = [str(name) for name in said]
+    known = list(inputs)
+    used: set[str] = set()
+    for name, text in zip(names, said.values(), strict=True):
+        place = Place(key=f"{key}.{name}")
+        if not name.isidentifier() or name in CONSTANTS or name == "_":
+            mistakes.append(GrammarError(f"{name!r} is not a name for a wire", place))
+        elif name in inputs:
+            mistakes.append(GrammarError(f"{name!r} is an input; a line needs another name", place))
+        with noted(mistakes):
+            body, sources = _Reader(text, place.key).line() if isinstance(text, str) else (_part(text, place.key), ())
+            if not sources:
+                if len(wires) == 0 and len(inputs) > 1:
+                    message = f"there are several inputs; say which goes in: @ {inputs[0]}, or @ ({', '.join(inputs)})"
+                    raise GrammarError(message, place)
+                sources = ((known[-1], None, place),)
+            mistakes += [_no_source(source, where, known, names) for source, _, where in sources if source not in known]
+            used.update(source for source, _, _ in sources)
+            wires.append(Wire(name, body, tuple((source, element) for source, element, _ in sources), place))
+        known.append(name)
+    wanted = [outputs] if isinstance(outputs, str) else names[-1:] if outputs is None else outputs
+    emitted: list[Source] = []
+    if not isinstance(wanted, Sequence) or not wanted or not all(isinstance(one, str) for one in wanted):
+        raise GrammarError(f"outputs are a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
+    for text in wanted:
+        with noted(mistakes):
+            for source, element, where in _Reader(text, f"{key}.outputs").sources_alone():
+                if source not in known:
+                    mistakes.append(_no_source(source, where, known, names))
+                emitted.append((source, element))
+                used.add(source)
+    if not mistakes:
+        mistakes += [
+            GrammarError(
+                f"nothing uses {name!r}; use it as a source, or name it among the outputs", Place(key=f"{key}.{name}")
+            )
+            for name in [*inputs, *names]
+            if name not in used
+        ]
+    raise_all(mistakes)
+    return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
+
+
+def _no_source(name: str, place: Place, known: Sequence[str], names: Sequence[str]) -> GrammarError:
+    below = " It stands below; a line uses lines above it." if name in names else ""
+    return GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
+
+
+def parse_block(header: str, body: object, key: str) -> Block:
+    """Read a block: ``ConvNorm(channels, kernel=3)`` and what it stands for.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return _Reader(header, key).header(_part(body, key))
+
+
+def _part(body: object, key: str) -> Stack:
+    """Layers as YAML may hold them: a text, a list, or a mapping ``{graph: …}``, ``{stack: …}`` or of one layer."""
+    if isinstance(body, Mapping) and "graph" in body:
+        if extra := set(body) - {"graph", "inputs", "outputs"}:
+            raise GrammarError(
+                f"beside 'graph' stand 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
+            )
+        inputs = body.get("inputs", ["input"])
+        if not isinstance(inputs, list) or not all(isinstance(name, str) and name.isidentifier() for name in inputs):
+            raise GrammarError(f"inputs are a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
+        return parse_graph(body["graph"], f"{key}.graph", inputs or ["input"], body.get("outputs"))
+    if isinstance(body, Mapping) and set(body) == {"stack"}:
+        return parse_stack(body["stack"], f"{key}.stack")
+    if isinstance(body, Mapping):
+        return _item(body, key)
+    return parse_stack(body, key)
+
+
 def _item(item: object, key: str, depth: int = 0) -> Stack:
     if isinstance(item, str):
         return parse(item, key)
+    if isinstance(item, Mapping) and "graph" in item:
+        return _part(item, key)
     if not isinstance(item, Mapping) or len(item) != 1 or not isinstance(name := next(iter(item)), str):
         raise GrammarError(
             f"an item of a stack is a text or a mapping of one layer to its arguments, not {_kind(item)}",
@@ -101,6 +247,8 @@ def _data(value: object, key: str, depth: int) -> Any:
     if depth > MAX_NESTING:
         raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))
     if isinstance(value, Mapping):
+        if "graph" in value:
+            return _part(value, key)
         if "stack" in value:
             if len(value) > 1:
                 message = "'stack' stands alone; if YAML split its text at a comma, put the text in quotes"
@@ -126,6 +274,14 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, Sequence) else type(value).__name__
 
 
+_Spot: TypeAlias = tuple[str, "int | None", Place]
+"""A source with its place."""
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
 class _Reader:
     """Reads one text. Mistakes are collected, so that one pass tells them all."""
 
@@ -135,6 +291,16 @@ class _Reader:
         self.mistakes: list[AssemblerError] = []
 
     def read(self) -> Stack:
+        tree = self.node()
+        try:
+            stack = self.stack(tree)
+        except RecursionError:
+            self.stop(f"nested too deep; the limit is {MAX_NESTING}", 0, len(self.text))
+        raise_all(self.mistakes)
+        return stack
+
+    def node(self) -> ast.expr:
+        """The tree, once the text is known to hold the limits."""
         if len(self.text) > MAX_TEXT:
             self.stop(f"the text has {len(self.text)} characters; the limit is {MAX_TEXT}", MAX_TEXT, MAX_TEXT)
         if not self.text.strip():
@@ -142,12 +308,60 @@ class _Reader:
         self.scan()
         tree = self.tree()
         self.lines = list(self.line_starts())
-        try:
-            stack = self.stack(tree)
-        except RecursionError:
-            self.stop(f"nested too deep; the limit is {MAX_NESTING}", 0, len(self.text))
+        return tree
+
+    def line(self) -> tuple[Stack, tuple[_Spot, ...]]:
+        """A line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources."""
+        tree = self.node()
+        sources: tuple[_Spot, ...] = ()
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+            sources = tuple(self.source(part) for part in _parts(tree.right))
+            tree = tree.left
+        elif (
+            isinstance(tree, ast.BinOp) and isinstance(tree.right, ast.BinOp) and isinstance(tree.right.op, ast.MatMult)
+        ):
+            start, _ = self.span(tree.right)
+            _, end = self.span(tree.right.left)
+            left, right = self.text[: self.span(tree.right.left)[1]].strip(), self.text[end:].strip()
+            self.stop(f"'@' comes last; put brackets around the layers: ({left}) {right}", start, self.span(tree)[1])
+        stack = self.stack(tree)
         raise_all(self.mistakes)
-        return stack
+        return stack, sources
+
+    def sources_alone(self) -> tuple[_Spot, ...]:
+        """``stem``, or ``stem, lstm[0]``."""
+        sources = tuple(self.source(part) for part in _parts(self.node()))
+        raise_all(self.mistakes)
+        return sources
+
+    def source(self, node: ast.expr) -> _Spot:
+        match node:
+            case ast.Name(id=name):
+                return name, None, self.place(node)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(element))) if element >= 0:
+                return name, element, self.place(node)
+        self.stop("a source is a wire's name, or an element of what it emits, such as lstm[0]", *self.span(node))
+
+    def header(self, body: Stack) -> Block:
+        """A block's name and arguments: ``ConvNorm(channels, kernel=3)``."""
+        tree = self.node()
+        call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if not name or name in CONSTANTS or name == "_":
+            self.stop("a block is named as NAME(argument, argument=default)", 0, len(self.text))
+        defaults: dict[str, Any] = {}
+        for arg in call.args:
+            if not isinstance(arg, ast.Name) or arg.id in CONSTANTS or arg.id == "_":
+                self.stop("an argument of a block is a name, or name=default", *self.span(arg))
+            if arg.id in defaults:
+                self.stop(f"{arg.id!r} is there twice", *self.span(arg))
+            defaults[arg.id] = ...
+        for named in call.keywords:
+            if named.arg is None or named.arg in defaults:
+                self.stop("an argument of a block is a name, or name=default, once", *self.span(named))
+            defaults[named.arg] = self.value(named.value)
+        raise_all(self.mistakes)
+        return Block(name, defaults, body, Place(self.text, 0, len(self.text), self.key))
 
     # ---- before Python's parser sees it
 
@@ -237,7 +451,7 @@ class _Reader:
     def stack(self, node: ast.expr) -> Stack:
         """A node that must be layers."""
         value = self.value(node)
-        if is_stack(value):
+        if may_be_stack(value):
             return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
@@ -246,7 +460,7 @@ class _Reader:
     def describe(self, node: ast.expr, value: object) -> str:
         if isinstance(node, ast.Tuple):
             return "a tuple; layers are joined with '+'"
-        return "'_'" if isinstance(value, Infer) else repr(value)
+        return "'_'" if isinstance(value, Infer) else print_value(value)
 
     def value(self, node: ast.expr) -> Any:
         """A node in any position: layers or plain data, or _BROKEN if it was a mistake and has been told."""
@@ -264,9 +478,23 @@ class _Reader:
             case ast.BinOp(op=ast.Add()):
                 return self.sum(node)
             case ast.BinOp(op=ast.Mult()):
-                return self.repeat(node)
+                return self.product(node)
+            case ast.BinOp(op=operator) if type(operator) in _ARITHMETIC:
+                return self.operation(_ARITHMETIC[type(operator)], node, node.left, node.right)
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
                 return self.signed(node)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self.operation("not", node, operand)
+            case ast.BoolOp(op=operator, values=parts):
+                return self.operation("and" if isinstance(operator, ast.And) else "or", node, *parts)
+            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARISONS:
+                return self.operation(_COMPARISONS[type(operator)], node, left, right)
+            case ast.Compare(ops=[_, _, *_]):
+                return self.unknown(node, "two values are compared at a time; join comparisons with 'and'")
+            case ast.Subscript(value=inside, slice=index) if not isinstance(index, ast.Slice):
+                return self.operation("[]", node, inside, index)
+            case ast.IfExp(test=condition, body=then, orelse=other):
+                return self.operation("if", node, condition, then, other)
             case ast.Tuple(elts=parts):
                 return tuple(self.value(part) for part in parts)
             case ast.List(elts=parts):
@@ -291,16 +519,16 @@ class _Reader:
             args.append(self.value(arg))
             places.append(self.place(arg))
         kwargs: dict[str, Any] = {}
-        for keyword in node.keywords:
-            value = self.value(keyword.value)
-            if keyword.arg is None:
-                self.mistake("'**' is not part of the recipe language", keyword)
+        for named in node.keywords:
+            value = self.value(named.value)
+            if named.arg is None:
+                self.mistake("'**' is not part of the recipe language", named)
                 continue
-            start, _ = self.span(keyword)
-            places.append(Place(self.text, start, start + len(keyword.arg), self.key))
-            if keyword.arg in kwargs:  # Python's parser leaves this to its compiler
-                self.mistakes.append(GrammarError(f"{node.func.id} is given {keyword.arg!r} twice", places[-1]))
-            kwargs[keyword.arg] = value
+            start, _ = self.span(named)
+            places.append(Place(self.text, start, start + len(named.arg), self.key))
+            if named.arg in kwargs:  # Python's parser leaves this to its compiler
+                self.mistakes.append(GrammarError(f"{node.func.id} is given {named.arg!r} twice", places[-1]))
+            kwargs[named.arg] = value
         place = Place(self.text, *self.span(node.func), self.key)
         return Layer(node.func.id, tuple(args), tuple(kwargs.items()), place, tuple(places))
 
@@ -312,29 +540,38 @@ class _Reader:
             parts.append(rest.right)
             rest = rest.left
         parts.append(rest)
-        return chain([self.stack(part) for part in reversed(parts)], self.place(node))
+        nodes = list(reversed(parts))
+        values = [self.value(part) for part in nodes]
+        # Names may turn out to be numbers: `width + 1` adds, `Dense(8, 1) + ReLU` joins.
+        certain = any(value is _BROKEN or (isinstance(value, Layer) and _called(value)) for value in values)
+        if any(map(_is_number, values)) and not certain:
+            return reduce(lambda left, right: Operation("+", (left, right), self.place(node)), values)
+        for part, value in zip(nodes, values, strict=True):
+            if not may_be_stack(value) and value is not _BROKEN:
+                self.mistake(f"expected a layer, found {self.describe(part, value)}", part)
+        return chain([value if may_be_stack(value) else Layer("_broken") for value in values], self.place(node))
 
-    def repeat(self, node: ast.BinOp) -> Any:
-        """``3 * A`` and ``A * 3``."""
+    def product(self, node: ast.BinOp) -> Any:
+        """``3 * A`` and ``A * 3`` repeat; what is not written as a number is found out later."""
         left, right = self.value(node.left), self.value(node.right)
         if left is _BROKEN or right is _BROKEN:
             return _BROKEN
         count, body = (right, left) if is_stack(left) else (left, right)
-        if not is_stack(body) or is_stack(count):
-            return self.unknown(node, "'*' repeats a layer: a whole number on one side, layers on the other")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            return self.unknown(node, f"a repeat count is a whole number of at least 1, not {count!r}")
-        if count > MAX_REPEAT:
-            return self.unknown(node, f"repeated {count} times; the limit is {MAX_REPEAT}")
-        return Repeat(count, body, self.place(node))
+        if type(count) is int and count >= 1 and is_stack(body):
+            return Repeat(count, body, self.place(node))
+        return Operation("*", (left, right), self.place(node))
 
     def signed(self, node: ast.UnaryOp) -> Any:
         value = self.value(node.operand)
-        if value is _BROKEN:
-            return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return self.unknown(node, "a sign stands before a number only")
-        return -value if isinstance(node.op, ast.USub) else value
+        minus = isinstance(node.op, ast.USub)
+        if _is_number(value) and not isinstance(value, Operation):
+            return -value if minus else value
+        return value if value is _BROKEN else Operation("-" if minus else "+", (value,), self.place(node))
+
+    def operation(self, operator: str, node: ast.expr, *parts: ast.expr) -> Any:
+        values = tuple(map(self.value, parts))
+        broken = any(value is _BROKEN for value in values)
+        return _BROKEN if broken else Operation(operator, values, self.place(node))
 
     def dictionary(self, node: ast.Dict) -> Any:
         result: dict[Any, Any] = {}
@@ -356,12 +593,29 @@ class _Broken:
 
 _BROKEN = _Broken()
 
+_ARITHMETIC: Mapping[type[ast.operator], str] = {
+    ast.Sub: "-", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+}  # fmt: skip
+_COMPARISONS: Mapping[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+}  # fmt: skip
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value as written is a number, or arithmetic that gives one."""
+    if isinstance(value, Operation):
+        return value.operator not in ("if", "[]", "*")
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _called(layer: Layer) -> bool:
+    return bool(layer.args or layer.kwargs)
+
+
 _WORDS = {
     ast.Attribute: "a dot",
-    ast.Subscript: "indexing",
-    ast.Compare: "a comparison",
-    ast.BoolOp: "'and' and 'or'",
-    ast.IfExp: "'if'",
+    ast.Subscript: "a slice",
+    ast.Compare: "this comparison",
     ast.Lambda: "lambda",
     ast.JoinedStr: "an f-string",
     ast.Starred: "'*' before an argument",
@@ -372,9 +626,8 @@ _WORDS = {
     ast.YieldFrom: "yield",
 }
 _OPERATORS = {
-    ast.Sub: "-", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**", ast.MatMult: "@",
-    ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
-    ast.Not: "not", ast.Invert: "~",
+    ast.MatMult: "@", ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
+    ast.Invert: "~",
 }  # fmt: skip
 
 

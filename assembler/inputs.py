@@ -10,40 +10,66 @@ from mindspore import Tensor
 
 from assembler.device import as_dtype
 from assembler.errors import Place, SettingsError
-from assembler.rows import Spec
-from assembler.settings import Dtype, Input
+from assembler.rows import Spec, Specs
+from assembler.settings import Dtype, Input, RecipeSettings
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
-def input_spec(said: Input, dtype: Dtype) -> Spec:
+def input_specs(recipe: RecipeSettings, dtype: Dtype) -> Specs:
+    """Shape and dtype of what goes into a recipe: of several tensors, a tuple.
+
+    Raises:
+        SettingsError: as ``input_spec``.
+    """
+    specs = tuple(input_spec(said, dtype, key) for key, said in _inputs(recipe))
+    return specs[0] if recipe.input is not None else specs
+
+
+def make_inputs(recipe: RecipeSettings, dtype: Dtype, seed: int) -> tuple[Tensor, ...]:
+    """The tensors that go in.
+
+    Raises:
+        SettingsError: as ``make_input``.
+    """
+    return tuple(make_input(said, dtype, seed + index, key) for index, (key, said) in enumerate(_inputs(recipe)))
+
+
+def _inputs(recipe: RecipeSettings) -> list[tuple[str, Input]]:
+    if recipe.input is not None:
+        return [("recipe.input", recipe.input)]
+    return [(f"recipe.inputs.{name}", said) for name, said in recipe.inputs.items()]
+
+
+def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:
     """Shape and dtype of the input, of which nothing is allocated.
 
     Args:
         dtype: of the run; the input's unless it says otherwise.
+        key: where the input stands, for messages.
 
     Raises:
         SettingsError: the values are not a regular array of numbers, or not of the stated shape.
     """
-    shape = said.shape if said.values is None else _values(said).shape
+    shape = said.shape if said.values is None else _values(said, key).shape
     assert shape is not None
     integers = said.sample == "integers" and said.values is None
     return Spec(shape, said.dtype or ("int32" if integers else dtype))
 
 
-def make_input(said: Input, dtype: Dtype, seed: int) -> Tensor:
+def make_input(said: Input, dtype: Dtype, seed: int, key: str = "recipe.input") -> Tensor:
     """The tensor that goes in: the values, or a sample drawn from ``seed``.
 
     Raises:
         SettingsError: as ``input_spec``, and a sample that does not fit into memory.
     """
-    spec = input_spec(said, dtype)
-    values = _sample(said, spec.shape, seed) if said.values is None else _values(said)
+    spec = input_spec(said, dtype, key)
+    values = _sample(said, spec.shape, seed, key) if said.values is None else _values(said, key)
     with np.errstate(over="ignore"):
         return Tensor(values.astype("float32" if spec.dtype == "bfloat16" else spec.dtype), as_dtype(spec.dtype))
 
 
-def _sample(said: Input, shape: tuple[int, ...], seed: int) -> Array:
+def _sample(said: Input, shape: tuple[int, ...], seed: int, key: str) -> Array:
     low, high = said.low, 1 if said.high is None else said.high
     generator = np.random.default_rng(seed)
     draw: dict[str, Callable[[tuple[int, ...]], Array]] = {
@@ -56,11 +82,11 @@ def _sample(said: Input, shape: tuple[int, ...], seed: int) -> Array:
     try:
         return draw[said.sample](shape)
     except (MemoryError, OverflowError) as error:
-        raise SettingsError(f"the input cannot be made: {error}", Place(key="recipe.input")) from None
+        raise SettingsError(f"the input cannot be made: {error}", Place(key=key)) from None
 
 
-def _values(said: Input) -> Array:
-    place = Place(key="recipe.input.values")
+def _values(said: Input, key: str) -> Array:
+    place = Place(key=f"{key}.values")
     try:
         values = numbers(said.values)
     except SettingsError as mistake:
@@ -70,7 +96,7 @@ def _values(said: Input) -> Array:
         raise SettingsError("the values are not a list of numbers", place)
     if said.shape is not None and values.shape != said.shape:
         message = f"the values have shape {list(values.shape)}, not {list(said.shape)}"
-        raise SettingsError(message, Place(key="recipe.input.shape"))
+        raise SettingsError(message, Place(key=f"{key}.shape"))
     return values
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mindspore import nn
+from mindspore import Parameter, nn
 
-from assembler.binding import Step, Steps, bind, map_steps, walk
-from assembler.cells import cast, first_line, is_ours, lacks_kernel, make, required_inputs
+from assembler.binding import Step, Steps, bind, map_steps, root_graph, walk
+from assembler.cells import cast, first_line, is_ours, make, required_inputs
+from assembler.compiler import CannotTell
 from assembler.errors import (
     ArgumentMismatch,
     AssemblerError,
@@ -26,7 +27,7 @@ from assembler.errors import (
     noted,
     raise_all,
 )
-from assembler.recipe import Stack, leaves
+from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
 from assembler.settings import Dtype
@@ -34,28 +35,37 @@ from assembler.tensors import specs_among, specs_of, with_parameters
 from assembler.trials import Trials
 
 
-def plan_stack(stack: Stack, registry: Registry, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
+def plan_stack(
+    stack: Stack,
+    registry: Registry,
+    input: Specs | None = None,
+    dtype: Dtype = "float32",
+    definitions: Definitions | None = None,
+) -> Plan:
     """Resolve a stack: bind every argument and, given an input, find every shape and cost.
 
     Nothing is allocated, except for single layers that the meta device cannot run.
 
     Args:
-        input: shape and dtype of what goes in. Without it the plan has no rows, and ``_`` cannot be inferred.
+        input: shape and dtype of what goes in; for a graph of several inputs, a tuple. Without it the plan has no rows,
+            and ``_`` cannot be inferred.
         dtype: what the layers' float32 parameters are turned into.
+        definitions: the recipe's parameters, blocks and shared parts.
 
     Raises:
         RecipeError, RegistryError: the recipe is wrong.
         LayerFault: a layer raises, its own exception being the cause.
         Mistakes: several of them.
     """
-    steps = bind(stack, registry)
+    steps = bind(stack, registry, definitions)
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
     planner = _Planner(dtype)
     with planner.trials.begin():
         planner.try_constructors(steps)
-        output, peak = planner.chain(steps, "", input)
+        output, peak = planner.model(steps, input)
+        planner.add_uncalled(steps)
     return Plan(
         planner.resolved(steps),
         tuple(planner.rows),
@@ -132,11 +142,25 @@ class _Known:
         inferred: the arguments marked ``_``.
         row: its row.
         peak: bytes alive at once inside it, beside its input.
+        rows: those of the layers inside it.
+        inside: what is noted of those layers, in reading order.
     """
 
     inferred: Mapping[str, Any]
     row: Row
     peak: int
+    rows: tuple[Row, ...] = ()
+    inside: tuple[_Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What is noted of a layer inside another: paths begin with that of the other."""
+
+    inferred: Mapping[str, Any] | None
+    path: str | None
+    stands: str | None
+    whole: bool
 
 
 class _Planner:
@@ -151,6 +175,12 @@ class _Planner:
         self.paths: dict[Step, str] = {}
         self.known: dict[Any, _Known] = {}
         self.made: dict[int, nn.Cell] = {}
+        self.shared: dict[Step, nn.Cell] = {}
+        self.counted: set[int] = set()  # parameters of shared parts that are in a row already
+        self.complete: dict[Step, Step] = {}
+        self.stands: dict[Step, str] = {}  # where the layers inside layers stand, called or not
+        self.whole: set[Step] = set()  # those that are counted with the layer that looks into them
+        self.graphs: dict[str, Graph] = {}  # path → what is wired there
         self.uncounted: set[str] = set()
 
     # ---- before the call
@@ -160,7 +190,7 @@ class _Planner:
         tried = set()
         mistakes: list[AssemblerError] = []
         for step in walk(steps):
-            if id(step.layer) in tried or step.unknown or step.is_container:
+            if id(step.layer) in tried or step.unknown or step.is_container or step.shared:
                 continue
             tried.add(id(step.layer))
             with noted(mistakes):
@@ -188,6 +218,11 @@ class _Planner:
         return Steps(map(self.resolve, steps))
 
     def resolve(self, step: Step) -> Step:
+        if step not in self.complete:  # a shared part is one step, wherever it is used
+            self.complete[step] = self.completed(step)
+        return self.complete[step]
+
+    def completed(self, step: Step) -> Step:
         arguments = {**step.arguments, **self.inferred.get(step, {})}
         extra = step.extra
         if step.is_container:
@@ -196,6 +231,16 @@ class _Planner:
         return replace(step, arguments=arguments, extra=extra, path=self.paths.get(step, ""))
 
     # ---- during the call
+
+    def model(self, steps: Steps, input: Specs) -> tuple[Specs, int]:
+        """Plan the whole: a chain, or a graph, which may take several tensors."""
+        if (graph := root_graph(steps)) is None:
+            return self.chain(steps, "", input)
+        inputs = input if isinstance(input, tuple) else (input,)
+        output, peak = self.visit(graph, "", inputs, {})
+        del self.rows[self.at.pop("")]  # the model itself; what it has is in the rows of its layers
+        self.at = {row.path: index for index, row in enumerate(self.rows)}
+        return output, peak
 
     def chain(self, steps: Steps, prefix: str, specs: Specs) -> tuple[Specs, int]:
         """Plan layers one after the other.
@@ -221,19 +266,49 @@ class _Planner:
         Returns:
             What it emits, and the most bytes that are alive at once inside it, beside its input.
         """
+        if step.shared:
+            path = self.paths.get(step, path)
+        if step.graph is not None:
+            self.graphs[path] = step.graph
         at = len(self.rows)
         self.rows.append(Row(path, step.layer.name, "", (), ()))  # a container stands before its layers
         # Equal layers with equal inputs are planned once. The layer as written is the same object in every repeat.
-        key = None if named or step.is_container else (id(step.layer), inputs)
+        inside = list(walk(Steps((step,))))[1:]
+        key = None if named or any(one.shared for one in inside) else (id(step.layer), inputs)
         known = self.known.get(key) if key is not None else None
         if known is None:
             known = self.look(step, path, inputs, named)
             if key is not None:
-                self.known[key] = known
+                notes = tuple(map(self.note, inside))
+                self.known[key] = replace(known, rows=tuple(self.rows[at + 1 :]), inside=notes)
         else:
             self.infer_as(step, path, known.inferred)
+            self.replay(known, path, inside)
         self.record(at, step, replace(known.row, path=path))
         return known.row.output, known.peak
+
+    def note(self, step: Step) -> _Note:
+        return _Note(self.inferred.get(step), self.paths.get(step), self.stands.get(step), step in self.whole)
+
+    def replay(self, known: _Known, path: str, inside: list[Step]) -> None:
+        """Note the layers inside a layer as those inside its equal, and their rows."""
+        before = len(known.row.path)
+        for step, note in zip(inside, known.inside, strict=True):
+            if note.inferred is not None:
+                self.infer_as(step, path, note.inferred)
+            if note.path is not None:
+                self.paths[step] = path + note.path[before:]
+            if note.stands is not None:
+                self.stands[step] = path + note.stands[before:]
+            if note.whole:
+                self.whole.add(step)
+        for row in known.rows:
+            row = replace(row, path=path + row.path[before:])
+            at = self.at.setdefault(row.path, len(self.rows))
+            if at == len(self.rows):
+                self.rows.append(row)
+            else:
+                self.rows[at] = replace(self.rows[at], macs=self.rows[at].macs + row.macs)
 
     def record(self, at: int, step: Step, row: Row) -> None:
         """Put a row where it belongs. One Cell called twice has one set of parameters, and one row."""
@@ -283,7 +358,7 @@ class _Planner:
         """Build and call one layer on the meta device or, where that fails, in another way."""
         # Made already, to see whether its constructor refuses; but one Cell serves one call, for others may change it.
         cell = self.made.pop(id(step.layer), None) or self.build_on_meta(step, draft.path)
-        draft = with_parameters(draft, cell.get_parameters())
+        draft = with_parameters(draft, self.uncounted_parameters(cell))
         rows = len(self.rows)
         try:
             try:
@@ -310,17 +385,38 @@ class _Planner:
         with self.trials.on_meta():
             return self.build(step, path)
 
+    def uncounted_parameters(self, cell: nn.Cell) -> list[Parameter]:
+        """A Cell's parameters, without those of shared parts that were counted before."""
+        if not self.shared:
+            return list(cell.get_parameters())
+        parameters = [one for one in cell.get_parameters() if id(one) not in self.counted]
+        self.counted.update(id(one) for part in self.shared.values() for one in part.get_parameters())
+        return parameters
+
     def build(self, step: Step, path: str) -> nn.Cell:
-        """The layer's Cell, with placeholders for the layers inside it."""
+        """The layer's Cell, with placeholders for the layers inside it; of a shared part, always the same."""
+        if step.shared and not self.trials.real:
+            if step not in self.shared:
+                self.shared[step] = self.build_anew(step, path)
+            return self.shared[step]
+        return self.build_anew(step, path)
+
+    def build_anew(self, step: Step, path: str) -> nn.Cell:
         try:
             cell = make(step, partial(self.placeholder, step))
-        except AssemblerError:
+        except AssemblerError as first:
             if not step.is_container:
                 raise
-            cell = make(step, partial(self.build_inner, step))  # it looks into its layers
+            try:
+                cell = make(step, partial(self.build_inner, step))  # it looks into its layers
+            except ArgumentMismatch as second:
+                raise first if str(first) == str(second) else second from first
         for name, inner in cell.cells_and_names(name_prefix=path):
             if isinstance(inner, _Placeholder | _ChainPlaceholder):
                 inner.path = name
+                steps = inner.steps if isinstance(inner, _ChainPlaceholder) else (inner.step,)
+                one = isinstance(inner, _Placeholder)
+                self.stands.update((step, name if one else f"{name}.{at}") for at, step in enumerate(steps))
         cast(cell, self.dtype, meta=not self.trials.real)
         cell.set_train(False)
         return cell
@@ -333,8 +429,32 @@ class _Planner:
                     f"'_' cannot be inferred inside {owner.layer.name}, which looks into its layers; write the value"
                 )
                 raise ArgumentMismatch(message, step.layer.place)
-        cells = [make(step, partial(self.build_inner, step)) for step in steps]
+        cells = [self.build_whole(step) for step in steps]
         return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
+
+    def build_whole(self, step: Step) -> nn.Cell:
+        self.whole.add(step)
+        cell = self.shared.get(step) if not self.trials.real else None
+        if cell is None:
+            cell = make(step, partial(self.build_inner, step))
+            if step.shared and not self.trials.real:
+                self.shared[step] = cell
+        return cell
+
+    def add_uncalled(self, steps: Steps) -> None:
+        """A row for each layer that its container did not call: its parameters are there all the same."""
+        for step in walk(steps):
+            if step in self.paths or step in self.whole or step not in self.stands:
+                continue
+            path = self.stands[step]
+            if step.unknown:
+                names = " and ".join(map(repr, step.unknown))
+                message = f"#{path} {step} is never called, so {names} cannot be inferred; write the value"
+                raise RecipeError(message, step.layer.place)
+            cell = self.build_on_meta(step, path)
+            self.paths[step] = path
+            row = Row(path, step.layer.name, step.arguments_text(), (), (), place=step.layer.place)
+            self.rows.append(with_parameters(row, self.uncounted_parameters(cell)))
 
     # ---- what to say
 
@@ -344,18 +464,25 @@ class _Planner:
         if len(names) > 1 and isinstance(draft.input, Spec):
             said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
             return ShapeMismatch(said, step.layer.place)
+        if isinstance(error, CannotTell):
+            return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
         if not is_ours(step.entry.cell):
             said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
             return LayerFault(said, step.layer.place)
-        if lacks_kernel(error):
-            said = f"{draft} cannot be planned: the meta device and the CPU lack an operator: {first_line(error)}"
-            return DeviceError(said, step.layer.place)
         wants = self.wants(step, draft.input, error) or f"does not accept it: {first_line(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
 
     def edge(self, draft: Row) -> str:
         """Where a layer's input comes from."""
         parent, _, index = draft.path.rpartition(".")
+        if parent in self.graphs or (index == "0" and parent.rpartition(".")[0] in self.graphs):
+            owner, _, name = (draft.path if parent in self.graphs else parent).rpartition(".")
+            wire = next((wire for wire in self.graphs[owner].wires if wire.name == name), None)
+            if wire is not None:
+                taken = draft.input if len(wire.sources) > 1 else (draft.input,)
+                assert isinstance(taken, tuple)
+                told = zip(map(print_source, wire.sources), map(print_specs, taken), strict=False)
+                return " and ".join(f"{source} is {specs}" for source, specs in told)
         before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
         if before in self.at:
             return f"{self.rows[self.at[before]]} emits {print_specs(draft.input)}"

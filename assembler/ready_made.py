@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, mint, nn
 
 from assembler.binding import Steps
 from assembler.cells import cast, first_line, is_ours
+from assembler.compiler import CannotTell
 from assembler.costs import Meter
-from assembler.errors import AssemblerError, LayerFault, RecipeError, ShapeMismatch
+from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.recipe import leaves, print_value
 from assembler.registry import parameters_of
 from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
 from assembler.settings import Dtype
-from assembler.tensors import specs_among, specs_of, with_parameters
+from assembler.tensors import specs_among, specs_of, with_parameters, zeros
 from assembler.trials import Found, Trials
 
 
@@ -41,10 +42,10 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
     """
     trials = Trials()
     with trials.begin():
-        cell = given if isinstance(given, nn.Cell) else _make(given, dtype, trials)
-        with _in_inference(cell):
-            walk = _Walk(cell, trials)
-            found = walk.run(input if isinstance(input, tuple) else (input,))
+        cell = _copied(given, trials) if isinstance(given, nn.Cell) else _make(given, dtype, trials)
+        cell.set_train(False)
+        walk = _Walk(cell, trials)
+        found = walk.run(input if isinstance(input, tuple) else (input,))
     return Plan(
         Steps(),
         tuple(walk.finished()),
@@ -77,17 +78,19 @@ def _lacks_arguments(given: Callable[[], Any]) -> bool:
     return any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
 
 
-@contextmanager
-def _in_inference(cell: nn.Cell) -> Iterator[None]:
-    """Set a Cell to inference, and then back, each Cell inside it as it was."""
-    before = [(one, one.training) for one in cell.cells_and_names() for one in one[1:]]
-    cell.set_train(False)
-    try:
-        yield
-    finally:
-        for one, training in before:  # outer ones first: they set those inside
-            if one.training != training:
-                one.set_train(training)
+def _copied(cell: nn.Cell, trials: Trials) -> nn.Cell:
+    """The Cell once more without storage, so that nothing that a call leaves behind is left in the original."""
+    memo: dict[int, Any] = {}
+    with trials.on_meta():
+        for parameter in cell.get_parameters():
+            values = mint.empty(parameter.shape, dtype=parameter.dtype)
+            memo[id(parameter)] = Parameter(values, name=parameter.name, requires_grad=parameter.requires_grad)
+        try:
+            made = copy.deepcopy(cell, memo)
+        except Exception as error:
+            message = f"{type(cell).__name__} cannot be copied; give a function that makes it: {first_line(error)}"
+            raise RecipeError(message) from error
+    return made
 
 
 @dataclass(slots=True)
@@ -213,6 +216,8 @@ class _Walk:
             raise
         except Exception as failure:
             row = self.rows[path]
+            if isinstance(failure, CannotTell):
+                raise DeviceError(f"{row} cannot be planned: {failure}") from failure
             if is_ours(type(cell)):
                 raise ShapeMismatch(
                     f"{row} does not accept {print_specs(row.input)}: {first_line(failure)}"
@@ -265,5 +270,5 @@ def _with_zeros(cell: nn.Cell) -> nn.Cell:
     """The Cell once more, with storage."""
     made = _copy(cell)
     for parameter in made.get_parameters():
-        parameter.assign_value(ops.zeros(parameter.shape, parameter.dtype))
+        parameter.assign_value(zeros(parameter.shape, parameter.dtype))
     return made

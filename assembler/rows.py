@@ -56,6 +56,11 @@ def memory_of(specs: Specs) -> int:
     return specs.memory if isinstance(specs, Spec) else sum(map(memory_of, specs))
 
 
+def numbers_in(specs: Specs) -> int:
+    """How many numbers a tensor has, or all those in a tuple."""
+    return math.prod(specs.shape) if isinstance(specs, Spec) else sum(map(numbers_in, specs))
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One layer of a plan. What layers inside it have and cost is in rows of their own.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -87,13 +88,34 @@ class Expect(Model):
 
 
 class RecipeSettings(Model):
-    """One recipe file."""
+    """One recipe file: what goes in, and layers as a stack or a graph."""
 
     name: str = "unnamed"
-    input: Input
-    stack: Any  # assembler.grammar.parse_stack says what it may be
+    input: Input | None = None
+    inputs: dict[str, Input] = {}  # of a graph that takes several tensors
+    params: dict[str, Any] = {}
+    blocks: dict[str, Any] = {}  # assembler.grammar says what these four may be
+    shared: dict[str, Any] = {}
+    stack: Any = None
+    graph: Any = None
+    outputs: str | list[str] | None = None
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _whole(self) -> RecipeSettings:
+        if (self.input is None) == (not self.inputs):
+            raise ValueError("'input' is missing" if self.input is None else "'input' and 'inputs' exclude each other")
+        if (self.stack is None) == (self.graph is None):
+            raise ValueError("'stack' is missing" if self.stack is None else "'stack' and 'graph' exclude each other")
+        if self.graph is None and (self.inputs or self.outputs is not None):
+            raise ValueError(f"{'inputs' if self.inputs else 'outputs'!r} are for a graph; a stack has one of each")
+        return self
+
+    @property
+    def all_inputs(self) -> dict[str, Input]:
+        """What goes in, by name."""
+        return self.inputs or ({"input": self.input} if self.input is not None else {})
 
 
 class DeviceSettings(Model):
@@ -187,7 +209,7 @@ def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int 
             names.append(part)
             owner = inside
             field = inside.model_fields.get(str(part))
-            inside = field.annotation if field else None
+            inside = _one_model(field.annotation) if field else None
         elif isinstance(part, int):
             names.append(part)
         elif get_origin(inside) is dict:
@@ -196,6 +218,13 @@ def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int 
         else:
             break
     return names, owner
+
+
+def _one_model(annotation: Any) -> Any:
+    """The model of ``Model | None``; any other annotation as it is."""
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    is_optional = get_origin(annotation) is UnionType and len(members) == 1
+    return members[0] if is_optional else annotation
 
 
 def _join(key: str, names: list[int | str]) -> str:

@@ -21,17 +21,19 @@ class Sources:
     """What a configuration was composed from.
 
     Args:
-        files: for each key prefix, the file that fills it: ``{"recipe": …/recipe/lenet5.yaml, "": …/assembler.yaml}``.
+        files: for each key prefix, the files that fill it, the one that counts most first:
+            ``{"recipe": [.../recipe/resnet18.yaml, .../recipe/resnet.yaml], "": [.../assembler.yaml]}``.
         overrides: what the command line set, as typed: ``recipe.stack="Dense(8, 1)"``.
     """
 
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     overrides: Sequence[str] = ()
 
     def tell(self, error: AssemblerError) -> AssemblerError:
         """The same error, with each mistake's place found in its file."""
         for mistake in flatten([error]):
-            mistake.place = self.locate(mistake.place)
+            within = tuple((block, self.locate(place)) for block, place in mistake.place.within)
+            mistake.place = replace(self.locate(mistake.place), within=within)
         return error
 
     def locate(self, place: Place) -> Place:
@@ -44,16 +46,17 @@ class Sources:
             return replace(place, label=f"override {override}")
         for prefix in sorted(self.files, key=len, reverse=True):
             if not prefix or _lies_in(place.key, prefix):
-                found = locate_in_file(self.files[prefix], place.key[len(prefix) :].lstrip("."), place)
-                if found:
-                    return found
+                for file in self.files[prefix]:
+                    found = locate_in_file(file, place.key[len(prefix) :].lstrip("."), place)
+                    if found:
+                        return found
         for override in self.overrides:  # the key exists only because something inside it was added
             if _lies_in(_name(override), place.key):
                 return replace(place, label=f"override {override}")
         outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
         if outer != place.key and any(prefix and _lies_in(outer, prefix) for prefix in self.files):
             if outer in self.files:  # a key that is missing at the top of its file
-                return replace(place, label=short(self.files[outer]))
+                return replace(place, label=short(self.files[outer][0]))
             return self.locate(replace(place, key=outer))  # what is missing is told where it should stand
         return place
 
@@ -78,7 +81,7 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     if found is None:
         return None
     name, value = found
-    spot = _inside(source, value, place) if place.text else None
+    spot = _inside(source, value, place) or _inside(source, name, place) if place.text else None
     node = name or value
     start, end = spot or (node.start_mark.index, node.end_mark.index)
     line_start = source.rfind("\n", 0, start) + 1
@@ -93,7 +96,7 @@ def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.N
     name: yaml.Node | None = None
     for step in steps:
         if isinstance(node, yaml.MappingNode):
-            pairs = [(key, value) for key, value in node.value if key.value == str(step)]
+            pairs = [(key, value) for key, value in node.value if _names(key.value, str(step))]
             if not pairs:
                 return None
             name, node = pairs[-1]
@@ -104,7 +107,12 @@ def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.N
     return (name, node) if node is not None else None
 
 
-def _inside(source: str, node: yaml.Node, place: Place) -> tuple[int, int] | None:
+def _names(key: str, name: str) -> bool:
+    """Whether a key is a name, or a block of that name with its arguments."""
+    return key == name or key.partition("(")[0].strip() == name
+
+
+def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
     """Offsets in the file of a stretch of a scalar's text.
 
     YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
@@ -134,6 +142,54 @@ def _inside(source: str, node: yaml.Node, place: Place) -> tuple[int, int] | Non
     return start, max(last + 1, start + 1)
 
 
+def defaults_of(file: Path) -> list[tuple[Path, str]]:
+    """The files that a recipe file takes up by its ``defaults``, in order, each with the key that it fills.
+
+    Of Hydra's ways to write them, these: ``name`` for a file beside it, ``/group/name@key`` and ``/group@key: name``
+    for one in a folder beside its own. The file itself, ``_self_``, comes last unless it is told otherwise.
+    """
+    try:
+        data = load_yaml(file)
+    except SettingsError:
+        return [(file, "")]
+    entries = data.get("defaults", []) if isinstance(data, Mapping) else []
+    found: list[tuple[Path, str]] = []
+    for entry in [*entries, *([] if "_self_" in entries else ["_self_"])]:
+        if entry == "_self_":
+            found.append((file, ""))
+            continue
+        text = "/".join(map(str, next(iter(entry.items())))) if isinstance(entry, Mapping) and entry else str(entry)
+        name = re.sub(r"@[^/]*", "", text)
+        key = match[1] if (match := re.search(r"@([^/]*)", text)) else ""
+        folder = file.parent.parent if name.startswith("/") else file.parent
+        below = defaults_of(folder / f"{name.lstrip('/')}.yaml")
+        found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
+    return found
+
+
+def load_recipe(file: Path) -> Any:
+    """The data in a recipe file, with that of the files that it takes up below its own.
+
+    Raises:
+        SettingsError: one of them cannot be read.
+    """
+    data: Any = None
+    for path, key in defaults_of(file):
+        part = load_yaml(path)
+        if isinstance(part, dict):
+            part.pop("defaults", None)
+        for name in reversed(key.split(".") if key else []):
+            part = {name: part}
+        data = _merged(data, part)
+    return data
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{name: _merged(below.get(name), value) for name, value in above.items()}}
+    return above
+
+
 def load_yaml(file: Path) -> Any:
     """The data in a YAML file.
 
@@ -143,7 +199,9 @@ def load_yaml(file: Path) -> Any:
     try:
         with file.open(encoding="utf-8") as stream:
             return yaml.safe_load(stream)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
+    except yaml.YAMLError as error:
         raise SettingsError(explain_yaml(error)) from None
     except OSError as error:
         raise SettingsError(f"{short(file)}: {error.strerror}") from None

@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 from assembler.files import write_text
 from assembler.settings import Settings
-from assembler.source import Sources, explain_yaml, short
+from assembler.source import Sources, defaults_of, explain_yaml, short
 
 _codes: list[int] = []
 """The exit codes of the jobs that ran in this process."""
@@ -118,17 +118,17 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
         scopes: the keys of the composed ``registry``.
     """
     folders = [folder for source in hydra.runtime.config_sources if (folder := _folder(source.schema, source.path))]
-    files: dict[str, Path] = {}
+    files: dict[str, list[Path]] = {}
     # A group of which several options are chosen is not among Hydra's choices; each option has a scope of its own.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
     chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
     for key, name in {**chosen, **several}.items():
         found = _first_file(folders, f"{name}.yaml")
         if found:
-            files[key] = found
+            files[key] = [path for path, _ in reversed(defaults_of(found))] if key == "recipe" else [found]
     primary = _first_file(folders, f"{hydra.job.config_name}.yaml")
     if primary:
-        files[""] = primary
+        files[""] = [primary]
     groups = {*hydra.runtime.choices, "registry"} - {"device"}
     values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
     return Sources(files, values)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
 from assembler.files import write_text
-from assembler.grammar import parse_stack
+from assembler.grammar import parse_recipe, parse_stack
 from assembler.registry import LAYERS, Registry, trusted_by_project
 from assembler.settings import Settings, read
 from assembler.source import Sources, short
@@ -24,7 +24,7 @@ from assembler.source import Sources, short
 if TYPE_CHECKING:
     from assembler.checks import Outcome, Prepared, Subject, Wanted
     from assembler.device import Device
-    from assembler.recipe import Stack
+    from assembler.recipe import Definitions, Stack
     from assembler.rows import Plan
 
 PASSED, FAILED, WRONG = 0, 1, 2
@@ -69,6 +69,7 @@ class _Request:
     """A configuration as far as it is read, with nothing known to be wrong."""
 
     stack: Stack
+    definitions: Definitions
     registry: Registry
     checks: list[Prepared]
 
@@ -80,9 +81,9 @@ def _read(settings: Settings, result: Result) -> _Request:
         AssemblerError: the recipe or the configuration is wrong.
     """
     mistakes: list[AssemblerError] = []
-    stack = registry = None
+    recipe = registry = None
     with noted(mistakes):
-        stack = parse_stack(settings.recipe.stack, "recipe.stack")
+        recipe = parse_recipe(settings.recipe)
     with noted(mistakes):
         registry = registry_of(settings.registry)
     with result.timed("import"):
@@ -94,22 +95,22 @@ def _read(settings: Settings, result: Result) -> _Request:
     with noted(mistakes):
         prepared = checks.prepare(wanted_checks(settings))
     with noted(mistakes):
-        if stack is not None and registry is not None:
-            bind(stack, registry)
+        if recipe is not None and registry is not None:
+            bind(recipe[0], registry, recipe[1])
     raise_all(mistakes)
-    assert stack is not None
+    assert recipe is not None
     assert registry is not None
-    return _Request(stack, registry, prepared)
+    return _Request(*recipe, registry, prepared)
 
 
 def _plan(request: _Request, settings: Settings, result: Result) -> Plan:
     from assembler.checks import expectations
-    from assembler.inputs import input_spec
+    from assembler.inputs import input_specs
     from assembler.planner import plan_stack
 
     with result.timed("plan"):
-        spec = input_spec(settings.recipe.input, settings.dtype)
-        result.planned = plan_stack(request.stack, request.registry, spec, settings.dtype)
+        specs = input_specs(settings.recipe, settings.dtype)
+        result.planned = plan_stack(request.stack, request.registry, specs, settings.dtype, request.definitions)
     result.outcomes = expectations(settings.recipe.expect, result.planned)
     return result.planned
 
@@ -132,23 +133,33 @@ def check(settings: Settings, result: Result) -> None:
     request = _read(settings, result)
     from assembler import checks, device
     from assembler.build import build
-    from assembler.inputs import make_input
+    from assembler.inputs import make_inputs
 
     result.device = device.pick(settings.device)
     device.require_dtype(settings.dtype, result.device)
     device.prepare(result.device)
     planned = _plan(request, settings, result)
     if settings.guard:
-        device.require_memory(planned.parameter_memory, planned.activations, result.device.got)
-    sample = make_input(settings.recipe.input, settings.dtype, settings.seed)
+        beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
+        device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
+    samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
         model = build(planned)
-    subject = checks.Subject(model, planned, sample, settings.mode, settings.dtype)
+    subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype)
     with result.timed("forward"):
         call(subject)
     with result.timed("checks"):
         result.outcomes += checks.run(request.checks, subject)
+
+
+def _memory_of_checks(planned: Plan) -> int:
+    """Bytes that drawing the sample and comparing two outputs take: NumPy does both in float64, in a few steps."""
+    from assembler.rows import numbers_in
+
+    assert planned.input is not None
+    assert planned.output is not None
+    return 3 * 8 * numbers_in(planned.input) + 5 * 8 * numbers_in(planned.output)
 
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan}

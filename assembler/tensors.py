@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from mindspore import Parameter, Tensor, mint, ops
+import numpy as np
+from mindspore import Parameter, Tensor, mint
 
 from assembler.device import as_dtype
 from assembler.recipe import map_leaves
@@ -47,10 +48,14 @@ def tensors_for(value: Any, *, real: bool) -> Any:
     def make(leaf: Any) -> Any:
         if not isinstance(leaf, Spec):
             return leaf
-        make_one = ops.zeros if real else mint.empty
-        return make_one(leaf.shape, dtype=as_dtype(leaf.dtype))
+        return zeros(leaf.shape, as_dtype(leaf.dtype)) if real else mint.empty(leaf.shape, dtype=as_dtype(leaf.dtype))
 
     return map_leaves(value, make)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """Zeros with storage. Operators on what ``ops.zeros`` makes are not shown to a dispatch mode; on these they are."""
+    return Tensor(np.zeros(shape, np.int8)).astype(dtype)
 
 
 def with_parameters(row: Row, parameters: Iterable[Parameter]) -> Row:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import mindspore
-from mindspore import nn
+from mindspore import Tensor, nn
 
 from assembler import compiler, device
-from assembler.cells import lacks_kernel
+from assembler.cells import first_line, lacks_kernel, lacks_meta_kernel
 from assembler.costs import Counter, Meter
 from assembler.errors import AssemblerError
 from assembler.recipe import leaves
@@ -85,7 +85,8 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        with device.contained(), _references_only(), self.counter.use(meter):
+        assigning = nullcontext() if self.real else _no_item_assignment()
+        with device.contained(), _references_only(), assigning, self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -124,9 +125,10 @@ class Trials:
             compiles: whether the compiler can be tried: not on Cells that hold stand-ins.
 
         Raises:
+            CannotTell: there is no way to call it here.
             Exception: whatever the Cell raises of itself, not for want of an operator.
         """
-        lacking: Exception | None = None  # how the CPU failed for want of an operator
+        tried = "the meta device lacks an operator"
         if is_small(cell, [*inputs, *named.values()]):
             try:
                 with self.for_real():
@@ -136,14 +138,24 @@ class Trials:
             except Exception as failure:
                 if not lacks_kernel(failure):
                     raise
-                lacking = failure
-        if not compiles:
-            raise lacking or error
+                tried = f"the meta device and the CPU lack an operator: {first_line(failure)}"
+        else:
+            tried += ", and the layer is too large to be run on zeros"
         try:
             with self.for_real():  # the compiler refuses to work inside the meta device's context
-                return Found(*compiler.infer(cell, inputs, named))
+                return Found(*compiler.infer(cell, inputs, named)) if compiles else self.give_up(tried)
+        except compiler.CannotTell as why:
+            if lacks_meta_kernel(error):
+                self.give_up(str(why) if str(why) == tried else f"{tried}; {why}")
+            raise error from None
         except Exception as failure:
-            raise (lacking or failure) if _lacks_operator(error) else error from failure
+            if lacks_meta_kernel(error) and "the CPU lack" in tried:
+                self.give_up(tried)
+            raise failure if lacks_meta_kernel(error) else error from failure
+
+    def give_up(self, why: str) -> NoReturn:
+        """Say that no way to call a Cell is open here."""
+        raise compiler.CannotTell(why)
 
 
 @contextmanager
@@ -158,10 +170,19 @@ def _references_only() -> Iterator[None]:
             gc.enable()
 
 
-def _lacks_operator(error: Exception) -> bool:
-    """Whether the meta device failed for want of an operator, as far as its messages tell."""
-    said = ("Not implement exception", "NoneType", "(None)", "=None", "Not support copy between src:meta")
-    return any(words in str(error) for words in said)
+@contextmanager
+def _no_item_assignment() -> Iterator[None]:
+    """Refuse ``x[0] = y``: on the meta device MindSpore 2.10 crashes the process over it."""
+
+    def refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
+        raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
+
+    before = Tensor.__setitem__
+    Tensor.__setitem__ = refuse
+    try:
+        yield
+    finally:
+        Tensor.__setitem__ = before
 
 
 def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:

@@ -61,7 +61,7 @@ FILES = [
      "                            ^^^^^^"),
     ("input: {shape: [4, 0]}\nstack: Dense(_, 2)\n", "mine.yaml:1:20: must be at least 1, not 0\n"
      "    input: {shape: [4, 0]}\n                       ^"),
-    ("stack: Dense(_, 2)\n", "mine.yaml: 'input' is missing"),
+    ("stack: Dense(_, 2)\n", "mine.yaml:1:1: 'input' is missing\n    stack: Dense(_, 2)\n    ^^^^^^^^^^^^^^^^^^"),
     ("stack: [Dense(_\n", "mine.yaml:2:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
     ("- 3\n", "mine.yaml:1:1: must be a mapping, not [3]\n    - 3\n    ^^^"),
 ]  # fmt: skip
@@ -94,7 +94,7 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
         ("Dense(8, 1)", {"input": {"shap": [4, 8]}},
          "input.shap: unknown key 'shap'. Did you mean 'shape' or 'sample'?"),
         (nn.ReLU, {"input": [(4, 8), (4, 0)]}, "input[1].shape[1]: must be at least 1, not 0"),
-        ({"stack": "ReLU"}, {}, "recipe.input: 'input' is missing"),
+        ({"stack": "ReLU"}, {}, "recipe: 'input' is missing"),
         ({**RECIPE, "expect": {"trainabel": 3}}, {}, "recipe.expect.trainabel: unknown key 'trainabel'. Did you mean "
          "'trainable'?"),
         ({**RECIPE, "expect": {"output": "[4, 2]"}}, {}, "recipe.expect.output: must be a shape such as [2, 10], or a "

@@ -66,7 +66,7 @@ def subject(text, values=None, mode="pynative", dtype="float32", shape=(4, 8)):
     x = np.random.default_rng(0).normal(size=shape) if values is None else np.asarray(values)
     x = Tensor(x.astype(dtype if x.dtype.kind == "f" else "int32"))
     planned = plan(parse(text), REGISTRY, specs_of(x), dtype)
-    return Subject(build(planned), planned, x, mode, dtype)
+    return Subject(build(planned), planned, (x,), mode, dtype)
 
 
 def outcome(name, text, given=None, **where):

@@ -82,8 +82,14 @@ def test_macs_by_hand(text, shape, macs):
 
 
 def test_attention_in_one_operator_is_counted_by_its_layout():
-    for layout, shape in {"BSH": (2, 5, 16), "SBH": (5, 2, 16), "BSND": (2, 5, 4, 4), "BNSD": (2, 4, 5, 4)}.items():
-        assert macs_of("FlashAttentionScore", [shape, shape, shape, 4, layout], shape) == 2 * (2 * 5 * 5 * 16)
+    shapes = {"BSH": (2, 5, 16), "SBH": (5, 2, 16), "BSND": (2, 5, 4, 4), "BNSD": (2, 4, 5, 4)}
+
+    def attend(layout):
+        return lambda x: ops.flash_attention_score(x, x, x, 4, input_layout=layout)
+
+    for layout, shape in shapes.items():
+        found = plan(Product(attend(layout)), input=shape, dtype="float16")
+        assert (found.macs, found.uncounted) == (2 * (2 * 5 * 5 * 16), ()), layout
 
 
 def test_a_product_without_a_rule_is_told():
@@ -110,6 +116,7 @@ class Einsum(nn.Cell):
     [
         ("bij,kj->bik", [(3, 4, 8), (5, 8)], 3 * 4 * 8 * 5, ()),
         ("ij, jk -> ik", [(4, 8), (8, 5)], 4 * 8 * 5, ()),
+        ("...qd,...kd->...qk", [(2, 3, 5, 7), (2, 3, 5, 7)], 2 * 3 * 5 * 5 * 7, ()),
         ("i,i,i->i", [(4,), (4,), (4,)], 0, ("Einsum",)),
     ],
 )

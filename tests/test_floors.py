@@ -10,9 +10,9 @@ from tests.conftest import ROOT
 
 FLOORS = [
     "errors files recipe settings references",
-    "grammar registry source",
+    "expansion grammar registry source",
     "binding rows device tensors inputs costs compiler cells trials planner ready_made",
-    "build",
+    "build dump",
     "checks faults",
     "views",
     "tasks api",

@@ -142,6 +142,33 @@ def test_a_large_model_takes_no_memory():
     assert found.output.shape == (128, 1, 8192)
 
 
+class Caches(nn.Cell):
+    """Leaves things behind when it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.mask = None
+        self.calls = 0
+        self.count = Parameter(Tensor(np.zeros((2, 4), np.float32)), requires_grad=False)
+
+    def construct(self, x):
+        if self.mask is None:
+            self.mask = ops.tril(ops.ones((2, 4)))
+        self.calls = self.calls + 1
+        self.count.set_data(x)
+        return x * self.mask
+
+
+def test_a_cell_that_keeps_things_is_left_as_it_was():
+    cell = Caches()
+    plan(cell, input=(2, 4))
+    assert (cell.mask, cell.calls, cell.count.asnumpy().sum()) == (None, 0, 0)
+    x = Tensor(np.ones((2, 4), np.float32))
+    assert cell(x).asnumpy().sum() == 3
+    plan(cell, input=(2, 4))
+    assert (cell.calls, cell(x).asnumpy().sum()) == (1, 3)
+
+
 def test_a_cell_is_left_as_it_was():
     cell = nn.SequentialCell(nn.Dense(8, 4), nn.Dropout(p=0.5), nn.BatchNorm1d(4))
     cell.set_train(True)

@@ -18,7 +18,7 @@ def test_defaults_fill_what_is_not_said():
 
 BAD = [
     ({}, "recipe: 'recipe' is missing"),
-    ({"recipe": {"stack": "A"}}, "recipe.input: 'input' is missing"),
+    ({"recipe": {"stack": "A"}}, "recipe: 'input' is missing"),
     ({"recipe": 3}, "recipe: must be a mapping, not 3"),
     ({**GOOD, "sead": 1}, "sead: unknown key 'sead'. Did you mean 'seed'?"),
     ({**GOOD, "zebra": 1}, "zebra: unknown key 'zebra'. Known here: recipe, registry, device, checks, task, mode, "

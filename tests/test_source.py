@@ -44,7 +44,7 @@ def file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("key", "text", "position", "line"), SPOTS)
 def test_a_spot_in_a_scalar_is_found_in_its_file(file, key, text, position, line):
     start = text.index("Dence")
-    place = Sources({"recipe": file}).locate(Place(text, start, start + 5, f"recipe.{key}"))
+    place = Sources({"recipe": [file]}).locate(Place(text, start, start + 5, f"recipe.{key}"))
     assert str(place) == f"recipe.yaml:{position}"
     assert place.shown == line
     assert place.shown[place.indent :].startswith("Dence")
@@ -53,7 +53,7 @@ def test_a_spot_in_a_scalar_is_found_in_its_file(file, key, text, position, line
 
 
 def test_a_spot_behind_an_escape_is_told_by_its_key(file):
-    place = Sources({"recipe": file}).locate(Place("A\t + Dence(1)", 5, 10, "recipe.escaped"))
+    place = Sources({"recipe": [file]}).locate(Place("A\t + Dence(1)", 5, 10, "recipe.escaped"))
     assert str(place) == "recipe.yaml:5:1"
 
 
@@ -62,13 +62,13 @@ def test_a_spot_behind_an_escape_is_told_by_its_key(file):
     [("recipe.name", "1:1"), ("recipe.listed[1].Dense.in_channels", "14:13"), ("recipe.listed[1]", "14:5")],
 )
 def test_a_key_is_found_in_its_file(file, key, position):
-    assert str(Sources({"recipe": file}).locate(Place(key=key))) == f"recipe.yaml:{position}"
+    assert str(Sources({"recipe": [file]}).locate(Place(key=key))) == f"recipe.yaml:{position}"
 
 
 def test_the_file_of_the_longest_prefix_is_looked_at_first(file, tmp_path):
     other = tmp_path / "primary.yaml"
     other.write_text("seed: 3\nrecipe: {name: y}\n")
-    sources = Sources({"": other, "recipe": file})
+    sources = Sources({"": [other], "recipe": [file]})
     assert str(sources.locate(Place(key="recipe.name"))) == "recipe.yaml:1:1"
     assert str(sources.locate(Place(key="seed"))) == "primary.yaml:1:1"
 
@@ -90,12 +90,12 @@ def test_an_override_is_named_as_typed():
     ],
 )
 def test_a_key_that_is_missing_is_told_where_it_should_stand(file, key, label):
-    assert str(Sources({"recipe": file}).locate(Place(key=key))) == label
+    assert str(Sources({"recipe": [file]}).locate(Place(key=key))) == label
 
 
 def test_a_key_of_no_file_stays(file):
     place = Place(key="seed")
-    assert Sources({"recipe": file}).locate(place) is place
+    assert Sources({"recipe": [file]}).locate(place) is place
     assert Sources().locate(place) is place
 
 
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_says_nothing(tmp_path, content):
 
 def test_every_mistake_is_located(file):
     error = Mistakes([GrammarError("one", Place(key="recipe.name")), GrammarError("two", Place(key="recipe.plain"))])
-    assert str(Sources({"recipe": file}).tell(error)) == (
+    assert str(Sources({"recipe": [file]}).tell(error)) == (
         "recipe.yaml:1:1: one\n    name: x\n    ^^^^\n"
         "recipe.yaml:2:1: two\n    plain: Dense(8) + Dence(1)\n    ^^^^^"
     )  # fmt: skip

@@ -46,15 +46,15 @@ class Subject:
     Args:
         model: the Cell, set to inference.
         planned: its plan.
-        input: the tensor that goes in.
+        inputs: the tensors that go in.
         mode: the mode of the run.
         dtype: the floating-point type of the run.
     """
 
-    def __init__(self, model: nn.Cell, planned: Plan, input: Tensor, mode: Mode, dtype: Dtype):
+    def __init__(self, model: nn.Cell, planned: Plan, inputs: tuple[Tensor, ...], mode: Mode, dtype: Dtype):
         self.model = model
         self.planned = planned
-        self.input = input
+        self.inputs = inputs
         self.mode: Mode = mode
         self.dtype: Dtype = dtype
 
@@ -66,7 +66,7 @@ class Subject:
     def outputs_in(self, mode: Mode) -> list[Array]:
         """What one more call in a mode emits, as arrays: one, or those in a tuple in order."""
         with device.mode(mode), device.contained():
-            return [device.as_array(tensor) for tensor in _tensors(self.model(self.input))]
+            return [device.as_array(tensor) for tensor in _tensors(self.model(*self.inputs))]
 
     @cached_property
     def outputs(self) -> list[Array]:
@@ -80,8 +80,8 @@ class Subject:
 
     @cached_property
     def input_array(self) -> Array:
-        """The input as an array."""
-        return device.as_array(self.input)
+        """The input as an array; of several, the first."""
+        return device.as_array(self.inputs[0])
 
     @property
     def resolution(self) -> float:
@@ -102,7 +102,7 @@ class Subject:
 
         Found by one more call in PyNative mode, with hooks.
         """
-        found = [self.input_array, *self.outputs]
+        found = [*map(device.as_array, self.inputs), *self.outputs]
         extremes = [(largest(array), array.size) for array in found]
 
         def note(cell: nn.Cell, inputs: Any, output: Any) -> None:

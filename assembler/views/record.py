@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from assembler.dump import dump
 from assembler.rows import Plan, Row, Spec, Specs
 from assembler.settings import RecipeSettings
 
@@ -29,7 +30,7 @@ def versions() -> dict[str, str]:
 def plan_record(planned: Plan) -> dict[str, Any]:
     """The layers of a plan, its sums, and its stack as text with everything filled in."""
     return {
-        "stack": [step.text() for step in planned.steps],
+        **dump(planned.steps),
         "layers": [_row(row) for row in planned.rows],
         "trainable": planned.trainable,
         "other": planned.other,
@@ -91,8 +92,8 @@ def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:
     """The resolved recipe, as a recipe file: one line a layer, every ``_`` filled in."""
     data: dict[str, Any] = {
         "name": recipe.name,
-        "input": recipe.input.model_dump(mode="json", exclude_unset=True),
-        "stack": [step.text() for step in planned.steps],
+        **recipe.model_dump(mode="json", exclude_unset=True, include={"input", "inputs"}),
+        **dump(planned.steps),
         "checks": dict(recipe.checks),
     }
     if expect := recipe.expect.model_dump(mode="json", exclude_unset=True):

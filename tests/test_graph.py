@@ -1,0 +1,258 @@
+"""Shared parts and graphs, from text to a trained model, and how plans print back to recipes."""
+
+import mindspore
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mindspore import Tensor, nn, ops
+
+from assembler import device, plan
+from assembler.build import build
+from assembler.dump import dump
+from assembler.errors import AssemblerError
+from assembler.grammar import parse_graph, parse_recipe
+from assembler.layers.graph import Graph
+from assembler.planner import plan_stack
+from assembler.registry import LAYERS
+from assembler.rows import Spec
+from assembler.settings import RecipeSettings, read
+
+
+def planned(recipe, shape=(4, 8)):
+    data = {"input": {"shape": list(shape)}, **recipe} if "inputs" not in recipe else recipe
+    stack, definitions = parse_recipe(read(RecipeSettings, data, "recipe"))
+    specs = [
+        Spec(tuple(said["shape"]), "float32") for said in data.get("inputs", {"input": data.get("input")}).values()
+    ]
+    return plan_stack(stack, LAYERS, specs[0] if len(specs) == 1 else tuple(specs), "float32", definitions)
+
+
+def names(found):
+    return [parameter.name for parameter in build(found).get_parameters()]
+
+
+SHARED = {"shared": {"head": "Dense(8, 8)"}, "stack": "head + ReLU + head + Residual(head)"}
+
+
+def test_a_shared_part_is_one_cell_and_counted_once():
+    found = planned(SHARED)
+    assert [(row.path, row.layer, row.parameters, row.macs) for row in found.rows] == [
+        ("0", "Dense", 72, 3 * 4 * 64),
+        ("1", "ReLU", 0, 0),
+        ("3", "Residual", 0, 0),
+    ]
+    model = build(found)
+    assert model[0] is model[2] is model[3].inner
+    assert sum(parameter.size for parameter in model.get_parameters()) == found.parameters == 72
+
+
+def test_a_shared_chain_is_one_cell():
+    found = planned({"shared": {"pair": "Dense(_, 8) + ReLU"}, "stack": "pair + pair"})
+    model = build(found)
+    assert model[0] is model[1]
+    assert [(row.path, row.parameters) for row in found.rows] == [("0", 0), ("0.0", 72), ("0.1", 0)]
+    assert found.trainable == sum(parameter.size for parameter in model.get_parameters())
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_a_shared_part_is_trained_as_one(mode):
+    """One step of gradient descent on a shared layer moves it by the sum of the gradients of its uses."""
+    model = build(planned({"shared": {"head": "Dense(8, 8, has_bias=False)"}, "stack": "head + head"}))
+    model.set_train(True)
+    (weight,) = model.trainable_params()
+    before = weight.asnumpy().astype(np.float64)
+    x = np.random.default_rng(0).normal(size=(4, 8))
+    optimizer = nn.SGD([weight], learning_rate=0.1)
+
+    def loss(x):
+        return ops.reduce_sum(model(x))
+
+    with device.mode("pynative"):
+        step = mindspore.value_and_grad(loss, None, [weight])
+        _, gradients = step(Tensor(x.astype(np.float32)))
+        optimizer(gradients)
+    ones = np.ones((4, 8))
+    by_hand = ones.T @ (x @ before.T) + (ones @ before).T @ x  # of y = (x Wᵀ) Wᵀ: of the second use, and of the first
+    np.testing.assert_allclose(before - 0.1 * by_hand, weight.asnumpy(), rtol=1e-3, atol=1e-4)
+    with device.mode(mode):
+        y = model(Tensor(x.astype(np.float32))).asnumpy()
+    after = weight.asnumpy().astype(np.float64)
+    np.testing.assert_allclose(y, x @ after.T @ after.T, rtol=1e-3, atol=1e-3)
+
+
+WIRED = {
+    "graph": {
+        "stem": "Dense(_, 8) + ReLU",
+        "left": "Dense(_, 4) @ stem",
+        "right": "(Dense(_, 6) + Dense(_, 4)) @ stem",
+        "joined": "Concat(axis=1) @ (left, right)",
+        "out": "Dense(_, 2)",
+    },
+    "outputs": ["out", "stem"],
+}
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_a_graph_computes_what_its_wires_say(mode):
+    found = planned(WIRED)
+    assert found.output == (Spec((4, 2), "float32"), Spec((4, 8), "float32"))
+    model = build(found)
+    p = {parameter.name: parameter.asnumpy().astype(np.float64) for parameter in model.get_parameters()}
+    assert list(p)[:4] == ["stem.0.weight", "stem.0.bias", "left.weight", "left.bias"]
+    x = np.random.default_rng(0).normal(size=(4, 8))
+
+    def dense(name, x):
+        return x @ p[f"{name}.weight"].T + p[f"{name}.bias"]
+
+    stem = np.maximum(dense("stem.0", x), 0)
+    joined = np.concatenate((dense("left", stem), dense("right.1", dense("right.0", stem))), axis=1)
+    with device.mode(mode):
+        out, again = model(Tensor(x.astype(np.float32)))
+    np.testing.assert_allclose(out.asnumpy(), dense("out", joined), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(again.asnumpy(), stem, rtol=1e-4, atol=1e-5)
+
+
+def test_the_rows_of_a_graph_are_those_of_its_layers():
+    found = planned(WIRED)
+    assert [row.path for row in found.rows] == ["stem.0", "stem.1", "left", "right.0", "right.1", "joined", "out"]
+    assert found.parameters == sum(parameter.size for parameter in build(found).get_parameters())
+
+
+def test_a_graph_may_stand_inside_a_layer_and_a_block():
+    inner = {"graph": {"a": "Dense(_, n)", "b": "Dense(_, n) @ input", "sum": "Add @ (a, b)"}}
+    recipe = {"blocks": {"Both(n)": inner}, "stack": "Both(8) + Residual(Both(8)) + ReLU"}
+    found = planned(recipe)
+    assert [row.path for row in found.rows] == [
+        "0", "0.a", "0.b", "0.sum", "1", "1.inner", "1.inner.a", "1.inner.b", "1.inner.sum", "2",
+    ]  # fmt: skip
+    assert names(found)[:3] == ["0.a.weight", "0.a.bias", "0.b.weight"]
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_a_graph_may_take_several_inputs_and_elements_of_tuples(mode):
+    recipe = {
+        "inputs": {"left": {"shape": [2, 5, 8]}, "right": {"shape": [2, 5, 3]}},
+        "graph": {"lstm": "LSTM(_, 3) @ left", "sum": "Add @ (lstm[0], right)", "out": "Dense(_, 2)"},
+    }
+    found = planned(recipe)
+    assert found.output == Spec((2, 5, 2), "float32")
+    with device.mode(mode):
+        y = build(found)(Tensor(np.ones((2, 5, 8), np.float32)), Tensor(np.ones((2, 5, 3), np.float32)))
+    assert y.shape == (2, 5, 2)
+
+
+def test_a_recipe_of_several_inputs_runs(run, tmp_path):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+        "inputs:\n  left: {shape: [2, 8], sample: normal}\n  right: {shape: [2, 3]}\n"
+        "graph:\n  a: Dense(_, 3) @ left\n  sum: Add @ (a, right)\n"
+        "expect: {trainable: 27, output: [_, 3]}\nchecks: {finite: {}}\n"
+    )
+    for mode in ("pynative", "graph"):
+        done = run("--config-dir", "conf", "recipe=mine", f"mode={mode}", "checks=full")
+        assert (done.code, done.err) == (0, "")
+    assert "((2, 8), (2, 3)) → (2, 3)" in done.out
+
+
+GRAPHS = [
+    ({"a": "ReLU + Tanh @ input"}, "recipe.graph.a:8: '@' comes last; put brackets around the layers: (ReLU + Tanh) @ input\n"
+     "    ReLU + Tanh @ input\n           ^^^^^^^^^^^^"),
+    ({"a": "ReLU", "b": "ReLU @ input"},
+     "recipe.graph.a: nothing uses 'a'; use it as a source, or name it among the outputs"),
+    ({"a": "ReLU @ b", "b": "ReLU"}, "recipe.graph.a:8: there is no wire 'b'. It stands below; a line uses lines above it.\n"
+     "    ReLU @ b\n           ^"),
+    ({"a": "ReLU @ inptu"}, "recipe.graph.a:8: there is no wire 'inptu'. Did you mean 'input'?\n"
+     "    ReLU @ inptu\n           ^^^^^"),
+    ({"input": "ReLU"}, "recipe.graph.input: 'input' is an input; a line needs another name"),
+    ({"a b": "ReLU"}, "recipe.graph.a b: 'a b' is not a name for a wire"),
+    ({"a": "ReLU @ input[x]"}, "recipe.graph.a:8: a source is a wire's name, or an element of what it emits, such as lstm[0]\n"
+     "    ReLU @ input[x]\n           ^^^^^^^^"),
+    ({}, "recipe.graph: a graph is a mapping of names to layers, not a mapping of 0 keys"),
+    ({"a": "Dense(_, 4)", "b": "Dense(9, 2)"}, "recipe.graph.b:1: a is (4, 4) float32; #b Dense(9, 2) wants (…, 9)\n"
+     "    Dense(9, 2)\n    ^^^^^"),
+    ({"name": "ReLU"}, "recipe.graph: graph(cells={'name': …}, sources=(((0, None),),), outputs=((1, None),)) cannot be made: "
+     "'name' is something that every Cell has; the wire needs another name"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("graph", "message"), GRAPHS, ids=range(len(GRAPHS)))
+def test_error_of_a_graph(graph, message):
+    with pytest.raises(AssemblerError) as error:
+        planned({"graph": graph})
+    assert str(error.value) == message
+
+
+def test_error_of_several_inputs_without_a_source():
+    with pytest.raises(AssemblerError) as error:
+        parse_graph({"a": "ReLU"}, "g", ["left", "right"])
+    assert str(error.value) == ("g.a: there are several inputs; say which goes in: @ left, or @ (left, right)")
+
+
+def test_a_graph_cell_works_by_hand():
+    dense = nn.Dense(8, 8)
+    cell = Graph({"one": dense, "other": dense}, [[(0, None)], [(1, None)]], [(2, None), (1, None)])
+    out, between = cell(Tensor(np.ones((2, 8), np.float32)))
+    assert np.array_equal(dense(between).asnumpy(), out.asnumpy())
+
+
+RECIPES = [
+    SHARED,
+    WIRED,
+    {"stack": "Dense(_, 8) + Residual(2 * (Dense(_, 8) + ReLU)) + Dropout(p=0.5)"},
+    {"shared": {"pair": "Dense(_, 8) + ReLU"}, "stack": "pair + Residual(pair) + pair"},
+    {"blocks": {"Both(n)": {"graph": {"a": "Dense(_, n)", "b": "Dense(_, n) @ input", "s": "Add @ (a, b)"}}},
+     "stack": "Both(8) + Residual(Both(8) + ReLU)"},
+    {"params": {"n": 3, "w": 8}, "blocks": {"D(k)": "Dense(_, k) + (ReLU if k > 4 else Tanh)"}, "stack": "n * D(w) + D(w // 2)"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_plan_prints_back_to_a_recipe_that_plans_to_the_same(recipe):
+    first = planned(recipe)
+    text = yaml.safe_dump(dump(first.steps), sort_keys=False)
+    again = planned(yaml.safe_load(text))
+    assert again.rows == first.rows
+    assert (again.output, again.activations) == (first.output, first.activations)
+    assert names(again) == names(first)
+    assert dump(again.steps) == dump(first.steps)
+
+
+LEAF = st.sampled_from(["ReLU", "Dense(_, 8)", "Dense(_, w)", "Block(8)", "part", "Tanh", "Wired"])
+STACKS = st.recursive(
+    LEAF,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(" + ".join),
+        inner.map(lambda text: f"Residual({text})"),
+        inner.map(lambda text: f"2 * ({text})"),
+        inner.map(lambda text: f"({text} if w == 8 else Tanh)"),
+    ),
+    max_leaves=5,
+)
+
+
+@given(STACKS)
+@settings(max_examples=25, deadline=None)
+def test_any_plan_prints_back(text):
+    recipe = {
+        "params": {"w": 8},
+        "blocks": {"Block(n)": "Dense(_, n) + ReLU", "Wired": {"graph": {"a": "part", "b": "Add @ (a, input)"}}},
+        "shared": {"part": "Dense(_, 8) + Tanh"},
+        "stack": text,
+    }
+    first = planned(recipe)
+    again = planned(dump(first.steps))
+    assert again.rows == first.rows
+    assert first.parameters == sum(parameter.size for parameter in build(first).get_parameters())
+
+
+def test_the_api_plans_whole_recipes():
+    found = plan(
+        {
+            **WIRED,
+            "input": {"shape": [4, 8]},
+            "expect": {"trainable": 72 + 36 + 54 + 28 + 18, "output": [[4, 2], [4, 8]]},
+        }
+    )
+    assert found.macs == 4 * (64 + 32 + 48 + 24 + 16)
