@@ -21,7 +21,7 @@ from assembler.ready_made import plan_cell
 from assembler.registry import LAYERS, Registry
 from assembler.rows import Plan, Spec, Specs
 from assembler.settings import Dtype, Input, Model, RecipeSettings, read
-from assembler.source import Sources, defaults_of, load_recipe
+from assembler.source import Sources, load_recipe, recipe_files
 
 if TYPE_CHECKING:
     Stack: TypeAlias = str | Sequence[Any]
@@ -63,7 +63,7 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
     if input is not None and isinstance(recipe, Path | Mapping):
         _ = _spec(input, dtype, "input")  # it is not the recipe that is to blame
     if isinstance(recipe, Path):
-        sources = Sources({"recipe": [path for path, _ in reversed(defaults_of(recipe))]})
+        sources = Sources(recipe_files(recipe))
         try:
             return _plan_recipe(load_recipe(recipe), input, registry, dtype)
         except AssemblerError as error:

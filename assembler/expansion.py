@@ -114,13 +114,11 @@ class _Expansion:
                 yield RecipeError(f"{name!r} is {kind} and {other}; one of them needs another name", place)
             kinds[name] = (kind, place)
         for block in said.blocks.values():
-            for name in block.defaults:
-                if name in kinds or name in self.layers:
+            for name in block.defaults:  # they come before parameters, so that blocks can be used by any recipe
+                if name in said.shared or name in said.blocks or name in self.layers:
                     other = kinds[name][0] if name in kinds else "a layer of the registry"
-                    message = (
-                        f"{name!r} is an argument of the block {block.name} and {other}; one of them needs another name"
-                    )
-                    yield RecipeError(message, block.place)
+                    what = f"{name!r} is an argument of the block {block.name} and {other}"
+                    yield RecipeError(f"{what}; one of them needs another name", block.place)
 
     # ---- values
 

@@ -75,6 +75,11 @@ def dense(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
     return _ACTIVATIONS[activation](y, {}, {})
 
 
+def embedding(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The rows of the table (vocab_size, embedding_size) that x counts."""
+    return parameters["embedding_table"][x]
+
+
 def flatten(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
     """Join the axes from ``start_dim`` to ``end_dim``."""
     start, end = (axis % x.ndim for axis in (arguments["start_dim"], arguments["end_dim"]))

@@ -167,6 +167,14 @@ def defaults_of(file: Path) -> list[tuple[Path, str]]:
     return found
 
 
+def recipe_files(file: Path) -> dict[str, list[Path]]:
+    """The files of a recipe as :class:`Sources` takes them, by the key that they fill."""
+    files: dict[str, list[Path]] = {}
+    for path, key in reversed(defaults_of(file)):
+        files.setdefault(f"recipe.{key}".rstrip("."), []).append(path)
+    return files
+
+
 def load_recipe(file: Path) -> Any:
     """The data in a recipe file, with that of the files that it takes up below its own.
 

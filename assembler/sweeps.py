@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 from assembler.files import write_text
 from assembler.settings import Settings
-from assembler.source import Sources, defaults_of, explain_yaml, short
+from assembler.source import Sources, explain_yaml, recipe_files, short
 
 _codes: list[int] = []
 """The exit codes of the jobs that ran in this process."""
@@ -125,7 +125,7 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     for key, name in {**chosen, **several}.items():
         found = _first_file(folders, f"{name}.yaml")
         if found:
-            files[key] = [path for path, _ in reversed(defaults_of(found))] if key == "recipe" else [found]
+            files |= recipe_files(found) if key == "recipe" else {key: [found]}
     primary = _first_file(folders, f"{hydra.job.config_name}.yaml")
     if primary:
         files[""] = [primary]

@@ -2,6 +2,7 @@
 
 SEQUENCE = (2, 5, 8)
 IMAGE = (2, 4, 8, 8)
+SMALL_IMAGE = (2, 4, 4, 6)
 VOLUME = (2, 4, 6, 6, 6)
 SIGNAL = (2, 4, 16)
 ROWS = (4, 8)
@@ -14,7 +15,51 @@ OURS = {
     "TensorReduction": ("TensorReduction(_, 5)", ROWS),
     "HalfSpectrum": ("HalfSpectrum", ROWS),
     "Residual": ("Residual(Dense(8, 8) + ReLU, shortcut=Dense(_, 8))", ROWS),
+    "Parallel": ("Parallel(Dense(_, 3) + ReLU, Identity, Dense(8, 2), axis=-1)", ROWS),
+    "Permute": ("Permute(0, 2, 3, 1)", SMALL_IMAGE),
+    "Mean": ("Mean((2, 3))", SMALL_IMAGE),
+    "Select": ("Select(-2)", SEQUENCE),
+    "PatchEmbedding": ("PatchEmbedding(_, 3, 2)", SMALL_IMAGE),
+    "ClassToken": ("ClassToken(_)", SEQUENCE),
+    "LearnedPositions": ("LearnedPositions(_, _)", SEQUENCE),
+    "SelfAttention": ("SelfAttention(_, 2, kv_heads=1, causal=True, rotary=10000.0)", (1, 4, 8)),
+    "SwiGLU": ("SwiGLU(_, 6)", SEQUENCE),
+    "RMSNorm": ("RMSNorm(_)", SEQUENCE),
+    "LayerScale": ("LayerScale(_)", SEQUENCE),
+    "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
+    "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
+    "LayerNorm2d": ("LayerNorm2d(_)", SMALL_IMAGE),
 }
+
+# Other arguments of the same.
+VARIANTS = [
+    ("Parallel(Dense(_, 8), Identity, merge='add')", ROWS),
+    ("Parallel(Dense(_, 8), Tanh, Identity, merge='multiply')", ROWS),
+    ("Parallel(Identity, ReLU, merge='stack', axis=-1)", SEQUENCE),
+    ("Parallel(Conv2d(_, 3, 1), Identity, MaxPool2d(3, 1, pad_mode='same'))", IMAGE),
+    ("Parallel(ReLU)", ROWS),
+    ("Permute(0, 2, 1)", SEQUENCE),
+    ("Permute(1, 0)", ROWS),
+    ("Mean(1)", SEQUENCE),
+    ("Mean(-1, True)", SEQUENCE),
+    ("Mean([1, 2], keep_dims=True)", SEQUENCE),
+    ("Select(0)", SEQUENCE),
+    ("Select(7, axis=-1)", SEQUENCE),
+    ("Select(1, -2)", SEQUENCE),
+    ("Select(-1, 3)", IMAGE),
+    ("PatchEmbedding(_, 3, 8)", IMAGE),
+    ("SelfAttention(_, 4)", (2, 5, 16)),
+    ("SelfAttention(_, 4, causal=True)", (2, 5, 16)),
+    ("SelfAttention(_, 4, kv_heads=2, rotary=100)", (2, 5, 16)),
+    ("SelfAttention(_, 8, 2, True, 10000.0, False)", (2, 7, 32)),
+    ("SelfAttention(_, 1, has_bias=False)", (2, 1, 16)),
+    ("SwiGLU(_, 6, has_bias=True)", SEQUENCE),
+    ("RMSNorm(_, epsilon=0.5)", ROWS),
+    ("LayerScale(_, init=0.5)", ROWS),
+    ("Unembed(Embedding(10, 8))", ROWS),
+    ("SqueezeExcite(_, 2, activation=SiLU, gate=Tanh)", IMAGE),
+    ("LayerNorm2d(_, 0.5)", IMAGE),
+]
 
 NATIVE = {
     "Dense": ("Dense(_, 5)", ROWS),
@@ -121,6 +166,9 @@ NATIVE = {
 
 # Layers that take several tensors: a chain cannot feed them. Only their arguments are bound.
 SEVERAL_INPUTS = {
+    "Concat": "Concat(2)",
+    "Add": "Add",
+    "Multiply": "Multiply",
     "BiDense": "BiDense(4, 5, 6)",
     "RNNCell": "RNNCell(8, 6)",
     "GRUCell": "GRUCell(8, 6)",
@@ -136,3 +184,6 @@ SEVERAL_INPUTS = {
 
 # This MindSpore's CPU has no kernel for them. All but Roll can be planned all the same.
 NOT_ON_CPU = {"InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Unfold", "Roll"}
+
+# Of ours, what MindSpore does not compute on any device, and what it says.
+NO_KERNEL = {("PatchEmbedding", "float64"): "Conv2D.* must be a type of"}

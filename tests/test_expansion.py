@@ -172,12 +172,17 @@ CLASHES = [
      "'a' is a shared part and a parameter; one of them needs another name"),
     (definitions(blocks=[("Dense(n)", "ReLU")]),
      "'Dense' is a block and a layer of the registry; one of them needs another name"),
-    (definitions(params=[("n", 1)], blocks=[("B(n)", "ReLU")]),
-     "'n' is an argument of the block B and a parameter; one of them needs another name"),
+    (definitions(shared=[("n", "ReLU")], blocks=[("B(n)", "ReLU")]),
+     "'n' is an argument of the block B and a shared part; one of them needs another name"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("clashing", "message"), CLASHES, ids=[case[1][:20] for case in CLASHES])
+def test_an_argument_comes_before_a_parameter():
+    found = expanded("B(3) + Dense(1, n)", definitions(params=[("n", 7)], blocks=[("B(n)", "Dense(n, n)")]))
+    assert str(found) == "Dense(3, 3) + Dense(1, 7)"
+
+
 def test_error_of_a_name_that_means_two_things(clashing, message):
     with pytest.raises(RecipeError) as error:
         expanded("ReLU" if "ReLU'" not in message else "Tanh", clashing)

@@ -1,24 +1,50 @@
 """Every registered layer, driven by one table from text to output; ours through gradients in both modes as well."""
 
-import numpy as np
-import pytest
-from mindspore import Tensor, grad, nn, ops
+import time
+from functools import cache
 
-from assembler import device
+import mindspore
+import numpy as np
+import psutil
+import pytest
+from mindspore import ParameterTuple, Tensor, grad, nn, ops, value_and_grad
+
+from assembler import checks, device
 from assembler.build import build
+from assembler.checks import Subject
+from assembler.errors import ShapeMismatch
 from assembler.grammar import parse
+from assembler.layers.add import Add
 from assembler.layers.centered import Centered
+from assembler.layers.class_token import ClassToken
+from assembler.layers.concat import Concat
 from assembler.layers.half_spectrum import HalfSpectrum
+from assembler.layers.layer_norm_2d import LayerNorm2d
+from assembler.layers.layer_scale import LayerScale
+from assembler.layers.learned_positions import LearnedPositions
+from assembler.layers.mean import Mean
+from assembler.layers.multiply import Multiply
 from assembler.layers.my_linear import MyLinear
+from assembler.layers.parallel import Parallel
+from assembler.layers.patch_embedding import PatchEmbedding
+from assembler.layers.permute import Permute
 from assembler.layers.residual import Residual
+from assembler.layers.rms_norm import RMSNorm
+from assembler.layers.select import Select
+from assembler.layers.self_attention import SelfAttention
+from assembler.layers.squeeze_excite import SqueezeExcite
+from assembler.layers.swiglu import SwiGLU
 from assembler.layers.tensor_reduction import TensorReduction
+from assembler.layers.unembed import Unembed
 from assembler.planner import plan_stack as plan
 from assembler.registry import LAYERS
 from assembler.rows import Spec
 from assembler.tensors import specs_of
-from tests.layer_cases import NATIVE, NOT_ON_CPU, OURS, SEVERAL_INPUTS
+from assembler.trials import Trials
+from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OURS, SEVERAL_INPUTS, VARIANTS
 
 ALL = {**OURS, **NATIVE}
+WRITTEN = [*OURS.values(), *VARIANTS]
 
 
 def sample(shape, dtype="float32"):
@@ -66,41 +92,115 @@ def test_a_layer_with_several_inputs_is_made(name):
     assert type(model[0]) is LAYERS[name].cell
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+@pytest.mark.parametrize(("text", "shape"), WRITTEN)
+def test_our_layers_are_planned_on_the_meta_device(text, shape, dtype, monkeypatch):
+    def fail(self, error, *arguments, **named):
+        raise AssertionError("the meta device lacks something") from error
+
+    if dtype == "float64" and ("Conv2d" in text or "PatchEmbedding" in text):
+        pytest.skip("MindSpore's Conv2d takes no float64")
+    monkeypatch.setattr(Trials, "otherwise", fail)
+    plan(parse(text), LAYERS, Spec(shape, dtype), dtype)
+
+
+@pytest.mark.parametrize(("text", "shape"), WRITTEN)
+def test_our_layers_match_the_reference_beside_them(text, shape):
+    x = sample(shape)
+    planned = plan(parse(text), LAYERS, specs_of(x))
+    model = with_drawn_parameters(build(planned))
+    (answer,) = checks.run(
+        checks.prepare([("reference", None, "key")]), Subject(model, planned, x, "pynative", "float32")
+    )
+    assert answer.passed, answer
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_layers_take_any_batch_without_compiling_anew(name):
+    text, shape = OURS[name]
+    model = build(plan(parse(text), LAYERS, Spec(shape, "float32")))
+    model.set_inputs(Tensor(shape=(None, *shape[1:]), dtype=mindspore.float32))
+    for batch in (2, 3):
+        x = sample((batch, *shape[1:]))
+        expected = model(x).asnumpy()
+        with device.mode("graph"):
+            assert np.array_equal(model(x).asnumpy(), expected)
+
+
 class Loss(nn.Cell):
-    """A number to differentiate: the sum of squares in float32."""
+    """A number to differentiate: the sum of squares, at least in float32; and the output."""
 
     def __init__(self, model):
         super().__init__()
         self.model = model
 
     def construct(self, x):
-        return ops.reduce_sum(ops.square(self.model(x).astype("float32")))
+        y = self.model(x)
+        return ops.reduce_sum(ops.square(y if y.dtype == mindspore.float64 else y.astype("float32"))), y
+
+
+def with_drawn_parameters(model):
+    """The model, with every parameter drawn anew, so that zeros and ones hide nothing."""
+    generator = np.random.default_rng(1)
+    for parameter in model.get_parameters():
+        values = generator.normal(scale=0.5, size=parameter.shape)
+        parameter.set_data(Tensor(values.astype(str(parameter.dtype).lower())))
+    return model
+
+
+def model_of(name, dtype):
+    text, shape = OURS[name]
+    return with_drawn_parameters(build(plan(parse(text), LAYERS, Spec(shape, dtype), dtype)))
+
+
+@cache
+def expected_of(name, dtype):
+    """The output and the gradients of the loss for the input and for each parameter, in float64."""
+    x = sample(OURS[name][1], dtype).asnumpy().astype(np.float64)
+    parameters = {
+        parameter.name: parameter.asnumpy().astype(np.float64) for parameter in model_of(name, dtype).get_parameters()
+    }
+
+    def loss(x, parameters):
+        return np.sum(reference_of(name, parameters)(x) ** 2)
+
+    slopes = [numerical_gradient(lambda values: loss(values, parameters), x)]
+    for one in parameters:
+        slopes.append(numerical_gradient(lambda values, one=one: loss(x, {**parameters, one: values}), parameters[one]))
+    return reference_of(name, parameters)(x), slopes
 
 
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
 @pytest.mark.parametrize("name", OURS)
 def test_our_layers_match_numpy_forward_and_backward(name, dtype, mode):
-    text, shape = OURS[name]
-    x = sample(shape, dtype)
-    model = build(plan(parse(text), LAYERS, Spec(shape, dtype), dtype))
-    reference = reference_of(name, model)
+    x = sample(OURS[name][1], dtype)
+    if (name, dtype) in NO_KERNEL:
+        with pytest.raises(ShapeMismatch, match=NO_KERNEL[name, dtype]):
+            model_of(name, dtype)
+        return
+    model = model_of(name, dtype)
+    weights = model.trainable_params()
     rtol = {"float32": 1e-5, "float16": 1e-2, "float64": 1e-10}[dtype]
-    wide = x.asnumpy().astype(np.float64)
-    expected = reference(wide)
+    expected, slopes = expected_of(name, dtype)
+    differentiate = value_and_grad(Loss(model), 0, ParameterTuple(weights) if weights else None, has_aux=True)
     with device.mode(mode):
-        y = model(x)
-        gradient = grad(Loss(model))(x)
+        (_, y), gradients = differentiate(x)
+    to_input, to_weights = gradients if weights else (gradients, ())
     assert str(y.dtype).lower() == dtype
     np.testing.assert_allclose(y.asnumpy(), expected, rtol=0, atol=rtol * np.abs(expected).max())
-    assert str(gradient.dtype).lower() == dtype
-    slope = numerical_gradient(lambda values: np.sum(reference(values) ** 2), wide)
-    np.testing.assert_allclose(gradient.asnumpy(), slope, rtol=0, atol=5 * rtol * np.abs(slope).max() + 1e-6)
+    largest = max(np.abs(slope).max() for slope in slopes)
+    for gradient, slope in zip((to_input, *to_weights), slopes, strict=True):
+        assert str(gradient.dtype).lower() == dtype
+        np.testing.assert_allclose(gradient.asnumpy(), slope, rtol=0, atol=5 * rtol * largest + 1e-6)
 
 
-def reference_of(name, model):
-    """The layer's mathematics in NumPy float64, written here once more and by its definition."""
-    p = {parameter.name: parameter.asnumpy().astype(np.float64) for parameter in model.get_parameters()}
+def reference_of(name, p):
+    """The layer's mathematics in NumPy float64, written here once more and by its definition.
+
+    Args:
+        p: the parameters by name.
+    """
 
     def reduction(x):
         w = p["0.weight"]
@@ -115,9 +215,68 @@ def reference_of(name, model):
         turn = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n // 2 + 1)) / n)
         return np.concatenate(((x @ turn).real, (x @ turn).imag), axis=-1)
 
+    def dense(path, x):
+        return x @ p[f"0.{path}.weight"].T + p.get(f"0.{path}.bias", 0)
+
     def residual(x):
-        inner = np.maximum(x @ p["0.inner.0.weight"].T + p["0.inner.0.bias"], 0)
-        return inner + x @ p["0.shortcut.weight"].T + p["0.shortcut.bias"]
+        return np.maximum(dense("inner.0", x), 0) + dense("shortcut", x)
+
+    def parallel(x):
+        return np.hstack((np.maximum(dense("branches.0.0", x), 0), x, dense("branches.2", x)))
+
+    def patches(x):
+        count, _, height, width = x.shape
+        w, b = p["0.projection.weight"], p["0.projection.bias"]
+        corners = [(i, j) for i in range(0, height, 2) for j in range(0, width, 2)]
+        y = np.zeros((count, len(corners), len(w)))
+        for n in range(count):
+            for k, (i, j) in enumerate(corners):
+                y[n, k] = [np.sum(kernel * x[n, :, i : i + 2, j : j + 2]) for kernel in w] + b
+        return y
+
+    def attention(x):
+        """Two heads of four numbers, with one head of keys and values, token by token."""
+
+        def turned(vector, position):
+            y = np.zeros(4)
+            for i in (0, 1):
+                angle = position / 10000 ** (2 * i / 4)
+                matrix = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+                y[i], y[i + 2] = matrix @ vector[[i, i + 2]]
+            return y
+
+        y = np.zeros_like(x)
+        for n, sequence in enumerate(x):
+            queries, keys, values = (dense(part, sequence) for part in ("query", "key", "value"))
+            keys = [turned(key, position) for position, key in enumerate(keys)]
+            for t in range(len(sequence)):
+                for own in (slice(0, 4), slice(4, 8)):
+                    query = turned(queries[t, own], t)
+                    weights = np.exp([query @ key / 2 for key in keys[: t + 1]])
+                    y[n, t, own] = weights @ values[: t + 1] / weights.sum()
+        return dense("output", y)
+
+    def gated(x):
+        gate = dense("gate", x)
+        return dense("down", gate / (1 + np.exp(-gate)) * dense("up", x))
+
+    def rms(x):
+        return p["0.weight"] * x / np.sqrt(np.sum(x * x, -1, keepdims=True) / x.shape[-1] + 1e-6)
+
+    def excited(x):
+        y = x.copy()
+        for n, image in enumerate(x):
+            inner = np.maximum(dense("reduce", [channel.sum() / channel.size for channel in image]), 0)
+            for c, factor in enumerate(1 / (1 + np.exp(-dense("expand", inner)))):
+                y[n, c] *= factor
+        return y
+
+    def by_pixel(x):
+        y = np.zeros_like(x)
+        for n, i, j in np.ndindex(len(x), *x.shape[2:]):
+            pixel = x[n, :, i, j] - np.sum(x[n, :, i, j]) / x.shape[1]
+            y[n, :, i, j] = p["0.gamma"] * pixel / np.sqrt(pixel @ pixel / x.shape[1] + 1e-6) + p["0.beta"]
+        return y
 
     return {
         "Centered": lambda x: x - x.sum() / x.size,
@@ -125,6 +284,20 @@ def reference_of(name, model):
         "TensorReduction": reduction,
         "HalfSpectrum": spectrum,
         "Residual": residual,
+        "Parallel": parallel,
+        "Permute": lambda x: np.einsum("nchw->nhwc", x),
+        "Mean": lambda x: np.einsum("nchw->nc", x) / (x.shape[2] * x.shape[3]),
+        "Select": lambda x: x[:, x.shape[1] - 2],
+        "PatchEmbedding": patches,
+        "ClassToken": lambda x: np.stack([np.vstack((p["0.token"][0], one)) for one in x]),
+        "LearnedPositions": lambda x: np.stack([one + p["0.table"] for one in x]),
+        "SelfAttention": attention,
+        "SwiGLU": gated,
+        "RMSNorm": rms,
+        "LayerScale": lambda x: x @ np.diag(p["0.gamma"]),
+        "Unembed": lambda x: np.einsum("bts,vs->btv", x, p["0.embedding.embedding_table"]),
+        "SqueezeExcite": excited,
+        "LayerNorm2d": by_pixel,
     }[name]
 
 
@@ -172,3 +345,233 @@ def test_residual_passes_its_input_on():
     x = sample((4, 8))
     inner = nn.Dense(8, 8)
     assert np.array_equal(Residual(inner)(x).asnumpy(), (inner(x) + x).asnumpy())
+
+
+REFUSED = [
+    (lambda: Parallel(), ValueError, "Parallel needs at least one branch"),
+    (lambda: Parallel(nn.ReLU(), ops.relu), TypeError, "branch 1 must be a Cell, not function"),
+    (lambda: Parallel(nn.ReLU(), merge="cat"), ValueError,
+     "merge must be one of concat, stack, add, multiply, not 'cat'"),
+    (lambda: Parallel(nn.ReLU(), axis=1.0), TypeError, "axis must be an integer, not 1.0"),
+    (lambda: Concat("1"), TypeError, "axis must be an integer, not '1'"),
+    (lambda: Permute(), ValueError, "axes must be 0, 1, … in some order, each once, not ()"),
+    (lambda: Permute(0, 2, 2), ValueError, "axes must be 0, 1, … in some order, each once, not (0, 2, 2)"),
+    (lambda: Permute((0, 2, 1)), TypeError, "axes must be integers, not ((0, 2, 1),)"),
+    (lambda: Mean(1.5), TypeError, "axis must be an integer or a tuple of integers, not 1.5"),
+    (lambda: Mean(()), ValueError, "axis must name at least one axis"),
+    (lambda: Select(0, "1"), TypeError, "index and axis must be integers, not 0 and '1'"),
+    (lambda: LayerScale(0), ValueError, "size must be an integer of at least 1, not 0"),
+    (lambda: LayerScale(8, "ones"), TypeError, "init must be a number, not 'ones'"),
+    (lambda: ClassToken(8.0), ValueError, "size must be an integer of at least 1, not 8.0"),
+    (lambda: LearnedPositions(0, 8), ValueError, "tokens and size must be integers of at least 1, not 0 and 8"),
+    (lambda: PatchEmbedding(3, 8, (2, 2)), ValueError,
+     "in_channels, embed_dim and patch must be integers of at least 1, not 3, 8 and (2, 2)"),
+    (lambda: RMSNorm(-1), ValueError, "size must be an integer of at least 1, not -1"),
+    (lambda: RMSNorm(8, 0), ValueError, "epsilon must be a number above 0, not 0"),
+    (lambda: LayerNorm2d(0), ValueError, "channels must be an integer of at least 1, not 0"),
+    (lambda: LayerNorm2d(8, "1e-6"), ValueError, "epsilon must be a number above 0, not '1e-6'"),
+    (lambda: SwiGLU(8, 0), ValueError, "in_channels and hidden must be integers of at least 1, not 8 and 0"),
+    (lambda: SqueezeExcite(8, 0.5), ValueError, "channels and reduced must be integers of at least 1, not 8 and 0.5"),
+    (lambda: SqueezeExcite(8, 2, "relu"), TypeError, "activation must be a Cell, not str"),
+    (lambda: SqueezeExcite(8, 2, gate=ops.sigmoid), TypeError, "gate must be a Cell, not function"),
+    (lambda: SelfAttention(8, 0), ValueError,
+     "embed_dim, heads and kv_heads must be integers of at least 1, not 8, 0 and 0"),
+    (lambda: SelfAttention(8, 3), ValueError, "heads must divide embed_dim, and 3 does not divide 8"),
+    (lambda: SelfAttention(12, 6, 4), ValueError, "kv_heads must divide heads, and 4 does not divide 6"),
+    (lambda: SelfAttention(8, 2, rotary=True), ValueError,
+     "rotary must be the base of the angles, such as 10000.0, or None, not True"),
+    (lambda: SelfAttention(6, 2, rotary=1e4), ValueError, "rotary needs heads of even size, and embed_dim / heads is 3"),
+    (lambda: Unembed(nn.Dense(8, 8)), TypeError,
+     "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "kind", "message"), REFUSED)
+def test_error_of_an_argument(make, kind, message):
+    with pytest.raises(kind) as error:
+        make()
+    assert str(error.value) == message
+
+
+MISFITS = [
+    ("RMSNorm(8)", (2, 1), "wants (…, 8)"),
+    ("LayerScale(8)", (2, 1), "wants (…, 8)"),
+    ("LayerNorm2d(4)", (2, 1, 3, 3), "wants 4 on axis 1 (LayerNorm2d: the input's channels, axis 1, "
+     "differ from gamma's)"),
+    ("LearnedPositions(1, 8)", (2, 5, 8), "wants 1 on axis -2 (LearnedPositions: the input has more tokens than the "
+     "table)"),
+    ("LearnedPositions(5, 8)", (2, 5, 1), "wants (…, 8)"),
+    ("PatchEmbedding(3, 8, 4)", (2, 3, 8, 6), "does not accept it: PatchEmbedding: the image's height and width must "
+     "be multiples of the patch"),
+    ("Select(5)", (2, 5), "does not accept it: Select: the axis is too short for the index"),
+    ("Select(-6)", (2, 5), "does not accept it: Select: the axis is too short for the index"),
+    ("Concat", (2, 5), "does not accept it: Concat takes two or more inputs"),
+    ("Add", (2, 5), "does not accept it: Add takes two or more inputs"),
+    ("Multiply", (2, 5), "does not accept it: Multiply takes two or more inputs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "shape", "said"), MISFITS)
+def test_error_of_an_input_that_would_otherwise_be_stretched_or_cut(text, shape, said):
+    with pytest.raises(ShapeMismatch) as error:
+        plan(parse(text), LAYERS, Spec(shape, "float32"))
+    assert error.value.message == f"the input is {shape} float32; #0 {text} {said}"
+
+
+def test_error_of_an_input_in_graph_mode():
+    with pytest.raises(ValueError, match="too short for the index"), device.mode("graph"):
+        Select(7)(sample((2, 5)))
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+@pytest.mark.parametrize(
+    ("make", "merge"),
+    [
+        (Add, lambda a, b, c: a + b + c),
+        (Multiply, lambda a, b, c: a * b * c),
+        (Concat, lambda *all: np.hstack(all)),
+        (lambda: Concat(axis=2), lambda *all: np.concatenate(all, 2)),
+    ],
+    ids=["Add", "Multiply", "Concat", "Concat(axis=2)"],
+)
+def test_several_inputs_meet(make, merge, dtype, mode):
+    layer = make()
+
+    class Squared(nn.Cell):
+        def construct(self, a, b, c):
+            return ops.reduce_sum(ops.square(layer(a, b, c).astype("float32")))
+
+    values = np.random.default_rng(0).normal(size=(3, 2, 3, 4)).astype(dtype)
+    a, b, c = map(Tensor, values)
+    with device.mode(mode):
+        y = layer(a, b, c)
+        gradients = grad(Squared(), (0, 1, 2))(a, b, c)
+    wide = values.astype(np.float64)
+    expected = merge(*wide)
+    rtol = {"float32": 1e-5, "float16": 1e-2, "float64": 1e-5}[dtype]
+    np.testing.assert_allclose(y.asnumpy(), expected, rtol=rtol)
+    slope = numerical_gradient(lambda all: np.sum(merge(*all) ** 2), wide)
+    for gradient, wanted in zip(gradients, slope, strict=True):
+        np.testing.assert_allclose(gradient.asnumpy(), wanted, rtol=0, atol=rtol * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("name", ["Concat", "Add", "Multiply"])
+def test_the_reference_of_a_layer_with_several_inputs(name):
+    entry = LAYERS[name]
+    values = [sample((2, 3)).asnumpy() + i for i in range(3)]
+    arguments = {word: parameter.default for word, parameter in entry.parameters.items() if word == "axis"}
+    expected = entry.cell()(*map(Tensor, values)).asnumpy()
+    np.testing.assert_allclose(entry.reference_function(values, {}, arguments), expected, rtol=1e-6)
+
+
+def test_parameters_of_branches_are_numbered():
+    model = Parallel(nn.Dense(2, 3), nn.SequentialCell(nn.ReLU(), nn.Dense(2, 3)))
+    assert [parameter.name for parameter in model.get_parameters()] == [
+        "branches.0.weight", "branches.0.bias", "branches.1.1.weight", "branches.1.1.bias",
+    ]  # fmt: skip
+
+
+def test_initial_values():
+    assert np.all(LayerScale(3).gamma.asnumpy() == np.float32(1e-6))
+    assert np.all(ClassToken(3).token.asnumpy() == 0)
+    assert np.all(RMSNorm(3).weight.asnumpy() == 1)
+    norm = LayerNorm2d(3)
+    assert np.all(norm.gamma.asnumpy() == 1)
+    assert np.all(norm.beta.asnumpy() == 0)
+    device.seed(0)
+    assert abs(LearnedPositions(200, 300).table.asnumpy().std() - 0.02) < 4 * 0.02 / np.sqrt(2 * 60000)
+
+
+def test_a_shorter_input_takes_the_first_positions():
+    layer = LearnedPositions(9, 8)
+    x = sample((2, 5, 8))
+    np.testing.assert_array_equal(layer(x).asnumpy(), x.asnumpy() + layer.table.asnumpy()[:5])
+
+
+@pytest.mark.parametrize("norm", [RMSNorm, LayerNorm2d])
+def test_a_norm_of_large_halves_stays_finite(norm):
+    x = np.full((2, 8, 8, 8), 2000, np.float16)  # whose squares are beyond float16
+    x[:, ::2, :, ::2] = x[:, 1::2, :, 1::2] = -2000
+    y = norm(8)(Tensor(x))
+    assert y.dtype == mindspore.float16
+    np.testing.assert_allclose(np.abs(y.asnumpy()), 1, atol=2e-3)
+
+
+def attend(layer, x):
+    return layer(Tensor(x.astype(np.float32))).asnumpy()
+
+
+def test_attention_is_that_of_mindspore():
+    ours, theirs = SelfAttention(16, 4), nn.MultiheadAttention(16, 4, batch_first=True)
+    with_drawn_parameters(theirs)
+    parts = (ours.query, ours.key, ours.value)
+    weights = np.split(theirs.in_proj_weight.asnumpy(), 3)
+    biases = np.split(theirs.in_proj_bias.asnumpy(), 3)
+    for part, weight, bias in zip(parts, weights, biases, strict=True):
+        part.weight.set_data(Tensor(weight))
+        part.bias.set_data(Tensor(bias))
+    ours.output.weight.set_data(theirs.out_proj.weight)
+    ours.output.bias.set_data(theirs.out_proj.bias)
+    x = sample((2, 5, 16))
+    np.testing.assert_allclose(ours(x).asnumpy(), theirs(x, x, x)[0].asnumpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_causal_attention_does_not_see_what_comes_after(causal):
+    layer = with_drawn_parameters(SelfAttention(8, 2, causal=causal))
+    x = sample((1, 6, 8)).asnumpy()
+    changed = x.copy()
+    changed[:, 4:] += 1
+    same = np.isclose(attend(layer, x), attend(layer, changed), atol=1e-6).all(axis=(0, 2))
+    assert same.tolist() == ([True] * 4 + [False] * 2 if causal else [False] * 6)
+
+
+@pytest.mark.parametrize("rotary", [None, 10000.0])
+def test_rotary_attention_knows_the_order(rotary):
+    layer = with_drawn_parameters(SelfAttention(8, 2, rotary=rotary))
+    x = sample((1, 6, 8)).asnumpy()
+    turned = attend(layer, x[:, ::-1])[:, ::-1]
+    assert np.allclose(attend(layer, x), turned, atol=1e-5) is (rotary is None)
+
+
+def test_rotary_attention_sees_distances_alone():
+    """With the same token in front of a window, the window's scores are those of its distances, wherever it stands."""
+    layer = with_drawn_parameters(SelfAttention(8, 2, rotary=100.0, has_bias=False))
+    query, key = (sample((1, 2, 40, 4)).asnumpy()[:, :, :1].repeat(40, 2) * sign for sign in (1, -0.5))
+    angle = np.outer(np.arange(40), 100.0 ** -np.array([0, 0.5])).astype(np.float32)
+    cos, sin = Tensor(np.cos(angle)), Tensor(np.sin(angle))
+    scores = layer.compare(layer.turn(Tensor(query), cos, sin), layer.turn(Tensor(key), cos, sin)).asnumpy()
+    for distance in (0, 1, 7):
+        along = np.diagonal(scores, distance, -2, -1)
+        np.testing.assert_allclose(along, along[..., :1].repeat(along.shape[-1], -1), atol=1e-5)
+
+
+def test_an_embedding_is_tied_by_giving_the_same_cell():
+    embedding = nn.Embedding(10, 8)
+    model = nn.SequentialCell(embedding, Unembed(embedding))
+    assert len(list(model.get_parameters())) == 1
+    ids = Tensor(np.array([[1, 2, 3]], np.int32))
+    table = embedding.embedding_table.asnumpy()
+    np.testing.assert_allclose(model(ids).asnumpy(), table[[[1, 2, 3]]] @ table.T, atol=1e-6)
+
+
+BLOCK = (
+    "Residual(RMSNorm(_) + SelfAttention(_, 32, kv_heads=8, causal=True, rotary=500000.0, has_bias=False)) + "
+    "Residual(RMSNorm(_) + SwiGLU(_, 14336))"
+)
+
+
+@pytest.mark.parametrize("text", [f"32 * ({BLOCK})", " + ".join([BLOCK] * 32)], ids=["repeated", "written out"])
+def test_a_language_model_of_7_billion_parameters_is_planned_at_once(text):
+    text = f"Embedding(128256, 4096) + {text} + RMSNorm(_) + Dense(_, 128256, has_bias=False)"
+    process = psutil.Process()
+    before, start = process.memory_info().rss, time.perf_counter()
+    planned = plan(parse(text), LAYERS, Spec((1, 4096), "int32"))
+    assert time.perf_counter() - start < 5  # on a quiet machine a fifth of a second, and less than one
+    assert process.memory_info().rss - before < 100e6
+    assert planned.trainable == 8_030_261_248  # Llama 3 8B, as published
+    assert planned.output == Spec((1, 4096, 128256), "float32")
+    tokens, size, pairs = 4096, 4096, 4096 * 4096 * 4096
+    dense = size * (2 * size + 2 * 1024 + 3 * 14336)
+    assert planned.macs == 32 * (tokens * dense + 2 * pairs) + tokens * size * 128256

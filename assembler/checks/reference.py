@@ -74,6 +74,7 @@ def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]
         for name, parameter in step.entry.parameters.items()
         if name in step.arguments or parameter.default is not inspect.Parameter.empty
     }
+    values |= {name: step.extra for name, one in step.entry.parameters.items() if one.kind is one.VAR_POSITIONAL}
     arguments = {name: map_steps(value, partial(_chain, cells=cells)) for name, value in values.items()}
     parameters = _parameters(cells[step.path], f"{step.path}.")
     return lambda x: np.asarray(function(x, parameters, arguments))
