@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assembler.api import assemble, plan
+    from assembler.describe import describe
     from assembler.errors import AssemblerError
     from assembler.registry import LAYERS, Registry, register
 
 __version__ = "0.1.0"
-__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "plan", "register"]
+__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "describe", "plan", "register"]
 
 _HOME = {
     "assemble": "assembler.api",
     "AssemblerError": "assembler.errors",
     "LAYERS": "assembler.registry",
     "Registry": "assembler.registry",
+    "describe": "assembler.describe",
     "plan": "assembler.api",
     "register": "assembler.registry",
 }

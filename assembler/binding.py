@@ -77,6 +77,9 @@ class Step:
             show: what to print of the layers among the arguments.
         """
 
+        if self.graph is not None:
+            return ""
+
         def text(value: Any) -> str:
             return print_value(map_steps(value, lambda steps: Verbatim(show(steps))))
 
@@ -88,6 +91,8 @@ class Step:
 
     def text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
         """The layer as it would be written in a recipe."""
+        if self.graph is not None:
+            return "graph"
         return f"{self.layer.name}({inside})" if (inside := self.arguments_text(show)) else self.layer.name
 
     def __str__(self) -> str:

@@ -20,9 +20,18 @@ def build(planned: Plan) -> nn.Cell:
     Raises:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
     """
-    builder = _Builder(planned.dtype)
-    graph = root_graph(planned.steps)
-    model = nn.SequentialCell(builder.cells(planned.steps)) if graph is None else builder.cell(graph)
+    return build_steps(planned.steps, planned.dtype)
+
+
+def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
+    """Build steps of which every argument is known, as ``build`` does.
+
+    Raises:
+        ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
+    """
+    builder = _Builder(dtype)
+    graph = root_graph(steps)
+    model = nn.SequentialCell(builder.cells(steps)) if graph is None else builder.cell(graph)
     model.set_train(False)
     return model
 

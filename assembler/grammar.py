@@ -162,9 +162,14 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
             used.update(source for source, _, _ in sources)
             wires.append(Wire(name, body, tuple((source, element) for source, element, _ in sources), place))
         known.append(name)
-    wanted = [outputs] if isinstance(outputs, str) else names[-1:] if outputs is None else outputs
-    emitted: list[Source] = []
-    if not isinstance(wanted, Sequence) or not wanted or not all(isinstance(one, str) for one in wanted):
+    emitted: list[Source] = [(names[-1], None)] if outputs is None else []
+    used.update(name for name, _ in emitted)
+    wanted = [outputs] if isinstance(outputs, str) else outputs or []
+    if (
+        not isinstance(wanted, Sequence)
+        or (outputs is not None and not wanted)
+        or not all(isinstance(one, str) for one in wanted)
+    ):
         raise GrammarError(f"outputs are a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
     for text in wanted:
         with noted(mistakes):

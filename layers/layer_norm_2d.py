@@ -34,7 +34,8 @@ class LayerNorm2d(nn.Cell):
         if not isinstance(epsilon, int | float) or not epsilon > 0:
             raise ValueError(f"epsilon must be a number above 0, not {epsilon!r}")
         self.channels = channels
-        self.epsilon = Tensor(epsilon, mindspore.float64)  # a Python float would act as a float32
+        self.epsilon = epsilon
+        self.offset = Tensor(epsilon, mindspore.float64)  # a Python float would act as a float32
         self.gamma = Parameter(initializer("ones", (channels,)))
         self.beta = Parameter(initializer("zeros", (channels,)))
 
@@ -44,7 +45,7 @@ class LayerNorm2d(nn.Cell):
             raise ValueError("LayerNorm2d: the input's channels, axis 1, differ from gamma's")
         wide = x if x.dtype == mindspore.float64 else x.astype(mindspore.float32)
         centred = wide - ops.mean(wide, 1, True)
-        scale = ops.rsqrt(ops.mean(ops.square(centred), 1, True) + self.epsilon.astype(wide.dtype))
+        scale = ops.rsqrt(ops.mean(ops.square(centred), 1, True) + self.offset.astype(wide.dtype))
         gamma = ops.reshape(self.gamma, (self.channels, 1, 1))
         beta = ops.reshape(self.beta, (self.channels, 1, 1))
         return (centred * scale * gamma + beta).astype(x.dtype)

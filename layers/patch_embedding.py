@@ -33,6 +33,7 @@ class PatchEmbedding(nn.Cell):
                 "in_channels, embed_dim and patch must be integers of at least 1, "
                 f"not {in_channels!r}, {embed_dim!r} and {patch!r}"
             )
+        self.in_channels = in_channels
         self.embed_dim = embed_dim
         self.patch = patch
         self.projection = nn.Conv2d(in_channels, embed_dim, patch, stride=patch, pad_mode="valid", has_bias=True)

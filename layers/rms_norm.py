@@ -33,7 +33,8 @@ class RMSNorm(nn.Cell):
         if not isinstance(epsilon, int | float) or not epsilon > 0:
             raise ValueError(f"epsilon must be a number above 0, not {epsilon!r}")
         self.size = size
-        self.epsilon = Tensor(epsilon, mindspore.float64)  # a Python float would act as a float32
+        self.epsilon = epsilon
+        self.offset = Tensor(epsilon, mindspore.float64)  # a Python float would act as a float32
         self.weight = Parameter(initializer("ones", (size,)))
 
     def construct(self, x: Tensor) -> Tensor:
@@ -41,7 +42,7 @@ class RMSNorm(nn.Cell):
         if x.shape[-1] != self.size:
             raise ValueError("RMSNorm: the size of the input's last axis differs from the weight's")
         wide = x if x.dtype == mindspore.float64 else x.astype(mindspore.float32)
-        scale = ops.rsqrt(ops.mean(ops.square(wide), -1, True) + self.epsilon.astype(wide.dtype))
+        scale = ops.rsqrt(ops.mean(ops.square(wide), -1, True) + self.offset.astype(wide.dtype))
         return (wide * scale * self.weight).astype(x.dtype)
 
 

@@ -56,12 +56,14 @@ class SelfAttention(nn.Cell):
             raise ValueError(f"heads must divide embed_dim, and {heads} does not divide {embed_dim}")
         if heads % kv_heads:
             raise ValueError(f"kv_heads must divide heads, and {kv_heads} does not divide {heads}")
+        self.embed_dim = embed_dim
         self.heads = heads
         self.kv_heads = kv_heads
         self.head_dim = embed_dim // heads
         self.scale = Tensor(self.head_dim**-0.5, mindspore.float64)  # a Python float would act as a float32
         self.causal = bool(causal)
         self.rotary = rotary
+        self.has_bias = has_bias
         if rotary is not None:
             if isinstance(rotary, bool) or not isinstance(rotary, int | float) or not rotary > 0:
                 raise ValueError(f"rotary must be the base of the angles, such as 10000.0, or None, not {rotary!r}")

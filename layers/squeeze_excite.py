@@ -39,6 +39,7 @@ class SqueezeExcite(nn.Cell):
             if cell is not None and not isinstance(cell, nn.Cell):
                 raise TypeError(f"{name} must be a Cell, not {type(cell).__name__}")
         self.channels = channels
+        self.reduced = reduced
         self.reduce = nn.Dense(channels, reduced)
         self.activation = nn.ReLU() if activation is None else activation
         self.expand = nn.Dense(reduced, channels)

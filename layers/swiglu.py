@@ -33,6 +33,9 @@ class SwiGLU(nn.Cell):
             raise ValueError(
                 f"in_channels and hidden must be integers of at least 1, not {in_channels!r} and {hidden!r}"
             )
+        self.in_channels = in_channels
+        self.hidden = hidden
+        self.has_bias = has_bias
         self.gate = nn.Dense(in_channels, hidden, has_bias=has_bias)
         self.up = nn.Dense(in_channels, hidden, has_bias=has_bias)
         self.down = nn.Dense(hidden, in_channels, has_bias=has_bias)

@@ -177,12 +177,12 @@ CLASHES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("clashing", "message"), CLASHES, ids=[case[1][:20] for case in CLASHES])
 def test_an_argument_comes_before_a_parameter():
     found = expanded("B(3) + Dense(1, n)", definitions(params=[("n", 7)], blocks=[("B(n)", "Dense(n, n)")]))
     assert str(found) == "Dense(3, 3) + Dense(1, 7)"
 
 
+@pytest.mark.parametrize(("clashing", "message"), CLASHES, ids=[case[1][:20] for case in CLASHES])
 def test_error_of_a_name_that_means_two_things(clashing, message):
     with pytest.raises(RecipeError) as error:
         expanded("ReLU" if "ReLU'" not in message else "Tanh", clashing)

@@ -12,7 +12,7 @@ FLOORS = [
     "errors files recipe settings references",
     "expansion grammar registry source",
     "binding rows device tensors inputs costs compiler cells trials planner ready_made",
-    "build dump",
+    "build dump describe",
     "checks faults",
     "views",
     "tasks api",
@@ -89,7 +89,16 @@ def test_global_state_has_one_door():
 
 
 def test_the_public_face():
-    assert assembler.__all__ == ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "plan", "register"]
+    assert assembler.__all__ == [
+        "LAYERS",
+        "AssemblerError",
+        "Registry",
+        "__version__",
+        "assemble",
+        "describe",
+        "plan",
+        "register",
+    ]
     for name in assembler.__all__:
         assert getattr(assembler, name) is not None
         assert name in dir(assembler)

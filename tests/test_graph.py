@@ -172,8 +172,8 @@ GRAPHS = [
     ({}, "recipe.graph: a graph is a mapping of names to layers, not a mapping of 0 keys"),
     ({"a": "Dense(_, 4)", "b": "Dense(9, 2)"}, "recipe.graph.b:1: a is (4, 4) float32; #b Dense(9, 2) wants (…, 9)\n"
      "    Dense(9, 2)\n    ^^^^^"),
-    ({"name": "ReLU"}, "recipe.graph: graph(cells={'name': …}, sources=(((0, None),),), outputs=((1, None),)) cannot be made: "
-     "'name' is something that every Cell has; the wire needs another name"),
+    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is something that every Cell has; the wire "
+     "needs another name"),
 ]  # fmt: skip
 
 

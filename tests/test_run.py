@@ -294,15 +294,6 @@ ARGUMENTS = [
      "{conf}/recipe/centered.yaml:5:8: the input is (4, 9) float32; #0 Dense(8, 128) wants (…, 8)\n"
      "    stack: Dense(8, 128) + Centered\n"
      "           ^^^^^\n"),
-    (["recipe=inline"],
-     "{conf}/recipe/inline.yaml:4:9: recipe.input.shape has no value yet; give it one, such as "
-     "'recipe.input.shape=[4, 8]'\n"
-     '    input: {{shape: "???", sample: uniform}}\n'
-     "            ^^^^^\n"
-     "{conf}/recipe/inline.yaml:5:1: recipe.stack has no value yet; give it one, such as "
-     "'recipe.stack=\"Dense(8, 128) + Centered\"'\n"
-     '    stack: "???"\n'
-     "    ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],
      "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml "
      'in or above the working directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])\n'),
@@ -396,6 +387,21 @@ def test_error_in_a_recipe_file(run, recipe, text, message):
     done = run(*MINE)
     assert done.err == message
     assert done.code == 2
+
+
+def test_error_of_values_that_are_to_be_given(run, recipe):
+    recipe('input: {shape: "???"}\nstack: "???"\n')
+    done = run(*MINE)
+    assert (done.code, done.err) == (
+        2,
+        "conf/recipe/mine.yaml:1:9: recipe.input.shape has no value yet; give it one, such as 'recipe.input.shape=[4, 8]'\n"
+        '    input: {shape: "???"}\n'
+        "            ^^^^^\n"
+        "conf/recipe/mine.yaml:2:1: recipe.stack has no value yet; give it one, such as "
+        "'recipe.stack=\"Dense(8, 128) + Centered\"'\n"
+        '    stack: "???"\n'
+        "    ^^^^^\n",
+    )
 
 
 def test_a_group_check_with_arguments_runs_beside_the_recipes_own(run):

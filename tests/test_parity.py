@@ -1,0 +1,145 @@
+"""The same networks as other people's, not only of the same size: with the same weights, the outputs are the same."""
+
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from assembler import plan
+from assembler.build import build
+from assembler.layers.self_attention import SelfAttention
+from assembler.source import load_recipe
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
+
+
+def ours(name, **changes):
+    """The recipe, with parameters changed, built."""
+    recipe = load_recipe(ROOT / "conf" / "recipe" / f"{name}.yaml")
+    recipe["params"] |= changes.pop("params", {})
+    recipe |= {"expect": {}, **changes}
+    return build(plan(recipe))
+
+
+def leaves(model, *kinds):
+    return [cell for _, cell in model.cells_and_names() if type(cell) in kinds]
+
+
+THEIRS = {
+    "mobilenet_v2": lambda models: models.mobilenet_v2_100(),
+    "vgg16_bn": lambda models: models.VGG("vgg16", batch_norm=True),
+}
+"""Where they are called otherwise."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"])
+def test_a_network_of_mindcv_computes_the_same(name):
+    models = pytest.importorskip("mindcv").models
+    theirs = THEIRS.get(name, lambda models: getattr(models, name)())(models).set_train(False)
+    model = ours(name)
+    random = np.random.default_rng(0)
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Dense)
+    for one, other in zip(leaves(model, *kinds), leaves(theirs, *kinds), strict=True):
+        assert type(one) is type(other)
+        given_by_name = {parameter.name.rpartition(".")[2]: parameter for parameter in other.get_parameters()}
+        for mine in one.get_parameters():
+            kind = mine.name.rpartition(".")[2]
+            if kind not in given_by_name:
+                assert kind == "bias"  # mindcv's VGG does without: BatchNorm takes it away at once
+                mine.set_data(Tensor(np.zeros(mine.shape, np.float32)))
+                continue
+            given = given_by_name[kind]
+            if "moving_variance" in given.name:  # statistics as after training, so that they count
+                given.set_data(Tensor(random.uniform(0.5, 2, given.shape).astype(np.float32)))
+            elif isinstance(other, nn.BatchNorm2d):
+                given.set_data(Tensor(random.normal(0.5, 0.3, given.shape).astype(np.float32)))
+            assert mine.shape == given.shape
+            mine.set_data(given)
+    x = Tensor(random.normal(size=(1, 3, 224, 224)).astype(np.float32))
+    expected, found = theirs(x).asnumpy(), model(x).asnumpy()
+    assert np.ptp(expected) > 1e-6
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def set_dense(dense, weight, bias=None):
+    dense.weight.set_data(Tensor(weight.detach().numpy()))
+    if bias is not None:
+        dense.bias.set_data(Tensor(bias.detach().numpy()))
+
+
+def compare(model, theirs, vocabulary):
+    torch = pytest.importorskip("torch")
+    tokens = np.random.default_rng(0).integers(0, vocabulary, (2, 16))
+    with torch.no_grad():
+        expected = theirs(torch.tensor(tokens)).logits.numpy()
+    found = model(Tensor(tokens.astype(np.int32))).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_gpt2_computes_the_same_as_that_of_transformers():
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=97, n_positions=32, n_embd=48, n_layer=2, n_head=4)
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.2)
+    model = ours(
+        "gpt2_small",
+        params={"vocabulary": 97, "positions": 32, "width": 48, "depth": 2, "heads": 4},
+        input={"shape": [2, 16], "sample": "integers", "high": 97},
+    )
+    names = dict(model.parameters_and_names())
+    part = theirs.transformer
+    table = next(parameter for name, parameter in names.items() if name.endswith("embedding_table"))
+    table.set_data(Tensor(part.wte.weight.detach().numpy()))
+    next(p for name, p in names.items() if name.endswith("table") and p is not table).set_data(
+        Tensor(part.wpe.weight.detach().numpy())[:32]
+    )
+    attentions = leaves(model, SelfAttention)
+    inside = {id(dense) for attention in attentions for dense in leaves(attention, nn.Dense)}
+    dense = [one for one in leaves(model, nn.Dense) if id(one) not in inside]
+    norms = leaves(model, nn.LayerNorm)
+    for index, block in enumerate(part.h):
+        weights, biases = block.attn.c_attn.weight.T.chunk(3), block.attn.c_attn.bias.chunk(3)
+        attention = attentions[index]
+        for one, weight, bias in zip((attention.query, attention.key, attention.value), weights, biases, strict=True):
+            set_dense(one, weight.contiguous(), bias)
+        set_dense(attention.output, block.attn.c_proj.weight.T.contiguous(), block.attn.c_proj.bias)
+        set_dense(dense[2 * index], block.mlp.c_fc.weight.T.contiguous(), block.mlp.c_fc.bias)
+        set_dense(dense[2 * index + 1], block.mlp.c_proj.weight.T.contiguous(), block.mlp.c_proj.bias)
+    theirs_norms = [norm for block in part.h for norm in (block.ln_1, block.ln_2)] + [part.ln_f]
+    for one, norm in zip(norms, theirs_norms, strict=True):
+        one.gamma.set_data(Tensor(norm.weight.detach().numpy()))
+        one.beta.set_data(Tensor(norm.bias.detach().numpy()))
+    compare(model, theirs, 97)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_llama_computes_the_same_as_that_of_transformers(kv_heads):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=kv_heads, rms_norm_eps=1e-5, rope_theta=10000.0, max_position_embeddings=64,
+    )  # fmt: skip
+    theirs = transformers.LlamaForCausalLM(config).eval()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.2)
+    model = ours(
+        "llama2_7b",
+        params={"vocabulary": 97, "width": 48, "hidden": 80, "depth": 2, "heads": 4, "kv_heads": kv_heads},
+        input={"shape": [2, 16], "sample": "integers", "high": 97},
+    )
+    given = [parameter for name, parameter in theirs.named_parameters() if "norm" not in name]
+    norms = [parameter for name, parameter in theirs.named_parameters() if "norm" in name]
+    mine = [parameter for parameter in model.get_parameters() if len(parameter.shape) == 2]
+    scales = [parameter for parameter in model.get_parameters() if len(parameter.shape) == 1]
+    for one, other in [*zip(mine, given, strict=True), *zip(scales, norms, strict=True)]:
+        assert one.shape == tuple(other.shape), (one.name, one.shape, other.shape)
+        one.set_data(Tensor(other.detach().numpy()))
+    compare(model, theirs, 97)
