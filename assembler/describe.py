@@ -74,7 +74,8 @@ class _Describer:
             parts = enumerate(getattr(cell, name, ()))
             args += [self.value(one, f"{path}.{name}.{index}") for index, one in parts]
         plain = Layer(entry.name, tuple(args))
-        optional = [name for name in parameters if name not in required and hasattr(cell, name)]
+        defaulted = [name for name, one in parameters.items() if one.default is not Parameter.empty]
+        optional = [name for name in defaulted if hasattr(cell, name)]
         others = self.unlike(cell, plain, optional, path)
         layer = Layer(entry.name, plain.args, tuple(others.items()))
         if wrong := self.unlike(cell, layer, list(others), path):

@@ -410,7 +410,9 @@ class _Planner:
             try:
                 cell = make(step, partial(self.build_inner, step))  # it looks into its layers
             except ArgumentMismatch as second:
-                raise first if str(first) == str(second) else second from first
+                if first.message != second.message:
+                    second.message += f" ({first.message})"
+                raise second from first
         for name, inner in cell.cells_and_names(name_prefix=path):
             if isinstance(inner, _Placeholder | _ChainPlaceholder):
                 inner.path = name

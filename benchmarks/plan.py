@@ -7,6 +7,7 @@ in turn; memory is how far that process grows.
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -153,6 +154,35 @@ def curve() -> None:
             print(f"  {kind:<10} {layers:6} layers {seconds:8.3f} s {seconds / layers * 1e6:7.0f} µs")
 
 
+def recipes() -> None:
+    """The largest recipes that ship, in this process, each for the second time."""
+    from pathlib import Path
+
+    from assembler.binding import bind
+    from assembler.grammar import parse_recipe
+    from assembler.inputs import input_specs
+    from assembler.planner import plan_stack
+    from assembler.registry import LAYERS
+    from assembler.settings import RecipeSettings, read
+    from assembler.source import load_recipe
+
+    print("recipes: read from YAML, parsed, expanded and bound, planned; in ms")
+    for name in ("resnet50", "densenet121", "mobilenet_v2", "convnext_tiny", "vit_b_16", "gpt2_small", "llama2_7b"):
+        file = Path(__file__).parent.parent / "conf" / "recipe" / f"{name}.yaml"
+        for _ in range(2):
+            times = [time.perf_counter()]
+            data = read(RecipeSettings, load_recipe(file), "recipe")
+            times.append(time.perf_counter())
+            stack, definitions = parse_recipe(data)
+            times.append(time.perf_counter())
+            bind(stack, LAYERS, definitions)
+            times.append(time.perf_counter())
+            planned = plan_stack(stack, LAYERS, input_specs(data, "float32"), "float32", definitions)
+            times.append(time.perf_counter())
+        parts = " ".join(f"{(after - before) * 1e3:7.1f}" for before, after in itertools.pairwise(times))
+        print(f"  {name:<14} {parts}   {len(planned.rows):4} rows, {planned.parameters:,} parameters")
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         contender, kind, layers = sys.argv[1:]
@@ -160,4 +190,5 @@ if __name__ == "__main__":
     else:
         against_pytorch()
         curve()
+        recipes()
         against_building()

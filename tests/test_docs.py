@@ -188,3 +188,10 @@ def test_the_tables_of_the_language_hold():
     assert len(texts) >= 8
     for text in texts:
         parse(text)
+
+
+def test_the_table_of_our_layers_names_them_all():
+    from assembler.registry import LAYERS
+
+    told = {name for row in rows("Layers of ours").values() for name in re.findall(r"`(\w+)", row[0])}
+    assert told == {name for name, entry in LAYERS.items() if entry.scope == "registry.layers"}

@@ -110,7 +110,7 @@ def test_our_layers_match_the_reference_beside_them(text, shape):
     planned = plan(parse(text), LAYERS, specs_of(x))
     model = with_drawn_parameters(build(planned))
     (answer,) = checks.run(
-        checks.prepare([("reference", None, "key")]), Subject(model, planned, x, "pynative", "float32")
+        checks.prepare([("reference", None, "key")]), Subject(model, planned, (x,), "pynative", "float32")
     )
     assert answer.passed, answer
 
@@ -380,7 +380,8 @@ REFUSED = [
     (lambda: SelfAttention(12, 6, 4), ValueError, "kv_heads must divide heads, and 4 does not divide 6"),
     (lambda: SelfAttention(8, 2, rotary=True), ValueError,
      "rotary must be the base of the angles, such as 10000.0, or None, not True"),
-    (lambda: SelfAttention(6, 2, rotary=1e4), ValueError, "rotary needs heads of even size, and embed_dim / heads is 3"),
+    (lambda: SelfAttention(6, 2, rotary=1e4), ValueError,
+     "rotary needs heads of even size, and embed_dim / heads is 3"),
     (lambda: Unembed(nn.Dense(8, 8)), TypeError,
      "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
 ]  # fmt: skip
@@ -536,7 +537,7 @@ def test_rotary_attention_knows_the_order(rotary):
 
 
 def test_rotary_attention_sees_distances_alone():
-    """With the same token in front of a window, the window's scores are those of its distances, wherever it stands."""
+    """Equal queries and equal keys score by how far apart they stand."""
     layer = with_drawn_parameters(SelfAttention(8, 2, rotary=100.0, has_bias=False))
     query, key = (sample((1, 2, 40, 4)).asnumpy()[:, :, :1].repeat(40, 2) * sign for sign in (1, -0.5))
     angle = np.outer(np.arange(40), 100.0 ** -np.array([0, 0.5])).astype(np.float32)

@@ -227,7 +227,7 @@ def test_help_lists_the_groups_and_every_check_with_its_arguments(run):
 # ---- what a person does wrong: one clear message, exit code 2, no traceback
 
 ARGUMENTS = [
-    (["recipe=lenett5"], f"no recipe named 'lenett5'. Did you mean 'lenet5' or 'resnet50' or 'resnet'? There are: {RECIPES}.\n"),
+    (["recipe=mylinaer"], f"no recipe named 'mylinaer'. Did you mean 'mylinear'? There are: {RECIPES}.\n"),
     (["recip=lenet5"], "override recip=lenet5: unknown key 'recip'. Did you mean 'recipe'?\n"),
     (["sead=1"], "override sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
     (["+sead=1"], "override +sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
