@@ -120,3 +120,57 @@ def test_every_mistake_is_located(file):
         "recipe.yaml:1:1: one\n    name: x\n    ^^^^\n"
         "recipe.yaml:2:1: two\n    plain: Dense(8) + Dence(1)\n    ^^^^^"
     )  # fmt: skip
+
+
+RECIPE_FILES = {
+    "conf/blocks/mine.yaml": "Inner(n): >-\n  Conv2d(_, n, 3)\n  + Dense(7, n{})\n",
+    "conf/recipe/base.yaml": "defaults: [/blocks@blocks: mine, _self_]\ninput: {shape: [2, 3, 8, 8]}\nstack: Outer(4)\n",
+    "conf/recipe/mine.yaml": "defaults: [base, _self_]\nblocks:\n  Outer(n): Inner(n) + ReLU\n",
+}
+
+
+@pytest.fixture
+def recipe_files(tmp_path):
+    def write(inside):
+        for name, text in RECIPE_FILES.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text.replace("{}", inside))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("inside", "what"),
+    [
+        (" / 0", "3:14: a division by zero\n    + Dense(7, n / 0)\n               ^^^^^"),
+        ("", "3:5: #0 Conv2d(3, 4, 3) emits (2, 4, 8, 8) float32; #1 Dense(7, 4) wants (…, 7)\n    + Dense(7, n)\n"
+         "      ^^^^^"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_block_is_told_with_the_lines_that_use_it(run, recipe_files, inside, what):
+    recipe_files(inside)
+    done = run("--config-dir", "conf", "recipe=mine", "task=plan")
+    assert (done.code, done.err) == (
+        2,
+        f"conf/blocks/mine.yaml:{what}\n"
+        "  in the block Inner, used at conf/recipe/mine.yaml:3:13\n"
+        "    Outer(n): Inner(n) + ReLU\n"
+        "              ^^^^^\n"
+        "  in the block Outer, used at conf/recipe/base.yaml:3:8\n"
+        "    stack: Outer(4)\n"
+        "           ^^^^^\n",
+    )
+
+
+def test_a_recipe_file_takes_up_others_as_hydra_does(run, recipe_files, tmp_path):
+    import json
+
+    from assembler import plan
+
+    recipe_files("")
+    (tmp_path / "conf" / "blocks" / "mine.yaml").write_text("Inner(n): Conv2d(_, n, 3) + Flatten + Dense(_, n)\n")
+    done = run("--config-dir", "conf", "recipe=mine", "task=plan")
+    assert (done.code, done.err) == (0, "")
+    found = plan(tmp_path / "conf" / "recipe" / "mine.yaml")
+    by_hydra = json.loads((done.folder / "result.json").read_text())["plan"]
+    assert (by_hydra["trainable"], by_hydra["macs"]) == (found.trainable, found.macs)
