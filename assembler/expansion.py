@@ -337,6 +337,13 @@ class _Expansion:
         )
         if empty := [wire for wire in wires if wire.body == NOTHING]:
             raise self.wrong("this comes to no layers at all", empty[0], scope)
+        for wire in wires:
+            if len(wire.sources) > 1 and isinstance(wire.body, Chain | Repeat):
+                message = (
+                    f"{len(wire.sources)} sources go into one layer, and {wire.name!r} has several: put those "
+                    "after the first on a line of their own"
+                )
+                raise self.wrong(message, wire, scope)
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
 
 

@@ -13,13 +13,14 @@ def output(
     output: Array,
     planned: Plan,
     subject: Subject,
-    shape: list[int] | None = None,
+    shape: list[Any] | None = None,
     dtype: str | None = None,
     values: Any = None,
     atol: float | None = None,
 ) -> Outcome:
     """Whether the output has this shape, dtype and these values; by default, the shape and dtype of the plan.
 
+    In the shape, ``_`` is any size.
     Values may differ by ``atol``, by default 16 roundings, and more for long sums, at the largest magnitude that any
     layer emits.
     """
@@ -27,7 +28,10 @@ def output(
     while isinstance(promised, tuple):
         promised = promised[0]
     assert promised is not None
-    wanted_shape = tuple(shape) if shape is not None else promised.shape
+    wanted_shape = promised.shape
+    if shape is not None:
+        found = dict(enumerate(output.shape))
+        wanted_shape = tuple(found.get(axis, size) if size == "_" else size for axis, size in enumerate(shape))
     # NumPy has no bfloat16: such an output arrives as float32, and its plan speaks for it.
     found_dtype = promised.dtype if promised.dtype == "bfloat16" else str(output.dtype)
     wanted_dtype = dtype or promised.dtype
