@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assembler.errors import NOWHERE, ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
-from assembler.expansion import BROKEN, expand
+from assembler.expansion import expand
 from assembler.recipe import (
+    BROKEN,
     INFER,
     Chain,
     Definitions,

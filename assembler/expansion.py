@@ -14,6 +14,7 @@ from typing import Any
 
 from assembler.errors import AssemblerError, Place, RecipeError, UnknownLayer, closest, suggestion
 from assembler.recipe import (
+    BROKEN,
     Block,
     Chain,
     Definitions,
@@ -41,9 +42,6 @@ MAX_NUMBER = 2**63
 
 NOTHING = Chain(())
 """What a stack that is repeated zero times comes to. It vanishes among others."""
-
-BROKEN = "_broken"
-"""The name of a layer that stands where a mistake was found, so that the rest can be looked at for more."""
 
 
 def expand(stack: Stack, definitions: Definitions, layers: Collection[str] = ()) -> tuple[Stack, list[AssemblerError]]:

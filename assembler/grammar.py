@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all, suggestion
 from assembler.recipe import (
+    BROKEN,
     INFER,
     Block,
     Definitions,
@@ -97,7 +98,7 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
         GrammarError, Mistakes: all that cannot be read.
     """
     mistakes: list[AssemblerError] = []
-    stack: Stack = Layer("_broken")
+    stack: Stack = Layer(BROKEN)
     with noted(mistakes):
         if recipe.graph is not None:
             stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
@@ -460,7 +461,7 @@ class _Reader:
             return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
-        return Layer("_broken")
+        return Layer(BROKEN)
 
     def describe(self, node: ast.expr, value: object) -> str:
         if isinstance(node, ast.Tuple):
@@ -554,7 +555,7 @@ class _Reader:
         for part, value in zip(nodes, values, strict=True):
             if not may_be_stack(value) and value is not _BROKEN:
                 self.mistake(f"expected a layer, found {self.describe(part, value)}", part)
-        return chain([value if may_be_stack(value) else Layer("_broken") for value in values], self.place(node))
+        return chain([value if may_be_stack(value) else Layer(BROKEN) for value in values], self.place(node))
 
     def product(self, node: ast.BinOp) -> Any:
         """``3 * A`` and ``A * 3`` repeat; what is not written as a number is found out later."""
