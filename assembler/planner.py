@@ -42,7 +42,19 @@ def plan_stack(
     dtype: Dtype = "float32",
     definitions: Definitions | None = None,
 ) -> Plan:
-    """Resolve a stack: bind every argument and, given an input, find every shape and cost.
+    """Bind every argument of a stack, and plan it as ``plan_steps`` does.
+
+    Args:
+        definitions: the recipe's parameters, blocks and shared parts.
+
+    Raises:
+        RecipeError, RegistryError, Mistakes: the recipe is wrong; and as ``plan_steps``.
+    """
+    return plan_steps(bind(stack, registry, definitions), input, dtype)
+
+
+def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
+    """Find every shape and cost.
 
     Nothing is allocated, except for single layers that the meta device cannot run.
 
@@ -50,14 +62,12 @@ def plan_stack(
         input: shape and dtype of what goes in; for a graph of several inputs, a tuple. Without it the plan has no rows,
             and ``_`` cannot be inferred.
         dtype: what the layers' float32 parameters are turned into.
-        definitions: the recipe's parameters, blocks and shared parts.
 
     Raises:
-        RecipeError, RegistryError: the recipe is wrong.
+        RecipeError: the recipe is wrong.
         LayerFault: a layer raises, its own exception being the cause.
         Mistakes: several of them.
     """
-    steps = bind(stack, registry, definitions)
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)

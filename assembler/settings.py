@@ -82,7 +82,7 @@ class Expect(Model):
     @field_validator("output")
     @classmethod
     def _shape_or_shapes(cls, value: Any) -> Any:
-        if not _is_shape(value):
+        if value is not None and not _is_shape(value):
             raise ValueError(f"must be a shape such as [2, 10], or a list of shapes, not {_show(value)}")
         return value
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -142,17 +143,30 @@ def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int
     return start, max(last + 1, start + 1)
 
 
-def defaults_of(file: Path) -> list[tuple[Path, str]]:
+SHIPPED = Path(__file__).parent / "conf"
+"""The folder of the recipes and blocks that ship; what is not beside a file is looked for there, as Hydra does."""
+
+
+def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, str]]:
     """The files that a recipe file takes up by its ``defaults``, in order, each with the key that it fills.
 
     Of Hydra's ways to write them, these: ``name`` for a file beside it, ``/group/name@key`` and ``/group@key: name``
     for one in a folder beside its own. The file itself, ``_self_``, comes last unless it is told otherwise.
+
+    Args:
+        above: the files that take this one up.
+
+    Raises:
+        SettingsError: files take up each other in a circle, or one outside of these folders.
     """
-    try:
+    if file in above:
+        circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
+        raise SettingsError(f"{short(file)}: recipes take up each other in a circle: {circle}")
+    data: Any = None
+    with suppress(SettingsError):  # whoever loads it is told
         data = load_yaml(file)
-    except SettingsError:
-        return [(file, "")]
-    entries = data.get("defaults", []) if isinstance(data, Mapping) else []
+    entries = data.get("defaults") if isinstance(data, Mapping) else None
+    entries = entries if isinstance(entries, list) else []
     found: list[tuple[Path, str]] = []
     for entry in [*entries, *([] if "_self_" in entries else ["_self_"])]:
         if entry == "_self_":
@@ -161,10 +175,18 @@ def defaults_of(file: Path) -> list[tuple[Path, str]]:
         text = "/".join(map(str, next(iter(entry.items())))) if isinstance(entry, Mapping) and entry else str(entry)
         name = re.sub(r"@[^/]*", "", text)
         key = match[1] if (match := re.search(r"@([^/]*)", text)) else ""
-        folder = file.parent.parent if name.startswith("/") else file.parent
-        below = defaults_of(folder / f"{name.lstrip('/')}.yaml")
+        if ".." in name:
+            raise SettingsError(f"{short(file)}: its defaults name {name!r}, which lies outside")
+        below = defaults_of(_beside(file, name), (*above, file))
         found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
     return found
+
+
+def _beside(file: Path, name: str) -> Path:
+    """The file that a recipe's ``defaults`` name; if it is nowhere, where it should be."""
+    inside = name.lstrip("/") if name.startswith("/") else f"{file.parent.name}/{name}"
+    places = [folder / f"{inside}.yaml" for folder in (file.parent.parent, SHIPPED)]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def recipe_files(file: Path) -> dict[str, list[Path]]:
@@ -179,10 +201,12 @@ def load_recipe(file: Path) -> Any:
     """The data in a recipe file, with that of the files that it takes up below its own.
 
     Raises:
-        SettingsError: one of them cannot be read.
+        SettingsError: one of them cannot be read; and as ``defaults_of``.
     """
     data: Any = None
     for path, key in defaults_of(file):
+        if path != file and not path.is_file():
+            raise SettingsError(f"{short(file)}: its defaults lead to {short(path)}, and there is no such file")
         part = load_yaml(path)
         if isinstance(part, dict):
             part.pop("defaults", None)

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 from assembler.files import write_text
 from assembler.settings import Settings
-from assembler.source import Sources, explain_yaml, recipe_files, short
+from assembler.source import SHIPPED, Sources, explain_yaml, load_recipe, recipe_files, short
 
 _codes: list[int] = []
 """The exit codes of the jobs that ran in this process."""
@@ -207,6 +208,8 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
     if name.startswith("hydra."):
         return f"override {name}: Hydra has no such key; python run.py --cfg hydra shows those it has"
     override = next((argument for argument in arguments if argument.lstrip("+~").startswith(f"{name}=")), name)
+    if name.startswith("recipe.params.") and (close := suggestion(name.split(".")[2], _params(arguments))):
+        return f"override {override}: the recipe has no parameter {name.split('.')[2]!r}.{close}"
     model: Any = Settings
     for part in name.split("."):
         known = list(getattr(model, "model_fields", {}))
@@ -219,6 +222,18 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
         return f"override {override}: {name} is not in this configuration yet; write +{override} to add it"
     instead = suggestion(part, known) or f" Known here: {', '.join(known)}."
     return f"override {override}: unknown key {part!r}.{instead}"
+
+
+def _params(arguments: Sequence[str]) -> list[str]:
+    """The parameters of the recipe that the command line chooses, as far as its file is found."""
+    said = dict(argument.partition("=")[::2] for argument in arguments)
+    at = [index for index, argument in enumerate(arguments[:-1]) if argument in ("--config-dir", "-cd")]
+    folders = [*(Path(arguments[index + 1]) for index in at), SHIPPED]
+    file = _first_file(folders, f"recipe/{said.get('recipe', '')}.yaml")
+    with suppress(AssemblerError):
+        data = load_recipe(file) if file else None
+        return list(data.get("params") or {}) if isinstance(data, dict) else []
+    return []
 
 
 def _first(error: BaseException) -> str:

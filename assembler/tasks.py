@@ -6,26 +6,29 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
 from assembler.files import write_text
-from assembler.grammar import parse_recipe, parse_stack
+from assembler.grammar import parse_recipe
 from assembler.registry import LAYERS, Registry, trusted_by_project
-from assembler.settings import Settings, read
+from assembler.settings import RecipeSettings, Settings, read
 from assembler.source import Sources, short
 
 if TYPE_CHECKING:
+    from assembler.binding import Steps
     from assembler.checks import Outcome, Prepared, Subject, Wanted
     from assembler.device import Device
-    from assembler.recipe import Definitions, Stack
     from assembler.rows import Plan
+
+Scopes: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The configuration's ``registry``: scope → name → entry."""
 
 PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
@@ -64,53 +67,54 @@ class Result:
             self.seconds[name] = round(time.perf_counter() - start, 4)
 
 
-@dataclass(frozen=True)
-class _Request:
-    """A configuration as far as it is read, with nothing known to be wrong."""
-
-    stack: Stack
-    definitions: Definitions
-    registry: Registry
-    checks: list[Prepared]
-
-
-def _read(settings: Settings, result: Result) -> _Request:
-    """Read the stack, the registry and the checks; what is wrong with any of them is told together.
+def _read(settings: Settings, result: Result) -> tuple[Steps, list[Prepared]]:
+    """Read the layers and the checks; what is wrong with any of them is told together.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    mistakes: list[AssemblerError] = []
-    recipe = registry = None
-    with noted(mistakes):
-        recipe = parse_recipe(settings.recipe)
-    with noted(mistakes):
-        registry = registry_of(settings.registry)
     with result.timed("import"):
         import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
 
         # isort: split
         from assembler import checks
-        from assembler.binding import bind
+    mistakes: list[AssemblerError] = []
+    prepared: list[Prepared] = []
     with noted(mistakes):
         prepared = checks.prepare(wanted_checks(settings))
-    with noted(mistakes):
-        if recipe is not None and registry is not None:
-            bind(recipe[0], registry, recipe[1])
+    steps = _bound(settings.recipe, settings.registry, mistakes)
     raise_all(mistakes)
-    assert recipe is not None
-    assert registry is not None
-    return _Request(*recipe, registry, prepared)
+    assert steps is not None
+    return steps, prepared
 
 
-def _plan(request: _Request, settings: Settings, result: Result) -> Plan:
+def _bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]) -> Steps | None:
+    """The layers of a recipe with their arguments; None if something is wrong, which is noted."""
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.binding import bind
+
+    parsed = registry = None
+    with noted(mistakes):
+        parsed = parse_recipe(recipe)
+    with noted(mistakes):
+        registry = registry_of(scopes)
+    if parsed is None or registry is None:
+        return None
+    stack, definitions = parsed
+    with noted(mistakes):
+        return bind(stack, registry, definitions)
+    return None
+
+
+def _plan(steps: Steps, settings: Settings, result: Result) -> Plan:
     from assembler.checks import expectations
     from assembler.inputs import input_specs
-    from assembler.planner import plan_stack
+    from assembler.planner import plan_steps
 
     with result.timed("plan"):
-        specs = input_specs(settings.recipe, settings.dtype)
-        result.planned = plan_stack(request.stack, request.registry, specs, settings.dtype, request.definitions)
+        result.planned = plan_steps(steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
     result.outcomes = expectations(settings.recipe.expect, result.planned)
     return result.planned
 
@@ -121,7 +125,8 @@ def plan(settings: Settings, result: Result) -> None:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    _plan(_read(settings, result), settings, result)
+    steps, _ = _read(settings, result)
+    _plan(steps, settings, result)
 
 
 def check(settings: Settings, result: Result) -> None:
@@ -130,7 +135,7 @@ def check(settings: Settings, result: Result) -> None:
     Raises:
         AssemblerError: the recipe, the configuration or the device is wrong.
     """
-    request = _read(settings, result)
+    steps, prepared = _read(settings, result)
     from assembler import checks, device
     from assembler.build import build
     from assembler.inputs import make_inputs
@@ -138,7 +143,7 @@ def check(settings: Settings, result: Result) -> None:
     result.device = device.pick(settings.device)
     device.require_dtype(settings.dtype, result.device)
     device.prepare(result.device)
-    planned = _plan(request, settings, result)
+    planned = _plan(steps, settings, result)
     if settings.guard:
         beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
         device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
@@ -150,7 +155,7 @@ def check(settings: Settings, result: Result) -> None:
     with result.timed("forward"):
         call(subject)
     with result.timed("checks"):
-        result.outcomes += checks.run(request.checks, subject)
+        result.outcomes += checks.run(prepared, subject)
 
 
 def _memory_of_checks(planned: Plan) -> int:
@@ -166,11 +171,8 @@ TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan
 """What ``task=…`` does."""
 
 
-def registry_of(scopes: Mapping[str, Mapping[str, Any]]) -> Registry:
+def registry_of(scopes: Scopes) -> Registry:
     """The registry that the configuration describes, and the layers registered in Python.
-
-    Args:
-        scopes: the configuration's ``registry``: scope → name → entry.
 
     Raises:
         RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
@@ -252,26 +254,18 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
 
 
 def _settings_of(config: Mapping[str, Any]) -> Settings:
-    """The configuration, validated. If it is wrong, the stack is looked at all the same, to tell all mistakes at once.
+    """The configuration, validated. If it is wrong, the layers are looked at all the same, to tell all at once.
 
     Raises:
-        SettingsError, Mistakes: unknown keys and values out of bounds, and what is wrong with the stack.
+        SettingsError, Mistakes: unknown keys and values out of bounds, and what is wrong with the layers.
     """
     mistakes: list[AssemblerError] = []
     with noted(mistakes):
         return read(Settings, config)
-    recipe, scopes = config.get("recipe"), config.get("registry", {})
-    well_formed = isinstance(scopes, Mapping) and all(isinstance(entries, Mapping) for entries in scopes.values())
-    if isinstance(recipe, Mapping) and recipe.get("stack") is not None and well_formed:
-        with noted(mistakes):
-            stack = parse_stack(recipe["stack"], "recipe.stack")
-            registry = registry_of(scopes)
-            import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-            # isort: split
-            from assembler.binding import bind
-
-            bind(stack, registry)
+    scopes = config.get("registry", {})
+    if isinstance(scopes, Mapping) and all(isinstance(entries, Mapping) for entries in scopes.values()):
+        with suppress(AssemblerError):  # what is wrong with the recipe's keys has been told
+            _bound(read(RecipeSettings, config.get("recipe"), "recipe"), scopes, mistakes)
     raise_all(mistakes)
     raise AssertionError  # pragma: no cover - there is a mistake
 

@@ -233,6 +233,10 @@ ARGUMENTS = [
     (["+sead=1"], "override +sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
     (["recipe.inptu.shape=[1]"],
      "override recipe.inptu.shape=[1]: unknown key 'inptu'. Did you mean 'input' or 'inputs'?\n"),
+    (["recipe=resnet18", "recipe.params.depth=[1,1,1,1]"],
+     "override recipe.params.depth=[1,1,1,1]: the recipe has no parameter 'depth'. Did you mean 'depths'?\n"),
+    (["recipe=mlp", "recipe.params.classes=3"], "override recipe.params.classes=3: recipe.params.classes is not in this "
+     "configuration yet; write +recipe.params.classes=3 to add it\n"),
     (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration yet; "
                               "write +recipe.input.low=-1 to add it\n"),
     (["mode=grap", "dtype=float99"],
@@ -278,6 +282,11 @@ ARGUMENTS = [
      "    Dence(8, 1) + Tahn\n    ^^^^^\n"
      'override recipe.stack="Dence(8, 1) + Tahn": no layer named \'Tahn\'. Did you mean \'Tanh\'?\n'
      "    Dence(8, 1) + Tahn\n                  ^^^^\n"),
+    (["mode=grap", "recipe=mlp"], "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"),
+    (["mode=grap", "recipe=mlp", "recipe.params.depth=x"],
+     "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
+     "{conf}/recipe/mlp.yaml:9:5: a repeat count is a whole number, not 'x'\n"
+     "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
      "override recipe.stack=[ReLU,3]: an item of a stack is a text or a mapping of one layer to its arguments, not "

@@ -174,3 +174,40 @@ def test_a_recipe_file_takes_up_others_as_hydra_does(run, recipe_files, tmp_path
     found = plan(tmp_path / "conf" / "recipe" / "mine.yaml")
     by_hydra = json.loads((done.folder / "result.json").read_text())["plan"]
     assert (by_hydra["trainable"], by_hydra["macs"]) == (found.trainable, found.macs)
+
+
+DEFAULTS = [
+    ("defaults: [none, _self_]\n", "recipe/mine.yaml: its defaults lead to recipe/none.yaml, and there is no such file"),
+    ("defaults: [/blocks@blocks: none]\n",
+     "recipe/mine.yaml: its defaults lead to blocks/none.yaml, and there is no such file"),
+    ("defaults: [mine]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → mine"),
+    ("defaults: [other]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → other → mine"),
+    ("defaults: [../../secret]\n", "recipe/mine.yaml: its defaults name '../../secret', which lies outside"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), DEFAULTS)
+def test_error_of_files_that_cannot_be_taken_up(tmp_path, monkeypatch, text, message):
+    from assembler import AssemblerError, plan
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "mine.yaml").write_text(f"{text}input: {{shape: [4, 8]}}\nstack: ReLU\n")
+    (tmp_path / "recipe" / "other.yaml").write_text("defaults: [mine]\n")
+    with pytest.raises(AssemblerError) as error:
+        plan(tmp_path / "recipe" / "mine.yaml")
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "defaults", ["defaults:\n", "defaults: [resnet18, _self_]\n", "defaults: [/blocks@blocks: convolutions]\n"]
+)
+def test_what_ships_is_taken_up_from_anywhere(tmp_path, defaults):
+    from assembler import plan
+
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "mine.yaml").write_text(
+        f"{defaults}input: {{shape: [1, 3, 8, 8]}}\nexpect: {{trainable: null, parameters: null, output: null}}\n"
+        f"stack: {'ReLU' if defaults == 'defaults:' + chr(10) else 'ConvNorm(4)'}\n"
+    )
+    assert plan(tmp_path / "recipe" / "mine.yaml").output.shape[0] == 1
