@@ -82,6 +82,15 @@ def test_a_shared_part_is_trained_as_one(mode):
     np.testing.assert_allclose(y, x @ after.T @ after.T, rtol=1e-3, atol=1e-3)
 
 
+def test_a_shared_part_is_saved_once(tmp_path):
+    model, other = build(planned(SHARED)), build(planned(SHARED))
+    mindspore.save_checkpoint(model, str(tmp_path / "model.ckpt"))
+    saved = mindspore.load_checkpoint(str(tmp_path / "model.ckpt"))
+    assert sum(parameter.size for parameter in saved.values()) == 72
+    assert mindspore.load_param_into_net(other, saved, strict_load=True) == ([], [])
+    assert np.array_equal(other[3].inner.weight.asnumpy(), model[0].weight.asnumpy())
+
+
 WIRED = {
     "graph": {
         "stem": "Dense(_, 8) + ReLU",

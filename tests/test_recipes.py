@@ -27,6 +27,12 @@ def test_a_recipe_runs_as_its_first_line_says(run, name):
     assert (done.code, done.err) == (0, "")
 
 
+def test_gpt2_without_tied_embeddings_is_larger_by_its_table(run):
+    done = run("recipe=gpt2_small", "task=plan", "recipe.params.tied=false", "recipe.expect.trainable=163037184",
+               "recipe.expect.parameters=163037184")  # fmt: skip
+    assert (done.code, done.err) == (0, "")
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
 @pytest.mark.parametrize("name", SMALL)
