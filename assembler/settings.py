@@ -132,10 +132,44 @@ class CheckSettings(Model):
     run: dict[str, dict[str, Any] | None] = {}
 
 
-class TaskSettings(Model):
-    """What to do with the recipe."""
+class CheckTask(Model):
+    """Build the recipe, run it forward and check it."""
 
-    name: Literal["check", "plan"] = "check"
+    name: Literal["check"] = "check"
+
+
+class PlanTask(Model):
+    """Plan the recipe, with no weights and on no device."""
+
+    name: Literal["plan"]
+
+
+class ExportTask(Model):
+    """Write the model for other programs to run."""
+
+    name: Literal["export"]
+    formats: Annotated[list[Literal["mindir", "onnx"]], Field(min_length=1)] = ["mindir"]
+    dynamic_batch: Annotated[bool, Field(strict=True)] = False
+
+
+class EjectTask(Model):
+    """Write the model as Python that needs nothing of the assembler."""
+
+    name: Literal["eject"]
+
+
+class BenchTask(Model):
+    """Time the model."""
+
+    name: Literal["bench"]
+    batches: Annotated[list[Axis], Field(min_length=1)] | None = None
+    modes: Annotated[list[Mode], Field(min_length=1)] = ["pynative", "graph"]
+    warmup: Annotated[int, Field(ge=0, strict=True)] = 3
+    repeat: Annotated[int, Field(ge=1, strict=True)] = 20
+
+
+TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTask, Field(discriminator="name")]
+"""What to do with the recipe."""
 
 
 class Settings(Model):
@@ -145,7 +179,7 @@ class Settings(Model):
     registry: dict[str, dict[str, Any]] = {}  # scope → name → entry
     device: DeviceSettings = DeviceSettings()
     checks: CheckSettings = CheckSettings()
-    task: TaskSettings = TaskSettings()
+    task: TaskSettings = CheckTask()
     mode: Mode = "pynative"
     seed: Whole = 0
     dtype: Dtype = "float32"
@@ -205,7 +239,9 @@ def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int 
     owner: type[BaseModel] | None = model
     inside: Any = model
     for part in loc:
-        if isinstance(inside, type) and issubclass(inside, BaseModel):
+        if (member := _member(inside, part)) is not None:
+            inside = owner = member
+        elif isinstance(inside, type) and issubclass(inside, BaseModel):
             names.append(part)
             owner = inside
             field = inside.model_fields.get(str(part))
@@ -218,6 +254,13 @@ def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int 
         else:
             break
     return names, owner
+
+
+def _member(annotation: Any, tag: int | str) -> type[BaseModel] | None:
+    """The model of a union that goes by a name, as ``export`` among the tasks."""
+    models = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    named = [one for one in models if "name" in one.model_fields]
+    return next((one for one in named if tag in get_args(one.model_fields["name"].annotation)), None)
 
 
 def _one_model(annotation: Any) -> Any:
@@ -241,8 +284,12 @@ def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel]
         return f"unknown key {str(names[-1])!r}.{hint}"
     if kind == "missing":
         return f"{str(names[-1])!r} is missing"
-    if kind == "literal_error":
-        expected = str(item["ctx"]["expected"]).replace("'", "")
+    if kind == "union_tag_not_found":
+        return "'name' is missing"
+    if kind in ("literal_error", "union_tag_invalid"):
+        context = item["ctx"]
+        value = context.get("tag", value)
+        expected = str(context.get("expected", context.get("expected_tags"))).replace("'", "")
         return f"{_show(value)} is not one of {expected}.{suggestion(str(value), _choices(expected))}"
     if kind == "value_error":
         return str(item["ctx"]["error"])
@@ -260,6 +307,7 @@ _MUST = {
     "string_type": "must be a text",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "too_short": "must have at least {min_length} item",

@@ -46,6 +46,14 @@ BAD = [
     (recipe(input={"shape": [4], "sampel": 1}), "recipe.input.sampel: unknown key 'sampel'. "
                                                 "Did you mean 'sample' or 'shape'?"),
     (recipe(checks={"mean": 3}), "recipe.checks.mean: must be a mapping, not 3"),
+    ({**GOOD, "task": {"name": "chek"}}, "task: 'chek' is not one of check, plan, export, eject, bench. "
+                                         "Did you mean 'check'?"),
+    ({**GOOD, "task": {}}, "task: 'name' is missing"),
+    ({**GOOD, "task": 3}, "task: must be a mapping, not 3"),
+    ({**GOOD, "task": {"name": "export", "formats": ["mindr"]}}, "task.formats[0]: 'mindr' is not one of mindir or "
+                                                                 "onnx. Did you mean 'mindir'?"),
+    ({**GOOD, "task": {"name": "export", "format": []}}, "task.format: unknown key 'format'. Did you mean 'formats'?"),
+    ({**GOOD, "task": {"name": "bench", "repeat": 0}}, "task.repeat: must be at least 1, not 0"),
     (recipe(name=["x"]), "recipe.name: must be a text, not ['x']"),
 ]  # fmt: skip
 

@@ -1,0 +1,169 @@
+"""What several tasks begin with: reading the configuration, planning it, building the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from assembler.errors import AssemblerError, noted, raise_all
+from assembler.grammar import parse_recipe
+from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.settings import RecipeSettings, Settings
+from assembler.tasks.result import Result
+
+if TYPE_CHECKING:
+    from assembler.binding import Steps
+    from assembler.checks import Prepared, Subject, Wanted
+    from assembler.rows import Plan
+
+Scopes: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The configuration's ``registry``: scope → name → entry."""
+
+
+def planned(settings: Settings, result: Result) -> tuple[Plan, list[Prepared]]:
+    """Read the layers and the checks, tell what is wrong with any of them together, and plan.
+
+    The outcomes of ``expect`` are the first of the result's.
+
+    Raises:
+        AssemblerError: the recipe or the configuration is wrong.
+    """
+    steps, prepared = read_all(settings, result)
+    return plan_of(steps, settings, result), prepared
+
+
+def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepared]]:
+    """Plan the recipe, build it on the device, and run it forward once.
+
+    Raises:
+        AssemblerError: the recipe, the configuration or the device is wrong.
+    """
+    steps, prepared = read_all(settings, result)
+    from assembler import checks, device
+    from assembler.build import build
+    from assembler.inputs import make_inputs
+
+    result.device = device.pick(settings.device)
+    device.require_dtype(settings.dtype, result.device)
+    device.prepare(result.device)
+    planned = plan_of(steps, settings, result)
+    if settings.guard:
+        beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
+        device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
+    samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
+    with result.timed("build"):
+        device.seed(settings.seed)
+        model = build(planned)
+    subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype)
+    with result.timed("forward"):
+        call(subject)
+    return subject, prepared
+
+
+def read_all(settings: Settings, result: Result) -> tuple[Steps, list[Prepared]]:
+    """Read the layers and the checks; what is wrong with any of them is told together.
+
+    Raises:
+        AssemblerError: the recipe or the configuration is wrong.
+    """
+    with result.timed("import"):
+        import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+        # isort: split
+        from assembler import checks
+    mistakes: list[AssemblerError] = []
+    prepared: list[Prepared] = []
+    with noted(mistakes):
+        prepared = checks.prepare(wanted_checks(settings))
+    steps = bound(settings.recipe, settings.registry, mistakes)
+    raise_all(mistakes)
+    assert steps is not None
+    return steps, prepared
+
+
+def bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]) -> Steps | None:
+    """The layers of a recipe with their arguments; None if something is wrong, which is noted."""
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.binding import bind
+
+    parsed = registry = None
+    with noted(mistakes):
+        parsed = parse_recipe(recipe)
+    with noted(mistakes):
+        registry = registry_of(scopes)
+    if parsed is None or registry is None:
+        return None
+    stack, definitions = parsed
+    with noted(mistakes):
+        return bind(stack, registry, definitions)
+    return None
+
+
+def plan_of(steps: Steps, settings: Settings, result: Result) -> Plan:
+    """The plan, and what ``expect`` says of it."""
+    from assembler.checks import expectations
+    from assembler.inputs import input_specs
+    from assembler.planner import plan_steps
+
+    with result.timed("plan"):
+        result.planned = plan_steps(steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
+    result.outcomes = expectations(settings.recipe.expect, result.planned)
+    return result.planned
+
+
+def _memory_of_checks(planned: Plan) -> int:
+    """Bytes that drawing the sample and comparing two outputs take: NumPy does both in float64, in a few steps."""
+    from assembler.rows import numbers_in
+
+    assert planned.input is not None
+    assert planned.output is not None
+    return 3 * 8 * numbers_in(planned.input) + 5 * 8 * numbers_in(planned.output)
+
+
+def registry_of(scopes: Scopes) -> Registry:
+    """The registry that the configuration describes, and the layers registered in Python.
+
+    Raises:
+        RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
+    """
+    registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()))
+    mistakes: list[AssemblerError] = []
+    for scope, entries in scopes.items():
+        with noted(mistakes):
+            registry.load(entries, f"registry.{scope}")
+    raise_all(mistakes)
+    for entry in LAYERS.registered():
+        registry.add(entry)
+    return registry
+
+
+def wanted_checks(settings: Settings) -> list[Wanted]:
+    """The checks of the group and then the recipe's own, each with its arguments and where they stand.
+
+    A check that the group names without arguments is the recipe's if that names it, too; both run if both say more.
+    """
+    own = dict(settings.recipe.checks) if settings.checks.own else {}
+    wanted: list[Wanted] = []
+    for name, arguments in settings.checks.run.items():
+        if name in own and not arguments:
+            wanted.append((name, own.pop(name), f"recipe.checks.{name}"))
+        else:
+            wanted.append((name, arguments, f"checks.run.{name}"))
+    return [*wanted, *((name, arguments, f"recipe.checks.{name}") for name, arguments in own.items())]
+
+
+def call(subject: Subject) -> None:
+    """Run the model once, so that a layer that raises is told as such and not as a failed check.
+
+    Raises:
+        DeviceError: a layer of MindSpore's or ours that the device cannot run.
+        LayerFault: another layer raises.
+    """
+    from assembler.faults import blame
+
+    try:
+        _ = subject.outputs
+    except Exception as error:
+        raise blame(subject, error) from error

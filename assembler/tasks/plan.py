@@ -1,0 +1,14 @@
+"""``task=plan``: every shape, size and cost, with no weights and on no device."""
+
+from assembler.settings import Settings
+from assembler.tasks.common import planned
+from assembler.tasks.result import Result
+
+
+def plan(settings: Settings, result: Result) -> None:
+    """Plan the recipe. ``result`` is filled as far as this comes.
+
+    Raises:
+        AssemblerError: the recipe or the configuration is wrong.
+    """
+    planned(settings, result)

@@ -1,0 +1,67 @@
+"""What a run found, as it is gathered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.errors import AssemblerError
+from assembler.settings import Settings
+
+if TYPE_CHECKING:
+    from assembler.checks import Outcome
+    from assembler.device import Device
+    from assembler.rows import Plan
+
+PASSED, FAILED, WRONG = 0, 1, 2
+"""Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
+
+
+@dataclass
+class Result:
+    """What a run found; what it did not come to is None or empty.
+
+    Args:
+        folder: the run folder, where a task leaves its files.
+        settings: the configuration, validated.
+        device: where it ran.
+        planned: the plan.
+        outcomes: of the checks.
+        files: what the task left, as paths from the folder.
+        error: what was wrong.
+        seconds: how long the parts took.
+    """
+
+    folder: Path
+    settings: Settings | None = None
+    device: Device | None = None
+    planned: Plan | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    error: AssemblerError | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        if self.error is not None:
+            return WRONG
+        return PASSED if all(outcome.passed for outcome in self.outcomes) else FAILED
+
+    @property
+    def status(self) -> str:
+        """The exit code in a word."""
+        return ("passed", "failed", "error")[self.code]
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add what is inside to ``seconds``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 4)

@@ -1,0 +1,144 @@
+"""One run: do what a configuration says, print it, leave a record, and give the exit code."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from assembler import errors
+from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
+from assembler.files import write_text
+from assembler.settings import RecipeSettings, Settings, read
+from assembler.source import Sources, short
+from assembler.tasks.check import check
+from assembler.tasks.common import bound
+from assembler.tasks.plan import plan
+from assembler.tasks.result import Result
+
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan}
+"""What ``task=…`` does."""
+
+
+def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources, overrides: Sequence[str]) -> int:
+    """Do what a configuration says, print it, and leave ``result.json`` and ``recipe.yaml`` in a folder.
+
+    Nothing is raised, so that one job of a sweep does not stop the others.
+
+    Args:
+        compose: gives the composed configuration as plain data; it may raise what is wrong with it.
+        folder: where to write; it must exist.
+        sources: where the configuration came from, for messages.
+        overrides: what the command line changed, for the record.
+
+    Returns:
+        The exit code.
+    """
+    result = Result(folder)
+    started = datetime.now(timezone.utc)
+    config: Mapping[str, Any] = {}
+    try:
+        config = compose()
+        result.settings = _settings_of(config)
+        TASKS[result.settings.task.name](result.settings, result)
+    except AssemblerError as error:
+        result.error = sources.tell(error)
+    except Exception as error:
+        result.error = InternalError(
+            f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
+        )
+        result.error.__cause__ = error
+    leave(result, config, folder, {"started": started.isoformat(timespec="seconds"), "overrides": list(overrides)})
+    show(result)
+    if result.error is None:
+        print(f"left in {short(folder)}")
+    return result.code
+
+
+def _settings_of(config: Mapping[str, Any]) -> Settings:
+    """The configuration, validated. If it is wrong, the layers are looked at all the same, to tell all at once.
+
+    Raises:
+        SettingsError, Mistakes: unknown keys and values out of bounds, and what is wrong with the layers.
+    """
+    mistakes: list[AssemblerError] = []
+    with noted(mistakes):
+        return read(Settings, config)
+    scopes = config.get("registry", {})
+    if isinstance(scopes, Mapping) and all(isinstance(entries, Mapping) for entries in scopes.values()):
+        with suppress(AssemblerError):  # what is wrong with the recipe's keys has been told
+            bound(read(RecipeSettings, config.get("recipe"), "recipe"), scopes, mistakes)
+    raise_all(mistakes)
+    raise AssertionError  # pragma: no cover - there is a mistake
+
+
+def show(result: Result) -> None:
+    """Print what a run found: tables to the standard output, a mistake to the standard error."""
+    from assembler.views import summary
+
+    console = summary.make_console()
+    if result.planned is not None and result.settings is not None:
+        summary.print_plan(console, result.settings.recipe.name, result.planned)
+    if result.error is not None:
+        summary.make_console(stderr=True).out(told(result.error), highlight=False)
+        return
+    assert result.settings is not None
+    settings, device = result.settings, result.device
+    if device is not None:
+        console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
+    if device is not None or result.outcomes:
+        summary.print_outcomes(console, result.outcomes)
+
+
+def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
+    """Write ``result.json`` and, if there is a plan, ``recipe.yaml``; one of an earlier run does not stay."""
+    from assembler.views import record
+
+    data = {
+        "version": record.VERSION,
+        "status": result.status,
+        **about,
+        "task": result.settings.task.name if result.settings else None,
+        **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype")},
+        "device": vars(result.device) if result.device else None,
+        "versions": record.versions(),
+        "plan": record.plan_record(result.planned) if result.planned else None,
+        "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
+        "error": told(result.error) if result.error else None,
+        "seconds": result.seconds,
+    }
+    write_text(folder / "result.json", json.dumps(record.plain(data), indent=1, allow_nan=False) + "\n")
+    (folder / "recipe.yaml").unlink(missing_ok=True)
+    if result.planned is not None and result.settings is not None:
+        write_text(folder / "recipe.yaml", record.recipe_text(result.settings.recipe, result.planned))
+
+
+def told(error: AssemblerError) -> str:
+    """A mistake as a person reads it: the message, after the tracebacks of faults inside layers."""
+    return f"{''.join(traces(error))}{error}"
+
+
+def traces(error: AssemblerError) -> Iterator[str]:
+    """The original tracebacks of faults; of those inside layers, from the layer's own line on."""
+    for mistake in flatten([error]):
+        cause = mistake.__cause__
+        if cause is None or not isinstance(mistake, LayerFault | InternalError):
+            continue
+        frames = cause.__traceback__
+        if isinstance(mistake, LayerFault):
+            frames = _from_the_layer_on(frames) or frames
+        yield from traceback.format_exception(type(cause), cause, frames, chain=False)
+
+
+def _from_the_layer_on(frames: TracebackType | None) -> TracebackType | None:
+    import mindspore
+
+    engine = tuple(str(Path(str(module.__file__)).parent) for module in (errors, mindspore, traceback))
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(engine):
+        frames = frames.tb_next
+    return frames
