@@ -16,6 +16,7 @@ from assembler.checks import expectations
 from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
 from assembler.grammar import parse_recipe, parse_stack
 from assembler.inputs import input_spec, input_specs
+from assembler.parameters import read_rules, settle
 from assembler.planner import plan_stack
 from assembler.ready_made import plan_cell
 from assembler.registry import LAYERS, Registry
@@ -83,7 +84,9 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
             data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
     recipe = read(RecipeSettings, data, "recipe")
     stack, definitions = parse_recipe(recipe)
+    rules = read_rules(recipe)
     planned = plan_stack(stack, registry, input_specs(recipe, dtype), dtype, definitions)
+    planned = settle(planned, rules, recipe.freeze)
     raise_all(
         [
             RecipeError(

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
-from mindspore import nn
+import hashlib
+from collections.abc import Mapping
 
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+
+from assembler import device
 from assembler.binding import Step, Steps, root_graph
-from assembler.cells import cast, make
-from assembler.errors import AssemblerError, noted, raise_all
-from assembler.rows import Plan
+from assembler.cells import cast, first_line, make
+from assembler.errors import AssemblerError, ParameterError, noted, raise_all
+from assembler.rows import Plan, Rule, Weight
 from assembler.settings import Dtype
 
 
-def build(planned: Plan) -> nn.Cell:
+def build(planned: Plan, seed: int | None = None) -> nn.Cell:
     """Build the model of a plan, set to inference: a SequentialCell, or of a graph a Cell that runs it.
 
     Parameters have the names, and under the same seed the values, of the network written by hand: layers are made in
-    reading order, those inside a layer before it.
+    reading order, those inside a layer before it. What the plan says of first values and of freezing is done after
+    that.
+
+    Args:
+        seed: what the plan's random first values are drawn from; by default, a draw of NumPy's global generator.
 
     Raises:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
+        ParameterError: an initializer that cannot make a parameter's shape.
     """
-    return build_steps(planned.steps, planned.dtype)
+    model = build_steps(planned.steps, planned.dtype)
+    weights = {name: weight for name, _, weight in planned.weights() if weight.frozen or weight.rule}
+    if weights:
+        _begin(model, weights, int(np.random.randint(2**31)) if seed is None else seed)
+    return model
+
+
+def _begin(model: nn.Cell, weights: Mapping[str, Weight], seed: int) -> None:
+    """Set first values, and freeze."""
+    mistakes: list[AssemblerError] = []
+    for parameter in model.get_parameters():
+        weight = weights.get(parameter.name)
+        if weight is None:
+            continue
+        if weight.frozen:
+            parameter.requires_grad = False
+        if weight.rule is not None:
+            with noted(mistakes):
+                _fill(parameter, weight.rule, seed)
+    raise_all(mistakes)
+
+
+def _fill(parameter: Parameter, rule: Rule, seed: int) -> None:
+    """Set a parameter's values. Each draws from a seed of its own, so that none depends on which others are drawn."""
+    own = int.from_bytes(hashlib.sha256(f"{seed} {parameter.name}".encode()).digest()[:4], "big")
+    try:
+        with device.untouched_generators():
+            np.random.seed(own)
+            values = rule.values(parameter.shape)
+    except ValueError as error:
+        message = f"{rule.value} cannot fill {parameter.name} {tuple(parameter.shape)}: {first_line(error)}"
+        raise ParameterError(message, rule.place) from None
+    parameter.set_data(Tensor(values, parameter.dtype))
 
 
 def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:

@@ -124,6 +124,10 @@ class ShapeMismatch(RecipeError):
     """A layer does not accept the shape or dtype that reaches it."""
 
 
+class ParameterError(AssemblerError):
+    """What is said of parameters does not fit those that the model has, or a file of them is not whole."""
+
+
 class RegistryError(AssemblerError):
     """A registry entry is wrong."""
 

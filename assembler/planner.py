@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mindspore import Parameter, nn
+from mindspore import nn
 
 from assembler.binding import Step, Steps, bind, map_steps, root_graph, walk
 from assembler.cells import cast, first_line, is_ours, make, required_inputs
@@ -29,9 +29,9 @@ from assembler.errors import (
 )
 from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
-from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
+from assembler.rows import Plan, Row, Spec, Specs, Weight, memory_of, print_specs
 from assembler.settings import Dtype
-from assembler.tensors import specs_among, specs_of, with_parameters
+from assembler.tensors import specs_among, specs_of, weights_of
 from assembler.trials import Trials
 
 
@@ -83,7 +83,7 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
         output,
         dtype,
         memory_of(input) + peak,
-        tuple(sorted(planner.uncounted)),
+        tuple(sorted(planner.without_rule)),
     )
 
 
@@ -191,7 +191,7 @@ class _Planner:
         self.stands: dict[Step, str] = {}  # where the layers inside layers stand, called or not
         self.whole: set[Step] = set()  # those that are counted with the layer that looks into them
         self.graphs: dict[str, Graph] = {}  # path → what is wired there
-        self.uncounted: set[str] = set()
+        self.without_rule: set[str] = set()
 
     # ---- before the call
 
@@ -368,7 +368,7 @@ class _Planner:
         """Build and call one layer on the meta device or, where that fails, in another way."""
         # Made already, to see whether its constructor refuses; but one Cell serves one call, for others may change it.
         cell = self.made.pop(id(step.layer), None) or self.build_on_meta(step, draft.path)
-        draft = with_parameters(draft, self.uncounted_parameters(cell))
+        draft = replace(draft, weights=self.uncounted(cell))
         rows = len(self.rows)
         try:
             try:
@@ -386,7 +386,7 @@ class _Planner:
             raise
         except Exception as error:
             raise self.refusal(step, draft, error) from error
-        self.uncounted |= found.meter.uncounted
+        self.without_rule |= found.meter.uncounted
         row = replace(draft, output=found.output, macs=found.meter.macs, on_zeros=found.on_zeros)
         return row, found.meter.peak
 
@@ -395,13 +395,11 @@ class _Planner:
         with self.trials.on_meta():
             return self.build(step, path)
 
-    def uncounted_parameters(self, cell: nn.Cell) -> list[Parameter]:
+    def uncounted(self, cell: nn.Cell) -> tuple[Weight, ...]:
         """A Cell's parameters, without those of shared parts that were counted before."""
-        if not self.shared:
-            return list(cell.get_parameters())
-        parameters = [one for one in cell.get_parameters() if id(one) not in self.counted]
+        weights = weights_of(cell, self.counted)
         self.counted.update(id(one) for part in self.shared.values() for one in part.get_parameters())
-        return parameters
+        return weights
 
     def build(self, step: Step, path: str) -> nn.Cell:
         """The layer's Cell, with placeholders for the layers inside it; of a shared part, always the same."""
@@ -466,7 +464,7 @@ class _Planner:
             cell = self.build_on_meta(step, path)
             self.paths[step] = path
             row = Row(path, step.layer.name, step.arguments_text(), (), (), place=step.layer.place)
-            self.rows.append(with_parameters(row, self.uncounted_parameters(cell)))
+            self.rows.append(replace(row, weights=self.uncounted(cell)))
 
     # ---- what to say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from assembler.recipe import leaves, print_value
 from assembler.registry import parameters_of
 from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
 from assembler.settings import Dtype
-from assembler.tensors import specs_among, specs_of, with_parameters, zeros
+from assembler.tensors import specs_among, specs_of, weights_of, zeros
 from assembler.trials import Found, Trials
 
 
@@ -133,7 +133,7 @@ class _Walk:
         for path, cell in self.cell.cells_and_names():
             if path not in self.rows:
                 self.rows[path] = _row(path, cell, (), ())
-                self.count(path, cell.get_parameters(expand=False))
+                self.count(path, cell, expand=False)
         cells = dict(self.cell.cells_and_names())
         for path, row in self.rows.items():
             leaf = path in self.busy or not list(cells[path].cells())
@@ -141,11 +141,11 @@ class _Walk:
                 rows.append(row)
         return rows
 
-    def count(self, path: str, parameters: Iterable[Parameter]) -> None:
-        """Add parameters to a row, but for those that have been counted."""
-        new = [one for one in parameters if id(one) not in self.counted]
-        self.counted.update(dict.fromkeys(map(id, new)))
-        self.rows[path] = with_parameters(self.rows[path], new)
+    def count(self, path: str, cell: nn.Cell, *, expand: bool = True) -> None:
+        """Add a Cell's parameters to a row, but for those that have been counted."""
+        new = weights_of(cell, self.counted, expand=expand)
+        self.counted.update(dict.fromkeys(map(id, cell.get_parameters(expand=expand))))
+        self.rows[path] = replace(self.rows[path], weights=(*self.rows[path].weights, *new))
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -191,10 +191,10 @@ class _Walk:
             meter.macs, meter.operators, here.macs_inside, here.operators_inside = here.macs, here.operators, 0, 0
             output = self.otherwise(error, path, cell, given, by_name, meter)
             emitted = specs_of(output)
-            self.count(path, cell.get_parameters())
+            self.count(path, cell)
         finally:
             self.calls.pop()
-        self.count(path, cell.get_parameters(expand=False))
+        self.count(path, cell, expand=False)
         macs, operators = meter.macs - here.macs, meter.operators - here.operators
         if self.calls:
             self.calls[-1].macs_inside += macs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from assembler.binding import Steps
 from assembler.errors import NOWHERE, Place
@@ -62,6 +63,72 @@ def numbers_in(specs: Specs) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """What a recipe says of the first values of the parameters that a pattern fits.
+
+    Args:
+        pattern: see ``assembler.parameters``.
+        said: as it would be written: an initializer as text, a number, or a mapping of stored values.
+        values: makes an array of a shape; of a random rule, from NumPy's global generator.
+        shape: the only one that it can make; None if it can make any.
+        place: where the rule stands.
+    """
+
+    pattern: str
+    said: Any
+    values: Callable[[tuple[int, ...]], Any] = field(compare=False, repr=False)
+    shape: tuple[int, ...] | None = None
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.pattern}: {self.value}"
+
+    @property
+    def value(self) -> str:
+        """What is said, short."""
+        if isinstance(self.said, Mapping):
+            return ":".join(str(self.said[key]) for key in ("file", "name") if self.said.get(key)) or "values"
+        return self.said if isinstance(self.said, str) else print_value(self.said)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter of a layer.
+
+    Args:
+        name: within the layer: ``weight``, or ``query.weight`` of a Dense in it.
+        owner: the class of the Cell that holds it, such as ``Dense``.
+        shape, dtype: of its values.
+        requires_grad: whether the layer lets training change it; not so the statistics of BatchNorm.
+        frozen: whether the recipe forbids that.
+        rule: what the recipe says of its first values; None if they are the layer's own.
+    """
+
+    name: str
+    owner: str
+    shape: tuple[int, ...]
+    dtype: str
+    requires_grad: bool = True
+    frozen: bool = False
+    rule: Rule | None = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        return self.size * itemsize(self.dtype)
+
+    @property
+    def kind(self) -> str:
+        """``trainable``, ``frozen`` or ``other``."""
+        return "other" if not self.requires_grad else "frozen" if self.frozen else "trainable"
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One layer of a plan. What layers inside it have and cost is in rows of their own.
 
@@ -71,9 +138,7 @@ class Row:
         arguments: as written, with ``_`` filled in.
         input: shape and dtype of what reaches it.
         output: shape and dtype of what it emits.
-        trainable: parameters that training changes.
-        other: parameters that it does not, such as the statistics of BatchNorm.
-        parameter_memory: bytes of all of these.
+        weights: its parameters.
         macs: multiply-accumulates of one forward pass; see ``assembler.costs``.
         on_zeros: whether it was run on zeros, because the meta device cannot run it. If what it does depends on values,
             it may do something else.
@@ -85,17 +150,43 @@ class Row:
     arguments: str
     input: Specs
     output: Specs
-    trainable: int = 0
-    other: int = 0
-    parameter_memory: int = 0
+    weights: tuple[Weight, ...] = ()
     macs: int = 0
     on_zeros: bool = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
+    def count(self, kind: str) -> int:
+        """Parameters of a kind, as in :attr:`Weight.kind`."""
+        return sum(weight.size for weight in self.weights if weight.kind == kind)
+
+    @property
+    def trainable(self) -> int:
+        """Parameters that training changes."""
+        return self.count("trainable")
+
+    @property
+    def frozen(self) -> int:
+        """Parameters that training would change if the recipe did not freeze them."""
+        return self.count("frozen")
+
+    @property
+    def other(self) -> int:
+        """Parameters that training does not change, such as the statistics of BatchNorm."""
+        return self.count("other")
+
     @property
     def parameters(self) -> int:
         """All parameters."""
-        return self.trainable + self.other
+        return sum(weight.size for weight in self.weights)
+
+    @property
+    def parameter_memory(self) -> int:
+        """Bytes of all parameters."""
+        return sum(weight.memory for weight in self.weights)
+
+    def full_name(self, weight: Weight) -> str:
+        """A parameter's name by where the layer stands: ``3.inner.0.weight``."""
+        return f"{self.path}.{weight.name}" if self.path else weight.name
 
     @property
     def memory(self) -> int:
@@ -121,6 +212,9 @@ class Plan:
             nothing for gradients: the input, and what operators emit until its last use. The working memory of kernels
             is not in it, nor what an allocator sets aside.
         uncounted: operators that multiply and add, but not in a way that MACs are counted of.
+        rules: what the recipe says of first values, in order.
+        names: for parameters of shared parts, the name by where the layer first stands → the name in the model, which
+            MindSpore makes of where it stands last.
     """
 
     steps: Steps
@@ -130,11 +224,25 @@ class Plan:
     dtype: Dtype
     activations: int = 0
     uncounted: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def weights(self) -> Iterator[tuple[str, Row, Weight]]:
+        """Every parameter: its name in the model, its layer, and what is known of it."""
+        for row in self.rows:
+            for weight in row.weights:
+                name = row.full_name(weight)
+                yield self.names.get(name, name), row, weight
 
     @property
     def trainable(self) -> int:
         """Parameters that training changes."""
         return sum(row.trainable for row in self.rows)
+
+    @property
+    def frozen(self) -> int:
+        """Parameters that training would change if the recipe did not freeze them."""
+        return sum(row.frozen for row in self.rows)
 
     @property
     def other(self) -> int:
@@ -144,7 +252,7 @@ class Plan:
     @property
     def parameters(self) -> int:
         """All parameters."""
-        return self.trainable + self.other
+        return sum(row.parameters for row in self.rows)
 
     @property
     def parameter_memory(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -70,6 +71,7 @@ class Expect(Model):
     """What a plan has to come to, to the digit. What is left out is not compared."""
 
     trainable: Count | None = None
+    frozen: Count | None = None
     parameters: Count | None = None
     macs: Count | None = None
     output: Any = None
@@ -99,6 +101,8 @@ class RecipeSettings(Model):
     stack: Any = None
     graph: Any = None
     outputs: str | list[str] | None = None
+    init: dict[str, Any] = {}  # assembler.parameters says what these two may be
+    freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
 
@@ -118,6 +122,32 @@ class RecipeSettings(Model):
         return self.inputs or ({"input": self.input} if self.input is not None else {})
 
 
+class StoredValues(Model):
+    """Values of a parameter that are written down, or lie in a file below the working directory.
+
+    Of a .safetensors file, ``name`` says which of its tensors.
+    """
+
+    values: Any = None
+    file: str | None = None
+    name: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> StoredValues:
+        if (self.values is None) == (self.file is None):
+            raise ValueError("it needs either values or the name of a file")
+        if self.file is not None:
+            path = PurePath(self.file)
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"a recipe reads files below the working directory only, not {self.file}")
+            if path.suffix not in (".npy", ".safetensors"):
+                raise ValueError(f"values lie in a .npy or .safetensors file, not in {self.file}")
+            if (path.suffix == ".safetensors") != (self.name is not None):
+                wanted = "which of its tensors" if self.name is None else "no name: it holds one array"
+                raise ValueError(f"{self.file} needs {wanted}")
+        return self
+
+
 class DeviceSettings(Model):
     """Where to run."""
 
@@ -130,6 +160,15 @@ class CheckSettings(Model):
 
     own: bool = True
     run: dict[str, dict[str, Any] | None] = {}
+
+
+class WeightSettings(Model):
+    """Where parameters come from and go to: .safetensors or .ckpt files."""
+
+    load: str | None = None
+    save: str | None = None
+    strict: Annotated[bool, Field(strict=True)] = True
+    rename: dict[str, str | None] = {}
 
 
 class CheckTask(Model):
@@ -183,7 +222,10 @@ class Settings(Model):
     mode: Mode = "pynative"
     seed: Whole = 0
     dtype: Dtype = "float32"
+    amp: Literal["O0", "O1", "O2", "O3"] = "O0"
     guard: Annotated[bool, Field(strict=True)] = True
+    weights: WeightSettings = WeightSettings()
+    show: Literal["layers", "parameters"] = "layers"
 
 
 class EntrySettings(Model):

@@ -93,19 +93,27 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
 
 
 def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """The nodes of a key's name (none for an item of a list) and of its value."""
-    name: yaml.Node | None = None
-    for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [(key, value) for key, value in node.value if _names(key.value, str(step))]
-            if not pairs:
-                return None
-            name, node = pairs[-1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            name, node = None, node.value[step]
-        else:
+    """The nodes of a key's name (none for an item of a list) and of its value.
+
+    A name may have dots of its own, as the patterns of parameters do: several steps are one name then.
+    """
+    if node is None:
+        return None
+    if not steps:
+        return None, node
+    if isinstance(node, yaml.SequenceNode):
+        index, *rest = steps
+        if not isinstance(index, int) or index >= len(node.value):
             return None
-    return (name, node) if node is not None else None
+        return _descend(node.value[index], rest)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    for count in range(1, len(steps) + 1):
+        wanted = ".".join(map(str, steps[:count]))
+        for key, value in reversed(node.value):
+            if _names(key.value, wanted) and (found := _descend(value, steps[count:])):
+                return found if found[0] or steps[count:] else (key, value)
+    return None
 
 
 def _names(key: str, name: str) -> bool:

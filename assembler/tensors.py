@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, Tensor, mint
+from mindspore import Tensor, mint, nn
 
 from assembler.device import as_dtype
 from assembler.recipe import map_leaves
-from assembler.rows import Row, Spec, Specs
+from assembler.rows import Spec, Specs, Weight
 
 
 def specs_of(value: Any) -> Specs:
@@ -58,14 +56,18 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> Tensor:
     return Tensor(np.zeros(shape, np.int8)).astype(dtype)
 
 
-def with_parameters(row: Row, parameters: Iterable[Parameter]) -> Row:
-    """The row with parameters added to its figures."""
-    trainable, other, memory = row.trainable, row.other, row.parameter_memory
-    for parameter in parameters:
-        size = math.prod(parameter.shape)
-        memory += size * parameter.itemsize
-        if parameter.requires_grad:
-            trainable += size
-        else:
-            other += size
-    return replace(row, trainable=trainable, other=other, parameter_memory=memory)
+def weights_of(cell: nn.Cell, known: Container[int] = (), *, expand: bool = True) -> tuple[Weight, ...]:
+    """The parameters of a Cell by their names within it, each once.
+
+    Args:
+        known: the identities of parameters to leave out.
+        expand: also those of the Cells inside it.
+    """
+    found: dict[int, Weight] = {}
+    for path, inner in cell.cells_and_names() if expand else [("", cell)]:
+        for name, parameter in inner.parameters_and_names(name_prefix=path, expand=False):
+            if id(parameter) not in known and id(parameter) not in found:
+                spec = spec_of(parameter)
+                owner = type(inner).__name__
+                found[id(parameter)] = Weight(name, owner, spec.shape, spec.dtype, parameter.requires_grad)
+    return tuple(found.values())

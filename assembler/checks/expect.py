@@ -14,6 +14,7 @@ def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
     assert planned.output is not None
     found = {
         "trainable": planned.trainable,
+        "frozen": planned.frozen,
         "parameters": planned.parameters,
         "macs": planned.macs,
         "output": _shapes(planned.output),

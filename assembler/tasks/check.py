@@ -1,8 +1,18 @@
 """``task=check``: build the recipe, run it forward and check it."""
 
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.errors import ParameterError, Place
 from assembler.settings import Settings
 from assembler.tasks.common import assembled
 from assembler.tasks.result import Result
+
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
 def check(settings: Settings, result: Result) -> None:
@@ -16,3 +26,29 @@ def check(settings: Settings, result: Result) -> None:
 
     with result.timed("checks"):
         result.outcomes += checks.run(prepared, subject)
+    if settings.weights.save is not None:
+        with result.timed("save"):
+            save(settings, result, subject.model)
+
+
+def save(settings: Settings, result: Result, model: nn.Cell) -> None:
+    """Save the parameters where the configuration says, with the resolved recipe and the versions.
+
+    Raises:
+        ParameterError: the file cannot be written.
+    """
+    from assembler import weights
+    from assembler.views import record
+
+    assert settings.weights.save is not None
+    assert result.planned is not None
+    about = {
+        "recipe": record.recipe_text(settings.recipe, result.planned),
+        "versions": json.dumps(record.versions()),
+    }
+    try:
+        weights.save(model, Path(settings.weights.save), about)
+    except ParameterError as error:
+        error.place = Place(key="weights.save")
+        raise
+    result.saved = settings.weights.save

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler.errors import AssemblerError, noted, raise_all
 from assembler.grammar import parse_recipe
 from assembler.registry import LAYERS, Registry, trusted_by_project
-from assembler.settings import RecipeSettings, Settings
+from assembler.settings import RecipeSettings, Settings, WeightSettings
 from assembler.tasks.result import Result
 
 if TYPE_CHECKING:
+    from mindspore import nn
+
     from assembler.binding import Steps
     from assembler.checks import Prepared, Subject, Wanted
-    from assembler.rows import Plan
+    from assembler.rows import Plan, Rule
+    from assembler.weights import Loaded
 
 Scopes: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The configuration's ``registry``: scope → name → entry."""
@@ -28,8 +33,8 @@ def planned(settings: Settings, result: Result) -> tuple[Plan, list[Prepared]]:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    steps, prepared = read_all(settings, result)
-    return plan_of(steps, settings, result), prepared
+    given = read_all(settings, result)
+    return plan_of(given, settings, result), given.checks
 
 
 def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepared]]:
@@ -38,30 +43,57 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     Raises:
         AssemblerError: the recipe, the configuration or the device is wrong.
     """
-    steps, prepared = read_all(settings, result)
+    given = read_all(settings, result)
     from assembler import checks, device
     from assembler.build import build
     from assembler.inputs import make_inputs
+    from assembler.parameters import observe
 
     result.device = device.pick(settings.device)
     device.require_dtype(settings.dtype, result.device)
     device.prepare(result.device)
-    planned = plan_of(steps, settings, result)
+    planned = plan_of(given, settings, result)
     if settings.guard:
         beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
         device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
-        model = build(planned)
+        model = build(planned, settings.seed)
+    if settings.weights.load is not None:
+        with result.timed("load"):
+            result.loaded = load_weights(model, settings.weights)
+    loaded = result.loaded.names if result.loaded else ()
+    result.parameters = observe(planned, model, set(loaded), settings.weights.load)
     subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype)
     with result.timed("forward"):
         call(subject)
-    return subject, prepared
+    return subject, given.checks
 
 
-def read_all(settings: Settings, result: Result) -> tuple[Steps, list[Prepared]]:
-    """Read the layers and the checks; what is wrong with any of them is told together.
+def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
+    """Load what the configuration names.
+
+    Raises:
+        ParameterError, Mistakes: it does not fit.
+    """
+    from assembler import weights
+
+    assert said.load is not None
+    return weights.load(model, Path(said.load), rename=said.rename, strict=said.strict, key="weights.load")
+
+
+@dataclass
+class Given:
+    """What a configuration says, as read: layers with their arguments, first values of parameters, and checks."""
+
+    steps: Steps
+    rules: list[Rule]
+    checks: list[Prepared]
+
+
+def read_all(settings: Settings, result: Result) -> Given:
+    """Read the layers, the first values and the checks; what is wrong with any of them is told together.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
@@ -71,14 +103,18 @@ def read_all(settings: Settings, result: Result) -> tuple[Steps, list[Prepared]]
 
         # isort: split
         from assembler import checks
+        from assembler.parameters import read_rules
     mistakes: list[AssemblerError] = []
     prepared: list[Prepared] = []
+    rules: list[Rule] = []
     with noted(mistakes):
         prepared = checks.prepare(wanted_checks(settings))
     steps = bound(settings.recipe, settings.registry, mistakes)
+    with noted(mistakes):
+        rules = read_rules(settings.recipe)
     raise_all(mistakes)
     assert steps is not None
-    return steps, prepared
+    return Given(steps, rules, prepared)
 
 
 def bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]) -> Steps | None:
@@ -101,14 +137,20 @@ def bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]
     return None
 
 
-def plan_of(steps: Steps, settings: Settings, result: Result) -> Plan:
-    """The plan, and what ``expect`` says of it."""
+def plan_of(given: Given, settings: Settings, result: Result) -> Plan:
+    """The plan, and what ``expect`` says of it.
+
+    Raises:
+        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none.
+    """
     from assembler.checks import expectations
     from assembler.inputs import input_specs
+    from assembler.parameters import settle
     from assembler.planner import plan_steps
 
     with result.timed("plan"):
-        result.planned = plan_steps(steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
+        found = plan_steps(given.steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
+        result.planned = settle(found, given.rules, settings.recipe.freeze)
     result.outcomes = expectations(settings.recipe.expect, result.planned)
     return result.planned
 

@@ -11,4 +11,7 @@ def plan(settings: Settings, result: Result) -> None:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    planned(settings, result)
+    found, _ = planned(settings, result)
+    from assembler.parameters import observe
+
+    result.parameters = observe(found)

@@ -15,7 +15,9 @@ from assembler.settings import Settings
 if TYPE_CHECKING:
     from assembler.checks import Outcome
     from assembler.device import Device
+    from assembler.parameters import Observed
     from assembler.rows import Plan
+    from assembler.weights import Loaded
 
 PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
@@ -31,6 +33,9 @@ class Result:
         device: where it ran.
         planned: the plan.
         outcomes: of the checks.
+        parameters: each of the model's.
+        loaded: what ``weights.load`` came to.
+        saved: the file of ``weights.save``, once it is written.
         files: what the task left, as paths from the folder.
         error: what was wrong.
         seconds: how long the parts took.
@@ -41,6 +46,9 @@ class Result:
     device: Device | None = None
     planned: Plan | None = None
     outcomes: list[Outcome] = field(default_factory=list)
+    parameters: list[Observed] = field(default_factory=list)
+    loaded: Loaded | None = None
+    saved: str | None = None
     files: list[str] = field(default_factory=list)
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)

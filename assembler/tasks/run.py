@@ -84,6 +84,8 @@ def show(result: Result) -> None:
     console = summary.make_console()
     if result.planned is not None and result.settings is not None:
         summary.print_plan(console, result.settings.recipe.name, result.planned)
+        if result.settings.show == "parameters" and result.parameters:
+            summary.print_parameters(console, result.parameters)
     if result.error is not None:
         summary.make_console(stderr=True).out(told(result.error), highlight=False)
         return
@@ -91,8 +93,12 @@ def show(result: Result) -> None:
     settings, device = result.settings, result.device
     if device is not None:
         console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
+    if result.loaded is not None:
+        console.print(summary.say_loaded(result.loaded, str(settings.weights.load)))
     if device is not None or result.outcomes:
         summary.print_outcomes(console, result.outcomes)
+    if result.saved is not None:
+        console.print(f"parameters saved in {result.saved}")
 
 
 def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
@@ -108,6 +114,10 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
         "plan": record.plan_record(result.planned) if result.planned else None,
+        "parameters": [record.parameter_record(one) for one in result.parameters],
+        "weights": record.weights_record(
+            result.loaded, result.settings.weights.load if result.settings else None, result.saved
+        ),
         "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
         "error": told(result.error) if result.error else None,
         "seconds": result.seconds,

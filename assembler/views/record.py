@@ -16,6 +16,8 @@ from assembler.settings import RecipeSettings
 
 if TYPE_CHECKING:
     from assembler.checks.base import Outcome
+    from assembler.parameters import Observed
+    from assembler.weights import Loaded
 
 VERSION = 1
 """Of the form of ``result.json``. It rises when a key changes its meaning or goes."""
@@ -33,6 +35,7 @@ def plan_record(planned: Plan) -> dict[str, Any]:
         **dump(planned.steps),
         "layers": [_row(row) for row in planned.rows],
         "trainable": planned.trainable,
+        "frozen": planned.frozen,
         "other": planned.other,
         "parameters": planned.parameters,
         "parameter_memory": planned.parameter_memory,
@@ -52,6 +55,7 @@ def _row(row: Row) -> dict[str, Any]:
         "input": _specs(row.input),
         "output": _specs(row.output),
         "trainable": row.trainable,
+        "frozen": row.frozen,
         "other": row.other,
         "parameter_memory": row.parameter_memory,
         "macs": row.macs,
@@ -64,6 +68,35 @@ def _specs(specs: Specs) -> Any:
     if isinstance(specs, Spec):
         return {"shape": list(specs.shape), "dtype": specs.dtype}
     return [_specs(item) for item in specs]
+
+
+def parameter_record(observed: Observed) -> dict[str, Any]:
+    """A parameter, and the statistics of its values."""
+    weight = observed.weight
+    return {
+        "name": observed.name,
+        "path": observed.row.path,
+        "layer": observed.row.layer,
+        "shape": list(weight.shape),
+        "dtype": weight.dtype,
+        "kind": weight.kind,
+        "set_by": observed.set_by or None,
+        "mean": observed.mean,
+        "std": observed.std,
+        "min": observed.least,
+        "max": observed.most,
+    }
+
+
+def weights_record(loaded: Loaded | None, load: str | None, save: str | None) -> dict[str, Any]:
+    """Where the parameters came from and went to."""
+    return {
+        "loaded": load if loaded else None,
+        "parameters_loaded": len(loaded.names) if loaded else 0,
+        "missing": list(loaded.missing) if loaded else [],
+        "extra": list(loaded.extra) if loaded else [],
+        "saved": save,
+    }
 
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
@@ -94,8 +127,12 @@ def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:
         "name": recipe.name,
         **recipe.model_dump(mode="json", exclude_unset=True, include={"input", "inputs"}),
         **dump(planned.steps),
-        "checks": dict(recipe.checks),
     }
+    if planned.rules:
+        data["init"] = {rule.pattern: rule.said for rule in planned.rules}
+    if recipe.freeze:
+        data["freeze"] = list(recipe.freeze)
+    data["checks"] = dict(recipe.checks)
     if expect := recipe.expect.model_dump(mode="json", exclude_unset=True):
         data["expect"] = expect
     return yaml.safe_dump(data, sort_keys=False, width=1000, allow_unicode=True)

@@ -9,10 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assembler.recipe import print_value
 from assembler.rows import Plan, Row, Spec, Specs, print_bytes, print_shape
 
 if TYPE_CHECKING:
     from assembler.checks.base import Outcome
+    from assembler.parameters import Observed
+    from assembler.weights import Loaded
 
 MAX_ROWS = 60
 """Rows of the layer table; of a longer one the middle is left out. ``result.json`` has them all."""
@@ -39,21 +42,21 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "output": lambda row: print_shape(row.output),
     "dtype": lambda row: _dtype(row.output),
     "trainable": lambda row: f"{row.trainable:,}",
+    "frozen": lambda row: f"{row.frozen:,}",
     "other": lambda row: f"{row.other:,}",
     "MACs": lambda row: f"{row.macs:,}",
     "memory": lambda row: print_bytes(row.memory),
 }
 """Of the layer table: what each shows of a row."""
 
-_NUMBERS = ("trainable", "other", "MACs", "memory")
+_NUMBERS = ("trainable", "frozen", "other", "MACs", "memory")
 
 
 def print_plan(console: Console, title: str, planned: Plan) -> None:
     """One row a layer, and the sums."""
     console.print(Text(title, "bold"))
     left_out = {"input", "memory"} if console.width < _NARROW else set()
-    if not planned.other:
-        left_out.add("other")
+    left_out |= {kind for kind in ("frozen", "other") if not getattr(planned, kind)}
     columns = {name: show for name, show in _COLUMNS.items() if name not in left_out}
     table = Table()
     for name in columns:
@@ -73,11 +76,9 @@ def print_plan(console: Console, title: str, planned: Plan) -> None:
 def print_sums(console: Console, planned: Plan) -> None:
     """What the layers come to together."""
     layers = "1 layer" if len(planned.rows) == 1 else f"{len(planned.rows):,} layers"
-    other = f", {planned.other:,} other" if planned.other else ""
-    console.print(
-        f"{layers}, {planned.trainable:,} trainable parameters{other} ({print_bytes(planned.parameter_memory)}), "
-        f"{planned.macs:,} MACs"
-    )
+    others = [f", {count:,} {kind}" for kind in ("frozen", "other") if (count := getattr(planned, kind))]
+    parameters = f"{planned.trainable:,} trainable parameters{''.join(others)}"
+    console.print(f"{layers}, {parameters} ({print_bytes(planned.parameter_memory)}), {planned.macs:,} MACs")
     if planned.uncounted:
         console.print(f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule")
     if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:
@@ -92,6 +93,39 @@ def _dtype(specs: Specs) -> str:
     while not isinstance(specs, Spec):
         specs = specs[0]
     return specs.dtype
+
+
+def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
+    """One row a parameter."""
+    table = Table()
+    measured = any(one.mean is not None for one in parameters)
+    ruled = any(one.set_by for one in parameters)
+    names = ["parameter", "layer", "shape", "dtype", "", *(["set by"] if ruled else [])]
+    for name in [*names, *(["mean", "std", "min", "max"] if measured else [])]:
+        table.add_column(name, overflow="fold")
+    for one in _ends(parameters):
+        weight = one.weight
+        texts = [one.name, one.row.layer, print_value(weight.shape), weight.dtype, weight.kind]
+        texts += [one.set_by] if ruled else []
+        texts += [print_figure(value) for value in (one.mean, one.std, one.least, one.most)] if measured else []
+        table.add_row(*map(Text, texts))
+    if len(parameters) > MAX_ROWS:
+        table.caption = f"the first and last of {len(parameters):,}; result.json has them all"
+    console.print(table)
+
+
+def say_loaded(loaded: Loaded, file: str) -> str:
+    """What was loaded, in a line."""
+    missing, extra = len(loaded.missing), len(loaded.extra)
+    rest = [f"{missing} of the model's are not in it"] if missing else []
+    rest += [f"{extra} of its own were left out"] if extra else []
+    return f"{len(loaded.names)} parameters loaded from {file}" + (f"; {' and '.join(rest)}" if rest else "")
+
+
+def _ends(items: Sequence[Any]) -> Sequence[Any]:
+    """All, or as many as fit from both ends."""
+    half = MAX_ROWS // 2
+    return items if len(items) <= MAX_ROWS else [*items[:half], *items[-half:]]
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
