@@ -65,6 +65,22 @@ def _fill(parameter: Parameter, rule: Rule, seed: int) -> None:
     parameter.set_data(Tensor(values, parameter.dtype))
 
 
+def copy_of(model: nn.Cell, planned: Plan, dtype: Dtype | None = None) -> nn.Cell:
+    """Another model of a plan with the values of one that was built from it.
+
+    Args:
+        dtype: what its floating-point parameters are; by default, as planned.
+    """
+    with device.untouched_generators():
+        copied = build_steps(planned.steps, dtype or planned.dtype)
+    values = {one.name: one for one in model.get_parameters()}
+    for parameter in copied.get_parameters():
+        source = values[parameter.name]
+        parameter.set_data(Tensor(device.as_array(source), parameter.dtype))
+        parameter.requires_grad = source.requires_grad
+    return copied
+
+
 def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
     """Build steps of which every argument is known, as ``build`` does.
 

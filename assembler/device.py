@@ -208,19 +208,6 @@ def untouched_generators() -> Iterator[None]:
         calls.update(calls_before)
 
 
-def require_dtype(dtype: str, device: Device) -> None:
-    """Refuse a dtype that the target has next to no kernels for.
-
-    Raises:
-        DeviceError: bfloat16 on the CPU.
-    """
-    if dtype == "bfloat16" and device.got == "cpu":
-        raise DeviceError(
-            "MindSpore has no bfloat16 matrix multiplication on the CPU; use float16, float32 or float64",
-            Place(key="dtype"),
-        )
-
-
 def in_use() -> str:
     """The target that MindSpore works on, by our name for it: cpu, gpu or ascend."""
     now = mindspore.get_context("device_target")

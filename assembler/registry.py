@@ -74,7 +74,7 @@ class Entry:
         Raises:
             BadTarget: it does not import, is not a Cell, or is not defined in a trusted package.
         """
-        cls = self.registered or _resolve(self.target, self.trusted, self.place)
+        cls = self.registered or resolve(self.target, self.trusted, self.place)
         from mindspore import nn
 
         if not (isinstance(cls, type) and issubclass(cls, nn.Cell)):
@@ -143,7 +143,7 @@ def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..
     Raises:
         BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
     """
-    function = _resolve(path, trusted, place)
+    function = resolve(path, trusted, place)
     if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
         raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)
     return function
@@ -152,7 +152,7 @@ def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..
 _REFERENCE = ["x", "parameters", "arguments"]
 
 
-def _resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
+def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
     """Import what a dotted path names. Both the path and what it leads to must lie in a trusted package."""
     module_name, _, name = path.rpartition(".")
     if not module_name or not all(part.isidentifier() for part in path.split(".")):

@@ -8,12 +8,13 @@ from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 
 Mode = Literal["pynative", "graph"]
 Dtype = Literal["float16", "float32", "float64", "bfloat16"]
+Amp = Literal["O0", "O1", "O2", "O3"]
 Axis = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -122,6 +123,24 @@ class RecipeSettings(Model):
         return self.inputs or ({"input": self.input} if self.input is not None else {})
 
 
+def below(file: str, suffixes: tuple[str, ...]) -> str:
+    """The name of a file that a recipe may read: below the working directory, with one of these endings.
+
+    Raises:
+        ValueError: it is another.
+    """
+    path = PurePath(file)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"a recipe reads files below the working directory only, not {file}")
+    if path.suffix not in suffixes:
+        raise ValueError(f"{file} must end in {' or '.join(suffixes)}")
+    return file
+
+
+ArrayFile = Annotated[str, AfterValidator(lambda file: below(file, (".npy",)))]
+"""The name of an .npy file that a recipe may read."""
+
+
 class StoredValues(Model):
     """Values of a parameter that are written down, or lie in a file below the working directory.
 
@@ -137,12 +156,8 @@ class StoredValues(Model):
         if (self.values is None) == (self.file is None):
             raise ValueError("it needs either values or the name of a file")
         if self.file is not None:
-            path = PurePath(self.file)
-            if path.is_absolute() or ".." in path.parts:
-                raise ValueError(f"a recipe reads files below the working directory only, not {self.file}")
-            if path.suffix not in (".npy", ".safetensors"):
-                raise ValueError(f"values lie in a .npy or .safetensors file, not in {self.file}")
-            if (path.suffix == ".safetensors") != (self.name is not None):
+            suffix = PurePath(below(self.file, (".npy", ".safetensors"))).suffix
+            if (suffix == ".safetensors") != (self.name is not None):
                 wanted = "which of its tensors" if self.name is None else "no name: it holds one array"
                 raise ValueError(f"{self.file} needs {wanted}")
         return self
@@ -222,7 +237,7 @@ class Settings(Model):
     mode: Mode = "pynative"
     seed: Whole = 0
     dtype: Dtype = "float32"
-    amp: Literal["O0", "O1", "O2", "O3"] = "O0"
+    amp: Amp = "O0"
     guard: Annotated[bool, Field(strict=True)] = True
     weights: WeightSettings = WeightSettings()
     show: Literal["layers", "parameters"] = "layers"

@@ -12,7 +12,7 @@ FLOORS = [
     "errors files recipe settings references",
     "expansion grammar registry source",
     "binding rows device tensors inputs costs compiler cells trials planner ready_made",
-    "build dump describe parameters weights",
+    "build dump describe parameters precision training weights",
     "checks faults",
     "views",
     "tasks api",

@@ -1,12 +1,39 @@
 """Checks: named questions to the model, one file each. Importing this package registers them all."""
 
-from assembler.checks import deterministic, finite, mean, modes, output, range, reference
-from assembler.checks.base import CHECKS, Check, Outcome, Prepared, Subject, Wanted, check, prepare, run
+from assembler.checks import (
+    deterministic,
+    finite,
+    frozen,
+    golden,
+    gradients,
+    independent,
+    mean,
+    modes,
+    output,
+    precision,
+    range,
+    reference,
+    reload,
+    trains,
+)
+from assembler.checks.base import (
+    CHECKS,
+    Check,
+    DoesNotApply,
+    Outcome,
+    Prepared,
+    Subject,
+    Wanted,
+    check,
+    prepare,
+    run,
+)
 from assembler.checks.expect import expectations
 
 __all__ = [
     "CHECKS",
     "Check",
+    "DoesNotApply",
     "Outcome",
     "Prepared",
     "Subject",
@@ -15,11 +42,18 @@ __all__ = [
     "deterministic",
     "expectations",
     "finite",
+    "frozen",
+    "golden",
+    "gradients",
+    "independent",
     "mean",
     "modes",
     "output",
+    "precision",
     "prepare",
     "range",
     "reference",
+    "reload",
     "run",
+    "trains",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
 import numpy as np
@@ -14,11 +15,14 @@ from mindspore import Tensor, nn
 from pydantic import BaseModel, ConfigDict, create_model
 
 from assembler import device
+from assembler.build import copy_of
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.inputs import Array
+from assembler.precision import mixed, plain_path
+from assembler.registry import resolve
 from assembler.rows import Plan
-from assembler.settings import Dtype, Mode, read
+from assembler.settings import Amp, Dtype, Mode, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Outcome:
         measured: what was found.
         bound: what it was compared with.
         detail: more, in words; for a check that could not be done, why.
+        applies: whether the question makes sense of this model; if not, it counts neither way.
     """
 
     name: str
@@ -38,6 +43,14 @@ class Outcome:
     measured: Any
     bound: Any
     detail: str = ""
+    applies: bool = True
+
+
+class DoesNotApply(Exception):
+    """A check's question makes no sense of a model. Its text says why.
+
+    That is told of a check of the group ``checks``; one that the recipe itself asks for has failed.
+    """
 
 
 class Subject:
@@ -49,14 +62,42 @@ class Subject:
         inputs: the tensors that go in.
         mode: the mode of the run.
         dtype: the floating-point type of the run.
+        amp: its level of mixed precision. The model is given without it.
+        folder: where a check may leave files.
     """
 
-    def __init__(self, model: nn.Cell, planned: Plan, inputs: tuple[Tensor, ...], mode: Mode, dtype: Dtype):
-        self.model = model
+    def __init__(
+        self,
+        model: nn.Cell,
+        planned: Plan,
+        inputs: tuple[Tensor, ...],
+        mode: Mode,
+        dtype: Dtype,
+        amp: Amp = "O0",
+        folder: Path | None = None,
+    ):
+        self.bare = model
+        self.model = mixed(model, amp)
         self.planned = planned
         self.inputs = inputs
         self.mode: Mode = mode
         self.dtype: Dtype = dtype
+        self.amp: Amp = amp
+        self.folder = folder
+
+    def copy(self) -> nn.Cell:
+        """The model once more, for a check to change: its own parameters of the same values, set to inference."""
+        return mixed(copy_of(self.bare, self.planned), self.amp)
+
+    @property
+    def cells(self) -> dict[str, nn.Cell]:
+        """The Cells of the model by the paths of the plan."""
+        return {plain_path(path): cell for path, cell in self.model.cells_and_names()}
+
+    def call(self, model: nn.Cell, inputs: Sequence[Tensor], mode: Mode | None = None) -> list[Array]:
+        """What a model emits in a mode, by default the run's, as arrays: one, or those in a tuple in order."""
+        with device.mode(mode or self.mode), device.contained():
+            return [device.as_array(tensor) for tensor in tensors_in(model(*inputs))]
 
     @property
     def subject(self) -> Subject:
@@ -64,9 +105,8 @@ class Subject:
         return self
 
     def outputs_in(self, mode: Mode) -> list[Array]:
-        """What one more call in a mode emits, as arrays: one, or those in a tuple in order."""
-        with device.mode(mode), device.contained():
-            return [device.as_array(tensor) for tensor in _tensors(self.model(*self.inputs))]
+        """What one more call in a mode emits."""
+        return self.call(self.model, self.inputs, mode)
 
     @cached_property
     def outputs(self) -> list[Array]:
@@ -85,16 +125,20 @@ class Subject:
 
     @property
     def resolution(self) -> float:
-        """The distance from 1 to the next number of the run's dtype: what one rounding may cost, relatively."""
-        return 2.0**-7 if self.dtype == "bfloat16" else float(np.finfo(self.dtype).eps)
+        """What one rounding may cost in the run's precision."""
+        return resolution("float16" if self.amp != "O0" else self.dtype)
 
-    def tolerance(self, roundings: float) -> float:
+    def tolerance(self, roundings: float, dtype: Dtype | None = None) -> float:
         """How far a result may be off: so many roundings, and more for long sums, at the model's largest magnitude.
 
         The error of a sum of n numbers grows like the square root of n roundings.
+
+        Args:
+            dtype: in which is rounded; by default, as the run does.
         """
         magnitude, size = self._extremes
-        return (roundings + math.sqrt(size) / 4) * self.resolution * magnitude
+        one = self.resolution if dtype is None else resolution(dtype)
+        return (roundings + math.sqrt(size) / 4) * one * magnitude
 
     @cached_property
     def _extremes(self) -> tuple[float, int]:
@@ -106,10 +150,10 @@ class Subject:
         extremes = [(largest(array), array.size) for array in found]
 
         def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
-            arrays = map(device.as_array, _tensors(output))
+            arrays = map(device.as_array, tensors_in(output))
             extremes.extend((largest(array), array.size) for array in arrays)
 
-        cells = dict(self.model.cells_and_names())
+        cells = self.cells
         layers = [cells[row.path] for row in self.planned.rows if row.path in cells]
         handles = [cell.register_forward_hook(note) for cell in layers]
         try:
@@ -118,6 +162,11 @@ class Subject:
             for handle in handles:
                 handle.remove()
         return max(value for value, _ in extremes), max(size for _, size in extremes)
+
+
+def resolution(dtype: Dtype) -> float:
+    """The distance from 1 to the next number of a type: what one rounding may cost, relatively."""
+    return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
 
 
 def largest(array: Array) -> float:
@@ -140,8 +189,9 @@ def difference(one: list[Array], other: list[Array]) -> float:
     return worst
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in _tensors(item)]
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in nested tuples, in order."""
+    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in tensors_in(item)]
 
 
 @dataclass(frozen=True)
@@ -169,16 +219,18 @@ CHECKS: dict[str, Check] = {}
 def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     """Register a function as a check under its own name.
 
-    Parameters in ``GIVEN`` are taken from the :class:`Subject`; the others are arguments from YAML, validated against
-    their annotations.
+    Outside the assembler, a check is named with its module: ``my_project.checks.small``. Parameters in ``GIVEN`` are
+    taken from the :class:`Subject`; the others are arguments from YAML, validated against their annotations.
 
     Raises:
         SettingsError: the name is taken.
     """
-    name = function.__name__
-    if name in CHECKS:
+    name, ours = function.__name__, function.__module__.partition(".")[0] == "assembler"
+    if not ours:
+        name = f"{function.__module__}.{name}"  # which the same module may define anew
+    elif name in CHECKS:
         raise SettingsError(f"a check named {name!r} is registered already")
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
     asks = tuple(word for word in parameters if word in GIVEN)
     fields: dict[str, Any] = {
@@ -186,9 +238,12 @@ def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         for word, parameter in parameters.items()
         if word not in asks
     }
-    settings = create_model(name, __config__=ConfigDict(extra="forbid", hide_input_in_errors=True), **fields)
+    settings = create_model(function.__name__, __config__=_STRICT, **fields)
     CHECKS[name] = Check(name, function, asks, settings)
     return function
+
+
+_STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)
@@ -204,24 +259,36 @@ Wanted: TypeAlias = tuple[str, Mapping[str, Any] | None, str]
 """A check's name, its arguments, and the configuration key that they stand at."""
 
 
-def prepare(wanted: Iterable[Wanted]) -> list[Prepared]:
+def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepared]:
     """Look checks up and validate their arguments.
 
+    Args:
+        trusted: packages whose checks may be named, as ``my_project.checks.small``.
+
     Raises:
-        SettingsError, Mistakes: unknown checks and arguments.
+        SettingsError, BadTarget, Mistakes: unknown checks and arguments.
     """
     prepared: list[Prepared] = []
     mistakes: list[AssemblerError] = []
     for name, arguments, key in wanted:
-        if name not in CHECKS:
-            instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
-            mistakes.append(SettingsError(f"no check named {name!r}.{instead}", Place(key=key)))
-            continue
         with noted(mistakes):
-            settings = read(CHECKS[name].settings, dict(arguments or {}), key)
-            prepared.append(Prepared(CHECKS[name], settings, key))
+            found = _find(name, tuple(trusted), Place(key=key))
+            settings = read(found.settings, dict(arguments or {}), key)
+            prepared.append(Prepared(found, settings, key))
     raise_all(mistakes)
     return prepared
+
+
+def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
+    """The check of a name; of one with dots, its module is imported if it may be."""
+    if name not in CHECKS and "." in name:
+        resolve(name, trusted, place)  # which registers it
+        if name not in CHECKS:
+            raise SettingsError(f"{name} is not a check: its function needs the decorator @check", place)
+    if name not in CHECKS:
+        instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
+        raise SettingsError(f"no check named {name!r}.{instead}", place)
+    return CHECKS[name]
 
 
 def run(prepared: Iterable[Prepared], subject: Subject) -> list[Outcome]:
@@ -237,6 +304,9 @@ def _run(one: Prepared, subject: Subject) -> Outcome:
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
         return one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+    except DoesNotApply as why:
+        of_group = one.key.startswith("checks.")
+        return Outcome(one.check.name, of_group, None, None, str(why), applies=not of_group)
     except AssemblerError as mistake:
         mistake.place = mistake.place if mistake.place.key else Place(key=one.key)
         raise

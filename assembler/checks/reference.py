@@ -11,7 +11,7 @@ from mindspore import nn
 
 from assembler import device
 from assembler.binding import Step, Steps, map_steps, walk
-from assembler.checks.base import Outcome, Subject, check, difference, largest
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
 from assembler.registry import reference_at
@@ -34,8 +34,8 @@ def reference(
     """
     missing = sorted({step.layer.name for step in walk(subject.planned.steps) if step.entry.reference is None})
     if missing and function is None:
-        return Outcome("reference", False, None, None, f"no NumPy reference is registered for {', '.join(missing)}")
-    cells = dict(subject.model.cells_and_names())
+        raise DoesNotApply(f"no NumPy reference is registered for {', '.join(missing)}")
+    cells = subject.cells
     try:
         if function is None:
             wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
@@ -43,7 +43,7 @@ def reference(
             called = reference_at(function, subject.planned.steps[0].entry.trusted, NOWHERE)
             wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
     except NotImplementedError as error:
-        return Outcome("reference", False, None, None, f"the NumPy reference does not cover {error}")
+        raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
     bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
     apart = difference([output], [wanted])
     return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64")

@@ -44,15 +44,16 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         AssemblerError: the recipe, the configuration or the device is wrong.
     """
     given = read_all(settings, result)
-    from assembler import checks, device
+    from assembler import checks, device, precision
     from assembler.build import build
     from assembler.inputs import make_inputs
     from assembler.parameters import observe
 
     result.device = device.pick(settings.device)
-    device.require_dtype(settings.dtype, result.device)
+    precision.require(settings.dtype, settings.amp)
     device.prepare(result.device)
     planned = plan_of(given, settings, result)
+    precision.require_kernels(planned, result.device)
     if settings.guard:
         beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
         device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
@@ -65,7 +66,7 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
             result.loaded = load_weights(model, settings.weights)
     loaded = result.loaded.names if result.loaded else ()
     result.parameters = observe(planned, model, set(loaded), settings.weights.load)
-    subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype)
+    subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype, settings.amp, folder=result.folder)
     with result.timed("forward"):
         call(subject)
     return subject, given.checks
@@ -108,7 +109,7 @@ def read_all(settings: Settings, result: Result) -> Given:
     prepared: list[Prepared] = []
     rules: list[Rule] = []
     with noted(mistakes):
-        prepared = checks.prepare(wanted_checks(settings))
+        prepared = checks.prepare(wanted_checks(settings), (*LAYERS.trusted, *trusted_by_project()))
     steps = bound(settings.recipe, settings.registry, mistakes)
     with noted(mistakes):
         rules = read_rules(settings.recipe)

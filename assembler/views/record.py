@@ -103,6 +103,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
     """A check's answer."""
     return {
         "check": outcome.name,
+        "applies": outcome.applies,
         "passed": outcome.passed,
         "measured": plain(outcome.measured),
         "bound": plain(outcome.bound),

@@ -138,6 +138,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_column(name, overflow="fold")
     for outcome in outcomes:
         verdict = Text("passed", "green") if outcome.passed else Text("FAILED", "bold red")
+        verdict = verdict if outcome.applies else Text("–", "dim")
         texts = (print_figure(outcome.measured), print_figure(outcome.bound), outcome.detail)
         table.add_row(outcome.name, verdict, *map(Text, texts))
     console.print(table)

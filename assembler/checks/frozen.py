@@ -1,0 +1,30 @@
+"""Whether training leaves frozen parameters as they are."""
+
+import numpy as np
+
+from assembler import device
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.training import Weighted, float_outputs, random_targets, to_training, train
+
+
+@check
+def frozen(subject: Subject) -> Outcome:
+    """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
+    names = {name for name, _, weight in subject.planned.weights() if weight.frozen}
+    model = subject.copy()
+    assert subject.planned.output is not None
+    outputs = list(float_outputs(subject.planned.output))
+    if not names:
+        raise DoesNotApply("the recipe freezes nothing")
+    if not model.trainable_params() or not outputs:
+        raise DoesNotApply("there is nothing to train: every parameter is frozen, or no floating-point number emitted")
+    before = {one.name: device.as_array(one).copy() for one in model.get_parameters()}
+    to_training(model)
+    loss = Weighted(model, [path for path, _ in outputs])
+    with device.mode(subject.mode), device.contained():
+        train(loss, [*subject.inputs, *random_targets(spec for _, spec in outputs)], 1, 0.1)
+    changed = [one.name for one in model.get_parameters() if not np.array_equal(before[one.name], device.as_array(one))]
+    wrong = [name for name in changed if name in names]
+    if not changed:
+        return Outcome("frozen", False, 0, 0, "the step changed nothing at all")
+    return Outcome("frozen", not wrong, len(wrong), 0, f"changed: {', '.join(wrong)}" if wrong else "")

@@ -1,0 +1,44 @@
+"""Whether the output is what it was."""
+
+import numpy as np
+
+from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.errors import SettingsError
+from assembler.files import replacing
+from assembler.inputs import Array
+from assembler.settings import ArrayFile
+
+
+@check
+def golden(subject: Subject, output: Array, file: ArrayFile, atol: float | None = None) -> Outcome:
+    """Whether the output is what a stored .npy file holds. Measured: the largest difference.
+
+    Values may differ by ``atol``, by default 16 roundings, and more for long sums, at the largest magnitude that any
+    layer emits. If the check fails, the output is left in the run folder as ``golden.npy``: if it is right, that is the
+    file to store.
+
+    Raises:
+        SettingsError: the file is no .npy file.
+    """
+    try:
+        stored = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        return Outcome("golden", False, None, None, f"there is no {file} yet{_leave(subject, output)}")
+    except (ValueError, EOFError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from None
+    bound = subject.tolerance(16) if atol is None else atol
+    if stored.shape != output.shape:
+        said = f"{file} has shape {list(stored.shape)}, and the output {list(output.shape)}"
+        return Outcome("golden", False, None, None, said + _leave(subject, output))
+    apart = difference([output], [stored])
+    return Outcome(
+        "golden", apart <= bound, apart, bound, "" if apart <= bound else _leave(subject, output).lstrip("; ")
+    )
+
+
+def _leave(subject: Subject, output: Array) -> str:
+    if subject.folder is None:
+        return ""
+    with replacing(subject.folder / "golden.npy") as new:
+        np.save(new, output, allow_pickle=False)
+    return "; the output is in golden.npy in the run folder"

@@ -1,0 +1,39 @@
+"""Whether training reaches every parameter."""
+
+import numpy as np
+
+from assembler import device, training
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+
+
+@check
+def gradients(subject: Subject) -> Outcome:
+    """Whether every trainable parameter receives a gradient that is finite and not all zero.
+
+    The gradient is that of the outputs, each number weighted at random, in training mode but without Dropout. A
+    parameter of which it is zero to the bit is dead: what it is makes no difference to this input. Measured: how many
+    parameters receive a gradient, of how many.
+    """
+    model = subject.copy()
+    parameters = model.trainable_params()
+    if not parameters:
+        raise DoesNotApply("the model has no trainable parameters")
+    assert subject.planned.output is not None
+    outputs = list(training.float_outputs(subject.planned.output))
+    if not outputs:
+        raise DoesNotApply("the model emits no floating-point numbers")
+    training.to_training(model)
+    loss = training.Weighted(model, [path for path, _ in outputs])
+    with device.mode(subject.mode), device.contained():
+        given = [*subject.inputs, *training.random_targets(spec for _, spec in outputs)]
+        found = training.gradients(loss, parameters, given)
+    named = list(zip([one.name for one in parameters], found, strict=True))
+    infinite = [name for name, gradient in named if not np.isfinite(gradient).all()]
+    dead = [name for name, gradient in named if not gradient.any()]
+    told = [f"{word}: {_some(names)}" for word, names in (("not finite", infinite), ("dead", dead)) if names]
+    reached = len(named) - len({*infinite, *dead})
+    return Outcome("gradients", not told, reached, len(named), "; ".join(told))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

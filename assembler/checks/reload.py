@@ -1,0 +1,26 @@
+"""Whether saving and loading gives the same model."""
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from assembler import weights
+from assembler.build import build
+from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.inputs import Array
+from assembler.precision import mixed
+
+
+@check
+def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors", "ckpt"] = "safetensors") -> Outcome:
+    """Whether a model that is built anew and loads what this one saves agrees to the bit.
+
+    Measured: the largest difference of the outputs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"weights.{format}"
+        weights.save(subject.bare, file)
+        anew = build(subject.planned, seed=1)
+        weights.load(anew, file)
+    apart = difference(outputs, subject.call(mixed(anew, subject.amp), subject.inputs))
+    return Outcome("reload", apart == 0, apart, 0, f"by way of {format}")

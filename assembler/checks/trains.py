@@ -1,0 +1,64 @@
+"""Whether the model can learn."""
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from assembler import device
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.training import Distance, float_outputs, to_training, train, value_of
+
+
+@check
+def trains(subject: Subject, factor: float = 2, steps: int = 20, learning_rate: float | None = None) -> Outcome:
+    """Whether the loss falls by ``factor`` in so many ``steps`` of Adam on one batch.
+
+    The target is what the model itself emits with its trainable parameters moved by up to a tenth of their root mean
+    square at random, so that it can be reached; the loss is the mean square of the distance from it, in training mode
+    but without Dropout. Adam moves all n parameters together, and so what is emitted by about sqrt(n) times more than
+    that: unless it is given, the learning rate is the distance / sqrt(n), but at most a tenth of it. Measured: the loss
+    before, divided by the loss after.
+    """
+    if subject.dtype in ("float16", "bfloat16"):
+        raise DoesNotApply(f"what Adam adds to parameters is lost in the roundings of {subject.dtype}")
+    model = subject.copy()
+    assert subject.planned.output is not None
+    outputs = [path for path, _ in float_outputs(subject.planned.output)]
+    if not model.trainable_params() or not outputs:
+        raise DoesNotApply("the model has no trainable parameters, or emits no floating-point numbers")
+    values = np.concatenate([device.as_array(one).reshape(-1) for one in model.trainable_params()])
+    distance = float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) / 10 or 0.01
+    learning_rate = learning_rate or distance * min(0.1, values.size**-0.5)
+    given = [*subject.inputs, *_targets(subject, outputs, distance)]
+    to_training(model)
+    loss = Distance(model, outputs)
+    with device.mode(subject.mode), device.contained():
+        before = train(loss, given, steps, learning_rate)
+        after = value_of(loss, given)
+    if before == 0:
+        return Outcome("trains", False, None, factor, "the output does not depend on the trainable parameters")
+    fell = before / after if after else float("inf")
+    detail = f"loss {before:.3g} before, {after:.3g} after {steps} steps"
+    return Outcome("trains", bool(fell >= factor), fell, factor, detail)
+
+
+def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:
+    """What a model emits whose parameters are up to a distance away from the subject's."""
+    teacher = subject.copy()
+    _move(teacher, distance)
+    to_training(teacher)
+    with device.mode(subject.mode), device.contained():
+        emitted = teacher(*subject.inputs)
+    found = []
+    for path in outputs:
+        value = emitted
+        for element in path:
+            value = value[element]
+        found.append(Tensor(value.asnumpy(), value.dtype))
+    return found
+
+
+def _move(model: nn.Cell, distance: float) -> None:
+    generator = np.random.default_rng(0)
+    for parameter in model.trainable_params():
+        by = generator.uniform(-distance, distance, parameter.shape)
+        parameter.set_data(Tensor(device.as_array(parameter) + by, parameter.dtype))
