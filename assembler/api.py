@@ -61,19 +61,28 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
     dtype = read(_Given, {"dtype": dtype}).dtype
     if isinstance(recipe, nn.Cell) or callable(recipe):
         return plan_cell(recipe, _specs(input, dtype), dtype)
-    if input is not None and isinstance(recipe, Path | Mapping):
+    if isinstance(recipe, Path | Mapping):
+        return _plan_written(recipe, input, registry, dtype)
+    _refuse_file_name(recipe, "plan")
+    return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
+
+
+def _refuse_file_name(stack: Stack, verb: str) -> None:
+    if isinstance(stack, str) and stack.endswith((".yaml", ".yml")):
+        raise SettingsError(f"a recipe's file is given as a path: {verb}(pathlib.Path({stack!r}))")
+
+
+def _plan_written(recipe: Path | Mapping[str, Any], input: Any, registry: Registry, dtype: Dtype) -> Plan:
+    """The plan of a recipe in a file, or of one as a mapping."""
+    if input is not None:
         _ = _spec(input, dtype, "input")  # it is not the recipe that is to blame
-    if isinstance(recipe, Path):
-        sources = Sources(recipe_files(recipe))
-        try:
-            return _plan_recipe(load_recipe(recipe), input, registry, dtype)
-        except AssemblerError as error:
-            raise sources.tell(error) from error.__cause__
     if isinstance(recipe, Mapping):
         return _plan_recipe(recipe, input, registry, dtype)
-    if isinstance(recipe, str) and recipe.endswith((".yaml", ".yml")):
-        raise SettingsError(f"a recipe's file is given as a path: plan(pathlib.Path({recipe!r}))")
-    return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
+    sources = Sources(recipe_files(recipe))
+    try:
+        return _plan_recipe(load_recipe(recipe), input, registry, dtype)
+    except AssemblerError as error:
+        raise sources.tell(error) from error.__cause__
 
 
 def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Plan:
@@ -113,27 +122,28 @@ def _specs(input: Any, dtype: Dtype) -> Specs:
 
 
 def assemble(
-    stack: Stack,
+    recipe: Stack | Mapping[str, Any] | Path,
     *,
     input: Any = None,
     registry: Registry = LAYERS,
     dtype: Dtype = "float32",
     guard: bool = True,
-) -> nn.SequentialCell:
-    """Assemble a network from a recipe's text.
+) -> nn.Cell:
+    """Assemble a network.
 
     Device, mode and seed are left as they are: they belong to the caller.
 
     Args:
-        stack: ``"Dense(8, 128) + Centered"``, or a list as YAML would hold it.
-        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it. Needed for ``_``; with it, shapes
-            that do not fit are refused before anything is built.
+        recipe: a stack as text, ``"Dense(8, 128) + Centered"``, or as a list; or a recipe as a mapping or the path of
+            its file, of which ``init`` and ``freeze`` are followed.
+        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it. Needed for ``_`` in a stack; with
+            it, shapes that do not fit are refused before anything is built. It replaces a recipe's own.
         registry: where the names come from.
         dtype: of the floating-point parameters and of the input.
         guard: refuse a model that is planned to need more memory than there is. It takes an input to tell.
 
     Returns:
-        An ``nn.SequentialCell``, set to inference, with one Cell a layer.
+        An ``nn.SequentialCell``, set to inference, with one Cell a layer; of a graph, a Cell that runs it.
 
     Raises:
         AssemblerError: what is wrong with the recipe, all at once.
@@ -143,8 +153,12 @@ def assemble(
     ['0.weight', '0.bias']
     """
     dtype = read(_Given, {"dtype": dtype}).dtype
-    spec = None if input is None else _spec(input, dtype, "input")
-    planned = plan_stack(parse_stack(stack), registry, spec, dtype)
-    if guard and spec is not None:
+    if isinstance(recipe, Path | Mapping):
+        planned = _plan_written(recipe, input, registry, dtype)
+    else:
+        _refuse_file_name(recipe, "assemble")
+        spec = None if input is None else _spec(input, dtype, "input")
+        planned = plan_stack(parse_stack(recipe), registry, spec, dtype)
+    if guard and planned.input is not None:
         device.require_memory(planned.parameter_memory, planned.activations, device.in_use(), otherwise="guard=False")
     return build(planned)

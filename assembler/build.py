@@ -24,7 +24,8 @@ def build(planned: Plan, seed: int | None = None) -> nn.Cell:
     that.
 
     Args:
-        seed: what the plan's random first values are drawn from; by default, a draw of NumPy's global generator.
+        seed: what the plan's random first values are drawn from; by default, a draw of NumPy's global generator, which
+            ``mindspore.set_seed`` seeds.
 
     Raises:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.

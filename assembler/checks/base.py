@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
 
+import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 from pydantic import BaseModel, ConfigDict, create_model
@@ -88,6 +89,12 @@ class Subject:
     def copy(self) -> nn.Cell:
         """The model once more, for a check to change: its own parameters of the same values, set to inference."""
         return mixed(copy_of(self.bare, self.planned), self.amp)
+
+    def copy_for_training(self) -> tuple[nn.Cell, list[Tensor]]:
+        """A copy in float32, which is all that MindSpore's Adam takes beside float16, and the inputs for it."""
+        floats = device.as_dtype(self.dtype)
+        inputs = [one.astype(mindspore.float32) if one.dtype == floats else one for one in self.inputs]
+        return mixed(copy_of(self.bare, self.planned, "float32"), self.amp), inputs
 
     @property
     def cells(self) -> dict[str, nn.Cell]:
@@ -291,13 +298,20 @@ def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
     return CHECKS[name]
 
 
-def run(prepared: Iterable[Prepared], subject: Subject) -> list[Outcome]:
+def run(
+    prepared: Sequence[Prepared],
+    subject: Subject,
+    watch: Callable[[Sequence[Prepared]], Iterable[Prepared]] = iter,
+) -> list[Outcome]:
     """Run all checks. One that raises has failed, and the others run all the same.
+
+    Args:
+        watch: gives the same checks one after the other, and may show how far they have come.
 
     Raises:
         AssemblerError: what a check was told is wrong, such as a function that does not exist.
     """
-    return [_run(one, subject) for one in prepared]
+    return [_run(one, subject) for one in watch(prepared)]
 
 
 def _run(one: Prepared, subject: Subject) -> Outcome:

@@ -1,5 +1,7 @@
 """Whether training leaves frozen parameters as they are."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from assembler import device
@@ -11,7 +13,7 @@ from assembler.training import Weighted, float_outputs, random_targets, to_train
 def frozen(subject: Subject) -> Outcome:
     """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
     names = {name for name, _, weight in subject.planned.weights() if weight.frozen}
-    model = subject.copy()
+    model, inputs = subject.copy_for_training()
     assert subject.planned.output is not None
     outputs = list(float_outputs(subject.planned.output))
     if not names:
@@ -22,7 +24,7 @@ def frozen(subject: Subject) -> Outcome:
     to_training(model)
     loss = Weighted(model, [path for path, _ in outputs])
     with device.mode(subject.mode), device.contained():
-        train(loss, [*subject.inputs, *random_targets(spec for _, spec in outputs)], 1, 0.1)
+        train(loss, [*inputs, *random_targets(replace(spec, dtype="float32") for _, spec in outputs)], 1, 0.1)
     changed = [one.name for one in model.get_parameters() if not np.array_equal(before[one.name], device.as_array(one))]
     wrong = [name for name in changed if name in names]
     if not changed:

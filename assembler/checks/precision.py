@@ -14,14 +14,16 @@ from assembler.inputs import Array
 def precision(
     subject: Subject,
     outputs: list[Array],
-    dtype: Literal["float16", "float32", "float64"] = "float16",
+    dtype: Literal["float16", "float32", "float64"] | None = None,
     rtol: float | None = None,
 ) -> Outcome:
     """Whether the model in another type of float, with the same values, agrees. Measured: the largest difference.
 
+    The other is float16, of a run in float16 float32.
     The bound is ``rtol`` times the largest magnitude of the output, or by default 64 roundings of the coarser type, and
     more for long sums, at the largest magnitude that any layer emits.
     """
+    dtype = dtype or ("float32" if subject.dtype == "float16" else "float16")
     if dtype == subject.dtype:
         raise DoesNotApply(f"the run is in {dtype} itself")
     model = copy_of(subject.bare, subject.planned, dtype)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from assembler import weights
 from assembler.build import build
-from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference
 from assembler.inputs import Array
 from assembler.precision import mixed
 
@@ -17,6 +17,8 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
 
     Measured: the largest difference of the outputs.
     """
+    if not subject.planned.parameters:
+        raise DoesNotApply("the model has no parameters")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"weights.{format}"
         weights.save(subject.bare, file)

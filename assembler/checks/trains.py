@@ -14,13 +14,11 @@ def trains(subject: Subject, factor: float = 2, steps: int = 20, learning_rate: 
 
     The target is what the model itself emits with its trainable parameters moved by up to a tenth of their root mean
     square at random, so that it can be reached; the loss is the mean square of the distance from it, in training mode
-    but without Dropout. Adam moves all n parameters together, and so what is emitted by about sqrt(n) times more than
-    that: unless it is given, the learning rate is the distance / sqrt(n), but at most a tenth of it. Measured: the loss
-    before, divided by the loss after.
+    but without Dropout, and in float32. Adam moves all n parameters together, which moves what is emitted about sqrt(n)
+    times more than that: unless it is given, the learning rate is the distance / sqrt(n), but at most a tenth of it.
+    Measured: the loss before, divided by the loss after.
     """
-    if subject.dtype in ("float16", "bfloat16"):
-        raise DoesNotApply(f"what Adam adds to parameters is lost in the roundings of {subject.dtype}")
-    model = subject.copy()
+    model, inputs = subject.copy_for_training()
     assert subject.planned.output is not None
     outputs = [path for path, _ in float_outputs(subject.planned.output)]
     if not model.trainable_params() or not outputs:
@@ -28,7 +26,7 @@ def trains(subject: Subject, factor: float = 2, steps: int = 20, learning_rate: 
     values = np.concatenate([device.as_array(one).reshape(-1) for one in model.trainable_params()])
     distance = float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) / 10 or 0.01
     learning_rate = learning_rate or distance * min(0.1, values.size**-0.5)
-    given = [*subject.inputs, *_targets(subject, outputs, distance)]
+    given = [*inputs, *_targets(subject, outputs, distance)]
     to_training(model)
     loss = Distance(model, outputs)
     with device.mode(subject.mode), device.contained():
@@ -43,11 +41,11 @@ def trains(subject: Subject, factor: float = 2, steps: int = 20, learning_rate: 
 
 def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:
     """What a model emits whose parameters are up to a distance away from the subject's."""
-    teacher = subject.copy()
+    teacher, inputs = subject.copy_for_training()
     _move(teacher, distance)
     to_training(teacher)
     with device.mode(subject.mode), device.contained():
-        emitted = teacher(*subject.inputs)
+        emitted = teacher(*inputs)
     found = []
     for path in outputs:
         value = emitted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,10 @@ def check(settings: Settings, result: Result) -> None:
     """
     subject, prepared = assembled(settings, result)
     from assembler import checks
+    from assembler.views import summary
 
     with result.timed("checks"):
-        result.outcomes += checks.run(prepared, subject)
+        result.outcomes += checks.run(prepared, subject, partial(summary.progress, "checks"))
     if settings.weights.save is not None:
         with result.timed("save"):
             save(settings, result, subject.model)
