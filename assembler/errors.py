@@ -9,6 +9,7 @@
     │   ├── UnknownLayer     it names a layer that nobody registered
     │   ├── ArgumentMismatch arguments that a layer's signature or constructor refuses
     │   └── ShapeMismatch    a layer that does not accept what reaches it
+    ├── ParameterError       what is said of parameters, or a file of them
     ├── RegistryError        a registry entry
     │   ├── DuplicateLayer   a name that is taken
     │   └── BadTarget        a target that does not import, is no Cell, or is not trusted

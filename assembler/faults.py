@@ -54,8 +54,8 @@ def _refused_by_graph_mode(subject: Subject, error: Exception) -> AssemblerError
     if not inner:
         return RecipeError(f"the model runs in PyNative mode, but Graph mode refuses it: {first_line(error)}")
     row, said = inner[0]
-    line = _line_of(said, type(cells[row.path]))
-    return RecipeError(f"{row} runs in PyNative mode, but Graph mode refuses it: {first_line(said)}{line}", row.place)
+    where = _line_of(said, type(cells[row.path]))
+    return RecipeError(f"{row} runs in PyNative mode, but Graph mode refuses it{where}: {first_line(said)}", row.place)
 
 
 def _compile(row: Row, cell: nn.Cell | None) -> Exception | None:
@@ -86,7 +86,7 @@ def _line_of(error: Exception, cell: type[nn.Cell]) -> str:
         number = next((first + line - 1 for line in fitting), number)
     if number is None or not first <= number < first + len(lines):
         return ""
-    return f"\n    {short(Path(file))}:{number}: {lines[number - first].strip()}"
+    return f" at {short(Path(file))}:{number}, `{lines[number - first].strip()}`"
 
 
 def _culprit(subject: Subject) -> Row | None:

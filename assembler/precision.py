@@ -13,7 +13,7 @@ from assembler import device
 from assembler.binding import Step, walk
 from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
 from assembler.device import Device
-from assembler.errors import DeviceError, SettingsError, raise_all
+from assembler.errors import DeviceError, Place, SettingsError, raise_all
 from assembler.rows import Plan, Row, Spec
 from assembler.settings import Amp, Dtype
 from assembler.tensors import tensors_for, zeros
@@ -68,7 +68,8 @@ def require(dtype: Dtype, amp: Amp) -> None:
         SettingsError: mixed precision of a model that is not in float32.
     """
     if amp != "O0" and dtype != "float32":
-        raise SettingsError(f"amp={amp} mixes float16 into a float32 model; with it, dtype is float32, not {dtype}")
+        said = f"amp={amp} mixes float16 into a float32 model; with it, dtype is float32, not {dtype}"
+        raise SettingsError(said, Place(key="amp"))
 
 
 def require_kernels(planned: Plan, target: Device) -> None:

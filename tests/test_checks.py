@@ -1,12 +1,16 @@
+import sys
+
+import mindspore
 import numpy as np
 import pytest
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from assembler import checks
 from assembler.build import build
 from assembler.checks import CHECKS, Subject
 from assembler.errors import AssemblerError
 from assembler.grammar import parse
+from assembler.parameters import settle
 from assembler.planner import plan_stack as plan
 from assembler.registry import Registry
 from assembler.tensors import specs_of
@@ -62,15 +66,76 @@ def whole(x, parameters, arguments):
     return np.maximum(x @ parameters["0.weight"] + parameters["0.bias"], 0)
 
 
-def subject(text, values=None, mode="pynative", dtype="float32", shape=(4, 8)):
+@REGISTRY.register
+class Idle(nn.Cell):
+    """Has a parameter that it does not use."""
+
+    def __init__(self):
+        super().__init__()
+        self.idle = Parameter(Tensor(np.ones(3, np.float32)))
+
+    def construct(self, x):
+        return x * 2.0
+
+
+@REGISTRY.register
+class Overflowing(nn.Cell):
+    """Emits what its weight cannot be seen in, and an infinite gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = Parameter(Tensor(np.zeros(1, np.float32)))
+
+    def construct(self, x):
+        return x + ops.sqrt(self.weight)
+
+
+@REGISTRY.register
+class Thaws(nn.Cell):
+    """Changes a frozen parameter all by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = Parameter(Tensor(np.ones(1, np.float32)))
+        self.other = Parameter(Tensor(np.ones(1, np.float32)))
+
+    def construct(self, x):
+        if self.training:
+            ops.assign_add(self.weight, Tensor(np.ones(1, np.float32)))
+        return x * self.weight * self.other
+
+
+@REGISTRY.register
+class Forgets(nn.Cell):
+    """Keeps a part of itself where no file can hold it."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = Tensor(np.random.rand(1).astype(np.float32))
+        self.weight = Parameter(Tensor(np.ones(1, np.float32)))
+
+    def construct(self, x):
+        return x * self.scale * self.weight
+
+
+@REGISTRY.register
+class Large(nn.Cell):
+    """Emits what float16 cannot hold."""
+
+    def construct(self, x):
+        return (x + 1000.0) * 1000.0
+
+
+def subject(text, values=None, mode="pynative", dtype="float32", shape=(4, 8), freeze=(), amp="O0", folder=None):
     x = np.random.default_rng(0).normal(size=shape) if values is None else np.asarray(values)
     x = Tensor(x.astype(dtype if x.dtype.kind == "f" else "int32"))
-    planned = plan(parse(text), REGISTRY, specs_of(x), dtype)
-    return Subject(build(planned), planned, (x,), mode, dtype)
+    planned = settle(plan(parse(text), REGISTRY, specs_of(x), dtype), [], freeze)
+    mindspore.set_seed(0)
+    return Subject(build(planned), planned, (x,), mode, dtype, amp, folder)
 
 
-def outcome(name, text, given=None, **where):
-    (answer,) = checks.run(checks.prepare([(name, given, "key")]), subject(text, **where))
+def outcome(name, text, given=None, key="recipe.checks.it", **where):
+    (answer,) = checks.run(checks.prepare([(name, given, key)], ["tests"]), subject(text, **where))
     assert answer.name == name
     return answer
 
@@ -120,7 +185,64 @@ CASES = [
     ("reference", "Same", {"rtol": 0.01}, {}, True),
     ("reference", "MyLinear(8, 4)", {"function": "tests.test_checks.whole"}, {}, True),
     ("reference", "MyLinear(8, 4)", {"function": "tests.test_checks.wrong"}, {}, False),
+    ("gradients", "Dense(8, 3) + BatchNorm1d(3) + Tanh", None, {}, True),
+    ("gradients", "Dense(8, 3) + LayerNorm((3,))", None, {"mode": "graph"}, True),
+    ("gradients", "LSTM(8, 3)", None, {"shape": (2, 5, 8)}, True),
+    ("gradients", "Embedding(10, 4) + Dense(4, 2)", None, {"values": [[1, 2], [3, 4]]}, True),
+    ("gradients", "Dense(8, 3) + Idle", None, {}, False),
+    ("gradients", "Dense(8, 3) + Idle", None, {"mode": "graph"}, False),
+    ("gradients", "Dense(8, 3) + Overflowing", None, {}, False),
+    ("gradients", "Dense(8, 4) + Idle", None, {"freeze": ["1.idle"]}, True),
+    ("gradients", "ReLU", None, {}, False),
+    ("trains", "Dense(8, 16) + ReLU + Dense(16, 3)", None, {}, True),
+    ("trains", "Dense(8, 16) + Dropout(p=0.9) + Dense(16, 3)", None, {"mode": "graph"}, True),
+    ("trains", "Dense(8, 16) + BatchNorm1d(16) + ReLU", None, {}, True),
+    ("trains", "LSTM(8, 3)", None, {"shape": (2, 5, 8)}, True),
+    ("trains", "Dense(8, 16) + Tanh", None, {"dtype": "float16"}, True),
+    ("trains", "Dense(8, 16) + Tanh", None, {"dtype": "float64"}, True),
+    ("trains", "Dense(8, 16)", {"factor": 1e9}, {}, False),
+    ("trains", "Dense(8, 16)", {"learning_rate": 10.0, "steps": 3}, {}, False),
+    ("trains", "Idle", None, {}, False),
+    ("reload", "Dense(8, 3) + BatchNorm1d(3)", None, {}, True),
+    ("reload", "LSTM(8, 3)", {"format": "ckpt"}, {"shape": (2, 5, 8), "mode": "graph"}, True),
+    ("reload", "Dense(8, 3)", None, {"dtype": "float16"}, True),
+    ("reload", "Dense(8, 3)", None, {"amp": "O3"}, True),
+    ("reload", "Forgets", None, {}, False),
+    ("reload", "ReLU", None, {}, False),
+    ("independent", "Dense(8, 3) + BatchNorm1d(3) + Softmax", None, {}, True),
+    ("independent", "Dense(8, 3)", None, {"mode": "graph"}, True),
+    ("independent", "Centered", None, {}, False),
+    ("independent", "Centered", {"equals": False}, {}, True),
+    ("independent", "Dense(8, 3)", {"equals": False}, {}, False),
+    ("independent", "Softmax(axis=0)", None, {}, False),
+    ("independent", "LSTM(8, 3)", None, {"shape": (5, 5, 8)}, False),  # its batch is axis 1
+    ("independent", "Flatten + Dense(8, 3)", None, {"shape": (1, 8)}, False),
+    ("independent", "ReLU", None, {"values": np.ones((3, 2))}, False),
+    ("frozen", "Dense(8, 3) + Dense(3, 2)", None, {"freeze": ["0.*"]}, True),
+    ("frozen", "Dense(8, 3) + Dense(3, 2)", None, {"freeze": ["0.*"], "mode": "graph"}, True),
+    ("frozen", "Dense(8, 3) + Dense(3, 2)", None, {"freeze": ["0.*"], "dtype": "float16"}, True),
+    ("frozen", "Thaws", None, {"freeze": ["0.weight"]}, False),
+    ("frozen", "Dense(8, 3)", None, {}, False),
+    ("frozen", "Dense(8, 3)", None, {"freeze": ["*"]}, False),
+    ("frozen", "Dense(8, 3) + Idle", None, {"freeze": ["0.*"]}, False),
+    ("precision", "Dense(8, 16) + ReLU + Dense(16, 2)", None, {}, True),
+    ("precision", "Dense(8, 16)", None, {"dtype": "float16", "mode": "graph"}, True),
+    ("precision", "Dense(8, 16)", {"dtype": "float64"}, {}, True),
+    ("precision", "Dense(8, 16)", {"dtype": "float32"}, {}, False),
+    ("precision", "Dense(8, 16)", {"rtol": 0}, {}, False),
+    ("precision", "Large", None, {}, False),
+    ("golden", "Centered", {"file": "five.npy"}, {"values": FIVE}, True),
+    ("golden", "Centered + Shift(0.1)", {"file": "five.npy"}, {"values": FIVE}, False),
+    ("golden", "Centered + Shift(0.1)", {"file": "five.npy", "atol": 0.2}, {"values": FIVE}, True),
+    ("golden", "Centered", {"file": "five.npy"}, {"values": [1.0, 2.0]}, False),
+    ("golden", "Centered", {"file": "none.npy"}, {"values": FIVE}, False),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _stored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("five.npy", np.array([-2, -1, 0, 1, 2.0]))
 
 
 @pytest.mark.parametrize(("name", "text", "given", "more", "passes"), CASES)
@@ -130,7 +252,8 @@ def test_a_check_passes_or_fails(name, text, given, more, passes):
 
 def test_every_check_has_a_case_that_passes_and_one_that_fails():
     for name in CHECKS:
-        assert {case[4] for case in CASES if case[0] == name} == {True, False}
+        if "." not in name:
+            assert {case[4] for case in CASES if case[0] == name} == {True, False}
 
 
 IMAGES = [
@@ -171,6 +294,111 @@ def test_a_reference_that_does_not_cover_a_layer_says_so(text, detail):
     assert (answer.passed, answer.detail) == (False, detail)
 
 
+DETAILS = [
+    ("gradients", "Dense(8, 3) + Idle", {}, (2, 3, "dead: 1.idle")),
+    ("gradients", "Dense(8, 3) + Overflowing", {}, (2, 3, "not finite: 1.weight")),
+    ("gradients", "Dense(8, 3) + Dense(3, 2)", {}, (4, 4, "")),
+    ("trains", "Idle", {}, (None, 2.0, "the output does not depend on the trainable parameters")),
+    ("frozen", "Thaws", {"freeze": ["0.weight"]}, (1, 0, "changed: 0.weight")),
+    ("frozen", "Dense(8, 3) + Idle", {"freeze": ["0.*"]}, (0, 0, "the step changed nothing at all")),
+    ("independent", "Dense(8, 3)", {}, (0.0, 0, "")),
+    ("golden", "Centered", {"values": FIVE}, (0.0, None, "")),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "more", "told"), DETAILS)
+def test_what_a_check_tells(name, text, more, told):
+    answer = outcome(name, text, {"file": "five.npy", "atol": 0} if name == "golden" else None, **more)
+    measured, bound, detail = told
+    assert (answer.measured, answer.detail) == (measured, detail)
+    assert bound is None or answer.bound == bound
+
+
+def test_a_check_that_does_not_apply_is_told_as_such_unless_the_recipe_asks_for_it():
+    for key, passed, applies in (("checks.run.reload", True, False), ("recipe.checks.reload", False, True)):
+        answer = outcome("reload", "ReLU", key=key)
+        assert (answer.passed, answer.applies, answer.detail) == (passed, applies, "the model has no parameters")
+
+
+def test_a_golden_output_that_differs_is_left_to_be_stored(tmp_path):
+    answer = outcome("golden", "Centered", {"file": "new.npy"}, values=FIVE, folder=tmp_path)
+    assert answer.detail == "there is no new.npy yet; the output is in golden.npy in the run folder"
+    (tmp_path / "golden.npy").rename("new.npy")
+    assert outcome("golden", "Centered", {"file": "new.npy", "atol": 0}, values=FIVE).passed
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("../five.npy", "a recipe reads files below the working directory only, not ../five.npy"),
+        ("/etc/five.npy", "a recipe reads files below the working directory only, not /etc/five.npy"),
+        ("five.txt", "five.txt must end in .npy"),
+    ],
+)
+def test_error_of_a_golden_file(file, message):
+    with pytest.raises(AssemblerError) as error:
+        checks.prepare([("golden", {"file": file}, "k")])
+    assert str(error.value) == f"k.file: {message}"
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00"])
+def test_error_of_a_golden_file_that_cannot_be_read(tmp_path, content):
+    (tmp_path / "bad.npy").write_bytes(content)
+    with pytest.raises(AssemblerError, match=r"bad\.npy cannot be read: "):
+        outcome("golden", "Centered", {"file": "bad.npy"}, values=FIVE)
+
+
+def test_a_golden_file_is_never_unpickled(tmp_path):
+    np.save("object.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(AssemblerError, match=r"object\.npy cannot be read: Object arrays cannot be loaded"):
+        outcome("golden", "Centered", {"file": "object.npy"}, values=FIVE)
+
+
+@pytest.mark.parametrize("name", ["gradients", "trains", "frozen", "reload", "precision", "independent"])
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_a_check_leaves_the_model_as_it_is(name, mode):
+    one = subject("Dense(8, 4) + BatchNorm1d(4) + Dropout(p=0.5)", mode=mode, freeze=["0.bias"])
+    before = {parameter.name: parameter.asnumpy().copy() for parameter in one.model.get_parameters()}
+    outputs = one.outputs_in(mode)
+    (answer,) = checks.run(checks.prepare([(name, None, "k")]), one)
+    assert answer.passed, answer
+    after = {parameter.name: parameter.asnumpy() for parameter in one.model.get_parameters()}
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert [parameter.name for parameter in one.model.get_parameters() if not parameter.requires_grad] == [
+        "0.bias", "1.moving_mean", "1.moving_variance"
+    ]  # fmt: skip
+    assert not one.model.training
+    assert np.array_equal(one.outputs_in(mode)[0], outputs[0])
+
+
+@pytest.fixture
+def _own_checks():
+    """Forget what tests/own_checks.py registers when it is imported."""
+    yield
+    sys.modules.pop("tests.own_checks", None)
+    CHECKS.pop("tests.own_checks.smaller_than", None)
+
+
+@pytest.mark.usefixtures("_own_checks")
+def test_a_check_of_ones_own_is_named_with_its_module():
+    name = "tests.own_checks.smaller_than"
+    assert outcome(name, "Centered", {"limit": 3}, values=FIVE).passed
+    assert not outcome(name, "Centered", {"limit": 1}, values=FIVE).passed
+
+
+@pytest.mark.usefixtures("_own_checks")
+def test_error_of_a_check_of_ones_own():
+    for name, message in (
+        ("tests.own_checks.not_registered", "k: tests.own_checks.not_registered is not a check: its function needs "
+                                             "the decorator @check"),
+        ("tests.test_checks.nothing", "k: 'tests.test_checks' has no 'nothing'."),
+        ("os.system", "k: os.system lies in 'os', which is not trusted. "),
+    ):  # fmt: skip
+        with pytest.raises(AssemblerError) as error:
+            checks.prepare([(name, None, "k")], ["tests"])
+        assert str(error.value).startswith(message)
+
+
 def test_an_outcome_carries_what_was_measured_and_the_bound():
     answer = outcome("mean", "Shift(1.0)", {"equals": 3, "atol": 0.5}, values=FIVE)
     assert (answer.measured, answer.bound) == (4.0, [2.5, 3.5])
@@ -207,7 +435,7 @@ def test_what_a_check_is_told_wrongly_is_a_mistake_with_its_key(name, given, mes
     with pytest.raises(AssemblerError) as error:
         outcome(name, "ReLU", given)
     assert error.value.message.startswith(message)
-    assert error.value.place.key == "key"
+    assert error.value.place.key == "recipe.checks.it"
 
 
 def test_a_check_may_be_asked_twice():
@@ -228,8 +456,8 @@ def test_the_bound_grows_with_what_is_rounded_inside(name):
 
 BAD = [
     ([("maen", None, "checks.run.maen")], "checks.run.maen: no check named 'maen'. Did you mean 'mean'?"),
-    ([("zzz", None, "k")], "k: no check named 'zzz'. There are: deterministic, finite, mean, modes, output, range, "
-                           "reference."),
+    ([("zzz", None, "k")], "k: no check named 'zzz'. There are: deterministic, finite, frozen, golden, gradients, "
+                           "independent, mean, modes, output, precision, range, reference, reload, trains."),
     ([("mean", None, "k")], "k.equals: 'equals' is missing"),
     ([("mean", {"equals": "x"}, "k")], "k.equals: must be a number, not 'x'"),
     ([("range", {"mni": 1}, "k")], "k.mni: unknown key 'mni'. Did you mean 'min'?"),

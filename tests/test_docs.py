@@ -95,7 +95,7 @@ def project(tmp_path):
     files = {
         "my_conf/config.yaml": config,
         "my_conf/registry/mine.yaml": registry,
-        "my_conf/recipe/my_recipe.yaml": "input: {shape: [4, 8]}\nstack: Gate(_) + Swish + Gelu + Centered\n",
+        "my_conf/recipe/my_recipe.yaml": "input: {shape: [4, 8]}\nstack: Gate(_) + Swish + Gelu + MyLinear(_, 3)\n",
         "my_project/__init__.py": "",
         "my_project/layers.py": LAYERS,
         "pyproject.toml": trust,
@@ -133,7 +133,7 @@ def test_a_project_of_ones_own_as_the_docs_describe_it(run, project, mode):
     assert (ours.code, ours.err) == (0, "")
     theirs = run(*arguments, script=project / "own.py")
     assert (theirs.code, theirs.err) == (0, "")
-    assert "72 trainable parameters" in theirs.out
+    assert "99 trainable parameters" in theirs.out
     wrong = run(*arguments, "recipe.stack=Gat", script=project / "own.py")
     assert wrong.err.startswith("override recipe.stack=Gat: no layer named 'Gat'. Did you mean 'Gate'")
 

@@ -131,7 +131,7 @@ TARGETS = [
     ("os.system", "os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml in or above the working "
                   'directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])'),
     ("mindspore.nn.layer", "mindspore.nn.layer is neither a class nor a function"),
-    ("assembler.tasks.Path", "assembler.tasks.Path lies in 'pathlib', which is not trusted. "),
+    ("assembler.files.Path", "assembler.files.Path lies in 'pathlib', which is not trusted. "),
 ]  # fmt: skip
 
 

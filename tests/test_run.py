@@ -85,7 +85,7 @@ def test_the_main_job(run):
     assert "2 layers, 1,152 trainable parameters (4.5 KiB), 4,096 MACs\n" in done.out
     assert "(4, 8) → (4, 128), about 4.1 KiB of activations\n" in done.out
     assert "pynative mode, float32, seed 0" in done.out
-    assert done.out.count("passed") == 5
+    assert done.out.count("passed") == 6
     assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
         "recipe.yaml",
         "result.json",
@@ -110,6 +110,7 @@ def test_the_result_of_a_run(run):
         "input": {"shape": [2, 400], "dtype": "float32"},
         "output": {"shape": [2, 120], "dtype": "float32"},
         "trainable": 48120,
+        "frozen": 0,
         "other": 0,
         "parameter_memory": 4 * 48120,
         "macs": 2 * 400 * 120,
@@ -143,7 +144,7 @@ def test_the_resolved_recipe_runs_to_the_same_plan(run, tmp_path, recipe):
 def test_a_failed_check_is_exit_code_1_and_the_others_run(run):
     done = run("recipe.checks.mean.equals=1")
     assert done.code == 1
-    assert (done.out.count("FAILED"), done.out.count("passed")) == (1, 4)
+    assert (done.out.count("FAILED"), done.out.count("passed")) == (1, 5)
     data = json.loads((done.folder / "result.json").read_text())
     assert data["status"] == "failed"
     assert [o["check"] for o in data["outcomes"] if not o["passed"]] == ["mean"]
@@ -163,9 +164,17 @@ def test_the_groups_of_checks(run, checks):
     quick = ["output", "finite", "deterministic"]
     assert [outcome["check"] for outcome in outcomes] == {
         "none": [],
-        "quick": [*quick, "mean"],
-        "full": [*quick, "modes", "mean"],
-    }[checks]
+        "quick": [*quick, "mean", "independent"],
+        "full": [*quick, "modes", "reference", "independent", "precision", "reload", "gradients", "trains", "frozen",
+                 "mean"],
+    }[checks]  # fmt: skip
+    told = {outcome["check"]: outcome["detail"] for outcome in outcomes if not outcome["applies"]}
+    assert told == ({
+        "reload": "the model has no parameters",
+        "gradients": "the model has no trainable parameters",
+        "trains": "the model has no trainable parameters, or emits no floating-point numbers",
+        "frozen": "the recipe freezes nothing",
+    } if checks == "full" else {})  # fmt: skip
     assert ("no checks were asked for" in done.out) == (checks == "none")
 
 
@@ -232,7 +241,7 @@ ARGUMENTS = [
     (["sead=1"], "override sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
     (["+sead=1"], "override +sead=1: unknown key 'sead'. Did you mean 'seed'?\n"),
     (["recipe.inptu.shape=[1]"],
-     "override recipe.inptu.shape=[1]: unknown key 'inptu'. Did you mean 'input' or 'inputs'?\n"),
+     "override recipe.inptu.shape=[1]: unknown key 'inptu'. Did you mean 'input' or 'inputs' or 'init'?\n"),
     (["recipe=resnet18", "recipe.params.depth=[1,1,1,1]"],
      "override recipe.params.depth=[1,1,1,1]: the recipe has no parameter 'depth'. Did you mean 'depths'?\n"),
     (["recipe=mlp", "recipe.params.classes=3"], "override recipe.params.classes=3: recipe.params.classes is not in this "
@@ -247,11 +256,11 @@ ARGUMENTS = [
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
-    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check, plan.\n"),
+    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: bench, check, eject, export, plan.\n"),
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
-    (["dtype=bfloat16"], "override dtype=bfloat16: MindSpore has no bfloat16 matrix multiplication on the CPU; use "
-                         "float16, float32 or float64\n"),
+    (["amp=O2", "dtype=float16"],
+     "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
      "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot read this value. A text with parentheses, commas or braces "
      "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
@@ -475,8 +484,9 @@ def test_error_of_a_folder_that_cannot_be_made(run):
         ),
         (
             ["+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph"],
-            "the model runs in PyNative mode, but Graph mode refuses it: RuntimeError: Unsupported expression "
-            "'SetComp'.\n",
+            "override recipe.stack=X: #0 X runs in PyNative mode, but Graph mode refuses it at theirs/layers.py:6, "
+            "`return x * len({str(axis) for axis in x.shape})`: RuntimeError: Unsupported expression 'SetComp'.\n"
+            "    X\n    ^\n",
         ),
     ],
 )
@@ -540,8 +550,48 @@ def test_a_layer_that_graph_mode_refuses_is_told(run, project, tmp_path):
     (tmp_path / "theirs" / "layers.py").write_text(ONLY_PYNATIVE)
     done = run("+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph", "checks=none")
     assert done.code == 2
-    assert "the model runs in PyNative mode, but Graph mode refuses it: " in done.err
+    assert "#0 X runs in PyNative mode, but Graph mode refuses it at theirs/layers.py:6, `return x" in done.err
     assert not (tmp_path / "rank_0").exists()
+
+
+GRAPH = """\
+from mindspore import nn
+
+
+class Inner(nn.Cell):
+    def construct(self, x):
+        try:
+            return x + 1
+        finally:
+            pass
+
+
+class Attribute(nn.Cell):
+    def construct(self, x):
+        return self.deeper(x)
+
+    def deeper(self, x):
+        return x + len(sorted(x.shape, key=abs))
+"""
+
+
+@pytest.mark.parametrize(
+    ("stack", "told"),
+    [
+        ("ReLU + Residual(Dense(8, 8) + Inner) + Inner", "#1.inner.1 Inner runs in PyNative mode, but Graph mode refuses "
+         "it at theirs/layers.py:6, `try:`: RuntimeError: Unsupported statement 'Try'."),
+        ("Dense(8, 8) + Attribute", "#1 Attribute runs in PyNative mode, but Graph mode refuses it at "
+         "theirs/layers.py:17, `return x + len(sorted(x.shape, key=abs))`: "),
+    ],
+)  # fmt: skip
+def test_the_innermost_layer_that_graph_mode_refuses_is_named_with_its_line(run, project, tmp_path, stack, told):
+    (tmp_path / "theirs" / "layers.py").write_text(GRAPH)
+    names = [f"+registry.mine.{name}=theirs.layers.{name}" for name in ("Inner", "Attribute")]
+    done = run(*names, "recipe=inline", f'recipe.stack="{stack}"', "recipe.input.shape=[4,8]", "mode=graph")
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pyproject.toml", "run", "theirs"]
 
 
 def test_a_layer_that_the_device_lacks_is_named(run):
