@@ -209,7 +209,7 @@ def names_in_model(planned: Plan) -> dict[str, str]:
     if not any(step.shared for step in walk(planned.steps)):
         return {}
     with mindspore.DeviceCtx("meta"), device.untouched_generators():
-        model = build_steps(planned.steps, planned.dtype)
+        model = build_steps(planned.steps)
     return {place: one.name for place, one in model.parameters_and_names() if place != one.name}
 
 

@@ -124,7 +124,9 @@ def _write_safetensors(parameters: Mapping[str, Parameter], path: Path, about: M
 
 def _write_checkpoint(parameters: Mapping[str, Parameter], path: Path, about: Mapping[str, str]) -> None:
     texts = {f"{_OURS}{name}": text for name, text in about.items()}
-    held = [{"name": name, "data": parameter} for name, parameter in parameters.items()]
+    # It comes first: wherever the file is cut off, it shows that there should be a checksum at the end.
+    held = [{"name": f"{_OURS}checked", "data": Tensor(1)}]
+    held += [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     try:
         mindspore.save_checkpoint(held, str(path), append_dict=texts, crc_check=True)
     finally:
@@ -176,7 +178,8 @@ def read_file(path: Path) -> Stored:
             beginning = file.read(9)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
-    if beginning.startswith((b"\x80", b"PK\x03\x04")):
+    is_safe = beginning[8:] == b"{"  # a header may be as long as to begin like a pickle
+    if beginning.startswith((b"\x80", b"PK\x03\x04")) and not is_safe:
         raise ParameterError(
             f"{path} is a pickle, as PyTorch saves; that can run code and is never loaded. Convert it to safetensors"
         )
@@ -221,13 +224,14 @@ def _read_checkpoint(path: Path) -> Stored:
         found = {name: _array_of(tensors) for name, tensors in parts.items()}
     except (DecodeError, ValueError, TypeError) as error:
         raise _damaged(path, _reason(error)) from None
-    texts = {name: str(array[0]) for name, array in found.items() if array.dtype.kind == "U" and array.size}
-    about = {name.removeprefix(_OURS): text for name, text in texts.items() if name.startswith(_OURS)}
-    if about and not has_checksum:
+    ours = {name.removeprefix(_OURS): array for name, array in found.items() if name.startswith(_OURS)}
+    if ours and not has_checksum:
         raise _damaged(path, "its checksum is gone")
     if not found:
         raise _damaged(path, "it holds nothing")
-    return Stored({name: array for name, array in found.items() if array.dtype.kind != "U"}, about)
+    arrays = {name: one for name, one in found.items() if not name.startswith(_OURS) and one.dtype.kind != "U"}
+    about = {name: str(one[0]) for name, one in ours.items() if one.dtype.kind == "U" and one.size}
+    return Stored(arrays, about)
 
 
 def _array_of(tensors: Sequence[Any]) -> Array:
@@ -251,7 +255,7 @@ def _require_format(path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     """What an exception says; of the operating system's, its own words."""
-    if match := re.search(r'message: "(.+?)"', str(error)):  # safetensors wraps them
+    if match := re.search(r"I/O error: (.+?) \(os error", str(error)):  # safetensors wraps them
         return match[1]
     return (error.strerror or str(error)) if isinstance(error, OSError) else first_line(error)
 
@@ -365,4 +369,5 @@ def _as_regex(pattern: str) -> re.Pattern[str]:
 def _filled(name: str, parts: Sequence[str]) -> str:
     """The name with each ``*`` replaced by what stood there."""
     pieces = name.split("*")
-    return "".join(piece + part for piece, part in zip(pieces, [*parts, *[""] * len(pieces)], strict=False))
+    fill = [*parts, *[""] * len(pieces)][: len(pieces) - 1]
+    return "".join(piece + part for piece, part in zip(pieces, [*fill, ""], strict=True))

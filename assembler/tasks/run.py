@@ -92,7 +92,8 @@ def show(result: Result) -> None:
     assert result.settings is not None
     settings, device = result.settings, result.device
     if device is not None:
-        console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
+        dtype = settings.dtype if settings.amp == "O0" else f"{settings.dtype} with amp {settings.amp}"
+        console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {dtype}, seed {settings.seed}")
     if result.loaded is not None:
         console.print(summary.say_loaded(result.loaded, str(settings.weights.load)))
     if device is not None or result.outcomes:
@@ -110,7 +111,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "status": result.status,
         **about,
         "task": result.settings.task.name if result.settings else None,
-        **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype")},
+        **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
         "plan": record.plan_record(result.planned) if result.planned else None,

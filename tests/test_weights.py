@@ -1,0 +1,542 @@
+"""Saving and loading: whole or not at all, and nothing but what fits."""
+
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import mindspore
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mindspore import Parameter, Tensor, nn
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from assembler import assemble, weights
+from assembler.errors import AssemblerError
+from tests.conftest import ROOT
+
+FORMATS = ("safetensors", "ckpt")
+STACK = "Dense(8, 4) + BatchNorm1d(4) + Residual(Dense(4, 4))"
+
+
+def model(seed=0, stack=STACK, **more):
+    mindspore.set_seed(seed)
+    return assemble(stack, **more)
+
+
+def values(cell):
+    return {one.name: one.asnumpy().copy() for one in cell.get_parameters()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+class Kinds(nn.Cell):
+    """Parameters of every kind, and a scalar."""
+
+    def __init__(self, fill=1):
+        super().__init__()
+        kinds = (mindspore.float16, mindspore.float32, mindspore.float64, mindspore.bfloat16, mindspore.int32,
+                 mindspore.int64, mindspore.uint8, mindspore.bool_, mindspore.complex64)  # fmt: skip
+        for index, kind in enumerate(kinds):
+            setattr(self, f"p{index}", Parameter(Tensor(np.full((2, 3), fill)).astype(kind)))
+        self.scalar = Parameter(Tensor(float(fill)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_saved_model_loads_to_the_bit(tmp_path, format):
+    file = tmp_path / f"w.{format}"
+    one, other = model(1), model(2)
+    weights.save(one, file)
+    loaded = weights.load(other, file)
+    assert same(values(one), values(other))
+    assert sorted(loaded.names) == sorted(values(one))
+    assert (loaded.missing, loaded.extra) == ((), ())
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_type_of_number_comes_back(tmp_path, format):
+    file = tmp_path / f"w.{format}"
+    weights.save(Kinds(1), file)
+    other = Kinds(0)
+    weights.load(other, file)
+    for one in other.get_parameters():
+        assert (one.asnumpy() == 1).all()
+        assert str(one.dtype) == str(getattr(Kinds(), one.name).dtype)
+        assert one.shape == getattr(Kinds(), one.name).shape
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_ours_load_in_plain_mindspore(tmp_path, format):
+    file = tmp_path / f"w.{format}"
+    weights.save(model(1), file, {"recipe": "stack: x\n" + "-" * 40, "versions": '{"a": "1"}'})
+    other = model(2)
+    left = mindspore.load_checkpoint(str(file), other, strict_load=True, format=format, crc_check=True)
+    assert same(values(model(1)), values(other))
+    ours = {"assembler.recipe", "assembler.versions", "assembler.checked"}
+    assert set(left) - ours == set(values(other))
+
+
+@pytest.mark.parametrize("crc_check", [False, True])
+@pytest.mark.parametrize("format", FORMATS)
+def test_those_of_plain_mindspore_load(tmp_path, format, crc_check):
+    file = tmp_path / f"w.{format}"
+    mindspore.save_checkpoint(model(1), str(file), format=format, crc_check=crc_check)
+    other = model(2)
+    weights.load(other, file)
+    assert same(values(model(1)), values(other))
+
+
+def test_a_large_parameter_of_plain_mindspore_lies_in_several_entries(tmp_path):
+    one = nn.SequentialCell(nn.Dense(4096, 2200, weight_init="normal"))  # MindSpore cuts at 64 MiB, or less
+    mindspore.save_checkpoint(one, str(tmp_path / "w.ckpt"))
+    other = nn.SequentialCell(nn.Dense(4096, 2200))
+    weights.load(other, tmp_path / "w.ckpt")
+    assert same(values(one), values(other))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_says_what_it_was_saved_with(tmp_path, format):
+    about = {"recipe": 'stack: "Dense(8, 4)"\n# "crc_num":"----------"', "versions": "ä"}
+    weights.save(model(), tmp_path / f"w.{format}", about)
+    assert weights.read_file(tmp_path / f"w.{format}").about == about
+
+
+def test_a_loaded_model_does_not_depend_on_the_file_any_more(tmp_path):
+    file = tmp_path / "w.safetensors"
+    weights.save(model(1), file)
+    other = model(2)
+    weights.load(other, file)
+    file.write_bytes(b"\0" * file.stat().st_size)
+    assert same(values(model(1)), values(other))
+
+
+# ---- what does not fit
+
+STORED = {
+    "0.weight": np.zeros((4, 8), np.float32),
+    "0.bias": np.zeros(4, np.float32),
+    "1.weight": np.zeros((2, 4), np.float32),
+}
+MISFITS = [
+    ({"0.weigth": STORED["0.weight"]}, ("0.weight",),
+     ["0.weight (4, 8) is not in the file; it has '0.weigth'",
+      "0.weigth (4, 8) is not in the model; did you mean '0.weight'?"]),
+    ({}, ("0.bias",), ["0.bias (4,) is not in the file"]),
+    ({"2.weight": np.zeros((1, 2), np.float32)}, (), ["2.weight (1, 2) is not in the model"]),
+    ({"1.weight": np.zeros((4, 2), np.float32)}, (), ["1.weight is (4, 2) there, and (2, 4) in the model"]),
+    ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 there, and float32 in the model"]),
+    ({"features.kernel": STORED["1.weight"]}, ("1.weight",),
+     ["1.weight (2, 4) is not in the file; it has 'features.kernel'",
+      "features.kernel (2, 4) is not in the model"]),
+]  # fmt: skip
+
+
+def small():
+    return model(stack="Dense(8, 4) + Dense(4, 2, has_bias=False)")
+
+
+@pytest.mark.parametrize(("put", "drop", "lines"), MISFITS)
+def test_error_of_what_does_not_fit(tmp_path, put, drop, lines):
+    file = tmp_path / "w.safetensors"
+    save_file({**{name: array for name, array in STORED.items() if name not in drop}, **put}, file)
+    one = small()
+    before = values(one)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(one, file, key="weights.load")
+    assert str(error.value) == "\n".join(
+        [f"weights.load: {file} does not fit the model:", *(f"  {line}" for line in lines)]
+    )
+    assert same(values(one), before)
+
+
+def test_error_of_another_architecture_is_short(tmp_path):
+    weights.save(model(stack="50 * Dense(8, 8)"), tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), tmp_path / "w.safetensors")
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2 + weights.MAX_TOLD
+    assert lines[-1] == "  and 80 more"
+
+
+def test_not_strict_loads_what_both_have(tmp_path):
+    file = tmp_path / "w.safetensors"
+    save_file({"0.weight": np.ones((4, 8), np.float16), "9.weight": np.zeros(3, np.float32)}, file)
+    one = small()
+    before = values(one)
+    loaded = weights.load(one, file, strict=False)
+    assert (loaded.names, loaded.missing, loaded.extra) == (("0.weight",), ("0.bias", "1.weight"), ("9.weight",))
+    assert (values(one)["0.weight"] == 1).all()
+    assert values(one)["0.weight"].dtype == np.float32
+    assert np.array_equal(values(one)["1.weight"], before["1.weight"])
+    save_file({"0.weight": np.ones((8, 4), np.float32)}, file)
+    with pytest.raises(AssemblerError, match=r"0\.weight is \(8, 4\) there"):
+        weights.load(one, file, strict=False)
+    save_file({"x": np.ones(3, np.float32)}, file)
+    with pytest.raises(AssemblerError, match=r"w\.safetensors has none of the model's parameters"):
+        weights.load(one, file, strict=False)
+
+
+RENAMES = [
+    {"fc1.weight": "0.weight", "fc1.bias": "0.bias", "fc2.weight": "1.weight", "step": None},
+    {"fc1.*": "0.*", "fc2.*": "1.*", "s*": None},
+    {"step": None, "fc2.*": "1.weight", "fc*.weight": "0.weight", "*.bias": "0.bias"},
+]
+
+
+@pytest.mark.parametrize("rename", RENAMES)
+def test_names_of_others_are_renamed(tmp_path, rename):
+    file = tmp_path / "theirs.safetensors"
+    names = {"0.weight": "fc1.weight", "0.bias": "fc1.bias", "1.weight": "fc2.weight"}
+    arrays = {theirs: STORED[ours] + index for index, (ours, theirs) in enumerate(names.items())}
+    save_file({**arrays, "step": np.array([7])}, file)
+    one = small()
+    weights.load(one, file, rename=rename)
+    assert same(values(one), {ours: arrays[theirs] for ours, theirs in names.items()})
+
+
+BAD_RENAMES = [
+    ({"fc9.*": "0.*"}, "weights.rename.fc9.*: 'fc9.*' matches nothing in {file}, which has "),
+    ({"*.weight": "0.weight"}, "weights.rename: 0.weight and 1.weight would both be 0.weight"),
+]
+
+
+@pytest.mark.parametrize(("rename", "message"), BAD_RENAMES)
+def test_error_of_a_rename(tmp_path, rename, message):
+    file = tmp_path / "w.safetensors"
+    save_file(STORED, file)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), file, rename=rename, key="weights.load")
+    assert str(error.value).startswith(message.format(file=file))
+
+
+def test_error_of_parameters_of_one_name(tmp_path):
+    one = small()
+    one[1].weight.name = "0.weight"
+    with pytest.raises(AssemblerError) as error:
+        weights.save(one, tmp_path / "w.safetensors")
+    assert str(error.value) == (
+        "two parameters are named 0.weight, and a file can hold one; name one of them otherwise"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- damage
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w", "w.npz", "w.safetensors.bak"])
+def test_error_of_another_ending(tmp_path, name):
+    for act in (weights.save, weights.load):
+        with pytest.raises(AssemblerError) as error:
+            act(small(), tmp_path / name)
+        assert str(error.value) == f"{tmp_path / name}: a file of parameters ends in .safetensors or .ckpt"
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch evil",)
+
+
+DAMAGED = {
+    "empty": b"",
+    "short": b"\x10",
+    "text": b"this is not a file of parameters, whatever its name says",
+    "huge header": (2**62).to_bytes(8, "little") + b"{}",
+    "nothing in it": (2).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_error_of_a_file_that_is_none(tmp_path, format, content):
+    file = tmp_path / f"w.{format}"
+    file.write_bytes(content)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), file)
+    assert str(error.value).startswith(str(file))
+    assert "Traceback" not in str(error.value)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("content", [pickle.dumps(Evil()), b"PK\x03\x04 a zip, as PyTorch writes"])
+def test_error_of_a_pickle_which_is_not_loaded(tmp_path, monkeypatch, format, content):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"w.{format}"
+    file.write_bytes(content)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), file)
+    assert str(error.value) == (
+        f"{file} is a pickle, as PyTorch saves; that can run code and is never loaded. Convert it to safetensors"
+    )
+    assert not (tmp_path / "evil").exists()
+
+
+def test_error_of_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(AssemblerError, match=r"no\.ckpt cannot be read: No such file or directory"):
+        weights.load(small(), tmp_path / "no.ckpt")
+    (tmp_path / "folder.ckpt").mkdir()
+    with pytest.raises(AssemblerError, match=r"folder\.ckpt cannot be read: Is a directory"):
+        weights.load(small(), tmp_path / "folder.ckpt")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    files = {}
+    for format in FORMATS:
+        weights.save(model(1), folder / f"w.{format}", {"recipe": "stack: Dense(8, 4)\n"})
+        files[format] = (folder / f"w.{format}").read_bytes()
+    return files
+
+
+def refused_or_the_same(file):
+    """Whether a file is refused with a message of ours; if not, whether it holds what was saved."""
+    one = model(2)
+    before = values(one)
+    try:
+        weights.load(one, file)
+    except AssemblerError:
+        return same(values(one), before)
+    return same(values(one), values(model(1)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_flipped_bit_is_noticed(whole, tmp_path, format, data):
+    content = bytearray(whole[format])
+    at = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[at // 8] ^= 1 << (at % 8)
+    file = tmp_path / f"w.{format}"
+    file.write_bytes(content)
+    assert refused_or_the_same(file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_flipped_bit_is_noticed(whole, tmp_path, format):
+    file = tmp_path / f"w.{format}"
+    for at in range(8 * len(whole[format])):
+        content = bytearray(whole[format])
+        content[at // 8] ^= 1 << (at % 8)
+        file.write_bytes(content)
+        assert refused_or_the_same(file), at
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_file_that_is_cut_off_is_noticed_wherever(whole, tmp_path, format):
+    file = tmp_path / f"w.{format}"
+    for length in range(len(whole[format])):
+        file.write_bytes(whole[format][:length])
+        with pytest.raises(AssemblerError):
+            weights.load(model(2), file)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_checksum_that_is_gone_is_noticed(whole, tmp_path, format):
+    content = whole[format].replace(b'"crc_num":', b'"crc_nun":')
+    content = content[:-17] if format == "ckpt" else content
+    file = tmp_path / f"w.{format}"
+    file.write_bytes(content)
+    with pytest.raises(AssemblerError, match="is damaged, or is no"):
+        weights.load(model(2), file)
+
+
+# ---- writing
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, format):
+    file = tmp_path / f"w.{format}"
+    weights.save(model(1), file)
+    old = file.read_bytes()
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(AssemblerError) as error:
+        weights.save(model(2), file)
+    assert str(error.value) == f"{file} cannot be written: No space left on device"
+    assert file.read_bytes() == old
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_error_of_a_folder_that_cannot_be_written(tmp_path, format):
+    with pytest.raises(AssemblerError, match="cannot be written: No such file or directory"):
+        weights.save(small(), tmp_path / "nowhere" / f"w.{format}")
+    with pytest.raises(AssemblerError, match="cannot be written: "):
+        weights.save(small(), type(tmp_path)(f"/proc/w.{format}"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system takes the rights of root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk_leaves_the_old_file(small_disk, format, capfd):
+    file = small_disk / f"w.{format}"
+    weights.save(small(), file)
+    old = file.read_bytes()
+    capfd.readouterr()
+    with pytest.raises(AssemblerError) as error:
+        weights.save(model(stack="Dense(512, 512)"), file)
+    assert str(error.value) == f"{file} cannot be written: No space left on device"
+    assert file.read_bytes() == old
+    assert [path.name for path in small_disk.iterdir()] == [file.name]
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_read_only_disk_is_told(small_disk, format):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(AssemblerError) as error:
+        weights.save(small(), small_disk / f"w.{format}")
+    assert str(error.value) == f"{small_disk / f'w.{format}'} cannot be written: Read-only file system"
+
+
+SAVES = """\
+import sys
+from pathlib import Path
+import mindspore
+from assembler import assemble, weights
+one, other = assemble("64 * Dense(64, 64)"), assemble("64 * Dense(64, 64)")
+for cell, fill in ((one, 1.0), (other, 2.0)):
+    for parameter in cell.get_parameters():
+        parameter.set_data(mindspore.Tensor(parameter.asnumpy() * 0 + fill))
+file = Path(sys.argv[1])
+weights.save(one, file)
+print("ready", flush=True)
+while True:
+    weights.save(other, file)
+    weights.save(one, file)
+"""
+
+
+def start(script, *arguments):
+    command = [sys.executable, "-W", "ignore", str(script), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+def holds_one_of_both(file):
+    arrays = weights.read_file(file).arrays
+    return len(arrays) == 128 and len({float(array.flat[0]) for array in arrays.values()}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path, format):
+    """Fifty times, killed between 0 and 50 ms after it began to save over and over."""
+    script, file = tmp_path / "saves.py", tmp_path / f"w.{format}"
+    script.write_text(SAVES)
+    generator = random.Random(0)
+    for _ in range(25):
+        two = [start(script, file), start(script, file)]  # two runs that save to one path
+        for process in two:
+            assert process.stdout.readline() == b"ready\n"
+        time.sleep(generator.uniform(0, 0.05))
+        for process in two:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+            assert holds_one_of_both(file)
+    leftovers = [path for path in tmp_path.iterdir() if path not in (script, file)]
+    assert all(path.name.startswith(".w.") for path in leftovers)
+
+
+def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
+    script, file = tmp_path / "saves.py", tmp_path / "w.safetensors"
+    script.write_text(SAVES)
+    two = [start(script, file), start(script, file)]
+    for process in two:
+        assert process.stdout.readline() == b"ready\n"
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        assert holds_one_of_both(file)
+    for process in two:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+# ---- as a person types it
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("recipe", ["lenet5", "mylinear", "bert_small"])
+def test_what_a_run_saves_another_loads(run, tmp_path, recipe, format):
+    small = ["recipe.params={width: 16, heads: 2, depth: 1, vocabulary: 30, positions: 8}", "~recipe.expect",
+             "recipe.inputs.words={shape: [2, 6], sample: integers, high: 30}",
+             "recipe.inputs.segments={shape: [2, 6], sample: integers, high: 2}"]  # fmt: skip
+    chosen = ["recipe=bert_base", *small] if recipe == "bert_small" else [f"recipe={recipe}"]
+    first = run(*chosen, f"weights.save=w.{format}", "seed=1", "checks=none")
+    assert (first.code, first.err) == (0, "")
+    assert f"parameters saved in w.{format}\n" in first.out
+    one = json.loads((first.folder / "result.json").read_text())
+    assert one["weights"]["saved"] == f"w.{format}"
+    second = run(*chosen, f"weights.load=w.{format}", "seed=2", "checks=none")
+    assert (second.code, second.err) == (0, "")
+    other = json.loads((second.folder / "result.json").read_text())
+    count = len(one["parameters"])
+    assert f"{count} parameters loaded from w.{format}\n" in second.out
+    assert other["weights"] == {
+        "loaded": f"w.{format}", "parameters_loaded": count, "missing": [], "extra": [], "saved": None,
+    }  # fmt: skip
+    assert {one["set_by"] for one in other["parameters"]} == {f"w.{format}"}
+    statistics = ("name", "mean", "std", "min", "max")
+    assert [[p[key] for key in statistics] for p in one["parameters"]] == [
+        [p[key] for key in statistics] for p in other["parameters"]
+    ]
+
+
+def test_a_file_carries_the_resolved_recipe_and_the_versions(run, tmp_path):
+    done = run("recipe=lenet5", "weights.save=w.safetensors", "checks=none")
+    with safe_open(tmp_path / "w.safetensors", "np") as file:
+        about = file.metadata()
+    assert about["recipe"] == (done.folder / "recipe.yaml").read_text()
+    assert set(json.loads(about["versions"])) == {"python", "assembler", "mindspore", "numpy", "hydra-core"}
+
+
+def test_error_of_weights_on_the_command_line(run, tmp_path):
+    run("weights.save=w.safetensors", "checks=none")
+    done = run("recipe=mylinear", "weights.load=w.safetensors")
+    assert done.code == 2
+    assert done.err == (
+        "override weights.load=w.safetensors: w.safetensors does not fit the model:\n"
+        "  0.weight is (128, 8) there, and (64, 8) in the model\n"
+        "  0.bias is (128,) there, and (8,) in the model\n"
+        "  1.weight (8, 1) is not in the file\n"
+        "  1.bias (1,) is not in the file\n"
+    )
+    done = run("weights.save=nowhere/w.safetensors")
+    assert done.code == 2
+    assert done.err == (
+        "override weights.save=nowhere/w.safetensors: nowhere/w.safetensors cannot be written: No such file or "
+        "directory\n"
+    )
+    done = run("weights.load=w.safetensors", "weights.rename={'0.*': 'fc.*'}", "weights.strict=false")
+    assert done.code == 2
+
+
+def test_weights_are_saved_even_if_a_check_fails(run, tmp_path):
+    done = run("recipe.checks.mean.equals=1", "weights.save=w.safetensors")
+    assert done.code == 1
+    assert weights.read_file(tmp_path / "w.safetensors").arrays.keys() == {"0.weight", "0.bias"}
