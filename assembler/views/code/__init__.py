@@ -44,7 +44,7 @@ def class_name(name: str) -> str:
 
 
 def code(name: str, planned: Plan) -> str:
-    """The text of a module whose class ``class_name(name)`` is the model of a plan.
+    """The text of a module whose last class is the model of a plan.
 
     Raises:
         AssemblerError: a layer whose class no file could import, or an argument that has no text.
@@ -53,7 +53,9 @@ def code(name: str, planned: Plan) -> str:
     sources.read(walk(planned.steps))
     tree = Tree(planned, lambda step: sources.names[step.entry.cell])
     roots = [_root(tree, planned.steps)]
-    classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {class_name(name)})
+    title = class_name(name)
+    title = unique(f"{title}Net" if title in sources.taken else title, sources.taken)
+    classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {title})
     roots, parts = _lowered(classes, roots[0], tree)
     used = {loop for term in [*roots, *parts.values()] for loop in _loop_names(term)}
     local: dict[str, str] = {}
@@ -62,7 +64,7 @@ def code(name: str, planned: Plan) -> str:
     writer = Writer(classes.made, parts, local)
     body = roots[0]
     assert isinstance(body, Row | Wired)
-    whole = Class(unique(class_name(name), set(sources.taken)), body, whole=True)
+    whole = Class(title, body, whole=True)
     end = list(_end(planned))
     if end or any(map(_needs_mindspore, [*roots, *parts.values(), *(made.body for made in classes.made.values())])):
         sources.imports.add(("mindspore", "", "mindspore"))
