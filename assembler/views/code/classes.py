@@ -102,8 +102,9 @@ class Classes:
         return self.heights[id(use)]
 
     def _height(self, term: Term, depth: int) -> int:
-        if isinstance(term, Use):
-            return self.height(term)
+        if isinstance(term, Use):  # what it was given may be this block's own
+            given = (one.row for one in walk(term.body) if isinstance(one, Part) and depth < one.depth <= term.depth)
+            return max([self.height(term), *(self._height(row, depth) for row in given)])
         if isinstance(term, Part) and term.depth <= depth:
             return 0
         return max((self._height(child, depth) for child in children(term)), default=0)
@@ -177,7 +178,7 @@ def _given(parameter: Parameter, values: Values, at: int, depth: int) -> Argumen
     if value is None:  # it does not come to where that is needed
         value = parameter.default or next(one for one in values if one is not None)
     if isinstance(value, Part) and value.depth >= depth:
-        value = Nest("*", value.row.items) if not value.whole else value.row
+        value = Nest("*", (value.row,)) if not value.whole else value.row
     return Argument(parameter.name, value, keyword=parameter.default is not None)
 
 
@@ -219,8 +220,23 @@ def _inlined(term: Term, depth: int) -> Term:
             return None
         items: list[Term] = []
         for item in term.items:
-            own = isinstance(item, Part) and item.depth <= depth
-            items += item.row.items if isinstance(item, Part) and own else [mapped(item, change)]
+            if isinstance(item, Part) and item.depth <= depth:
+                items += _deeper(item.row, item.depth, depth + 1 - item.depth).items
+            else:
+                items.append(mapped(item, change))
         return Row(tuple(items), term.alone)
 
     return mapped(term, change)
+
+
+def _deeper(row: Row, depth: int, more: int) -> Row:
+    """A part that stands in a block as if it were written there."""
+
+    def change(term: Term) -> Term | None:
+        if isinstance(term, Part | Use) and term.depth >= depth:
+            return replace(rebuilt(term, lambda child: mapped(child, change)), depth=term.depth + more)  # type: ignore[arg-type]
+        return None
+
+    found = mapped(row, change)
+    assert isinstance(found, Row)
+    return found

@@ -111,11 +111,16 @@ class Tree:
         return row
 
     def find(self, steps: Steps, trail: Trail) -> list[_Found]:
-        """Each step with its trail. A shared part is where its neighbours are, for it was written elsewhere."""
-        trails = [None if step.shared else trail_of(step) for step in steps]
-        around = [known for known in trails if known is not None]
-        other = _common(around) if around else trail
-        return [_Found(step, other if known is None else known) for step, known in zip(steps, trails, strict=True)]
+        """Each step with its trail. A shared part was written elsewhere: it is in the blocks that are around it."""
+        known = [None if step.shared else trail_of(step) for step in steps]
+        before, after = [trail], [trail]
+        for one in known:
+            before.append(before[-1] if one is None else one)
+        for one in reversed(known):
+            after.append(after[-1] if one is None else one)
+        around = zip(before, reversed(after[:-1]), strict=False)
+        trails = (_common(sides) if one is None else one for one, sides in zip(known, around, strict=True))
+        return [_Found(step, one) for step, one in zip(steps, trails, strict=True)]
 
     def split(self, found: Sequence[_Found], trail: Trail) -> Iterator[Term]:
         """What a block has of its own, and between that what it was given."""

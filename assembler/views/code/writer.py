@@ -89,7 +89,9 @@ class Writer:
             if argument.keyword and argument.value == defaults.get(argument.name):
                 continue
             if isinstance(argument.value, Nest) and argument.value.brackets == "*":
-                items = tuple(self.items(argument.value.items))
+                (given,) = argument.value.items
+                assert isinstance(given, Row)
+                items = tuple(self.items(given.items))
                 yield from items if len(many) == 1 else [Group("[", items, "]")]
             else:
                 yield self.argument(argument, many)
