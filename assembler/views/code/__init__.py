@@ -14,14 +14,15 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
-from assembler.binding import Step, Steps, root_graph, walk
+from assembler.binding import Steps, root_graph, walk
+from assembler.errors import RecipeError
 from assembler.rows import Plan, Specs, print_shape, print_specs
 from assembler.views.code.classes import Class, Classes
 from assembler.views.code.sources import Sources
-from assembler.views.code.terms import Call, Literal, Loop, Reference, Row, Slot, Term, Turns, Variable, Wired, mapped
+from assembler.views.code.terms import Call, Literal, Loop, Reference, Row, Slot, Term, Variable, Wired, mapped
 from assembler.views.code.terms import walk as walk_terms
 from assembler.views.code.tree import Tree, trail_of
 from assembler.views.code.unify import unify, unique
@@ -49,38 +50,45 @@ def code(name: str, planned: Plan) -> str:
     Raises:
         AssemblerError: a layer whose class no file could import, or an argument that has no text.
     """
+    try:
+        return _code(name, planned)
+    except RecursionError:
+        raise RecipeError("nested too deep to be written as Python") from None
+
+
+def _code(name: str, planned: Plan) -> str:
     sources = Sources()
     sources.read(walk(planned.steps))
-    tree = Tree(planned, lambda step: sources.names[step.entry.cell])
-    roots = [_root(tree, planned.steps)]
     title = class_name(name)
     title = unique(f"{title}Net" if title in sources.taken else title, sources.taken)
+    tree = Tree(planned, lambda step: sources.names[step.entry.cell])
+    root = _root(tree, planned.steps)
     classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {title})
-    roots, parts = _lowered(classes, roots[0], tree)
-    used = {loop for term in [*roots, *parts.values()] for loop in _loop_names(term)}
+    body, parts = _lowered(classes, root, tree)
+    writer = Writer(classes.made, parts, _locals([body, *parts.values()], parts, sources.taken | set(classes.made)))
+    end = list(_end(planned))
+    if end or any(map(_names_a_dtype, [body, *parts.values(), *(made.body for made in classes.made.values())])):
+        sources.imports.add(("mindspore", "", "mindspore"))
+    written = ["\n".join(writer.written(made, _sketch(made.body))) for made in classes.made.values()]
+    written.append("\n".join(writer.written(Class(title, body, whole=True), _maps(planned), end)))
+    head = ["\n".join([*_docstring(name, title, planned), "", *sources.head()]), *sources.constants]
+    return "\n\n\n".join(["\n\n".join(head), *sources.copies.values(), *written]) + "\n"
+
+
+def _locals(terms: Sequence[Term], parts: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """The names of shared parts in the constructor of the whole."""
+    used = {*taken, *LOCALS, *(name for term in terms for name in _loop_names(term))}
     local: dict[str, str] = {}
     for part in parts:
-        local[part] = unique(part, {*classes.taken, *classes.made, *used, *local.values()} - set(tree.parts))
-    writer = Writer(classes.made, parts, local)
-    body = roots[0]
-    assert isinstance(body, Row | Wired)
-    whole = Class(title, body, whole=True)
-    end = list(_end(planned))
-    if end or any(map(_needs_mindspore, [*roots, *parts.values(), *(made.body for made in classes.made.values())])):
-        sources.imports.add(("mindspore", "", "mindspore"))
-    bodies = ["\n".join(writer.written(made, _sketch(made.body))) for made in classes.made.values()]
-    main = "\n".join(writer.written(whole, _maps(planned), end))
-    head = "\n".join([*_docstring(name, whole.name, planned), "", *sources.head()])
-    constants = [text for text in sources.copies.values() if not text.startswith(("class ", "def ", "@"))]
-    copies = [text for text in sources.copies.values() if text not in constants]
-    return "\n\n\n".join(["\n\n".join([head, *constants]), *copies, *bodies, main]) + "\n"
+        local[part] = unique(part, {*used, *local.values()})
+    return local
 
 
-def _needs_mindspore(term: Term) -> bool:
+def _names_a_dtype(term: Term) -> bool:
     return any(isinstance(one, Literal) and one.text.startswith("mindspore.") for one in walk_terms(term))
 
 
-def _root(tree: Tree, steps: Steps) -> Term:
+def _root(tree: Tree, steps: Steps) -> Row | Wired:
     graph = root_graph(steps)
     if graph is None:
         return tree.chain(steps)
@@ -88,11 +96,12 @@ def _root(tree: Tree, steps: Steps) -> Term:
     return tree.wired(graph, graph.graph, trail_of(graph))
 
 
-def _lowered(classes: Classes, root: Term, tree: Tree) -> tuple[list[Term], dict[str, Term]]:
+def _lowered(classes: Classes, root: Row | Wired, tree: Tree) -> tuple[Row | Wired, dict[str, Term]]:
     """The whole and its shared parts with classes made of their blocks and loops of their repeats."""
     lowered = classes.lower([root, *tree.parts.values()])
-    settled = [mapped(unify([term]), _as_reference) for term in lowered]
-    return settled[:1], dict(zip(tree.parts, settled[1:], strict=True))
+    body, *settled = (mapped(unify([term]), _as_reference) for term in lowered)
+    assert isinstance(body, Row | Wired)
+    return body, dict(zip(tree.parts, settled, strict=True))
 
 
 def _as_reference(term: Term) -> Term | None:
@@ -180,6 +189,3 @@ def _names(items: Sequence[Term], deep: int) -> Iterator[str]:
                 yield item.name
             case Variable():
                 yield item.text
-
-
-__all__ = ["Step", "Turns", "class_name", "code", "module_name"]

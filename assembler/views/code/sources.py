@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assembler.binding import Step
-from assembler.errors import AssemblerError
+from assembler.errors import BadTarget
 from assembler.views.code.text import Group, lines
 from assembler.views.code.unify import unique
 
@@ -26,11 +26,13 @@ class Sources:
 
     Args:
         imports: what has to be imported.
-        copies: name → source of what is copied, in the order in which it has to stand.
+        constants: source of the constants that are copied.
+        copies: name → source of the classes and functions that are copied, in the order in which they have to stand.
         names: how each class is written, by the class.
     """
 
     imports: set[Import] = field(default_factory=lambda: {("mindspore", "nn", "nn")})
+    constants: list[str] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)
     names: dict[type, str] = field(default_factory=dict)
 
@@ -38,7 +40,7 @@ class Sources:
         """Find out how the classes of some layers are written.
 
         Raises:
-            AssemblerError: a class that cannot be imported.
+            BadTarget: a class that cannot be imported.
         """
         found = {step.entry.cell: step for step in steps if step.graph is None}
         ours = {cell: step for cell, step in found.items() if cell.__module__.startswith("assembler.")}
@@ -63,7 +65,7 @@ class Sources:
                 f"the class of {step.layer.name} cannot be imported from {module!r}, so that no file can use it. "
                 "Put it into a module of its own"
             )
-            raise AssemblerError(message, step.layer.place)
+            raise BadTarget(message, step.layer.place)
         local = unique(name, self.taken)
         self.imports.add((module, name, local))
         return local
@@ -132,7 +134,11 @@ class _Module:
                 sources.imports.add(self.imported[needed])
             elif needed in self.defined and needed != name and needed not in sources.copies:
                 self.copy(needed, sources)
-        sources.copies[name] = ast.get_source_segment(self.text, node) or ""
+        text = ast.get_source_segment(self.text, node) or ""
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            sources.copies[name] = text
+        elif text not in sources.constants:
+            sources.constants.append(text)
 
 
 def _defines(node: Any) -> list[str]:

@@ -19,6 +19,7 @@ class Group:
         open: all that stands before the first item: ``nn.Dense(``.
         comments: what to say of each item, where it has a line of its own.
         tall: whether it is one item a line in any case.
+        listed: whether it is one item a line if it does not fit on one, rather than all on a line of their own.
     """
 
     open: str
@@ -26,6 +27,7 @@ class Group:
     close: str
     comments: tuple[str, ...] = ()
     tall: bool = False
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def lines(doc: Doc, indent: int = 0, before: str = "", after: str = "", comment:
         yield from lines(doc.item, indent + INDENT)
         for names, over in doc.clauses:
             yield from lines(over, indent + INDENT, f"for {names}")
-    elif _is_call(doc) and not _is_tall(doc) and len(inside := _inside(doc, pad)) <= WIDTH:
+    elif _is_call(doc) and not doc.listed and not _is_tall(doc) and len(inside := _inside(doc, pad)) <= WIDTH:
         yield inside
     else:
         comments = doc.comments or ("",) * len(doc.items)

@@ -13,7 +13,7 @@ import mindspore
 from mindspore import nn
 
 from assembler.binding import Step, Steps
-from assembler.errors import NOWHERE, AssemblerError, Place
+from assembler.errors import NOWHERE, Place, RecipeError
 from assembler.layers.layer_norm_2d import LayerNorm2d
 from assembler.layers.layer_scale import LayerScale
 from assembler.layers.rms_norm import RMSNorm
@@ -32,6 +32,7 @@ from assembler.views.code.terms import (
     Use,
     Wired,
     is_plain,
+    walk,
 )
 
 _CONSTANT = (
@@ -46,6 +47,9 @@ _CONSTANT = (
 )
 """Layers that begin as ones and zeros."""
 
+_LONGEST = 8
+"""Layers in a row whose repeats are looked for, where the recipe has none."""
+
 Trail = tuple[tuple[str, Place], ...]
 """The blocks that something stands in, the outermost first, each with the place where it is used."""
 
@@ -54,7 +58,7 @@ def literal(value: Any, place: Place = NOWHERE) -> Term:
     """Plain data as Python writes it.
 
     Raises:
-        AssemblerError: it is of a kind that has no text.
+        RecipeError: it is of a kind that has no text.
     """
     if type(value) in (tuple, list):
         return Nest("()" if type(value) is tuple else "[]", tuple(literal(item, place) for item in value))
@@ -77,7 +81,7 @@ def _text(value: Any, place: Place) -> str:
     if isinstance(value, str):
         text = repr(str(value))
         return text if '"' in text else f'"{text[1:-1]}"'
-    raise AssemblerError(f"a value of the type {type(value).__name__} cannot be written as Python", place)
+    raise RecipeError(f"a value of the type {type(value).__name__} cannot be written as Python", place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,10 @@ class Tree:
 
     def row(self, found: Sequence[_Found], depth: int) -> Iterator[Term]:
         """The layers, repeats and blocks that stand directly at a depth."""
+        return folded(list(self.items(found, depth)))
+
+    def items(self, found: Sequence[_Found], depth: int) -> Iterator[Term]:
+        """The same before equal neighbours are made repeats."""
         for key, members in _runs(found, depth):
             if key is None:
                 yield self.one(members[0].step)
@@ -168,15 +176,15 @@ class Tree:
                     return only
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
                     return call
-        return Use(name, Row(items), depth, self.shape(found[-1].step))
+        return Use(name, Row(items), depth, self._shape(found[-1].step))
 
     def one(self, step: Step) -> Term:
         """One layer."""
         if not step.shared:
-            return self.whole(step, trail_of(step))
+            return self._whole(step, trail_of(step))
         if step.shared not in self.parts:
             self.parts[step.shared] = self.part(step)
-        return Reference(step.shared, self.shape(step))
+        return Reference(step.shared, self._shape(step))
 
     def part(self, step: Step) -> Term:
         """What a shared part is: one layer, or a row of them, for which binding made a step of its own."""
@@ -184,47 +192,74 @@ class Tree:
         trail = trail_of(row[0])
         names = [name for name, _ in trail]
         inside = trail[: names.index(step.shared) + 1] if step.shared in names else trail
-        return self.whole(step, inside) if row[0] is step else self.chain(row, inside)
+        return self._whole(step, inside) if row[0] is step else self.chain(row, inside)
 
-    def whole(self, step: Step, trail: Trail) -> Term:
+    def _whole(self, step: Step, trail: Trail) -> Term:
         if step.graph is not None:
-            return Use("", self.wired(step, step.graph, trail), len(trail), self.shape(step))
+            return Use("", self.wired(step, step.graph, trail), len(trail), self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
-        arguments = [Argument(name, self.value(step.arguments[name], trail, place, name)) for name in positional]
-        arguments += [Argument("", self.value(value, trail, place)) for value in step.extra]
+        arguments = [Argument(name, self._value(step.arguments[name], trail, place, name)) for name in positional]
+        arguments += [Argument("", self._value(value, trail, place)) for value in step.extra]
         for name, value in step.arguments.items():
             if name not in positional:
-                arguments.append(Argument(_keyword(name, place), self.value(value, trail, place, name), keyword=True))
-        return Call(self.target(step), tuple(arguments), shape=self.shape(step), draws=self.draws(step))
+                arguments.append(Argument(_keyword(name, place), self._value(value, trail, place, name), keyword=True))
+        return Call(self.target(step), tuple(arguments), shape=self._shape(step), draws=self._draws(step))
 
-    def shape(self, step: Step) -> str:
+    def _shape(self, step: Step) -> str:
         row = self.rows.get(step.path)
         return print_shape(row.output) if row else ""
 
-    def draws(self, step: Step) -> bool:
+    def _draws(self, step: Step) -> bool:
         row = self.rows.get(step.path)
         if row is not None and row.parameters == 0:
             return False
         return step.entry.cell not in _CONSTANT or any("init" in name for name in step.arguments)
 
-    def value(self, value: Any, trail: Trail, place: Place, name: str = "") -> Term:
+    def _value(self, value: Any, trail: Trail, place: Place, name: str = "") -> Term:
         if isinstance(value, Steps):
             return self.chain(value, trail)
         if name == "dtype" and isinstance(value, str) and isinstance(getattr(mindspore, value, None), mindspore.Type):
             return Literal(f"mindspore.{value}", value)
         if type(value) in (tuple, list, dict) and any(isinstance(leaf, Steps) for leaf in leaves(value)):
-            inside = value.values() if type(value) is dict else value
-            keys = tuple(f"{_text(key, place)}: " for key in value) if type(value) is dict else ()
-            brackets = {tuple: "()", list: "[]", dict: "{}"}[type(value)]
-            return Nest(brackets, tuple(self.value(item, trail, place) for item in inside), keys)
+            if type(value) is not dict:
+                return Nest(
+                    "()" if type(value) is tuple else "[]", tuple(self._value(one, trail, place) for one in value)
+                )
+            keys = tuple(f"{_text(key, place)}: " for key in value)
+            return Nest("{}", tuple(self._value(item, trail, place) for item in value.values()), keys)
         return literal(value, place)
 
     def wired(self, step: Step, graph: Graph, trail: Trail) -> Wired:
+        """A graph that is written in what ``trail`` says."""
         cells = step.arguments["cells"]
         wires = tuple((wire.name, self.chain(cells[wire.name], trail), wire.sources) for wire in graph.wires)
-        shapes = tuple(self.shape(cells[wire.name][-1]) for wire in graph.wires)
+        shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
         return Wired(graph.inputs, wires, graph.outputs, shapes)
+
+
+def folded(items: Sequence[Term]) -> Iterator[Term]:
+    """Layers that come at least three times in a row, of which the recipe did not say so, as a repeat."""
+    at = 0
+    while at < len(items):
+        length, times = next(_again(items, at), (1, 1))
+        row = Row(tuple(items[at : at + length]))
+        if times > 1 and not any(isinstance(term, Part) for term in walk(row)):
+            yield Turns((row,) * times)
+        else:
+            length, times = 1, 1
+            yield items[at]
+        at += length * times
+
+
+def _again(items: Sequence[Term], at: int) -> Iterator[tuple[int, int]]:
+    """How many layers come how many times in a row, for the shortest such row."""
+    for length in range(1, min(_LONGEST, (len(items) - at) // 3) + 1):
+        row, times = items[at : at + length], 1
+        while row == items[at + times * length : at + (times + 1) * length]:
+            times += 1
+        if times > 2:
+            yield length, times
 
 
 def trail_of(step: Step) -> Trail:
@@ -243,7 +278,7 @@ def _common(trails: Sequence[Trail]) -> Trail:
 
 def _keyword(name: str, place: Place) -> str:
     if not name.isidentifier():
-        raise AssemblerError(f"the argument {name!r} cannot be written as Python", place)
+        raise RecipeError(f"the argument {name!r} cannot be written as Python", place)
     return name
 
 

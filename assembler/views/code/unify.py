@@ -5,9 +5,10 @@ from __future__ import annotations
 import keyword
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
 
 from assembler.views.code.terms import (
-    Argument,
     Call,
     Literal,
     Loop,
@@ -21,9 +22,14 @@ from assembler.views.code.terms import (
     Turns,
     Variable,
     Wired,
+    children,
     mapped,
+    rebuilt,
     walk,
 )
+
+
+T = TypeVar("T", Call, Wired, Nest)
 
 
 def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
@@ -36,20 +42,17 @@ def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
     known = [term for term in terms if term is not None]
     match known[0]:
         case Call() as first:
-            return _calls(first, terms)
+            hints = [argument.name for argument in first.arguments]
+            shape = _same(term.shape for term in known if isinstance(term, Call))
+            return replace(_with(first, terms, hints), shape=shape)
         case Row() as first:
             return Row(tuple(_items(terms)), first.alone)
         case Wired() as first:
-            wires = [
-                (name, unify([term and term.wires[at][1] for term in terms], name), sources)  # type: ignore[union-attr]
-                for at, (name, _, sources) in enumerate(first.wires)
-            ]
-            shapes = tuple(_same(column) for column in zip(*(term.shapes for term in known), strict=True))  # type: ignore[union-attr]
-            return replace(first, wires=tuple(wires), shapes=shapes)
+            each = [term.shapes for term in known if isinstance(term, Wired)]
+            wires = _with(first, terms, [name for name, _, _ in first.wires])
+            return replace(wires, shapes=tuple(_same(column) for column in zip(*each, strict=True)))
         case Nest() as first if all(_alike(first, term) for term in known):
-            inside = "size" if hint.endswith("shape") else hint
-            columns = ([term and term.items[at] for term in terms] for at in range(len(first.items)))  # type: ignore[union-attr]
-            return replace(first, items=tuple(unify(column, inside) for column in columns))
+            return _with(first, terms, ["size" if hint.endswith("shape") else hint] * len(first.items))
         case Part() as first:
             return Slot(tuple(terms), hint if first.whole and hint else "part")
         case Reference() as first:
@@ -58,27 +61,23 @@ def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
             return first if all(term == first for term in known) else Slot(tuple(terms), hint)
 
 
+def _with(first: T, terms: Sequence[Term | None], hints: Sequence[str]) -> T:
+    """The first of terms of one skeleton with what the children of all of them have in common."""
+    each = [None if term is None else list(children(term)) for term in terms]
+    columns = ([None if one is None else one[at] for one in each] for at in range(len(hints)))
+    found = map(unify, columns, hints)
+    return rebuilt(first, lambda _: next(found))  # type: ignore[return-value]
+
+
 def _alike(first: Nest, other: Term) -> bool:
-    return isinstance(other, Nest) and (other.brackets, other.before, len(other.items)) == (
-        first.brackets,
-        first.before,
-        len(first.items),
-    )
+    form = (first.brackets, first.before, len(first.items))
+    return isinstance(other, Nest) and (other.brackets, other.before, len(other.items)) == form
 
 
 def _same(texts: Iterable[str]) -> str:
     """What all of them say, else nothing."""
     first, *others = texts
     return first if all(other == first for other in others) else ""
-
-
-def _calls(first: Call, terms: Sequence[Term | None]) -> Call:
-    arguments = tuple(
-        Argument(one.name, unify([term and term.arguments[at].value for term in terms], one.name), one.keyword)  # type: ignore[union-attr]
-        for at, one in enumerate(first.arguments)
-    )
-    shape = _same(term.shape for term in terms if isinstance(term, Call))
-    return Call(first.target, arguments, first.many, shape, first.draws)
 
 
 def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
@@ -96,7 +95,7 @@ def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
 
 
 def _repeat(turns: Sequence[Sequence[Row]]) -> Iterator[Term]:
-    """The turns of a repeat, for each of several uses: as a loop, the first turn before it if that is all that differs."""
+    """The turns of a repeat, for each of several uses: as a loop, behind the first turn if that is what differs."""
     counts = [len(rows) for rows in turns]
     body, moving = _turn(turns)
     if not moving:
@@ -179,10 +178,10 @@ def _listed(uses: Sequence[tuple[Term, ...]], name: str) -> Term:
 
 def _progression(uses: Sequence[tuple[Term, ...]]) -> Term | None:
     """Whole numbers at equal distances as a range."""
-    numbers = [[value.value if isinstance(value, Literal) else None for value in values] for values in uses]
-    if not all(type(number) is int for values in numbers for number in values) or max(map(len, numbers)) < 3:
+    numbers = [[number for value in values if (number := _number(value)) is not None] for values in uses]
+    if list(map(len, numbers)) != list(map(len, uses)) or max(map(len, numbers)) < 3:
         return None
-    steps = {after - before for values in numbers for before, after in zip(values, values[1:], strict=False)}
+    steps = {after - before for values in numbers for before, after in pairwise(values)}
     if len(steps) != 1 or (step := steps.pop()) == 0:
         return None
     start = unify([literal_int(values[0]) if values else None for values in numbers], "start")
@@ -264,7 +263,7 @@ def arrange(slots: Sequence[Slot], taken: Collection[str]) -> Arranged:
 
 
 def _name(groups: Sequence[_Group], slots: Sequence[Slot], taken: set[str]) -> None:
-    """The first layer's ``in_channels`` and the last one's ``out_channels`` keep these names; between them is hidden."""
+    """The first ``in_channels`` and the last ``out_channels`` keep their names; those between are hidden."""
     owner = {slot: group for group in groups for slot in group.slots}
     first = next((owner[slot] for slot in slots if slot.hint.startswith("in_")), None)
     last = next((owner[slot] for slot in reversed(slots) if slot.hint.startswith("out_")), None)

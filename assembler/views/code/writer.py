@@ -24,11 +24,9 @@ from assembler.views.code.terms import (
 )
 from assembler.views.code.text import (
     INDENT,
-    WIDTH,
     Comprehension,
     Doc,
     Group,
-    commented,
     flat,
     lines,
     prefixed,
@@ -77,7 +75,7 @@ class Writer:
         raise AssertionError(term)
 
     def call(self, call: Call) -> Doc:
-        """A call, without the arguments that are the class's defaults, and with what is given one by one in its place."""
+        """A call, without the arguments that are the class's defaults."""
         return Group(f"{call.target}(", tuple(self.arguments(call)), ")")
 
     def arguments(self, call: Call) -> Iterator[Doc]:
@@ -94,9 +92,9 @@ class Writer:
                 items = tuple(self.items(given.items))
                 yield from items if len(many) == 1 else [Group("[", items, "]")]
             else:
-                yield self.argument(argument, many)
+                yield self._argument(argument, many)
 
-    def argument(self, argument: Argument, many: Sequence[str]) -> Doc:
+    def _argument(self, argument: Argument, many: Sequence[str]) -> Doc:
         value = self.expression(argument.value)
         if isinstance(argument.value, Variable) and argument.value.many and len(many) == 1:
             return prefixed("*", value)
@@ -119,7 +117,7 @@ class Writer:
                     return self.expression(only)
                 case Loop() as only:
                     return Group("nn.SequentialCell(", (self.comprehension(only),), ")")
-        return Group("nn.SequentialCell(", tuple(self.items(row.items)), ")")
+        return Group("nn.SequentialCell(", tuple(self.items(row.items)), ")", listed=True)
 
     def items(self, items: Sequence[Term]) -> Iterator[Doc]:
         """Layers as the items of a list."""
@@ -174,7 +172,7 @@ class Writer:
             before = list(self.parts(row.items[0], built))
             if not any(name not in built for item in row.items for name in _used(item, self.shared)):
                 yield from before
-                yield from lines(self.list("super().__init__(", row.items, ")"), BODY)
+                yield from self.shown("super().__init__(", row.items, ")", BODY)
                 return
         yield from self.statements(row)
         yield " " * BODY + "super().__init__(layers)"
@@ -192,7 +190,7 @@ class Writer:
             elif begun:
                 yield from self.grown(run, BODY)
             else:
-                yield from lines(self.list("[", run, "]"), BODY, "layers = ")
+                yield from self.shown("[", run, "]", BODY, "layers = ")
             begun = True
 
     def grown(self, items: Sequence[Term], indent: int) -> Iterator[str]:
@@ -204,7 +202,7 @@ class Writer:
                 doc = Group("layers.append(", (self.expression(only),), ")")
                 yield from lines(doc, indent, comment=emitted(only))
             case _:
-                yield from lines(self.list("[", items, "]"), indent, "layers += ")
+                yield from self.shown("[", items, "]", indent, "layers += ")
 
     def loop(self, loop: Loop, indent: int) -> Iterator[str]:
         """A repeat as a statement."""
@@ -219,10 +217,12 @@ class Writer:
                 run.append(item)
         yield from self.grown(run, indent + INDENT) if run else []
 
-    def list(self, open: str, items: Sequence[Term], close: str) -> Doc:
-        """Layers with their shapes behind them, if these are known."""
+    def shown(self, open: str, items: Sequence[Term], close: str, indent: int, before: str = "") -> Iterator[str]:
+        """A statement of layers, with their shapes behind them if these are known."""
         shapes = tuple(map(emitted, items))
-        return Group(open, tuple(self.items(items)), close, shapes, tall=any(shapes))
+        tall = any(shapes) and len(items) > 1
+        doc = Group(open, tuple(self.items(items)), close, shapes, tall, listed=True)
+        yield from lines(doc, indent, before, comment="" if len(items) > 1 else shapes[0])
 
     def parts(self, item: Term, built: list[str]) -> Iterator[str]:
         """The shared parts that something needs and that are not there yet."""
@@ -300,6 +300,3 @@ def _runs(items: Sequence[Term], shared: Mapping[str, Term]) -> Iterator[list[Te
         run.append(item)
     if run:
         yield run
-
-
-__all__ = ["LOCALS", "WIDTH", "Writer", "commented"]
