@@ -71,7 +71,7 @@ def _code(name: str, planned: Plan) -> str:
         sources.imports.add(("mindspore", "", "mindspore"))
     written = ["\n".join(writer.written(made, _sketch(made.body))) for made in classes.made.values()]
     written.append("\n".join(writer.written(Class(title, body, whole=True), _maps(planned), end)))
-    head = ["\n".join([*_docstring(name, title, planned), "", *sources.head()]), *sources.constants]
+    head = ["\n".join([*_docstring(name, title, planned), "", *sources.head()]), *sources.constants.values()]
     return "\n\n\n".join(["\n\n".join(head), *sources.copies.values(), *written]) + "\n"
 
 

@@ -26,13 +26,13 @@ class Sources:
 
     Args:
         imports: what has to be imported.
-        constants: source of the constants that are copied.
+        constants: name → source of the constants that are copied.
         copies: name → source of the classes and functions that are copied, in the order in which they have to stand.
         names: how each class is written, by the class.
     """
 
     imports: set[Import] = field(default_factory=lambda: {("mindspore", "nn", "nn")})
-    constants: list[str] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
     names: dict[type, str] = field(default_factory=dict)
 
@@ -73,7 +73,8 @@ class Sources:
     @property
     def taken(self) -> set[str]:
         """The names that the file has already."""
-        return {local for _, _, local in self.imports} | set(self.copies) | set(dir(builtins)) | {"mindspore", "nn"}
+        own = {"mindspore", "nn", *dir(builtins), *self.copies, *self.constants}
+        return own | {local for _, _, local in self.imports}
 
     def head(self) -> Iterator[str]:
         """The imports, in the order in which people write them."""
@@ -132,13 +133,10 @@ class _Module:
         for needed in _names(node):
             if needed in self.imported:
                 sources.imports.add(self.imported[needed])
-            elif needed in self.defined and needed != name and needed not in sources.copies:
+            elif needed in self.defined and needed != name and not {needed} & {*sources.copies, *sources.constants}:
                 self.copy(needed, sources)
         text = ast.get_source_segment(self.text, node) or ""
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            sources.copies[name] = text
-        elif text not in sources.constants:
-            sources.constants.append(text)
+        (sources.copies if isinstance(node, ast.ClassDef | ast.FunctionDef) else sources.constants)[name] = text
 
 
 def _defines(node: Any) -> list[str]:

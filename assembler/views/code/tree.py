@@ -199,6 +199,8 @@ class Tree:
             return Use("", self.wired(step, step.graph, trail), len(trail), self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
+        if step.entry.signature is not None and not step.extra:
+            positional = []  # the class itself may take them in another order
         arguments = [Argument(name, self._value(step.arguments[name], trail, place, name)) for name in positional]
         arguments += [Argument("", self._value(value, trail, place)) for value in step.extra]
         for name, value in step.arguments.items():

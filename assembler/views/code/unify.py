@@ -28,7 +28,6 @@ from assembler.views.code.terms import (
     walk,
 )
 
-
 T = TypeVar("T", Call, Wired, Nest)
 
 
