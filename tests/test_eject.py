@@ -227,6 +227,10 @@ def test_a_file_computes_what_the_recipe_does_at_full_size(tmp_path, name, mode)
     assert_the_same(tmp_path, plan(recipe), samples_of(recipe), mode, name)
 
 
+def test_the_readme_shows_a_whole_file(ejected):
+    assert f"```python\n{ejected['vgg16'][0].read_text()}```\n" in (ROOT / "README.md").read_text()
+
+
 def test_files_are_formatted_and_clean(ejected):
     files = [str(file) for file, _, _ in ejected.values()]
     for command in (["format", "--check"], ["check", "--select", "E,F,I,B,UP,N,C4,SIM"]):
