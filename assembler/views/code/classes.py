@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from assembler.views.code.terms import (
     Argument,
@@ -124,16 +125,14 @@ class Classes:
     def form(self, members: Sequence[tuple[Use, Term]]) -> None:
         """Make one class for uses of one form, and a call of it for each."""
         use = members[0][0]
-        template = unify([body for _, body in members])
-        assert isinstance(template, Row | Wired)
+        template = _body(unify([body for _, body in members]))
         slots = [term for term in walk(template) if isinstance(term, Slot)]
         inside = {name for term in walk(template) for name in getattr(term, "names", ())}
         found = arrange(slots, self.taken | inside)
         parameters = _in_order([_parameter(*one) for one in zip(found.names, found.values, strict=True)])
         name = unique(use.block or "Graph", self.taken)
         self.taken.add(name)
-        body = mapped(template, found.at)
-        assert isinstance(body, Row | Wired)
+        body = _body(mapped(template, found.at))
         made = self.made[name] = Class(name, body, parameters)
         many = isinstance(body, Row) and made.alone is None
         draws = any(isinstance(term, Call) and term.draws for term in walk(body))
@@ -182,18 +181,21 @@ def _given(parameter: Parameter, values: Values, at: int, depth: int) -> Argumen
     return Argument(parameter.name, value, keyword=parameter.default is not None)
 
 
-# ---- the order in which weights are drawn
+# ---- what can be given to a block
 
 
 def _settled(term: Term) -> Term:
-    """The same term, in which only such layers are parts as may be made before the block that they are given to."""
-    if isinstance(term, Use):
-        body = rebuilt(term.body, _settled)
-        if _draws_before_a_part(body, term.depth):
-            body = _inlined(body, term.depth)
-        assert isinstance(body, Row | Wired)
-        return replace(term, body=body)
-    return rebuilt(term, _settled)
+    """The same term, in which only such layers are parts as a block can be given: the others become its own.
+
+    Python makes them once, and before the block: not so in a repeat, where each turn has its own, nor if the block
+    draws random numbers before them.
+    """
+    if not isinstance(term, Use):
+        return rebuilt(term, _settled)
+    body = rebuilt(term.body, _settled)
+    if _draws_before_a_part(body, term.depth) or _repeats_a_part(body, term.depth):
+        body = mapped(body, partial(_owned, depth=term.depth))
+    return replace(term, body=_body(body))
 
 
 def _draws_before_a_part(body: Term, depth: int) -> bool:
@@ -201,7 +203,7 @@ def _draws_before_a_part(body: Term, depth: int) -> bool:
     for term in _in_the_order_of_making(body, depth):
         if isinstance(term, Part) and drawn:
             return True
-        drawn |= isinstance(term, Reference) or (isinstance(term, Call) and term.draws)
+        drawn |= isinstance(term, Call) and term.draws
     return False
 
 
@@ -212,31 +214,51 @@ def _in_the_order_of_making(term: Term, depth: int) -> Iterator[Term]:
     yield term
 
 
-def _inlined(term: Term, depth: int) -> Term:
-    """The same term without its parts, and their layers in their place."""
+def _repeats_a_part(body: Term, depth: int) -> bool:
+    repeats = (term for term in walk(body) if isinstance(term, Turns))
+    return any(isinstance(term, Part) and term.depth <= depth for turns in repeats for term in walk(turns))
+
+
+def _owned(term: Term, depth: int) -> Term | None:
+    """A row with the layers of its parts in their place. To blocks inside, they are still given."""
+    own = partial(_owned, depth=depth)
+    if isinstance(term, Use):
+        return replace(term, body=_body(mapped(term.body, partial(_given_on, depth=depth))))
+    if not isinstance(term, Row):
+        return None
+    items: list[Term] = []
+    for item in term.items:
+        if isinstance(item, Part) and item.depth <= depth:
+            items += children(mapped(_deeper(item, depth).row, own))
+        else:
+            items.append(mapped(item, own))
+    return Row(tuple(items), term.alone)
+
+
+def _given_on(term: Term, depth: int) -> Term | None:
+    if not (isinstance(term, Part) and term.depth <= depth):
+        return None
+    part = _deeper(term, depth)
+    row = mapped(part.row, partial(_owned, depth=depth))
+    assert isinstance(row, Row)
+    return replace(part, row=row, depth=depth + 1)
+
+
+def _deeper(part: Part, depth: int) -> Part:
+    """A part as if it were written inside a block that is used at a depth."""
 
     def change(term: Term) -> Term | None:
-        if not isinstance(term, Row):
-            return None
-        items: list[Term] = []
-        for item in term.items:
-            if isinstance(item, Part) and item.depth <= depth:
-                items += _deeper(item.row, item.depth, depth + 1 - item.depth).items
-            else:
-                items.append(mapped(item, change))
-        return Row(tuple(items), term.alone)
-
-    return mapped(term, change)
-
-
-def _deeper(row: Row, depth: int, more: int) -> Row:
-    """A part that stands in a block as if it were written there."""
-
-    def change(term: Term) -> Term | None:
-        if isinstance(term, Part | Use) and term.depth >= depth:
-            return replace(rebuilt(term, lambda child: mapped(child, change)), depth=term.depth + more)  # type: ignore[arg-type]
+        if isinstance(term, Part | Use) and term.depth >= part.depth:
+            inside = rebuilt(term, lambda child: mapped(child, change))
+            assert isinstance(inside, Part | Use)
+            return replace(inside, depth=term.depth + depth + 1 - part.depth)
         return None
 
-    found = mapped(row, change)
-    assert isinstance(found, Row)
-    return found
+    row = mapped(part.row, change)
+    assert isinstance(row, Row)
+    return replace(part, row=row)
+
+
+def _body(term: Term) -> Row | Wired:
+    assert isinstance(term, Row | Wired)
+    return term
