@@ -39,6 +39,14 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which time of a repeat a step was written for: the 0th, the 1st, …"""
+
+    repeat: Repeat
+    index: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One use of one layer: what a Cell will be made of.
@@ -51,6 +59,7 @@ class Step:
         path: the Cell's name in the model, once it is planned.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
+        turns: the repeats of its chain that it was written in, the outermost first.
     """
 
     entry: Entry
@@ -60,6 +69,7 @@ class Step:
     path: str = ""
     shared: str = ""
     graph: Graph | None = None
+    turns: tuple[Turn, ...] = ()
 
     @property
     def is_container(self) -> bool:
@@ -184,22 +194,23 @@ class _Writer:
     def steps(self, stack: Stack) -> Steps:
         return Steps(self.expand(stack))
 
-    def expand(self, stack: Any) -> Iterator[Step]:
+    def expand(self, stack: Any, turns: tuple[Turn, ...] = ()) -> Iterator[Step]:
         if isinstance(stack, Layer):
             step = self.bound[id(stack)]
             arguments = {name: self.value(value) for name, value in step.arguments.items()}
-            yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)))
+            yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)), turns=turns)
         elif isinstance(stack, Repeat):
-            for _ in range(stack.count):
-                yield from self.expand(stack.body)
+            for index in range(stack.count):
+                yield from self.expand(stack.body, (*turns, Turn(stack, index)))
         elif isinstance(stack, Shared):
             yield self.part(stack)
         elif isinstance(stack, Graph):
             cells = {wire.name: self.steps(wire.body) for wire in stack.wires}
-            yield Step(_GRAPH, Layer("graph", place=stack.place), {"cells": cells, **wiring(stack)}, graph=stack)
+            arguments = {"cells": cells, **wiring(stack)}
+            yield Step(_GRAPH, Layer("graph", place=stack.place), arguments, graph=stack, turns=turns)
         else:
             for item in stack.items:
-                yield from self.expand(item)
+                yield from self.expand(item, turns)
 
     def value(self, value: Any) -> Any:
         return map_leaves(value, lambda leaf: self.steps(leaf) if is_stack(leaf) else leaf)

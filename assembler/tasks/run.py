@@ -18,10 +18,11 @@ from assembler.settings import RecipeSettings, Settings, read
 from assembler.source import Sources, short
 from assembler.tasks.check import check
 from assembler.tasks.common import bound
+from assembler.tasks.eject import eject
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
 
-TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan}
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan, "eject": eject}
 """What ``task=…`` does."""
 
 
@@ -100,6 +101,8 @@ def show(result: Result) -> None:
         summary.print_outcomes(console, result.outcomes)
     if result.saved is not None:
         console.print(f"parameters saved in {result.saved}")
+    for file in result.files:
+        console.out(f"wrote {file}", highlight=False)
 
 
 def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
@@ -120,6 +123,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
             result.loaded, result.settings.weights.load if result.settings else None, result.saved
         ),
         "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
+        "files": result.files,
         "error": told(result.error) if result.error else None,
         "seconds": result.seconds,
     }

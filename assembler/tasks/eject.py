@@ -1,0 +1,21 @@
+"""``task=eject``: the model as Python that needs nothing of the assembler."""
+
+from assembler.files import write_text
+from assembler.settings import Settings
+from assembler.tasks.common import planned
+from assembler.tasks.result import Result
+
+
+def eject(settings: Settings, result: Result) -> None:
+    """Plan the recipe, and write its model as a module into the run folder. ``result`` is filled as far as this comes.
+
+    Raises:
+        AssemblerError: the recipe or the configuration is wrong, or a layer's class cannot be imported.
+    """
+    plan, _ = planned(settings, result)
+    from assembler.views.code import code, module_name
+
+    with result.timed("eject"):
+        name = f"{module_name(settings.recipe.name)}.py"
+        write_text(result.folder / name, code(settings.recipe.name, plan))
+    result.files.append(name)

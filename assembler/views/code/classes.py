@@ -1,0 +1,264 @@
+"""Uses of blocks → classes, and calls of them: innermost first, one class for all uses of one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from assembler.views.code.terms import (
+    Argument,
+    Call,
+    Literal,
+    Nest,
+    Part,
+    Reference,
+    Row,
+    Slot,
+    Term,
+    Turns,
+    Use,
+    Wired,
+    children,
+    mapped,
+    rebuilt,
+    skeleton,
+    walk,
+)
+from assembler.views.code.unify import Values, arrange, unify, unique
+
+_OFTEN_LEFT_OUT = ("kernel_size", "stride", "padding", "dilation", "group", "groups")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument of a class.
+
+    Args:
+        default: what it is if it is left out.
+        many: whether it is layers, given one by one.
+    """
+
+    name: str
+    default: Literal | None = None
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class to be written: its body holds variables for its parameters.
+
+    Args:
+        whole: whether it is the model, which is a row even of one layer.
+    """
+
+    name: str
+    body: Row | Wired
+    parameters: tuple[Parameter, ...] = ()
+    whole: bool = False
+
+    @property
+    def alone(self) -> Call | None:
+        """The only layer, of which the class is a kind; None of a row and of a graph."""
+        if isinstance(self.body, Row) and len(self.body.items) == 1 and isinstance(only := self.body.items[0], Call):
+            return None if only.many or self.whole else only
+        return None
+
+
+@dataclass
+class Classes:
+    """Makes the classes of a file.
+
+    Args:
+        taken: names that classes and their arguments cannot have.
+    """
+
+    taken: set[str]
+    made: dict[str, Class] = field(default_factory=dict)
+    calls: dict[int, Call] = field(default_factory=dict)
+    heights: dict[int, int] = field(default_factory=dict)
+
+    def lower(self, roots: Sequence[Term]) -> list[Term]:
+        """Make a class of every block in some terms.
+
+        Returns:
+            The terms with calls of classes in place of blocks.
+        """
+        roots = [_settled(root) for root in roots]
+        uses = [term for root in roots for term in walk(root) if isinstance(term, Use)]
+        for height in range(1, max((self.height(use) for use in uses), default=0) + 1):
+            forms: dict[object, list[tuple[Use, Term]]] = {}
+            for use in uses:
+                if self.height(use) == height:
+                    body = self.called(use.body)
+                    forms.setdefault((use.block, skeleton(body)), []).append((use, body))
+            for members in forms.values():
+                self.form(members)
+        return [self.called(root) for root in roots]
+
+    def height(self, use: Use) -> int:
+        """How many blocks are inside each other there; what was given to it as an argument is none of its own."""
+        if id(use) not in self.heights:
+            self.heights[id(use)] = 1 + self._height(use.body, use.depth)
+        return self.heights[id(use)]
+
+    def _height(self, term: Term, depth: int) -> int:
+        if isinstance(term, Use):  # what it was given may be this block's own
+            given = (one.row for one in walk(term.body) if isinstance(one, Part) and depth < one.depth <= term.depth)
+            return max([self.height(term), *(self._height(row, depth) for row in given)])
+        if isinstance(term, Part) and term.depth <= depth:
+            return 0
+        return max((self._height(child, depth) for child in children(term)), default=0)
+
+    def called(self, term: Term) -> Term:
+        """The same term with calls in place of the blocks that have a class already."""
+
+        def change(term: Term) -> Term | None:
+            if isinstance(term, Use):
+                return self.called(self.calls[id(term)]) if id(term) in self.calls else term
+            if isinstance(term, Row):
+                return Row(tuple(_flat(map(self.called, term.items))), term.alone)
+            return None
+
+        return mapped(term, change)
+
+    def form(self, members: Sequence[tuple[Use, Term]]) -> None:
+        """Make one class for uses of one form, and a call of it for each."""
+        use = members[0][0]
+        template = _body(unify([body for _, body in members]))
+        slots = [term for term in walk(template) if isinstance(term, Slot)]
+        inside = {name for term in walk(template) for name in getattr(term, "names", ())}
+        found = arrange(slots, self.taken | inside)
+        parameters = _in_order([_parameter(*one) for one in zip(found.names, found.values, strict=True)])
+        name = unique(use.block or "Graph", self.taken)
+        self.taken.add(name)
+        body = _body(mapped(template, found.at))
+        made = self.made[name] = Class(name, body, parameters)
+        many = isinstance(body, Row) and made.alone is None
+        draws = any(isinstance(term, Call) and term.draws for term in walk(body))
+        values = dict(zip(found.names, found.values, strict=True))
+        for at, (one, _) in enumerate(members):
+            arguments = tuple(_given(parameter, values[parameter.name], at, one.depth) for parameter in parameters)
+            self.calls[id(one)] = Call(name, arguments, many, one.shape, draws)
+
+
+def _flat(items: Iterator[Term]) -> Iterator[Term]:
+    """Repeats whose turns have different forms are written out."""
+    for item in items:
+        if isinstance(item, Turns) and len({skeleton(row) for row in item.rows}) > 1:
+            for row in item.rows:
+                yield from row.items
+        else:
+            yield item
+
+
+def _parameter(name: str, values: Values) -> Parameter:
+    """An argument, with what it mostly is as a default where people write one."""
+    known = [value for value in values if value is not None]
+    if isinstance(known[0], Part):
+        return Parameter(name, many=not known[0].whole)
+    texts = [value.text for value in known if isinstance(value, Literal)]
+    if len(texts) < len(known) or len(known) < 2:
+        return Parameter(name)
+    most = max(dict.fromkeys(texts), key=texts.count)
+    literal = next(value for value in known if isinstance(value, Literal) and value.text == most)
+    usual = name in _OFTEN_LEFT_OUT or not isinstance(literal.value, int) or isinstance(literal.value, bool)
+    return Parameter(name, literal if usual and 2 * texts.count(most) >= len(texts) else None)
+
+
+def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Those that have to be given first, then layers given one by one, then those with defaults."""
+    return tuple(sorted(parameters, key=lambda one: (one.default is not None, one.many)))
+
+
+def _given(parameter: Parameter, values: Values, at: int, depth: int) -> Argument:
+    """What one use gives for an argument. Layers that were written in the block that uses this one are its own."""
+    value = values[at]
+    if value is None:  # it does not come to where that is needed
+        value = parameter.default or next(one for one in values if one is not None)
+    if isinstance(value, Part) and value.depth >= depth:
+        value = Nest("*", (value.row,)) if not value.whole else value.row
+    return Argument(parameter.name, value, keyword=parameter.default is not None)
+
+
+# ---- what can be given to a block
+
+
+def _settled(term: Term) -> Term:
+    """The same term, in which only such layers are parts as a block can be given: the others become its own.
+
+    Python makes them once, and before the block: not so in a repeat, where each turn has its own, nor if the block
+    draws random numbers before them.
+    """
+    if not isinstance(term, Use):
+        return rebuilt(term, _settled)
+    body = rebuilt(term.body, _settled)
+    if _draws_before_a_part(body, term.depth) or _repeats_a_part(body, term.depth):
+        body = mapped(body, partial(_owned, depth=term.depth))
+    return replace(term, body=_body(body))
+
+
+def _draws_before_a_part(body: Term, depth: int) -> bool:
+    drawn = False
+    for term in _in_the_order_of_making(body, depth):
+        if isinstance(term, Part) and drawn:
+            return True
+        drawn |= isinstance(term, Call) and term.draws
+    return False
+
+
+def _in_the_order_of_making(term: Term, depth: int) -> Iterator[Term]:
+    if not (isinstance(term, Part) and term.depth <= depth):
+        for child in children(term):
+            yield from _in_the_order_of_making(child, depth)
+    yield term
+
+
+def _repeats_a_part(body: Term, depth: int) -> bool:
+    repeats = (term for term in walk(body) if isinstance(term, Turns))
+    return any(isinstance(term, Part) and term.depth <= depth for turns in repeats for term in walk(turns))
+
+
+def _owned(term: Term, depth: int) -> Term | None:
+    """A row with the layers of its parts in their place. To blocks inside, they are still given."""
+    own = partial(_owned, depth=depth)
+    if isinstance(term, Use):
+        return replace(term, body=_body(mapped(term.body, partial(_given_on, depth=depth))))
+    if not isinstance(term, Row):
+        return None
+    items: list[Term] = []
+    for item in term.items:
+        if isinstance(item, Part) and item.depth <= depth:
+            items += children(mapped(_deeper(item, depth).row, own))
+        else:
+            items.append(mapped(item, own))
+    return Row(tuple(items), term.alone)
+
+
+def _given_on(term: Term, depth: int) -> Term | None:
+    if not (isinstance(term, Part) and term.depth <= depth):
+        return None
+    part = _deeper(term, depth)
+    row = mapped(part.row, partial(_owned, depth=depth))
+    assert isinstance(row, Row)
+    return replace(part, row=row, depth=depth + 1)
+
+
+def _deeper(part: Part, depth: int) -> Part:
+    """A part as if it were written inside a block that is used at a depth."""
+
+    def change(term: Term) -> Term | None:
+        if isinstance(term, Part | Use) and term.depth >= part.depth:
+            inside = rebuilt(term, lambda child: mapped(child, change))
+            assert isinstance(inside, Part | Use)
+            return replace(inside, depth=term.depth + depth + 1 - part.depth)
+        return None
+
+    row = mapped(part.row, change)
+    assert isinstance(row, Row)
+    return replace(part, row=row)
+
+
+def _body(term: Term) -> Row | Wired:
+    assert isinstance(term, Row | Wired)
+    return term

@@ -1,0 +1,150 @@
+"""Where layers come from: imports of their own modules, and for the assembler's layers their source."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from assembler.binding import Step
+from assembler.errors import BadTarget
+from assembler.views.code.text import Group, lines
+from assembler.views.code.unify import unique
+
+Import = tuple[str, str, str]
+"""A module, what is taken from it (nothing for the module itself), and under which name."""
+
+
+@dataclass
+class Sources:
+    """What the head of a file holds.
+
+    Args:
+        imports: what has to be imported.
+        constants: name → source of the constants that are copied.
+        copies: name → source of the classes and functions that are copied, in the order in which they have to stand.
+        names: how each class is written, by the class.
+    """
+
+    imports: set[Import] = field(default_factory=lambda: {("mindspore", "nn", "nn")})
+    constants: dict[str, str] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
+    names: dict[type, str] = field(default_factory=dict)
+
+    def read(self, steps: Iterable[Step]) -> None:
+        """Find out how the classes of some layers are written.
+
+        Raises:
+            BadTarget: a class that cannot be imported.
+        """
+        found = {step.entry.cell: step for step in steps if step.graph is None}
+        ours = {cell: step for cell, step in found.items() if cell.__module__.startswith("assembler.")}
+        for cell in sorted(ours, key=lambda cell: cell.__name__):
+            self.names[cell] = cell.__name__
+            _Module(cell.__module__).copy(cell.__name__, self)
+        for cell, step in found.items():
+            if cell not in ours:
+                self.names[cell] = self.imported(cell, step)
+
+    def imported(self, cell: type, step: Step) -> str:
+        """Import a class from where it is defined or, of MindSpore's, from where people import it."""
+        target = step.entry.target
+        module, _, name = target.rpartition(".")
+        if module == "mindspore.nn":
+            return f"nn.{name}"
+        if module.startswith("mindspore.mint"):
+            self.imports.add(("mindspore", "mint", "mint"))
+            return target.removeprefix("mindspore.")
+        if module == "__main__" or not _is_at(cell, module, name):
+            message = (
+                f"the class of {step.layer.name} cannot be imported from {module!r}, so that no file can use it. "
+                "Put it into a module of its own"
+            )
+            raise BadTarget(message, step.layer.place)
+        local = unique(name, self.taken)
+        self.imports.add((module, name, local))
+        return local
+
+    @property
+    def taken(self) -> set[str]:
+        """The names that the file has already."""
+        own = {"mindspore", "nn", *dir(builtins), *self.copies, *self.constants}
+        return own | {local for _, _, local in self.imports}
+
+    def head(self) -> Iterator[str]:
+        """The imports, in the order in which people write them."""
+        standard = [one for one in self.imports if one[0].partition(".")[0] in sys.stdlib_module_names]
+        blocks = [standard, [one for one in self.imports if one not in standard]]
+        for number, block in enumerate(filter(None, blocks)):
+            if number:
+                yield ""
+            whole = sorted({(module, local) for module, name, local in block if not name})
+            yield from (f"import {module}" + (f" as {local}" if local != module else "") for module, local in whole)
+            modules = sorted({module for module, name, _ in block if name}, key=str.lower)
+            for module in modules:
+                yield from _from(module, [(name, local) for one, name, local in block if one == module and name])
+
+
+def _from(module: str, names: Iterable[tuple[str, str]]) -> Iterator[str]:
+    said = [name if name == local else f"{name} as {local}" for name, local in sorted(names, key=_by_kind)]
+    line = f"from {module} import {', '.join(said)}"
+    yield from [line] if len(line) <= 120 else lines(Group("(", tuple(said), ")"), before=f"from {module} import ")
+
+
+def _by_kind(pair: tuple[str, str]) -> tuple[int, str]:
+    """Constants, then classes, then the rest."""
+    name = pair[0]
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
+
+
+def _is_at(cell: type, module: str, name: str) -> bool:
+    try:
+        return getattr(importlib.import_module(module), name, None) is cell
+    except ImportError:
+        return False
+
+
+class _Module:
+    """A module of ours: definitions at its top, and the imports that they need."""
+
+    def __init__(self, name: str):
+        self.text = inspect.getsource(importlib.import_module(name))
+        self.imported: dict[str, Import] = {}
+        self.defined: dict[str, ast.stmt] = {}
+        for node in ast.parse(self.text).body:
+            if isinstance(node, ast.Import):
+                self.imported.update(
+                    {one.asname or one.name: (one.name, "", one.asname or one.name) for one in node.names}
+                )
+            elif isinstance(node, ast.ImportFrom):
+                for one in node.names:
+                    self.imported[one.asname or one.name] = (str(node.module), one.name, one.asname or one.name)
+            else:
+                self.defined.update(dict.fromkeys(_defines(node), node))
+
+    def copy(self, name: str, sources: Sources) -> None:
+        """Take up a definition, after what it needs."""
+        node = self.defined[name]
+        for needed in _names(node):
+            if needed in self.imported:
+                sources.imports.add(self.imported[needed])
+            elif needed in self.defined and needed != name and not {needed} & {*sources.copies, *sources.constants}:
+                self.copy(needed, sources)
+        text = ast.get_source_segment(self.text, node) or ""
+        (sources.copies if isinstance(node, ast.ClassDef | ast.FunctionDef) else sources.constants)[name] = text
+
+
+def _defines(node: Any) -> list[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _names(node: ast.AST) -> list[str]:
+    return sorted({one.id for one in ast.walk(node) if isinstance(one, ast.Name)})

@@ -1,0 +1,284 @@
+"""What generated code is made of, before it is text: calls, rows of layers, repeats, and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Data as it is written: two are the same if their texts are, so that 1 is not True."""
+
+    text: str
+    value: Any = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A tuple, a list or a dict: ``before`` each item stands its key, if it is a dict.
+
+    The brackets ``*`` are of layers that are given to a class one by one.
+    """
+
+    brackets: str
+    items: tuple[Term, ...]
+    before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a call, with its name even where it is given by position."""
+
+    name: str
+    value: Term
+    keyword: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One layer, or one use of a class of this file.
+
+    Args:
+        target: what is called, as it is written.
+        many: whether it is a row of layers, to be spliced into another.
+        shape: what it emits.
+        draws: whether making it may draw random numbers, that is, has to keep its place among other layers.
+    """
+
+    target: str
+    arguments: tuple[Argument, ...] = ()
+    many: bool = False
+    shape: str = field(default="", compare=False)
+    draws: bool = field(default=True, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Layers one after the other.
+
+    Args:
+        items: calls, repeats, parts.
+        alone: whether it is one layer, which stands in an argument as it is, without a SequentialCell around it.
+    """
+
+    items: tuple[Term, ...]
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What one ``*`` of the recipe repeats: a row for each time."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a block: it becomes a call of a class.
+
+    Args:
+        block: the name in the recipe.
+        body: its layers, or the graph that it is.
+        depth: in how many blocks it is used.
+        shape: what it emits.
+    """
+
+    block: str
+    body: Row | Wired
+    depth: int
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A graph: each wire's name, its layers and what goes in."""
+
+    inputs: tuple[str, ...]
+    wires: tuple[tuple[str, Row, tuple[tuple[str, int | None], ...]], ...]
+    outputs: tuple[tuple[str, int | None], ...]
+    shapes: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Layers that were given to a block as an argument.
+
+    Args:
+        depth: in how many blocks they were written.
+        whole: whether they are all that stands there.
+    """
+
+    row: Row
+    depth: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A use of a shared part.
+
+    Args:
+        shape: what it emits.
+    """
+
+    name: str
+    shape: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A name, or arithmetic with one: ``4 * channels``.
+
+    Args:
+        many: whether it stands for a row of layers, to be spliced into another.
+    """
+
+    text: str
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers of a loop: from ``start`` up to but not including ``stop``, or ``less`` fewer."""
+
+    start: Term
+    stop: Term
+    step: Term
+    less: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Layers that are made again and again, with ``names`` taking what is in ``values`` in turn."""
+
+    names: tuple[str, ...]
+    values: Term
+    body: Row
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """A place where the uses of a class, or the turns of a loop, differ.
+
+    Args:
+        values: what stands there, one for each; None if one of them does not come to this place.
+        hint: the name of the layer's argument.
+    """
+
+    values: tuple[Term | None, ...]
+    hint: str
+
+
+Term: TypeAlias = Literal | Nest | Call | Row | Turns | Use | Wired | Part | Reference | Variable | Range | Loop | Slot
+
+
+def children(term: Term) -> Iterator[Term]:
+    """What a term is made of, in reading order."""
+    match term:
+        case Nest(items=items) | Row(items=items):
+            yield from items
+        case Call():
+            yield from (argument.value for argument in term.arguments)
+        case Turns():
+            yield from term.rows
+        case Use():
+            yield term.body
+        case Wired():
+            yield from (row for _, row, _ in term.wires)
+        case Part():
+            yield term.row
+        case Range():
+            yield from (term.start, term.stop, term.step)
+        case Loop():
+            yield from (term.values, term.body)
+
+
+def rebuilt(term: Term, change: Callable[[Any], Any]) -> Term:
+    """The same term with its children changed."""
+    match term:
+        case Nest(items=items) | Row(items=items):
+            return replace(term, items=tuple(map(change, items)))
+        case Call():
+            return replace(
+                term, arguments=tuple(replace(argument, value=change(argument.value)) for argument in term.arguments)
+            )
+        case Turns():
+            return Turns(tuple(map(change, term.rows)))
+        case Use():
+            return replace(term, body=change(term.body))
+        case Wired():
+            return replace(term, wires=tuple((name, change(row), sources) for name, row, sources in term.wires))
+        case Part():
+            return replace(term, row=change(term.row))
+        case Range():
+            return replace(term, start=change(term.start), stop=change(term.stop), step=change(term.step))
+        case Loop():
+            return replace(term, values=change(term.values), body=change(term.body))
+        case _:
+            return term
+
+
+def walk(term: Term) -> Iterator[Term]:
+    """A term and all that it is made of, in reading order."""
+    yield term
+    for child in children(term):
+        yield from walk(child)
+
+
+def mapped(term: Term, change: Callable[[Term], Term | None]) -> Term:
+    """The same term with everything replaced for which ``change`` gives something else than None."""
+    found = change(term)
+    return rebuilt(term, lambda child: mapped(child, change)) if found is None else found
+
+
+def emitted(term: Term) -> str:
+    """The shape of what the last layer of a term emits, as far as it is known."""
+    match term:
+        case Call() | Use() | Reference():
+            return term.shape
+        case Row():
+            return emitted(term.items[-1]) if term.items else ""
+        case Turns():
+            return emitted(term.rows[-1])
+        case Part():
+            return emitted(term.row)
+        case Wired():
+            return term.shapes[-1] if term.shapes else ""
+        case Loop():
+            return emitted(term.body)
+        case _:
+            return ""
+
+
+def is_plain(term: Term) -> bool:
+    """Whether it is data without layers in it."""
+    return not any(isinstance(one, Call | Row | Use | Reference | Part | Wired) for one in walk(term))
+
+
+def skeleton(term: Term) -> Any:
+    """What two uses of a class have in common: the same with data left out."""
+    match term:
+        case Literal() | Slot() | Variable() | Range():
+            return "·"
+        case Nest():
+            return "·" if is_plain(term) else (term.brackets, term.before, *map(skeleton, term.items))
+        case Call():
+            arguments = ((one.name, one.keyword, skeleton(one.value)) for one in term.arguments)
+            return (term.target, term.many, *arguments)
+        case Row():
+            return ("row", term.alone, *map(skeleton, term.items))
+        case Turns():
+            return ("turns", skeleton(term.rows[0]))
+        case Use():
+            return ("use", term.block, skeleton(term.body))
+        case Wired():
+            wires = ((name, skeleton(row), sources) for name, row, sources in term.wires)
+            return ("wired", term.inputs, term.outputs, *wires)
+        case Part():
+            return ("part", term.whole)
+        case Loop():
+            return ("loop", term.names, skeleton(term.body))
+        case Reference():
+            return ("shared",)

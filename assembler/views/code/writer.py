@@ -1,0 +1,302 @@
+"""Terms → the text of classes."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from assembler.views.code.classes import Class
+from assembler.views.code.terms import (
+    Argument,
+    Call,
+    Literal,
+    Loop,
+    Nest,
+    Range,
+    Reference,
+    Row,
+    Term,
+    Variable,
+    Wired,
+    emitted,
+    walk,
+)
+from assembler.views.code.text import (
+    INDENT,
+    Comprehension,
+    Doc,
+    Group,
+    flat,
+    lines,
+    prefixed,
+    suffixed,
+)
+
+LOCALS = ("self", "layers", "cell")
+"""Names that constructors use themselves."""
+
+BODY = 2 * INDENT
+
+
+@dataclass
+class Writer:
+    """Writes the classes of one file.
+
+    Args:
+        classes: those that are called.
+        shared: the parts that are built once.
+        local: the names that these have in the constructor of the whole.
+    """
+
+    classes: Mapping[str, Class]
+    shared: Mapping[str, Term]
+    local: Mapping[str, str]
+
+    # ---- expressions
+
+    def expression(self, term: Term) -> Doc:
+        """Anything that is one value."""
+        match term:
+            case Literal() | Variable():
+                return term.text
+            case Reference():
+                return self.local[term.name]
+            case Nest():
+                keys = term.before or ("",) * len(term.items)
+                items = (prefixed(key, self.expression(item)) for key, item in zip(keys, term.items, strict=True))
+                return Group(term.brackets[0], tuple(items), term.brackets[1])
+            case Call():
+                return self.call(term)
+            case Row():
+                return self.cell(term)
+            case Range():
+                return self.range(term)
+        raise AssertionError(term)
+
+    def call(self, call: Call) -> Doc:
+        """A call, without the arguments that are the class's defaults."""
+        return Group(f"{call.target}(", tuple(self.arguments(call)), ")")
+
+    def arguments(self, call: Call) -> Iterator[Doc]:
+        """What stands between the brackets of a call."""
+        made = self.classes.get(call.target)
+        many = [one.name for one in made.parameters if one.many] if made else []
+        defaults = {one.name: one.default for one in made.parameters} if made else {}
+        for argument in call.arguments:
+            if argument.keyword and argument.value == defaults.get(argument.name):
+                continue
+            if isinstance(argument.value, Nest) and argument.value.brackets == "*":
+                (given,) = argument.value.items
+                assert isinstance(given, Row)
+                items = tuple(self.items(given.items))
+                yield from items if len(many) == 1 else [Group("[", items, "]")]
+            else:
+                yield self._argument(argument, many)
+
+    def _argument(self, argument: Argument, many: Sequence[str]) -> Doc:
+        value = self.expression(argument.value)
+        if isinstance(argument.value, Variable) and argument.value.many and len(many) == 1:
+            return prefixed("*", value)
+        return prefixed(f"{argument.name}=", value) if argument.keyword else value
+
+    def range(self, term: Range) -> Doc:
+        """``range(…)``, as short as it can be."""
+        stop = f"{flat(self.expression(term.stop))} - {term.less}" if term.less else self.expression(term.stop)
+        items = [self.expression(term.start), stop, self.expression(term.step)]
+        items = items[:2] if items[2] == "1" else items
+        return Group("range(", tuple(items[1:] if items[0] == "0" and len(items) == 2 else items), ")")
+
+    def cell(self, row: Row) -> Doc:
+        """Layers where one Cell is needed: a SequentialCell, or the only one as it is."""
+        if len(row.items) == 1:
+            match row.items[0]:
+                case Call(many=True) as only:
+                    return suffixed(self.call(only), "[0]") if row.alone else self.call(only)
+                case Call() | Reference() | Variable(many=False) as only:
+                    return self.expression(only)
+                case Loop() as only:
+                    return Group("nn.SequentialCell(", (self.comprehension(only),), ")")
+        return Group("nn.SequentialCell(", tuple(self.items(row.items)), ")", listed=True)
+
+    def items(self, items: Sequence[Term]) -> Iterator[Doc]:
+        """Layers as the items of a list."""
+        for item in items:
+            if isinstance(item, Loop):
+                yield prefixed("*", self.comprehension(item))
+            else:
+                many = isinstance(item, Call | Variable) and item.many
+                yield prefixed("*" if many else "", self.expression(item))
+
+    def comprehension(self, loop: Loop) -> Doc:
+        """A repeat where a statement has no room."""
+        over = (f"{', '.join(loop.names)} in ", self.expression(loop.values))
+        match loop.body.items:
+            case (Call(many=True) as only,):
+                return Comprehension("[", "cell", (over, ("cell in ", self.call(only))), "]")
+            case (Call() | Reference() as only,):
+                return Comprehension("[", self.expression(only), (over,), "]")
+        each = Group("(", tuple(self.items(loop.body.items)), ")")
+        return Comprehension("[", "cell", (over, ("cell in ", each)), "]")
+
+    # ---- classes
+
+    def written(self, made: Class, said: str, end: Sequence[str] = ()) -> Iterator[str]:
+        """The lines of a class.
+
+        Args:
+            said: the docstring.
+            end: what stands at the end of its constructor.
+        """
+        base = "nn.Cell" if isinstance(made.body, Wired) else made.alone.target if made.alone else "nn.SequentialCell"
+        yield f"class {made.name}({base}):"
+        yield from [f'    """{said}"""', ""]
+        yield from lines(Group("def __init__(", ("self", *_signature(made)), ")"), INDENT, after=":")
+        if isinstance(made.body, Wired):
+            yield from self.wires(made.body)
+            yield from end
+            yield from self.construct(made.body)
+        else:
+            only = made.alone
+            yield from self.only(only) if only else self.row(made.body)
+            yield from end
+
+    def only(self, call: Call) -> Iterator[str]:
+        """The constructor of a class that is a kind of another."""
+        yield from lines(Group("super().__init__(", tuple(self.arguments(call)), ")"), BODY)
+
+    def row(self, row: Row) -> Iterator[str]:
+        """The constructor of a class that is a row of layers: one call if it can be, else step by step."""
+        built: list[str] = []
+        if not any(isinstance(item, Loop) for item in row.items):
+            before = list(self.parts(row.items[0], built))
+            if not any(name not in built for item in row.items for name in _used(item, self.shared)):
+                yield from before
+                yield from self.shown("super().__init__(", row.items, ")", BODY)
+                return
+        yield from self.statements(row)
+        yield " " * BODY + "super().__init__(layers)"
+
+    def statements(self, row: Row) -> Iterator[str]:
+        """``layers`` as it grows, with each shared part made where it is first needed."""
+        built: list[str] = []
+        begun = False
+        for run in _runs(row.items, self.shared):
+            for item in run:
+                yield from self.parts(item, built)
+            if isinstance(run[0], Loop):
+                yield from [] if begun else [" " * BODY + "layers = []"]
+                yield from self.loop(run[0], BODY)
+            elif begun:
+                yield from self.grown(run, BODY)
+            else:
+                yield from self.shown("[", run, "]", BODY, "layers = ")
+            begun = True
+
+    def grown(self, items: Sequence[Term], indent: int) -> Iterator[str]:
+        """More layers behind those that are there."""
+        match items:
+            case (Call(many=True) as only,):
+                yield from lines(self.call(only), indent, "layers += ", comment=only.shape)
+            case (Call() | Reference() as only,):
+                doc = Group("layers.append(", (self.expression(only),), ")")
+                yield from lines(doc, indent, comment=emitted(only))
+            case _:
+                yield from self.shown("[", items, "]", indent, "layers += ")
+
+    def loop(self, loop: Loop, indent: int) -> Iterator[str]:
+        """A repeat as a statement."""
+        yield from lines(self.expression(loop.values), indent, f"for {', '.join(loop.names)} in ", ":")
+        run: list[Term] = []
+        for item in loop.body.items:
+            if isinstance(item, Loop):
+                yield from self.grown(run, indent + INDENT) if run else []
+                yield from self.loop(item, indent + INDENT)
+                run = []
+            else:
+                run.append(item)
+        yield from self.grown(run, indent + INDENT) if run else []
+
+    def shown(self, open: str, items: Sequence[Term], close: str, indent: int, before: str = "") -> Iterator[str]:
+        """A statement of layers, with their shapes behind them if these are known."""
+        shapes = tuple(map(emitted, items))
+        tall = any(shapes) and len(items) > 1
+        doc = Group(open, tuple(self.items(items)), close, shapes, tall, listed=True)
+        yield from lines(doc, indent, before, comment="" if len(items) > 1 else shapes[0])
+
+    def parts(self, item: Term, built: list[str]) -> Iterator[str]:
+        """The shared parts that something needs and that are not there yet."""
+        for name in _used(item, self.shared):
+            if name not in built:
+                built.append(name)
+                yield from lines(self.expression(self.shared[name]), BODY, f"{self.local[name]} = ")
+
+    # ---- graphs
+
+    def wires(self, wired: Wired) -> Iterator[str]:
+        """The constructor of a graph."""
+        yield " " * BODY + "super().__init__()"
+        built: list[str] = []
+        for name, row, _ in wired.wires:
+            yield from self.parts(row, built)
+            if _is_plain_name(name):
+                yield from lines(self.cell(row), BODY, f"self.{name} = ")
+            else:
+                yield from lines(Group("setattr(", ("self", f'"{name}"', self.cell(row)), ")"), BODY)
+
+    def construct(self, wired: Wired) -> Iterator[str]:
+        """The call of a graph: wires are local names."""
+        yield ""
+        names = {name: _local(name) for name in [*wired.inputs, *(name for name, _, _ in wired.wires)]}
+
+        def source(one: tuple[str, int | None]) -> str:
+            name, element = one
+            return names[name] if element is None else f"{names[name]}[{element}]"
+
+        yield from lines(
+            Group("def construct(", ("self", *(names[name] for name in wired.inputs)), ")"), INDENT, after=":"
+        )
+        for (name, _, sources), shape in zip(wired.wires, wired.shapes, strict=True):
+            attribute = f"self.{name}" if _is_plain_name(name) else f'getattr(self, "{name}")'
+            call = Group(f"{attribute}(", tuple(map(source, sources)), ")")
+            yield from lines(call, BODY, f"{names[name]} = ", comment=shape)
+        yield from lines(", ".join(map(source, wired.outputs)), BODY, "return ")
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether it can stand behind a dot inside a class, where two underscores before it would change it."""
+    return not keyword.iskeyword(name) and not (name.startswith("__") and not name.endswith("__"))
+
+
+def _local(name: str) -> str:
+    return f"{name}_" if keyword.iskeyword(name) or name in ("self", "getattr") else name
+
+
+def _signature(made: Class) -> Iterator[str]:
+    many = [one for one in made.parameters if one.many]
+    for one in made.parameters:
+        star = "*" if one.many and len(many) == 1 else ""
+        yield f"{star}{one.name}" + (f"={one.default.text}" if one.default is not None else "")
+
+
+def _used(term: Term, shared: Mapping[str, Term]) -> Iterator[str]:
+    """The shared parts that a term needs, after those that they need themselves."""
+    for one in walk(term):
+        if isinstance(one, Reference):
+            yield from _used(shared[one.name], shared)
+            yield one.name
+
+
+def _runs(items: Sequence[Term], shared: Mapping[str, Term]) -> Iterator[list[Term]]:
+    """Items that can stand in one list: loops stand alone, and a shared part is made before the list that needs it."""
+    run: list[Term] = []
+    seen: set[str] = set()
+    for item in items:
+        new = set(_used(item, shared)) - seen
+        seen |= new
+        if run and (new or isinstance(item, Loop) or isinstance(run[0], Loop)):
+            yield run
+            run = []
+        run.append(item)
+    if run:
+        yield run
