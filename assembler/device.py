@@ -148,6 +148,17 @@ def mode(name: Mode) -> Iterator[None]:
 
 
 @contextmanager
+def exporting() -> Iterator[None]:
+    """Export what is inside. Mode and syntax level, which a failed export leaves changed, are restored."""
+    level = mindspore.get_context("jit_syntax_level")
+    try:
+        with mode("graph"):
+            yield
+    finally:
+        mindspore.set_context(jit_syntax_level=level)
+
+
+@contextmanager
 def environment(name: str, value: str) -> Iterator[None]:
     """Set an environment variable, of those that MindSpore reads as it goes; the one before is restored."""
     before = os.environ.get(name)

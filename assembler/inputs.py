@@ -10,6 +10,7 @@ from mindspore import Tensor
 
 from assembler.device import as_dtype
 from assembler.errors import Place, SettingsError
+from assembler.recipe import leaves
 from assembler.rows import Spec, Specs
 from assembler.settings import Dtype, Input, RecipeSettings
 
@@ -39,6 +40,19 @@ def _inputs(recipe: RecipeSettings) -> list[tuple[str, Input]]:
     if recipe.input is not None:
         return [("recipe.input", recipe.input)]
     return [(f"recipe.inputs.{name}", said) for name, said in recipe.inputs.items()]
+
+
+def batch_of(specs: Specs) -> int:
+    """The batch size of a recipe's inputs: of their first axes, which have to be equal.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    sizes = {spec.shape[0] for spec in (leaves(specs) if isinstance(specs, tuple) else [specs])}
+    if len(sizes) > 1:
+        said = f"the first axes of the inputs are {' and '.join(map(str, sorted(sizes)))}: there is no one batch size"
+        raise SettingsError(said, Place(key="recipe.inputs"))
+    return int(sizes.pop())
 
 
 def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:

@@ -66,7 +66,7 @@ class Subject:
     def outputs_in(self, mode: Mode) -> list[Array]:
         """What one more call in a mode emits, as arrays: one, or those in a tuple in order."""
         with device.mode(mode), device.contained():
-            return [device.as_array(tensor) for tensor in _tensors(self.model(*self.inputs))]
+            return [device.as_array(tensor) for tensor in tensors_in(self.model(*self.inputs))]
 
     @cached_property
     def outputs(self) -> list[Array]:
@@ -106,7 +106,7 @@ class Subject:
         extremes = [(largest(array), array.size) for array in found]
 
         def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
-            arrays = map(device.as_array, _tensors(output))
+            arrays = map(device.as_array, tensors_in(output))
             extremes.extend((largest(array), array.size) for array in arrays)
 
         cells = dict(self.model.cells_and_names())
@@ -122,7 +122,7 @@ class Subject:
 
 def largest(array: Array) -> float:
     """The largest finite absolute value, 0 if there is none."""
-    values = np.abs(array.astype(np.float64))
+    values = np.abs(_wide(array))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
@@ -132,7 +132,7 @@ def difference(one: list[Array], other: list[Array]) -> float:
     for left, right in zip(one, other, strict=True):
         if left.shape != right.shape:
             return float("inf")
-        left, right = left.astype(np.float64), right.astype(np.float64)
+        left, right = _wide(left), _wide(right)
         same = (left == right) | (np.isnan(left) & np.isnan(right))
         with np.errstate(invalid="ignore"):
             apart = np.where(same, 0.0, np.abs(left - right))
@@ -140,8 +140,13 @@ def difference(one: list[Array], other: list[Array]) -> float:
     return worst
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in _tensors(item)]
+def _wide(array: Array) -> Array:
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """A tensor, or those in a tuple in order."""
+    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in tensors_in(item)]
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from assembler.settings import RecipeSettings, Settings, read
 from assembler.source import Sources, short
 from assembler.tasks.check import check
 from assembler.tasks.common import bound
+from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
 
-TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan}
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan, "export": export}
 """What ``task=…`` does."""
 
 
@@ -93,6 +94,8 @@ def show(result: Result) -> None:
         console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {settings.dtype}, seed {settings.seed}")
     if device is not None or result.outcomes:
         summary.print_outcomes(console, result.outcomes)
+    for file in result.files:
+        console.out(f"wrote {file}", highlight=False)
 
 
 def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
@@ -109,6 +112,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "versions": record.versions(),
         "plan": record.plan_record(result.planned) if result.planned else None,
         "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
+        "files": result.files,
         "error": told(result.error) if result.error else None,
         "seconds": result.seconds,
     }
