@@ -43,13 +43,11 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     from assembler.build import build
     from assembler.inputs import make_inputs
 
-    result.device = device.pick(settings.device)
-    device.require_dtype(settings.dtype, result.device)
-    device.prepare(result.device)
+    target = prepare_device(settings, result)
     planned = plan_of(steps, settings, result)
     if settings.guard:
-        beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
-        device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
+        beside = _memory_of_checks(planned) if target == "cpu" else 0
+        device.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
@@ -58,6 +56,23 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     with result.timed("forward"):
         call(subject)
     return subject, prepared
+
+
+def prepare_device(settings: Settings, result: Result) -> str:
+    """Choose the device and make it ready.
+
+    Returns:
+        The target: cpu, gpu or ascend.
+
+    Raises:
+        DeviceError: it is absent, in use otherwise, or lacks the dtype.
+    """
+    from assembler import device
+
+    result.device = device.pick(settings.device)
+    device.require_dtype(settings.dtype, result.device)
+    device.prepare(result.device)
+    return result.device.got
 
 
 def read_all(settings: Settings, result: Result) -> tuple[Steps, list[Prepared]]:

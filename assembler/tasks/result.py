@@ -13,6 +13,7 @@ from assembler.errors import AssemblerError
 from assembler.settings import Settings
 
 if TYPE_CHECKING:
+    from assembler.bench import Measurement
     from assembler.checks import Outcome
     from assembler.device import Device
     from assembler.rows import Plan
@@ -31,6 +32,7 @@ class Result:
         device: where it ran.
         planned: the plan.
         outcomes: of the checks.
+        bench: what was measured.
         files: what the task left, as paths from the folder.
         error: what was wrong.
         seconds: how long the parts took.
@@ -41,6 +43,7 @@ class Result:
     device: Device | None = None
     planned: Plan | None = None
     outcomes: list[Outcome] = field(default_factory=list)
+    bench: list[Measurement] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from rich.text import Text
 from assembler.rows import Plan, Row, Spec, Specs, print_bytes, print_shape
 
 if TYPE_CHECKING:
+    from assembler.bench import Measurement
     from assembler.checks.base import Outcome
 
 MAX_ROWS = 60
@@ -107,6 +108,25 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
         texts = (print_figure(outcome.measured), print_figure(outcome.bound), outcome.detail)
         table.add_row(outcome.name, verdict, *map(Text, texts))
     console.print(table)
+
+
+def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
+    """One row a measurement."""
+    table = Table()
+    for name in ("mode", "batch", "first call", "latency", "spread", "lowest", "highest", "samples/s", "memory"):
+        table.add_column(name, overflow="fold", justify="left" if name == "mode" else "right")
+    for one in measured:
+        seconds = (one.first_call, one.latency, one.spread, one.lowest, one.highest)
+        memory = "" if one.memory is None else print_bytes(one.memory)
+        table.add_row(one.mode, f"{one.batch:,}", *map(print_seconds, seconds), f"{one.throughput:,.0f}", memory)
+    console.print(table)
+    calls = "1 call" if measured[0].repeat == 1 else f"{measured[0].repeat:,} calls"
+    console.print(f"latency: the median of {calls}; spread: from the first quartile to the third")
+
+
+def print_seconds(seconds: float) -> str:
+    """A duration for people: ``1.234 ms``; from a second on ``1.234 s``."""
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
 
 
 def print_figure(value: Any) -> str:
