@@ -282,7 +282,7 @@ def forget_peak(target: str) -> None:
 def peak_memory(target: str) -> int | None:
     """The most bytes that were in use since :func:`forget_peak`; None where that is not told.
 
-    On the CPU, whose allocator MindSpore does not count, of the process as a whole; else what was allocated on the device.
+    On the CPU, where MindSpore does not count what it allocates, of the whole process; else what it allocated.
     """
     return _status_of_process("VmHWM") if target == "cpu" else int(mindspore.runtime.max_memory_allocated())
 

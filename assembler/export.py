@@ -32,7 +32,7 @@ Reader: TypeAlias = Callable[[Inputs], list[Array]]
 """A file that was read back: what goes in → what comes out, in the order in which the model emits it."""
 
 ROUNDINGS = 16
-"""That a file may be off from the model, and more for long sums: as much as the check ``modes`` gives a compiled graph."""
+"""That a file may be off from the model, and more for long sums: as much as the check ``modes`` allows Graph mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +132,41 @@ def read_mindir(path: Path) -> Reader:
 
 
 def write_onnx(cell: nn.Cell, order: Order, path: Path) -> None:
-    """Write ONNX by MindSpore's exporter, and open the axes of its outputs that vary with the batch."""
+    """Write ONNX by MindSpore's exporter.
+
+    Inputs get the names of the order; what comes out is ``output``, or ``output0``, ``output1`` and so on.
+    """
     write = import_module("mindspore.onnx").export
-    axes = {
-        name: {0: "batch"} for name, tensor in zip(order.names, order.inputs, strict=True) if order.opens(tensor)
-    }
+    axes = {name: {0: "batch"} for name, tensor in zip(order.names, order.inputs, strict=True) if order.opens(tensor)}
     with device.exporting(), inside(path.parent):
         write(cell, *order.inputs, file_name=path.name, input_names=list(order.names), dynamic_axes=axes)
-    if axes:
-        _open_outputs(cell, order, path)
-
-
-def _open_outputs(cell: nn.Cell, order: Order, path: Path) -> None:
-    """Leave the sizes of outputs open where they depend on the batch: MindSpore writes those of the sample."""
     onnx = import_module("onnx")
     model = onnx.load(path, load_external_data=False)
-    found = [[array.shape for array in emitted(cell, order.resized(batch))] for batch in order.batches]
-    for output, shapes in zip(model.graph.output, zip(*found, strict=True), strict=True):
-        for axis, sizes in zip(output.type.tensor_type.shape.dim, zip(*shapes, strict=True), strict=True):
-            if list(sizes) == order.batches:
-                axis.dim_param = "batch"
-            elif set(sizes) != {axis.dim_value}:
-                axis.Clear()
+    _open_outputs(model.graph, cell, order)
+    _name_outputs(model.graph, order)
     onnx.save(model, path)
+
+
+def _open_outputs(graph: Any, cell: nn.Cell, order: Order) -> None:
+    """Leave the sizes of outputs open where they depend on the batch: MindSpore writes those of the sample."""
+    found = [[array.shape for array in emitted(cell, order.resized(batch))] for batch in order.batches]
+    for output, *shapes in zip(graph.output, *found, strict=True):
+        for axis, *sizes in zip(output.type.tensor_type.shape.dim, *shapes, strict=True):
+            if sizes and sizes == order.batches:
+                axis.dim_param = "batch"
+            elif sizes and set(sizes) != {axis.dim_value}:
+                axis.Clear()
+
+
+def _name_outputs(graph: Any, order: Order) -> None:
+    """Give outputs names that a person can guess. MindSpore's own way to do so writes files that nothing can read."""
+    helper = import_module("onnx").helper
+    for index, output in enumerate(graph.output):
+        name = f"output{index}" if len(graph.output) > 1 else "output"
+        while name in order.names:
+            name += "_"
+        graph.node.append(helper.make_node("Identity", [output.name], [name]))
+        output.name = name
 
 
 def read_onnx(path: Path) -> Reader:
@@ -172,9 +184,7 @@ def read_onnx(path: Path) -> Reader:
 
 
 FORMATS = {
-    "mindir": Format(
-        "mindir", "mindspore", (), (".mindir", "_graph.mindir", "_variables"), write_mindir, read_mindir
-    ),
+    "mindir": Format("mindir", "mindspore", (), (".mindir", "_graph.mindir", "_variables"), write_mindir, read_mindir),
     "onnx": Format("onnx", "onnxruntime", ("onnx", "onnxruntime"), (".onnx",), write_onnx, read_onnx),
 }
 """Every format by name."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,8 @@ from assembler.tasks.common import plan_of, prepare_device, read_all
 from assembler.tasks.result import Result
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from mindspore import nn
 
     from assembler.export import Inputs
@@ -46,7 +46,8 @@ def bench(settings: Settings, result: Result) -> None:
     from assembler.views.progress import progress
 
     apart = target == "cpu" and task.memory
-    with result.timed("bench"), progress(len(task.modes) * len(cases) * (apart + 1 + task.warmup + task.repeat)) as tick:
+    steps_in_all = len(task.modes) * len(cases) * (apart + 1 + task.warmup + task.repeat)
+    with result.timed("bench"), progress(steps_in_all) as tick:
         # First, while this process has no model of its own: there is only one in memory at a time.
         memory = [[_memory_apart(case, mode, tick) if apart else None for case in cases] for mode in task.modes]
         for mode, of_each in zip(task.modes, memory, strict=True):
@@ -98,9 +99,7 @@ def _require_memory(cases: list[_Case], target: str) -> None:
     device.require_memory(most.parameter_memory, most.activations, target, beside=sample)
 
 
-def _time(
-    mode: Mode, cases: list[_Case], memory: list[int | None], result: Result, tick: Callable[[], object]
-) -> None:
+def _time(mode: Mode, cases: list[_Case], memory: list[int | None], result: Result, tick: Callable[[], object]) -> None:
     """Time each case, on a model built for the mode.
 
     Raises:
@@ -117,9 +116,7 @@ def _time(
         assert isinstance(task, BenchTask)
         inputs = _inputs(case)
         try:
-            timed = bench.measure(
-                model, inputs, mode, warmup=task.warmup, repeat=task.repeat, memory=found, tick=tick
-            )
+            timed = bench.measure(model, inputs, mode, warmup=task.warmup, repeat=task.repeat, memory=found, tick=tick)
         except Exception as error:
             raise blame(Subject(model, case.planned, inputs, mode, case.settings.dtype), error) from error
         result.bench.append(timed)
@@ -146,6 +143,8 @@ def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | 
     In one process, what the first model leaves in MindSpore's allocator is there for the next, which then seems to need
     nothing. None if the model cannot be called, which timing it will tell.
     """
+    import multiprocessing
+
     context = multiprocessing.get_context("spawn")  # a fork of a process in which MindSpore worked hangs
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell_memory, args=(case.settings, mode, sender), daemon=True)

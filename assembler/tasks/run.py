@@ -24,7 +24,12 @@ from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
 
-TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan, "export": export, "bench": bench}
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
+    "check": check,
+    "plan": plan,
+    "export": export,
+    "bench": bench,
+}
 """What ``task=…`` does."""
 
 

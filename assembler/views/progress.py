@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+INTERVAL = 0.2
+"""Seconds from one drawing to the next, at least."""
 
 
 @contextmanager
@@ -26,5 +30,13 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
     )  # fmt: skip
     with bar:
         task = bar.add_task("", total=total)
-        # Drawn between calls: a thread that drew meanwhile would be measured as well.
-        yield lambda: bar.update(task, advance=1, refresh=True)
+        drawn = time.monotonic()
+
+        def step() -> None:
+            nonlocal drawn
+            # Drawn between calls, and seldom: a thread that drew meanwhile would be measured, too.
+            due = time.monotonic() - drawn > INTERVAL
+            drawn = time.monotonic() if due else drawn
+            bar.update(task, advance=1, refresh=due)
+
+        yield step

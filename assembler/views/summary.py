@@ -146,12 +146,17 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a job of a sweep."""
     console.print(Text("sweep", "bold"))
     table = Table()
-    for name in ("job", "overrides", "status", "layers", "parameters", "macs", "checks", "seconds", "message"):
-        numeric = name in ("layers", "parameters", "macs")
+    names = ["job", "overrides", "status", "layers", "parameters", "macs", "checks", "latency", "seconds", "message"]
+    if all(row["latency"] == "" for row in rows):
+        names.remove("latency")
+    for name in names:
+        numeric = name in ("layers", "parameters", "macs", "latency")
         table.add_column(name, overflow="fold", justify="right" if numeric else "left")
     styles = {"passed": "green"}
     for row in rows:
         texts = {name: Text(f"{value:,}" if type(value) is int else str(value)) for name, value in row.items()}
+        if row["latency"] != "":
+            texts["latency"] = Text(print_seconds(row["latency"]))
         texts["status"].stylize(styles.get(str(row["status"]), "bold red"))
         table.add_row(*(texts[column.header] for column in table.columns if isinstance(column.header, str)))
     console.print(table)
