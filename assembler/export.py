@@ -279,15 +279,15 @@ def _compared(
         raise_all(list(_refused(subject, form, order, path)))
         said = f"the model cannot be written as {form.said(order)}, although each of its layers can: {why(error, path)}"
         raise FormatError(said) from error
-    apart = max(_apart(ours, theirs) for (_, ours), theirs in zip(wanted, found, strict=True))
+    worst = max(apart(ours, theirs) for (_, ours), theirs in zip(wanted, found, strict=True))
     bound = subject.tolerance(ROUNDINGS)
     others = f", batches {', '.join(map(str, sorted([order.batch, *order.batches])))}" if order.batch else ""
     detail = f"read back by {form.reads} {version(form.reads)}{others}"
-    return Outcome(f"export.{form.name}", apart <= bound, apart, bound, detail)
+    return Outcome(f"export.{form.name}", worst <= bound, worst, bound, detail)
 
 
-def _apart(ours: list[Array], theirs: list[Array]) -> float:
-    """The largest difference; infinite if there are more outputs on one side, or of another type."""
+def apart(ours: list[Array], theirs: list[Array]) -> float:
+    """The largest absolute difference; infinite if there are more outputs on one side, or of another shape or dtype."""
     if [array.dtype for array in ours] != [array.dtype for array in theirs]:
         return float("inf")
     return difference(ours, theirs)
@@ -339,9 +339,13 @@ def _reason(cell: nn.Cell | None, row: Row, form: Format, order: Order, path: Pa
     return None
 
 
+INSTEAD = {"AdaptiveAvgPool2D": "; Mean((2, 3), True) is the same as a pool of size 1, and can be written"}
+"""What does the same as an operator that ONNX files cannot hold."""
+
+
 def why(error: Exception, path: Path) -> str:
     """What MindSpore or the other program says, in a line."""
     if missing := re.search(r"Can not find key (\w+) in convert map", str(error)):
-        return f"MindSpore's exporter does not know the operator {missing[1]}"
+        return f"MindSpore's exporter does not know the operator {missing[1]}{INSTEAD.get(missing[1], '')}"
     said = first_line(error).replace(str(path), path.name)
     return said if len(said) <= 300 else f"{said[:300]}…"

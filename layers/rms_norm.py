@@ -42,7 +42,8 @@ class RMSNorm(nn.Cell):
         if x.shape[-1] != self.size:
             raise ValueError("RMSNorm: the size of the input's last axis differs from the weight's")
         wide = x if x.dtype == mindspore.float64 else x.astype(mindspore.float32)
-        scale = ops.rsqrt(ops.mean(ops.square(wide), -1, True) + self.offset.astype(wide.dtype))
+        # ONNX has no rsqrt.
+        scale = 1 / ops.sqrt(ops.mean(ops.square(wide), -1, True) + self.offset.astype(wide.dtype))
         return (wide * scale * self.weight).astype(x.dtype)
 
 
