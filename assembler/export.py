@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -69,7 +68,7 @@ class Format:
 
     Args:
         name: as configured, and the suffix of its files.
-        reads: the package that reads it back.
+        reads: what reads it back.
         needs: packages that have to be there.
         leaves: how the names of its files end.
     """
@@ -184,8 +183,8 @@ def read_onnx(path: Path) -> Reader:
 
 
 FORMATS = {
-    "mindir": Format("mindir", "mindspore", (), (".mindir", "_graph.mindir", "_variables"), write_mindir, read_mindir),
-    "onnx": Format("onnx", "onnxruntime", ("onnx", "onnxruntime"), (".onnx",), write_onnx, read_onnx),
+    "mindir": Format("mindir", "MindSpore", (), (".mindir", "_graph.mindir", "_variables"), write_mindir, read_mindir),
+    "onnx": Format("onnx", "ONNX Runtime", ("onnx", "onnxruntime"), (".onnx",), write_onnx, read_onnx),
 }
 """Every format by name."""
 
@@ -282,7 +281,7 @@ def _compared(
     worst = max(apart(ours, theirs) for (_, ours), theirs in zip(wanted, found, strict=True))
     bound = subject.tolerance(ROUNDINGS)
     others = f", batches {', '.join(map(str, sorted([order.batch, *order.batches])))}" if order.batch else ""
-    detail = f"read back by {form.reads} {version(form.reads)}{others}"
+    detail = f"read back by {form.reads}{others}"
     return Outcome(f"export.{form.name}", worst <= bound, worst, bound, detail)
 
 

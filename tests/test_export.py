@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from assembler import device, export
 from assembler.binding import bind
@@ -20,19 +20,44 @@ from assembler.errors import AssemblerError, FormatError, Mistakes, SettingsErro
 from assembler.grammar import parse_stack
 from assembler.inputs import make_inputs
 from assembler.planner import plan_steps
-from assembler.registry import LAYERS
+from assembler.registry import Registry
 from assembler.rows import Spec
 from assembler.settings import Input, RecipeSettings
 from tests.conftest import ROOT
 
 FORMATS = list(export.FORMATS)
+REGISTRY = Registry(shipped=True, trusted=["tests"])
+
+
+@REGISTRY.register
+class Spectrum(nn.Cell):
+    """Emits complex numbers."""
+
+    def construct(self, x):
+        return ops.rfft(x)
+
+
+@REGISTRY.register
+class OnlyPynative(nn.Cell):
+    """No graph compiler knows sets."""
+
+    def construct(self, x):
+        return x * len({str(axis) for axis in x.shape})
+
+
+@REGISTRY.register
+class Sum(nn.Cell):
+    """Takes what an LSTM emits."""
+
+    def construct(self, both):
+        return both[0] + both[1][0]
 
 
 def subject_of(text, shape, dtype="float32", **input):
     said = Input(shape=shape, **input)
     (tensor,) = make_inputs(RecipeSettings(input=said, stack=text), dtype, 0)
     spec = Spec(shape, str(tensor.dtype).lower())
-    planned = plan_steps(bind(parse_stack(text), LAYERS), spec, dtype)
+    planned = plan_steps(bind(parse_stack(text), REGISTRY), spec, dtype)
     device.seed(0)
     return Subject(build(planned), planned, (tensor,), "pynative", dtype)
 
@@ -82,6 +107,18 @@ def test_whole_numbers_go_in(tmp_path):
 def test_mindir_holds_a_fourier_transform(tmp_path):
     outcomes, _ = write(subject_of("HalfSpectrum + Dense(_, 3)", (4, 8)), tmp_path, ["mindir"])
     assert outcomes[0].passed
+
+
+def test_complex_numbers_come_out(tmp_path):
+    subject = subject_of("Spectrum", (4, 8))
+    outcomes, _ = write(subject, tmp_path, ["mindir"], batch=4)
+    assert outcomes[0].passed
+    assert subject.outputs[0].dtype == np.complex64
+
+
+def test_a_layer_that_takes_a_tuple(tmp_path):
+    outcomes, _ = write(subject_of("LSTM(8, 6) + Sum", (1, 2, 8)), tmp_path)
+    assert all(outcome.passed for outcome in outcomes), outcomes
 
 
 def test_a_file_is_of_use_without_the_assembler(tmp_path):
@@ -218,6 +255,11 @@ def test_a_file_that_cannot_be_read_back_is_told_by_layer(tmp_path):
         "#1 Conv2dTranspose(4, 2, 3, 2) cannot be written as ONNX: Fail: [ONNXRuntimeError] : 1 : FAIL : "
         "Load model from model.onnx failed:Node (1-Default/1-Conv2dTranspose/"
     )
+
+
+def test_a_layer_that_only_pynative_mode_runs_is_named(tmp_path):
+    error = refused(subject_of("Dense(8, 4) + OnlyPynative", (3, 8)), tmp_path, ["mindir"])
+    assert error.message.startswith("#1 OnlyPynative cannot be written as MINDIR: ")
 
 
 def test_a_model_that_only_as_a_whole_cannot_be_written(tmp_path, monkeypatch):
