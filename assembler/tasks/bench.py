@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from assembler.rows import Plan
 
 
+MOMENT = 5
+"""Seconds that another process gets to end by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """The configuration for one measurement, and the plan with its batch size."""
@@ -155,9 +159,10 @@ def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | 
     except EOFError:
         found = None
     finally:
+        receiver.close()
+        process.join(MOMENT)  # to let it delete its temporary files
         process.kill()
         process.join()
-        receiver.close()
     tick()
     return found
 
