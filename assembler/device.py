@@ -148,6 +148,17 @@ def mode(name: Mode) -> Iterator[None]:
 
 
 @contextmanager
+def exporting() -> Iterator[None]:
+    """Export what is inside. Mode and syntax level, which a failed export leaves changed, are restored."""
+    level = mindspore.get_context("jit_syntax_level")
+    try:
+        with mode("graph"):
+            yield
+    finally:
+        mindspore.set_context(jit_syntax_level=level)
+
+
+@contextmanager
 def environment(name: str, value: str) -> Iterator[None]:
     """Set an environment variable, of those that MindSpore reads as it goes; the one before is restored."""
     before = os.environ.get(name)
@@ -223,12 +234,53 @@ def available_memory(target: str) -> int | None:
     if target == "cpu":
         return min([psutil.virtual_memory().available, *_left_in_control_groups()])
     try:
-        _ = (Tensor(0.0) + 1).asnumpy()  # a device that has not worked yet tells nothing
+        wake()  # a device that has not worked yet tells nothing
         properties = mindspore.hal.get_device_properties(mindspore.get_context("device_id"), TARGETS[target])
     except (RuntimeError, ValueError):
         return None
     memory = getattr(properties, "free_memory", 0) or getattr(properties, "total_memory", 0)  # of a GPU
     return memory or None
+
+
+def wake() -> None:
+    """Let the device do something small, so that what follows does not pay for its start."""
+    _ = (Tensor(0.0) + 1).asnumpy()
+
+
+def synchronize() -> None:
+    """Wait until everything that was asked of the device is done."""
+    mindspore.runtime.synchronize()
+
+
+def resident_memory() -> int | None:
+    """Bytes of this process that lie in the machine's memory; None where Linux does not tell."""
+    return _status_of_process("VmRSS")
+
+
+def forget_peak(target: str) -> None:
+    """Let :func:`peak_memory` begin anew."""
+    if target == "cpu":
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # see proc_pid_clear_refs(5)
+    else:
+        mindspore.runtime.reset_peak_memory_stats()
+
+
+def peak_memory(target: str) -> int | None:
+    """The most bytes that were in use since :func:`forget_peak`; None where that is not told.
+
+    On the CPU, where MindSpore does not count what it allocates, of the whole process; else what it allocated.
+    """
+    return _status_of_process("VmHWM") if target == "cpu" else int(mindspore.runtime.max_memory_allocated())
+
+
+def _status_of_process(name: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None  # not Linux
+    found = dict(line.partition(":")[::2] for line in lines).get(name)
+    return int(found.split()[0]) * 1024 if found else None
 
 
 def _left_in_control_groups(root: Path = Path("/")) -> Iterator[int]:

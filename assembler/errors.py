@@ -14,6 +14,7 @@
     │   ├── DuplicateLayer   a name that is taken
     │   └── BadTarget        a target that does not import, is no Cell, or is not trusted
     ├── DeviceError          a target that this machine or wheel does not have
+    ├── FormatError          a model that a file format cannot hold
     ├── LayerFault           an exception from inside a layer; its traceback is kept
     ├── InternalError        a fault in the assembler itself; its traceback is kept
     └── Mistakes             several of the above, in order
@@ -143,6 +144,10 @@ class BadTarget(RegistryError):
 
 class DeviceError(AssemblerError):
     """The machine or the MindSpore wheel does not have what was asked for."""
+
+
+class FormatError(AssemblerError):
+    """A file format cannot hold a model."""
 
 
 class LayerFault(AssemblerError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,45 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in a folder; the working directory before is restored."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def move(path: Path, folder: Path) -> list[str]:
+    """Move a file, or a folder of files, into another folder of the same file system, over what is there.
+
+    It goes to the disk before it does, and is readable for all afterwards.
+
+    Returns:
+        The files, as paths from the new folder.
+    """
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        file.chmod(0o644)
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    if path.is_dir():
+        path.chmod(0o755)
+    discard(folder / path.name)
+    path.replace(folder / path.name)
+    return [str(file.relative_to(path.parent)) for file in files]
+
+
+def discard(path: Path) -> None:
+    """Delete a file, or a folder and what is in it, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,8 +10,9 @@ from mindspore import Tensor
 
 from assembler.device import as_dtype
 from assembler.errors import Place, SettingsError
+from assembler.recipe import leaves
 from assembler.rows import Spec, Specs
-from assembler.settings import Dtype, Input, RecipeSettings
+from assembler.settings import Dtype, Input, RecipeSettings, read
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,6 +40,43 @@ def _inputs(recipe: RecipeSettings) -> list[tuple[str, Input]]:
     if recipe.input is not None:
         return [("recipe.input", recipe.input)]
     return [(f"recipe.inputs.{name}", said) for name, said in recipe.inputs.items()]
+
+
+def batch_of(specs: Specs) -> int:
+    """The batch size of a recipe's inputs: of their first axes, which have to be equal.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    sizes = {spec.shape[0] for spec in (leaves(specs) if isinstance(specs, tuple) else [specs])}
+    if len(sizes) > 1:
+        said = f"the first axes of the inputs are {' and '.join(map(str, sorted(sizes)))}: there is no one batch size"
+        raise SettingsError(said, Place(key="recipe.inputs"))
+    return int(sizes.pop())
+
+
+def with_batch(recipe: RecipeSettings, batch: int, key: str) -> RecipeSettings:
+    """The recipe with another size of the first axis of every input.
+
+    Samples are drawn at that size; of values, there are fewer rows or the same ones again.
+
+    Args:
+        key: where the size stands, for messages.
+
+    Raises:
+        SettingsError: the inputs would have too many numbers.
+    """
+    inputs = {name: _with_batch(said, batch, key) for name, said in recipe.all_inputs.items()}
+    return recipe.model_copy(update={"input": inputs["input"]} if recipe.input is not None else {"inputs": inputs})
+
+
+def _with_batch(said: Input, batch: int, key: str) -> Input:
+    shape = said.shape if said.values is None else _values(said, key).shape
+    assert shape is not None
+    changed = {**said.model_dump(), "shape": [batch, *shape[1:]]}
+    if said.values is not None:
+        changed["values"] = np.resize(_values(said, key), (batch, *shape[1:])).tolist()
+    return read(Input, changed, key)
 
 
 def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:

@@ -12,7 +12,6 @@ from mindspore.ops import functional
 from assembler import device
 from assembler.binding import Step, walk
 from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
-from assembler.device import Device
 from assembler.errors import DeviceError, Place, SettingsError, raise_all
 from assembler.rows import Plan, Row, Spec
 from assembler.settings import Amp, Dtype
@@ -72,7 +71,7 @@ def require(dtype: Dtype, amp: Amp) -> None:
         raise SettingsError(said, Place(key="amp"))
 
 
-def require_kernels(planned: Plan, target: Device) -> None:
+def require_kernels(planned: Plan, target: str) -> None:
     """Refuse layers that a device cannot run in the plan's type, all of them by name, before anything is built.
 
     Each distinct layer is called once alone, with zeros. MindSpore does not tell its kernels in another way.
@@ -94,14 +93,14 @@ def require_kernels(planned: Plan, target: Device) -> None:
     raise_all(mistakes)
 
 
-def _lacking(step: Step, row: Row, dtype: Dtype, target: Device) -> Iterator[DeviceError]:
+def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[DeviceError]:
     """What there is to say of a layer that has no kernel."""
     try:
         with device.mode("pynative"), device.untouched_generators(), device.contained():
             _on_zeros(step, dtype)(tensors_for(row.input, real=True))
     except Exception as error:
         if lacks_kernel(error) or is_ours(step.entry.cell):
-            said = f"{row} cannot run in {dtype} on {target.got}: {first_line(error)}"
+            said = f"{row} cannot run in {dtype} on {target}: {first_line(error)}"
             yield DeviceError(said, row.place)
 
 

@@ -220,6 +220,7 @@ class BenchTask(Model):
     modes: Annotated[list[Mode], Field(min_length=1)] = ["pynative", "graph"]
     warmup: Annotated[int, Field(ge=0, strict=True)] = 3
     repeat: Annotated[int, Field(ge=1, strict=True)] = 20
+    memory: Annotated[bool, Field(strict=True)] = True
 
 
 TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTask, Field(discriminator="name")]

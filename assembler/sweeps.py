@@ -291,10 +291,18 @@ def _row(job: Path, name: str) -> dict[str, Any]:
         "parameters": plan.get("parameters", ""),
         "macs": plan.get("macs", ""),
         "checks": f"{passed}/{len(outcomes)}" if outcomes else "",
+        "latency": _latency(data),
         "seconds": round(sum(seconds), 2) if (seconds := data.get("seconds", {}).values()) else "",
         "message": _message(data, outcomes),
         "started": data["started"],
     }
+
+
+def _latency(data: Mapping[str, Any]) -> float | str:
+    """Seconds of a call, of what was measured first in the run's mode; in another if that is all there is."""
+    measured: Sequence[Mapping[str, Any]] = data.get("bench") or []
+    of_mode = [one["latency"] for one in measured if one["mode"] == data.get("mode")]
+    return next(iter([*of_mode, *(one["latency"] for one in measured)]), "")
 
 
 def _result(job: Path) -> Mapping[str, Any]:

@@ -45,10 +45,11 @@ class LayerNorm2d(nn.Cell):
             raise ValueError("LayerNorm2d: the input's channels, axis 1, differ from gamma's")
         wide = x if x.dtype == mindspore.float64 else x.astype(mindspore.float32)
         centred = wide - ops.mean(wide, 1, True)
-        scale = ops.rsqrt(ops.mean(ops.square(centred), 1, True) + self.offset.astype(wide.dtype))
+        # By division, because MindSpore cannot write rsqrt to ONNX.
+        root = ops.sqrt(ops.mean(ops.square(centred), 1, True) + self.offset.astype(wide.dtype))
         gamma = ops.reshape(self.gamma, (self.channels, 1, 1))
         beta = ops.reshape(self.beta, (self.channels, 1, 1))
-        return (centred * scale * gamma + beta).astype(x.dtype)
+        return (centred / root * gamma + beta).astype(x.dtype)
 
 
 def reference(x: np.ndarray, parameters: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> np.ndarray:

@@ -105,7 +105,8 @@ class SelfAttention(nn.Cell):
 
     def positions(self, tokens: int) -> Tensor:
         """0, 1, …, as (tokens, 1)."""
-        return ops.cumsum(ops.ones((tokens, 1), mindspore.float32), 0) - 1  # not every device has arange
+        # Not every device has arange, and not every file format a cumulative sum.
+        return ops.reshape(ops.range(0, tokens, 1), (-1, 1)).astype(mindspore.float32)
 
     def turn(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Turn (batch, heads, tokens, head_dim) by angles (tokens, head_dim / 2)."""

@@ -683,3 +683,24 @@ def test_a_run_that_fails_leaves_no_file(run, tmp_path):
     assert "no layer named 'Dence'" in done.err
     assert not list(done.folder.glob("*.py"))
     assert json.loads((done.folder / "result.json").read_text())["files"] == []
+
+
+def test_what_a_recipe_freezes_is_frozen_and_its_first_values_are_told_to_be_elsewhere(tmp_path):
+    recipe = {
+        "input": {"shape": [4, 8]},
+        "stack": "Dense(8, 4) + 2 * Dense(4, 4)",
+        "freeze": ["0.*", "2.bias"],
+        "init": {"Dense.weight": "HeNormal"},
+    }
+    text = code("partly", plan(recipe))
+    (tmp_path / "partly_frozen.py").write_text(text)
+    spec = importlib.util.spec_from_file_location("partly_frozen", tmp_path / "partly_frozen.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert [one.name for one in module.Partly().get_parameters() if not one.requires_grad] == [
+        "0.weight", "0.bias", "2.bias"
+    ]  # fmt: skip
+    assert "import mindspore\n" not in text
+    assert "parameters  76, 40 of which training leaves alone" in text
+    assert "not with those of the recipe's init: load a checkpoint." in text
+    assert "init: load" not in code("whole", plan({**recipe, "init": {}}))

@@ -13,7 +13,7 @@ FLOORS = [
     "expansion grammar registry source",
     "binding rows device tensors inputs costs compiler cells trials planner ready_made",
     "build dump describe parameters precision training weights",
-    "checks faults",
+    "checks faults export bench",
     "views",
     "tasks api",
     "sweeps",

@@ -178,7 +178,7 @@ def resolution(dtype: Dtype) -> float:
 
 def largest(array: Array) -> float:
     """The largest finite absolute value, 0 if there is none."""
-    values = np.abs(array.astype(np.float64))
+    values = np.abs(_wide(array))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
@@ -188,12 +188,16 @@ def difference(one: list[Array], other: list[Array]) -> float:
     for left, right in zip(one, other, strict=True):
         if left.shape != right.shape:
             return float("inf")
-        left, right = left.astype(np.float64), right.astype(np.float64)
+        left, right = _wide(left), _wide(right)
         same = (left == right) | (np.isnan(left) & np.isnan(right))
         with np.errstate(invalid="ignore"):
             apart = np.where(same, 0.0, np.abs(left - right))
         worst = max(worst, float(np.max(np.where(np.isnan(apart), np.inf, apart), initial=0.0)))
     return worst
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
 
 
 def tensors_in(value: Any) -> list[Tensor]:

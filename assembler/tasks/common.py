@@ -49,14 +49,12 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     from assembler.inputs import make_inputs
     from assembler.parameters import observe
 
-    result.device = device.pick(settings.device)
-    precision.require(settings.dtype, settings.amp)
-    device.prepare(result.device)
+    target = prepare_device(settings, result)
     planned = plan_of(given, settings, result)
-    precision.require_kernels(planned, result.device)
+    precision.require_kernels(planned, target)
     if settings.guard:
-        beside = _memory_of_checks(planned) if result.device.got == "cpu" else 0
-        device.require_memory(planned.parameter_memory, planned.activations, result.device.got, beside=beside)
+        beside = _memory_of_checks(planned) if target == "cpu" else 0
+        device.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
@@ -70,6 +68,24 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     with result.timed("forward"):
         call(subject)
     return subject, given.checks
+
+
+def prepare_device(settings: Settings, result: Result) -> str:
+    """Choose the device and make it ready.
+
+    Returns:
+        The target: cpu, gpu or ascend.
+
+    Raises:
+        DeviceError: it is absent, or in use otherwise.
+        SettingsError: types of float that do not go together.
+    """
+    from assembler import device, precision
+
+    result.device = device.pick(settings.device)
+    precision.require(settings.dtype, settings.amp)
+    device.prepare(result.device)
+    return result.device.got
 
 
 def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:

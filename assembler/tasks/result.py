@@ -13,6 +13,7 @@ from assembler.errors import AssemblerError
 from assembler.settings import Settings
 
 if TYPE_CHECKING:
+    from assembler.bench import Measurement
     from assembler.checks import Outcome
     from assembler.device import Device
     from assembler.parameters import Observed
@@ -36,6 +37,7 @@ class Result:
         parameters: each of the model's.
         loaded: what ``weights.load`` came to.
         saved: the file of ``weights.save``, once it is written.
+        bench: what was measured.
         files: what the task left, as paths from the folder.
         error: what was wrong.
         seconds: how long the parts took.
@@ -49,6 +51,7 @@ class Result:
     parameters: list[Observed] = field(default_factory=list)
     loaded: Loaded | None = None
     saved: str | None = None
+    bench: list[Measurement] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +17,21 @@ from assembler.errors import AssemblerError, InternalError, LayerFault, flatten,
 from assembler.files import write_text
 from assembler.settings import RecipeSettings, Settings, read
 from assembler.source import Sources, short
+from assembler.tasks.bench import bench
 from assembler.tasks.check import check
 from assembler.tasks.common import bound
 from assembler.tasks.eject import eject
+from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
 
-TASKS: Mapping[str, Callable[[Settings, Result], None]] = {"check": check, "plan": plan, "eject": eject}
+TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
+    "check": check,
+    "plan": plan,
+    "export": export,
+    "eject": eject,
+    "bench": bench,
+}
 """What ``task=…`` does."""
 
 
@@ -97,7 +106,9 @@ def show(result: Result) -> None:
         console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {dtype}, seed {settings.seed}")
     if result.loaded is not None:
         console.print(summary.say_loaded(result.loaded, str(settings.weights.load)))
-    if device is not None or result.outcomes:
+    if result.bench:
+        summary.print_bench(console, result.bench)
+    if result.outcomes or (device is not None and not result.bench):
         summary.print_outcomes(console, result.outcomes)
     if result.saved is not None:
         console.print(f"parameters saved in {result.saved}")
@@ -124,6 +135,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         ),
         "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
         "files": result.files,
+        "bench": [asdict(measured) for measured in result.bench],
         "error": told(result.error) if result.error else None,
         "seconds": result.seconds,
     }

@@ -14,6 +14,7 @@ from assembler.recipe import print_value
 from assembler.rows import Plan, Row, Spec, Specs, print_bytes, print_shape
 
 if TYPE_CHECKING:
+    from assembler.bench import Measurement
     from assembler.checks.base import Outcome
     from assembler.parameters import Observed
     from assembler.weights import Loaded
@@ -151,6 +152,25 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print(table)
 
 
+def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
+    """One row a measurement."""
+    table = Table()
+    for name in ("mode", "batch", "first call", "latency", "spread", "lowest", "highest", "samples/s", "memory"):
+        table.add_column(name, overflow="fold", justify="left" if name == "mode" else "right")
+    for one in measured:
+        seconds = (one.first_call, one.latency, one.spread, one.lowest, one.highest)
+        memory = "" if one.memory is None else print_bytes(one.memory)
+        table.add_row(one.mode, f"{one.batch:,}", *map(print_seconds, seconds), f"{one.throughput:,.0f}", memory)
+    console.print(table)
+    calls = "1 call" if measured[0].repeat == 1 else f"{measured[0].repeat:,} calls"
+    console.print(f"latency: the median of {calls}; spread: from the first quartile to the third")
+
+
+def print_seconds(seconds: float) -> str:
+    """A duration for people: ``1.234 ms``; from a second on ``1.234 s``."""
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
+
+
 def print_figure(value: Any) -> str:
     """A measured value or a bound, short."""
     if value is None:
@@ -168,12 +188,17 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """One row a job of a sweep."""
     console.print(Text("sweep", "bold"))
     table = Table()
-    for name in ("job", "overrides", "status", "layers", "parameters", "macs", "checks", "seconds", "message"):
-        numeric = name in ("layers", "parameters", "macs")
+    names = ["job", "overrides", "status", "layers", "parameters", "macs", "checks", "latency", "seconds", "message"]
+    if all(row["latency"] == "" for row in rows):
+        names.remove("latency")
+    for name in names:
+        numeric = name in ("layers", "parameters", "macs", "latency")
         table.add_column(name, overflow="fold", justify="right" if numeric else "left")
     styles = {"passed": "green"}
     for row in rows:
         texts = {name: Text(f"{value:,}" if type(value) is int else str(value)) for name, value in row.items()}
+        if row["latency"] != "":
+            texts["latency"] = Text(print_seconds(row["latency"]))
         texts["status"].stylize(styles.get(str(row["status"]), "bold red"))
         table.add_row(*(texts[column.header] for column in table.columns if isinstance(column.header, str)))
     console.print(table)

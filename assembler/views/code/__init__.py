@@ -11,6 +11,7 @@ before the whole item of the model that uses it first, so that random layers bef
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
@@ -67,7 +68,9 @@ def _code(name: str, planned: Plan) -> str:
     body, parts = _lowered(classes, root, tree)
     writer = Writer(classes.made, parts, _locals([body, *parts.values()], parts, sources.taken | set(classes.made)))
     end = list(_end(planned))
-    if end or any(map(_names_a_dtype, [body, *parts.values(), *(made.body for made in classes.made.values())])):
+    if planned.dtype != "float32" or any(
+        map(_names_a_dtype, [body, *parts.values(), *(made.body for made in classes.made.values())])
+    ):
         sources.imports.add(("mindspore", "", "mindspore"))
     written = ["\n".join(writer.written(made, _sketch(made.body))) for made in classes.made.values()]
     written.append("\n".join(writer.written(Class(title, body, whole=True), _maps(planned), end)))
@@ -116,6 +119,13 @@ def _loop_names(term: Term) -> Iterator[str]:
 
 def _end(planned: Plan) -> Iterator[str]:
     """What a constructor ends with, once all layers are there."""
+    if frozen := [name for name, _, weight in planned.weights() if weight.frozen]:
+        yield "        frozen = {"
+        yield from (f"            {json.dumps(name)}," for name in frozen)
+        yield "        }"
+        yield "        for parameter in self.get_parameters():"
+        yield "            if parameter.name in frozen:"
+        yield "                parameter.requires_grad = False"
     if planned.dtype != "float32":
         yield "        for parameter in self.get_parameters():"
         yield "            if parameter.dtype == mindspore.float32:"
@@ -145,8 +155,12 @@ def _docstring(name: str, whole: str, planned: Plan) -> Iterator[str]:
         names = (graph.graph.inputs, [one for one, _ in graph.graph.outputs]) if graph and graph.graph else ((), ())
         yield f"    in          {_told(planned.input, names[0])}"
         yield f"    out         {_told(planned.output, names[1])}"
-        other = f", {planned.other:,} of which training leaves alone" if planned.other else ""
+        alone = planned.other + planned.frozen
+        other = f", {alone:,} of which training leaves alone" if alone else ""
         yield f"    parameters  {planned.parameters:,}{other}"
+        yield ""
+    if planned.rules:
+        yield "Layers begin with values of their own, not with those of the recipe's init: load a checkpoint."
         yield ""
     yield "To use it::"
     yield ""

@@ -12,7 +12,6 @@ from assembler.views.code.terms import (
     Literal,
     Nest,
     Part,
-    Reference,
     Row,
     Slot,
     Term,

@@ -1,0 +1,192 @@
+"""``task=bench``: time the model and find out what memory it takes, by mode and batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.errors import AssemblerError, Place, SettingsError, flatten
+from assembler.settings import BenchTask, Mode, Settings
+from assembler.tasks.common import load_weights, plan_of, prepare_device, read_all
+from assembler.tasks.result import Result
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from mindspore import nn
+
+    from assembler.export import Inputs
+    from assembler.rows import Plan
+
+
+MOMENT = 5
+"""Seconds that another process gets to end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The configuration for one measurement, and the plan with its batch size."""
+
+    settings: Settings
+    planned: Plan
+
+
+def bench(settings: Settings, result: Result) -> None:
+    """Measure the recipe in each mode with each batch size. ``result`` is filled as far as this comes.
+
+    Raises:
+        AssemblerError: the recipe, the configuration or the device is wrong.
+    """
+    task = settings.task
+    assert isinstance(task, BenchTask)
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler import precision
+
+    given = read_all(settings, result)
+    target = prepare_device(settings, result)
+    planned = plan_of(given, settings, result)
+    precision.require_kernels(planned, target)
+    cases = _cases(planned, settings, task)
+    if settings.guard:
+        _require_memory(cases, target)
+    from assembler.views.progress import progress
+
+    apart = target == "cpu" and task.memory
+    steps_in_all = len(task.modes) * len(cases) * (apart + 1 + task.warmup + task.repeat)
+    with result.timed("bench"), progress(steps_in_all) as tick:
+        # First, while this process has no model of its own: there is only one in memory at a time.
+        memory = [[_memory_apart(case, mode, tick) if apart else None for case in cases] for mode in task.modes]
+        for mode, of_each in zip(task.modes, memory, strict=True):
+            _time(mode, cases, of_each, result, tick)
+
+
+def _cases(planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
+    """The recipe with each batch size.
+
+    Raises:
+        SettingsError: there is no one batch size to change, or the model does not take another.
+    """
+    own = _Case(settings, planned)
+    if task.batches is None:
+        return [own]
+    from assembler.inputs import batch_of, input_specs, with_batch
+    from assembler.parameters import settle
+    from assembler.planner import plan_steps
+
+    assert planned.input is not None
+    had = batch_of(planned.input)
+    cases = []
+    for index, batch in enumerate(task.batches):
+        key = f"task.batches[{index}]"
+        if batch == had:
+            cases.append(own)
+            continue
+        recipe = with_batch(settings.recipe, batch, key)
+        try:
+            changed = plan_steps(planned.steps, input_specs(recipe, settings.dtype), settings.dtype)
+            changed = settle(changed, planned.rules, recipe.freeze)
+            cases.append(_Case(settings.model_copy(update={"recipe": recipe}), changed))
+        except AssemblerError as error:
+            said = "; ".join(mistake.message for mistake in flatten([error]))
+            raise SettingsError(f"the model does not run with a batch of {batch}: {said}", Place(key=key)) from error
+    return cases
+
+
+def _require_memory(cases: list[_Case], target: str) -> None:
+    """Refuse what cannot fit, by the case that takes most.
+
+    Raises:
+        DeviceError: it cannot.
+    """
+    from assembler import device
+    from assembler.rows import numbers_in
+
+    most = max((case.planned for case in cases), key=lambda planned: planned.activations)
+    assert most.input is not None
+    sample = 3 * 8 * numbers_in(most.input) if target == "cpu" else 0  # NumPy draws it in float64
+    device.require_memory(most.parameter_memory, most.activations, target, beside=sample)
+
+
+def _time(mode: Mode, cases: list[_Case], memory: list[int | None], result: Result, tick: Callable[[], object]) -> None:
+    """Time each case, on a model built for the mode.
+
+    Raises:
+        DeviceError, LayerFault, RecipeError: a layer raises.
+    """
+    from assembler import bench, device
+    from assembler.checks import Subject
+    from assembler.faults import blame
+
+    device.wake()
+    model, _ = _made(cases[0])
+    for case, found in zip(cases, memory, strict=True):
+        task = case.settings.task
+        assert isinstance(task, BenchTask)
+        inputs = _inputs(case)
+        try:
+            timed = bench.measure(model, inputs, mode, warmup=task.warmup, repeat=task.repeat, memory=found, tick=tick)
+        except Exception as error:
+            raise blame(Subject(model, case.planned, inputs, mode, case.settings.dtype), error) from error
+        result.bench.append(timed)
+
+
+def _inputs(case: _Case) -> Inputs:
+    from assembler.inputs import make_inputs
+
+    return make_inputs(case.settings.recipe, case.settings.dtype, case.settings.seed)
+
+
+def _made(case: _Case) -> tuple[nn.Cell, Inputs]:
+    from assembler import device
+    from assembler.build import build
+    from assembler.precision import mixed
+
+    inputs = _inputs(case)
+    device.seed(case.settings.seed)
+    model = build(case.planned, case.settings.seed)
+    if case.settings.weights.load is not None:
+        load_weights(model, case.settings.weights)
+    return mixed(model, case.settings.amp), inputs
+
+
+def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | None:
+    """Bytes that the model takes on the CPU, found out in a process of its own.
+
+    In one process, what the first model leaves in MindSpore's allocator is there for the next, which then seems to need
+    nothing. None if the model cannot be called, which timing it will tell.
+    """
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")  # a fork of a process in which MindSpore worked hangs
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_memory, args=(case.settings, mode, sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        found: int | None = receiver.recv()
+    except EOFError:
+        found = None
+    finally:
+        receiver.close()
+        process.join(MOMENT)  # to let it delete its temporary files
+        process.kill()
+        process.join()
+    tick()
+    return found
+
+
+def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
+    """The whole of that other process. Whatever is wrong is the first process's to tell."""
+    with suppress(BaseException):
+        result = Result(Path())
+        given = read_all(settings, result)
+        prepare_device(settings, result)
+        from assembler import bench
+
+        case = _Case(settings, plan_of(given, settings, result))
+        sender.send(bench.memory_of(lambda: _made(case), mode))

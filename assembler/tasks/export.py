@@ -1,0 +1,29 @@
+"""``task=export``: write the model for other programs to run."""
+
+from assembler.settings import ExportTask, Settings
+from assembler.tasks.common import assembled
+from assembler.tasks.result import Result
+
+
+def export(settings: Settings, result: Result) -> None:
+    """Build the recipe, write it in each format, and compare what is read back with the model.
+
+    Raises:
+        AssemblerError: the recipe, the configuration or the device is wrong, or a format cannot hold the model.
+    """
+    task = settings.task
+    assert isinstance(task, ExportTask)
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler import export
+    from assembler.inputs import batch_of, input_specs
+
+    formats = export.require(task.formats)
+    batch = batch_of(input_specs(settings.recipe, settings.dtype)) if task.dynamic_batch else None
+    subject, _ = assembled(settings, result)
+    order = export.Order(subject.inputs, tuple(settings.recipe.all_inputs), batch)
+    with result.timed("export"):
+        name = export.file_name(settings.recipe.name)
+        outcomes, result.files = export.export(subject, formats, result.folder, name, order)
+    result.outcomes += outcomes
