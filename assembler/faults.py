@@ -79,7 +79,10 @@ def _line_of(error: Exception, cell: type[nn.Cell]) -> str:
         lines, first = inspect.getsourcelines(cell)
     except (OSError, TypeError):
         return ""
-    number = next((int(at) for name, at in re.findall(r"In file (.+?):(\d+)", str(error)) if name == file), None)
+    told = re.findall(r"(# \d+ )?In file (.+?):(\d+)", str(error))
+    calls = [int(at) for frame, name, at in told if frame and name == file]  # the innermost comes last
+    lines_told = [int(at) for _, name, at in told if name == file]
+    number = next(iter(calls[-1:] + lines_told), None)
     if match := re.search(r"Unsupported (?:expression|statement) '(\w+)'", str(error)):
         tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
         fitting = (getattr(one, "lineno", 1) for one in tree if type(one).__name__ == match[1])

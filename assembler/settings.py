@@ -183,7 +183,7 @@ class WeightSettings(Model):
     load: str | None = None
     save: str | None = None
     strict: Annotated[bool, Field(strict=True)] = True
-    rename: dict[str, str | None] = {}
+    rename: dict[str, str | None] | None = None
 
 
 class CheckTask(Model):

@@ -9,7 +9,7 @@ from assembler.checks import Outcome, check
 def smaller_than(output: np.ndarray, limit: float) -> Outcome:
     """Whether every value is below a limit. Measured: the largest."""
     largest = float(output.max())
-    return Outcome("tests.own_checks.smaller_than", largest < limit, largest, limit)
+    return Outcome("smaller_than", largest < limit, largest, limit)
 
 
 def not_registered(output: np.ndarray) -> Outcome:

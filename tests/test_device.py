@@ -97,13 +97,6 @@ def test_generators_are_left_untouched():
     assert (np.random.rand(), mindspore.ops.randn(2).asnumpy().tolist()) == expected
 
 
-def test_bfloat16_is_refused_on_the_cpu_only():
-    device.require_dtype("bfloat16", Device("gpu", "gpu", ""))
-    device.require_dtype("float16", Device("cpu", "cpu", ""))
-    with pytest.raises(DeviceError, match="no bfloat16 matrix multiplication on the CPU"):
-        device.require_dtype("bfloat16", Device("cpu", "cpu", ""))
-
-
 def test_what_fails_later_fails_inside(tmp_path):
     code = (
         "from assembler import device\n"

@@ -369,7 +369,7 @@ FILES = [
      "    stack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n"
      "                           ^^^^^\n"),
     ("inptu: {shape: [4, 8]}\nstack: ReLU\n",
-          "conf/recipe/mine.yaml:1:1: unknown key 'inptu'. Did you mean 'input' or 'inputs'?\n"
+          "conf/recipe/mine.yaml:1:1: unknown key 'inptu'. Did you mean 'input' or 'inputs' or 'init'?\n"
      "    inptu: {shape: [4, 8]}\n"
      "    ^^^^^\n"),
     ("input: {values: [[1, 2], [3]]}\nstack: ReLU\n",
@@ -566,12 +566,13 @@ class Inner(nn.Cell):
             pass
 
 
-class Attribute(nn.Cell):
+class Torn(nn.Cell):
     def construct(self, x):
-        return self.deeper(x)
-
-    def deeper(self, x):
-        return x + len(sorted(x.shape, key=abs))
+        if x.sum() > 1e9:
+            y = x
+        else:
+            y = (x, x)
+        return y
 """
 
 
@@ -580,13 +581,13 @@ class Attribute(nn.Cell):
     [
         ("ReLU + Residual(Dense(8, 8) + Inner) + Inner", "#1.inner.1 Inner runs in PyNative mode, but Graph mode refuses "
          "it at theirs/layers.py:6, `try:`: RuntimeError: Unsupported statement 'Try'."),
-        ("Dense(8, 8) + Attribute", "#1 Attribute runs in PyNative mode, but Graph mode refuses it at "
-         "theirs/layers.py:17, `return x + len(sorted(x.shape, key=abs))`: "),
+        ("Dense(8, 8) + Torn", "#1 Torn runs in PyNative mode, but Graph mode refuses it at theirs/layers.py:15, "
+         "`y = x`: Cannot join the return values of different branches"),
     ],
 )  # fmt: skip
 def test_the_innermost_layer_that_graph_mode_refuses_is_named_with_its_line(run, project, tmp_path, stack, told):
     (tmp_path / "theirs" / "layers.py").write_text(GRAPH)
-    names = [f"+registry.mine.{name}=theirs.layers.{name}" for name in ("Inner", "Attribute")]
+    names = [f"+registry.mine.{name}=theirs.layers.{name}" for name in ("Inner", "Torn")]
     done = run(*names, "recipe=inline", f'recipe.stack="{stack}"', "recipe.input.shape=[4,8]", "mode=graph")
     assert done.code == 2
     assert told in done.err

@@ -543,8 +543,19 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
         "override weights.save=nowhere/w.safetensors: nowhere/w.safetensors cannot be written: No such file or "
         "directory\n"
     )
-    done = run("weights.load=w.safetensors", "weights.rename={'0.*': 'fc.*'}", "weights.strict=false")
-    assert done.code == 2
+
+
+def test_a_rename_on_the_command_line(run, tmp_path):
+    save_file(
+        {"fc1.weight": np.ones((128, 8), np.float32), "fc1.bias": np.ones(128, np.float32)}, tmp_path / "w.safetensors"
+    )
+    done = run("weights.load=w.safetensors", "weights.rename={fc1.*: 0.*}")
+    assert (done.code, done.err) == (0, "")
+    assert "2 parameters loaded from w.safetensors\n" in done.out
+    done = run("weights.load=w.safetensors", "weights.rename={fc2.*: 0.*}")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2, "override weights.rename={fc2.*: 0.*}: 'fc2.*' matches nothing in w.safetensors, which has fc1.bias, fc1.weight"
+    )  # fmt: skip
 
 
 def test_weights_are_saved_even_if_a_check_fails(run, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, get_type_hints
@@ -31,7 +31,7 @@ class Outcome:
     """The answer to a check.
 
     Args:
-        name: the check's name.
+        name: the check's name; of a check of one's own, with its module, which is put in front.
         passed: whether it holds.
         measured: what was found.
         bound: what it was compared with.
@@ -321,7 +321,8 @@ def run(
 def _run(one: Prepared, subject: Subject) -> Outcome:
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
-        return one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+        answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+        return replace(answer, name=one.check.name)
     except DoesNotApply as why:
         of_group = one.key.startswith("checks.")
         return Outcome(one.check.name, of_group, None, None, str(why), applies=not of_group)
