@@ -104,7 +104,6 @@ def emitted(cell: nn.Cell, inputs: Inputs) -> list[Array]:
 
 def write_mindir(cell: nn.Cell, order: Order, path: Path) -> None:
     """Write MindSpore's own format. Above 1 GiB it is a folder of weights and a file that names them."""
-
     inputs = [
         Tensor(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype) if order.opens(tensor) else tensor
         for tensor in order.inputs
@@ -276,8 +275,9 @@ def _compared(
         found = [read(inputs) for inputs, _ in wanted]
     except Exception as error:
         raise_all(list(_refused(subject, form, order, path)))
-        said = f"the model cannot be written as {form.said(order)}, although each of its layers can: {why(error, path)}"
-        raise FormatError(said) from error
+        raise FormatError(
+            f"the model as a whole cannot be written as {form.said(order)}: {why(error, path)}"
+        ) from error
     worst = max(apart(ours, theirs) for (_, ours), theirs in zip(wanted, found, strict=True))
     bound = subject.tolerance(ROUNDINGS)
     others = f", batches {', '.join(map(str, sorted([order.batch, *order.batches])))}" if order.batch else ""
