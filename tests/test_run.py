@@ -227,7 +227,7 @@ def test_help_lists_the_groups_and_every_check_with_its_arguments(run):
     done = run("--help")
     assert done.code == 0
     assert f"recipe: {RECIPES}\n" in done.out
-    for name, check in CHECKS.items():
+    for name, check in ((name, one) for name, one in CHECKS.items() if "." not in name):
         arguments = ", ".join(check.settings.model_fields)
         line = next(line.split() for line in done.out.splitlines() if line.split()[:1] == [name])
         assert " ".join(line).endswith("{" + arguments + "}")
