@@ -240,7 +240,7 @@ def _array_of(tensors: Sequence[Any]) -> Array:
     shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
     if kind == "str":
         return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
-    values = np.frombuffer(content, np.dtype(kind))
+    values = np.frombuffer(bytearray(content), np.dtype(kind))
     return values.reshape(() if shape == [0] else shape)
 
 
@@ -300,8 +300,14 @@ def load(
     if not names:
         raise ParameterError(f"{path} has none of the model's parameters", place)
     for name in names:
-        parameters[name].set_data(Tensor(arrays[name], parameters[name].dtype))
+        _set(parameters[name], arrays[name])
     return Loaded(names, missing, extra)
+
+
+def _set(parameter: Parameter, array: Array) -> None:
+    """Give a parameter an array's values; an array of its type becomes its memory, for nobody else has it."""
+    tensor = Tensor.from_numpy(array) if array.flags.writeable else Tensor(array)
+    parameter.set_data(tensor if tensor.dtype == parameter.dtype else tensor.astype(parameter.dtype))
 
 
 def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, strict: bool) -> list[str]:
