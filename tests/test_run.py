@@ -734,6 +734,17 @@ def test_the_guard_counts_the_sample_and_the_checks(run, monkeypatch):
     assert "(0 B of parameters, about 7.6 MiB of activations, 61.0 MiB for the sample and the checks)" in done.err
 
 
+def test_the_guard_counts_what_training_takes(run, monkeypatch):
+    from assembler import device
+
+    planned = json.loads((run("checks=none").folder / "result.json").read_text())["plan"]
+    needed = planned["parameter_memory"] + planned["activations"] + 3 * 8 * 4 * 8 + 5 * 8 * 4 * 128
+    training = needed + 5 * planned["parameter_memory"] + 2 * 4 * 4 * 128  # what both layers emit is kept
+    for available, quick, trains in ((needed - 1, 2, 2), (needed, 0, 2), (training - 1, 0, 2), (training, 0, 0)):
+        monkeypatch.setattr(device, "available_memory", lambda target, available=available: available)
+        assert (run().code, run("+checks.run.trains={}").code) == (quick, trains)
+
+
 def test_the_guard_can_be_taken_away(run, monkeypatch):
     from assembler import device
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -53,7 +53,7 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
     planned = plan_of(given, settings, result)
     precision.require_kernels(planned, target)
     if settings.guard:
-        beside = _memory_of_checks(planned) if target == "cpu" else 0
+        beside = _memory_of_checks(planned, given.checks, target)
         device.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
@@ -172,13 +172,27 @@ def plan_of(given: Given, settings: Settings, result: Result) -> Plan:
     return result.planned
 
 
-def _memory_of_checks(planned: Plan) -> int:
-    """Bytes that drawing the sample and comparing two outputs take: NumPy does both in float64, in a few steps."""
+_COPIES = {"reload": 1, "precision": 1, "gradients": 2, "frozen": 4, "trains": 5}
+"""How many times the parameters a check has in memory beside the model's own: copies, gradients, and Adam's state."""
+
+_KEEPING = ("gradients", "frozen", "trains")
+"""Checks that keep what every layer emits, for gradients."""
+
+
+def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) -> int:
+    """Bytes that what is done with the model takes at most, one check at a time.
+
+    On the CPU, NumPy draws the sample and compares outputs in float64, in a few steps.
+    """
     from assembler.rows import numbers_in
 
     assert planned.input is not None
     assert planned.output is not None
-    return 3 * 8 * numbers_in(planned.input) + 5 * 8 * numbers_in(planned.output)
+    drawing = 3 * 8 * numbers_in(planned.input) + 5 * 8 * numbers_in(planned.output) if target == "cpu" else 0
+    names = [one.check.name for one in prepared]
+    copies = max((_COPIES.get(name, 0) for name in names), default=0) * planned.parameter_memory
+    kept = sum(row.memory for row in planned.rows) if any(name in _KEEPING for name in names) else 0
+    return drawing + copies + kept
 
 
 def registry_of(scopes: Scopes) -> Registry:
