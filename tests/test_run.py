@@ -247,7 +247,7 @@ ARGUMENTS = [
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
-    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check, plan.\n"),
+    (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: check, eject, plan.\n"),
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
     (["dtype=bfloat16"], "override dtype=bfloat16: MindSpore has no bfloat16 matrix multiplication on the CPU; use "
