@@ -153,8 +153,8 @@ def _docstring(name: str, whole: str, planned: Plan) -> Iterator[str]:
     if planned.input is not None and planned.output is not None:
         graph = root_graph(planned.steps)
         names = (graph.graph.inputs, [one for one, _ in graph.graph.outputs]) if graph and graph.graph else ((), ())
-        yield f"    in          {_told(planned.input, names[0])}"
-        yield f"    out         {_told(planned.output, names[1])}"
+        yield from _told("in", planned.input, names[0])
+        yield from _told("out", planned.output, names[1])
         alone = planned.other + planned.frozen
         other = f", {alone:,} of which training leaves alone" if alone else ""
         yield f"    parameters  {planned.parameters:,}{other}"
@@ -170,17 +170,20 @@ def _docstring(name: str, whole: str, planned: Plan) -> Iterator[str]:
     yield '"""'
 
 
-def _told(specs: Specs, names: Sequence[str]) -> str:
-    """Shapes and dtypes, each with the name of its wire if there are several."""
+def _told(title: str, specs: Specs, names: Sequence[str]) -> Iterator[str]:
+    """Shapes and dtypes, each with the name of its wire on a line of its own if there are several."""
     if isinstance(specs, tuple) and len(specs) == len(names):
-        return ", ".join(f"{name} {print_specs(one)}" for name, one in zip(names, specs, strict=True))
-    return print_specs(specs)
+        said = [f"{name} {print_specs(one)}" for name, one in zip(names, specs, strict=True)]
+    else:
+        said = [print_specs(specs)]
+    for number, line in enumerate(said):
+        yield f"    {title if number == 0 else '':<12}{line}"
 
 
 def _sketch(body: Row | Wired) -> str:
     """A class in a line."""
     if isinstance(body, Wired):
-        return f"A graph of {', '.join(name for name, _, _ in body.wires)}."[:110]
+        return f"A graph of {', '.join(name for name, _, _ in body.wires)}."[:100]
     for deep in (2, 1, 0):
         text = " + ".join(_names(body.items, deep))
         if len(text) <= 100:

@@ -20,6 +20,7 @@ from assembler.views.code.terms import (
     Wired,
     children,
     mapped,
+    moved,
     rebuilt,
     skeleton,
     walk,
@@ -245,15 +246,7 @@ def _given_on(term: Term, depth: int) -> Term | None:
 
 def _deeper(part: Part, depth: int) -> Part:
     """A part as if it were written inside a block that is used at a depth."""
-
-    def change(term: Term) -> Term | None:
-        if isinstance(term, Part | Use) and term.depth >= part.depth:
-            inside = rebuilt(term, lambda child: mapped(child, change))
-            assert isinstance(inside, Part | Use)
-            return replace(inside, depth=term.depth + depth + 1 - part.depth)
-        return None
-
-    row = mapped(part.row, change)
+    row = moved(part.row, part.depth, depth + 1 - part.depth)
     assert isinstance(row, Row)
     return replace(part, row=row)
 

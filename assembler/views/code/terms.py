@@ -233,6 +233,19 @@ def mapped(term: Term, change: Callable[[Term], Term | None]) -> Term:
     return rebuilt(term, lambda child: mapped(child, change)) if found is None else found
 
 
+def moved(term: Term, depth: int, by: int) -> Term:
+    """The same term as if what stands in that many blocks or more stood in more or fewer of them."""
+
+    def change(term: Term) -> Term | None:
+        if isinstance(term, Part | Use) and term.depth >= depth:
+            inside = rebuilt(term, lambda child: mapped(child, change))
+            assert isinstance(inside, Part | Use)
+            return replace(inside, depth=term.depth + by)
+        return None
+
+    return mapped(term, change)
+
+
 def emitted(term: Term) -> str:
     """The shape of what the last layer of a term emits, as far as it is known."""
     match term:

@@ -32,6 +32,7 @@ from assembler.views.code.terms import (
     Use,
     Wired,
     is_plain,
+    moved,
     walk,
 )
 
@@ -170,8 +171,10 @@ class Tree:
         items = tuple(self.row(found, depth + 1))
         if len(items) == 1:
             match items[0]:
+                case Use(block=""):
+                    return replace(items[0], block=name, depth=depth)
                 case Use() as only:
-                    return replace(only, block=only.block or name, depth=depth)
+                    return moved(only, only.depth, depth - only.depth)
                 case Reference() as only:
                     return only
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
