@@ -59,11 +59,11 @@ def _fill(parameter: Parameter, rule: Rule, seed: int) -> None:
     try:
         with device.untouched_generators():
             np.random.seed(own)
-            values = rule.values(parameter.shape)
-    except ValueError as error:
+            values = Tensor(rule.values(parameter.shape), parameter.dtype)
+    except (ValueError, TypeError, OverflowError) as error:
         message = f"{rule.value} cannot fill {parameter.name} {tuple(parameter.shape)}: {first_line(error)}"
         raise ParameterError(message, rule.place) from None
-    parameter.set_data(Tensor(values, parameter.dtype))
+    parameter.set_data(values)
 
 
 def copy_of(model: nn.Cell, planned: Plan, dtype: Dtype | None = None) -> nn.Cell:

@@ -229,8 +229,6 @@ def export(
         FormatError, Mistakes: layers that a format cannot hold, all of them.
         SettingsError: the batch shall be open, and the model does not run with another.
     """
-    for left in (folder / f"{name}{end}" for form in formats for end in form.leaves):
-        discard(left)
     wanted = _wanted(subject, order)
     mistakes: list[AssemblerError] = []
     outcomes: list[Outcome] = []
@@ -242,10 +240,19 @@ def export(
             with noted(mistakes):
                 outcomes.append(_compared(subject, form, path, order, wanted))
         raise_all(mistakes)
+        for form in formats:
+            _discard(form, folder, name)
         for outcome, path in zip(outcomes, paths, strict=True):
             if outcome.passed:
                 files += [file for left in sorted(path.parent.iterdir()) for file in move(left, folder)]
     return outcomes, files
+
+
+def _discard(form: Format, folder: Path, name: str) -> None:
+    """Delete what an earlier export left. Weights in a folder belong to the graph beside it; another is not ours."""
+    whole = all((folder / f"{name}{end}").exists() for end in form.leaves[1:])
+    for end in form.leaves if whole else form.leaves[:1]:
+        discard(folder / f"{name}{end}")
 
 
 def _wanted(subject: Subject, order: Order) -> list[tuple[Inputs, list[Array]]]:

@@ -10,6 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def _mode(most: int = 0o666) -> int:
+    """The rights that the person's umask leaves; temporary files have fewer."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return most & ~mask
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a new name in the same folder to write to; what is there at the end takes the old one's place.
@@ -22,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     new = Path(name)
     try:
         yield new
-        new.chmod(0o644)
+        new.chmod(_mode())
         with new.open("rb") as file:
             os.fsync(file.fileno())
         new.replace(path)
@@ -45,18 +52,18 @@ def inside(folder: Path) -> Iterator[None]:
 def move(path: Path, folder: Path) -> list[str]:
     """Move a file, or a folder of files, into another folder of the same file system, over what is there.
 
-    It goes to the disk before it does, and is readable for all afterwards.
+    It goes to the disk before it does, with the rights of new files.
 
     Returns:
         The files, as paths from the new folder.
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
-        file.chmod(0o644)
+        file.chmod(_mode())
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
     if path.is_dir():
-        path.chmod(0o755)
+        path.chmod(_mode(0o777))
     discard(folder / path.name)
     path.replace(folder / path.name)
     return [str(file.relative_to(path.parent)) for file in files]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -136,6 +137,27 @@ def _values(said: Input, key: str) -> Array:
         message = f"the values have shape {list(values.shape)}, not {list(said.shape)}"
         raise SettingsError(message, Place(key=f"{key}.shape"))
     return values
+
+
+def load_array(file: Path) -> Array:
+    """The numbers in an .npy file, read as they are needed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it cannot be read, or holds no numbers. Pickled objects are not loaded.
+    """
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except (EOFError, OSError) as error:
+        raise ValueError(str(error)) from None
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
+        raise ValueError("it holds several arrays, as .npz files do")
+    if array.dtype.kind not in "iufbc":
+        raise ValueError("it does not hold one array of numbers")
+    return array
 
 
 def numbers(values: Any) -> Array:

@@ -29,7 +29,7 @@ from assembler.cells import first_line
 from assembler.errors import AssemblerError, ParameterError, Place, closest, noted, raise_all, suggestion
 from assembler.expansion import expand
 from assembler.grammar import parse, parse_recipe
-from assembler.inputs import Array, numbers
+from assembler.inputs import Array, load_array, numbers
 from assembler.recipe import Definitions, Layer, is_stack, leaves, print_value
 from assembler.rows import Plan, Row, Rule, Weight
 from assembler.settings import RecipeSettings, StoredValues, read
@@ -44,9 +44,12 @@ def read_rules(recipe: RecipeSettings, key: str = "recipe") -> list[Rule]:
     """
     mistakes: list[AssemblerError] = []
     rules: list[Rule] = []
+    told: list[AssemblerError] = []
     definitions = Definitions()
-    with noted([]):  # what is wrong with the layers is told with the layers
+    with noted(told):
         _, definitions = parse_recipe(recipe)
+    if told:
+        return []  # what is wrong with the layers is told with the layers; what names mean is not known
     for pattern, value in recipe.init.items():
         place = Place(key=f"{key}.init.{pattern}")
         with noted(mistakes):
@@ -60,7 +63,7 @@ def _rule(pattern: str, value: Any, definitions: Definitions, place: Place) -> R
         return _drawn(pattern, value, definitions, place)
     if isinstance(value, Mapping):
         stored = _stored(read(StoredValues, value, place.key), place)
-        return Rule(pattern, dict(value), lambda shape: stored, stored.shape, place)
+        return Rule(pattern, dict(value), lambda shape: stored, stored.shape, stored.dtype.kind == "c", place)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Rule(pattern, value, lambda shape: np.full(shape, value, np.float32), place=place)
     instead = "an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}"
@@ -114,7 +117,7 @@ def _stored(said: StoredValues, place: Place) -> Array:
     file = Path(said.file)
     try:
         if file.suffix == ".npy":
-            return np.load(file, mmap_mode="r", allow_pickle=False)
+            return load_array(file)
         with safe_open(file, framework="np") as stored:
             names = list(stored.keys())
             if said.name not in names:
@@ -123,7 +126,7 @@ def _stored(said: StoredValues, place: Place) -> Array:
             return stored.get_tensor(said.name)
     except OSError as error:
         raise ParameterError(f"{file}: {error.strerror or error}", place) from None
-    except (ValueError, EOFError, SafetensorError) as error:
+    except (ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise ParameterError(f"{file} cannot be read: {first_line(error)}", place) from None
 
 
@@ -156,6 +159,8 @@ def _of_other_shapes(planned: Plan) -> Iterator[AssemblerError]:
         if rule is not None and rule.shape not in (None, weight.shape):
             said = f"{name} has shape {print_value(weight.shape)}, and the values {print_value(rule.shape)}"
             yield ParameterError(said, rule.place)
+        elif rule is not None and rule.is_complex and not weight.dtype.startswith("complex"):
+            yield ParameterError(f"the values are complex, and {name} is {weight.dtype}", rule.place)
 
 
 def _settled(
@@ -189,7 +194,9 @@ def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
     if fitting and ".freeze" in place.key:
         return ParameterError(f"{pattern!r} matches only parameters that training does not change anyway", place)
     if fitting:
-        return ParameterError(f"every parameter that {pattern!r} matches is set by a rule above it", place)
+        rule = next(weight.rule for weight in fitting if weight.rule is not None)
+        said = f"every parameter that {pattern!r} matches is set by a rule before it, such as {rule.pattern!r}"
+        return ParameterError(said, place)
     names = dict.fromkeys(word for _, words in everything for word in words)
     close = closest(pattern, names)
     instead = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"There are {_some(list(names))}."

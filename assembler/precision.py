@@ -12,7 +12,7 @@ from mindspore.ops import functional
 from assembler import device
 from assembler.binding import Step, walk
 from assembler.cells import cast, first_line, is_ours, lacks_kernel, make
-from assembler.errors import DeviceError, Place, SettingsError, raise_all
+from assembler.errors import AssemblerError, DeviceError, Place, SettingsError, raise_all
 from assembler.rows import Plan, Row, Spec
 from assembler.settings import Amp, Dtype
 from assembler.tensors import tensors_for, zeros
@@ -72,7 +72,7 @@ def require(dtype: Dtype, amp: Amp) -> None:
 
 
 def require_kernels(planned: Plan, target: str) -> None:
-    """Refuse layers that a device cannot run in the plan's type, all of them by name, before anything is built.
+    """Refuse layers that a device cannot run in the plan's type, all of them by name, before the model is built.
 
     Each distinct layer is called once alone, with zeros. MindSpore does not tell its kernels in another way.
 
@@ -98,6 +98,8 @@ def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[Device
     try:
         with device.mode("pynative"), device.untouched_generators(), device.contained():
             _on_zeros(step, dtype)(tensors_for(row.input, real=True))
+    except AssemblerError:
+        raise
     except Exception as error:
         if lacks_kernel(error) or is_ours(step.entry.cell):
             said = f"{row} cannot run in {dtype} on {target}: {first_line(error)}"
@@ -105,7 +107,7 @@ def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[Device
 
 
 def _on_zeros(step: Step, dtype: Dtype) -> nn.Cell:
-    """A layer with zeros for parameters, which take no time to draw."""
+    """A layer with zeros for parameters, so that whatever it draws does no harm."""
     cell = make(step, lambda steps: nn.SequentialCell())  # it has no layers inside
     cast(cell, dtype)
     for parameter in cell.get_parameters():

@@ -71,6 +71,7 @@ class Rule:
         said: as it would be written: an initializer as text, a number, or a mapping of stored values.
         values: makes an array of a shape; of a random rule, from NumPy's global generator.
         shape: the only one that it can make; None if it can make any.
+        is_complex: whether the values have imaginary parts.
         place: where the rule stands.
     """
 
@@ -78,6 +79,7 @@ class Rule:
     said: Any
     values: Callable[[tuple[int, ...]], Any] = field(compare=False, repr=False)
     shape: tuple[int, ...] | None = None
+    is_complex: bool = False
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:

@@ -177,6 +177,10 @@ class CheckSettings(Model):
     run: dict[str, dict[str, Any] | None] = {}
 
 
+WEIGHT_FILES = (".safetensors", ".ckpt")
+"""How the names of files of parameters end."""
+
+
 class WeightSettings(Model):
     """Where parameters come from and go to: .safetensors or .ckpt files."""
 
@@ -184,6 +188,13 @@ class WeightSettings(Model):
     save: str | None = None
     strict: Annotated[bool, Field(strict=True)] = True
     rename: dict[str, str | None] | None = None
+
+    @field_validator("load", "save")
+    @classmethod
+    def _ends_in_a_format(cls, file: str | None) -> str | None:
+        if file is not None and PurePath(file).suffix not in WEIGHT_FILES:
+            raise ValueError(f"a file of parameters ends in {' or '.join(WEIGHT_FILES)}, unlike {file}")
+        return file
 
 
 class CheckTask(Model):
@@ -242,6 +253,13 @@ class Settings(Model):
     guard: Annotated[bool, Field(strict=True)] = True
     weights: WeightSettings = WeightSettings()
     show: Literal["layers", "parameters"] = "layers"
+
+    @model_validator(mode="after")
+    def _used(self) -> Settings:
+        for name, tasks in (("load", ("check", "export", "bench")), ("save", ("check",))):
+            if getattr(self.weights, name) is not None and self.task.name not in tasks:
+                raise ValueError(f"weights.{name} is for task={' and '.join(tasks)}, not for {self.task.name}")
+        return self
 
 
 class EntrySettings(Model):

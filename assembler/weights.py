@@ -30,9 +30,7 @@ from assembler.errors import AssemblerError, ParameterError, Place, closest, rai
 from assembler.files import replacing
 from assembler.inputs import Array
 from assembler.recipe import print_value
-
-FORMATS = (".safetensors", ".ckpt")
-"""The endings of files of parameters."""
+from assembler.settings import WEIGHT_FILES
 
 MAX_TOLD = 20
 """Parameters that do not fit, told by name; of more, only how many there are."""
@@ -109,7 +107,7 @@ def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
 def _write_safetensors(parameters: Mapping[str, Parameter], path: Path, about: Mapping[str, str]) -> None:
     arrays = {name: np.asarray(parameters[name].asnumpy(), order="C") for name in sorted(parameters)}
     metadata = {"format": "ms", **about}
-    save_file(arrays, path, {**metadata, "header": _header_checksum(arrays, metadata), "crc_num": _NO_CHECKSUM})
+    save_file(arrays, path, {**metadata, _HEADER: _header_checksum(arrays, metadata), "crc_num": _NO_CHECKSUM})
     with path.open("r+b") as file, ThreadPoolExecutor(1) as pool:
         flushed = pool.submit(os.fsync, file.fileno())  # the disk works while the processor sums up
         checksum = _Checksum()
@@ -132,6 +130,9 @@ def _write_checkpoint(parameters: Mapping[str, Parameter], path: Path, about: Ma
     finally:
         path.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, if that failed
 
+
+_HEADER = "assembler.header"
+"""The key of the checksum over shapes, types and metadata."""
 
 _NO_CHECKSUM = "-" * 10
 """Holds the place of the checksum while that is not known."""
@@ -197,9 +198,11 @@ def _read_safetensors(path: Path) -> Stored:
                 arrays[name] = file.get_tensor(name)
                 if known is not None:  # one is summed up while the next is read
                     pool.submit(checksum.add, name, arrays[name])
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError) as error:
+        raise ParameterError(f"{path} holds numbers of a type that NumPy lacks: {first_line(error)}") from None
+    except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, _reason(error)) from None
-    header = metadata.pop("header", None)
+    header = metadata.pop(_HEADER, None)
     if header is not None and header != _header_checksum(arrays, metadata):
         raise _damaged(path, "its header is not the one that was written")
     if known is None and header is not None:
@@ -211,8 +214,8 @@ def _read_safetensors(path: Path) -> Stored:
 
 def _read_checkpoint(path: Path) -> Stored:
     """Read MindSpore's form, by its protocol buffers: MindSpore's own reader takes the sizes in a file on trust."""
-    content = path.read_bytes()
-    has_checksum = content[-17:-10] == b"crc_num"
+    content = memoryview(path.read_bytes())
+    has_checksum = bytes(content[-17:-10]) == b"crc_num"
     if has_checksum:
         content, checksum = content[:-17], int.from_bytes(content[-10:], "big")
         if zlib.crc32(content) != checksum:
@@ -236,11 +239,11 @@ def _read_checkpoint(path: Path) -> Stored:
 
 def _array_of(tensors: Sequence[Any]) -> Array:
     """The values of one entry, of which all parts say the same shape and type."""
-    content = b"".join(tensor.tensor_content for tensor in tensors)
+    content = bytearray().join(tensor.tensor_content for tensor in tensors)
     shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
     if kind == "str":
         return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
-    values = np.frombuffer(bytearray(content), np.dtype(kind))
+    values = np.frombuffer(content, np.dtype(kind))
     return values.reshape(() if shape == [0] else shape)
 
 
@@ -249,8 +252,8 @@ def _damaged(path: Path, why: str) -> AssemblerError:
 
 
 def _require_format(path: Path) -> None:
-    if path.suffix not in FORMATS:
-        raise ParameterError(f"{path}: a file of parameters ends in {' or '.join(FORMATS)}")
+    if path.suffix not in WEIGHT_FILES:
+        raise ParameterError(f"{path}: a file of parameters ends in {' or '.join(WEIGHT_FILES)}")
 
 
 def _reason(error: Exception) -> str:
@@ -319,7 +322,7 @@ def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, 
         array, shape, dtype = arrays[name], tuple(parameter.shape), str(parameter.dtype).lower()
         if array.shape != shape:
             said.append(f"{name} is {print_value(array.shape)} there, and {print_value(shape)} in the model")
-        elif strict and array.dtype.name != dtype:
+        elif (strict or array.dtype.kind == "c") and array.dtype.name != dtype:
             said.append(f"{name} is {array.dtype.name} there, and {dtype} in the model")
     return said
 

@@ -173,7 +173,7 @@ BAD = [
     ({"init": {"zz": 0}}, "recipe.init.zz: 'zz' matches no parameter. There are 0.weight, Dense.weight, 0.bias, "
                           "Dense.bias, 1.moving_mean, BatchNorm1d.moving_mean, "),
     ({"init": {"*.weight": 0, "0.weight": 1}},
-     "recipe.init.0.weight: every parameter that '0.weight' matches is set by a rule above it"),
+     "recipe.init.0.weight: every parameter that '0.weight' matches is set by a rule before it, such as '*.weight'"),
     ({"init": {"0.weight": "HeNoraml"}},
      "recipe.init.0.weight:1: no initializer named 'HeNoraml'. Did you mean 'HeNormal' or 'Normal' or "
      "'HeUniform'?\n"
@@ -206,6 +206,14 @@ BAD = [
                                                  "(2,)"),
     ({"init": {"*.bias": "Identity"}}, "recipe.init.*.bias: Identity cannot fill 0.bias (16,): For Identity "
                                        "initializer, the dimension of the initialized tensor should be 2, but got 1."),
+    ({"init": {"0.weight": "Normal('a')"}}, "recipe.init.0.weight: Normal('a') cannot fill 0.weight (16, 8): "),
+    ({"init": {"0.weight": 10**400}}, "recipe.init.0.weight: 1"),
+    ({"init": {"0.weight": {"file": "texts.npy"}}},
+     "recipe.init.0.weight: texts.npy cannot be read: it does not hold one array of numbers"),
+    ({"init": {"0.weight": {"file": "zip.npy"}}},
+     "recipe.init.0.weight: zip.npy cannot be read: it holds several arrays, as .npz files do"),
+    ({"init": {"0.bias": {"file": "complex.npy"}}},
+     "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
     ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that training does not "
                                     "change anyway"),
@@ -218,6 +226,10 @@ def test_error_of_what_is_said_of_parameters(said, message, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.npy").write_bytes(b"\x80\x04K\x01.")
     save_file({"weight": np.zeros(3, np.float32)}, "s.safetensors")
+    np.save("texts.npy", np.array(["a"]))
+    np.save("complex.npy", np.zeros(16, np.complex64))
+    np.savez("zip.npz", a=np.zeros(3))
+    (tmp_path / "zip.npz").rename("zip.npy")
     with pytest.raises(AssemblerError) as error:
         assemble(recipe(**said))
     assert str(error.value).startswith(message), str(error.value)
@@ -374,3 +386,13 @@ def test_the_resolved_recipe_says_the_same_of_parameters(run, tmp_path):
     other = json.loads((again.folder / "result.json").read_text())
     assert (again.code, again.err) == (0, "")
     assert one["parameters"] == other["parameters"]
+
+
+def test_a_mistake_in_the_stack_is_not_told_as_one_of_a_rule(run, tmp_path):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+        "input: {shape: [4, 8]}\nparams: {std: 0.1}\nstack: Dense(8, 8) +\ninit: {'0.weight': Normal(std)}\n"
+    )
+    done = run("--config-dir", "conf", "recipe=mine")
+    assert done.code == 2
+    assert "plain arguments" not in done.err

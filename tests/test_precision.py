@@ -62,7 +62,7 @@ def test_o0_is_the_model_itself():
 
 
 @pytest.mark.parametrize("level", ["O1", "O2", "O3"])
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=pytest.mark.slow)])
 def test_a_run_with_mixed_precision(run, tmp_path, level, mode):
     done = run("recipe=lenet5", f"amp={level}", f"mode={mode}", "checks=full", "weights.save=w.safetensors")
     assert (done.code, done.err) == (0, ""), done.out

@@ -33,15 +33,28 @@ def test_gpt2_without_tied_embeddings_is_larger_by_its_table(run):
     assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("mode", "dtype"),
+    [
+        ("pynative", "float32"),
+        ("graph", "float32"),
+        ("graph", "float16"),
+        slow("pynative", "float16"),
+        slow("pynative", "float64"),
+        slow("graph", "float64"),
+    ],
+)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_recipe_passes_all_checks(run, name, mode, dtype):
     done = run(f"recipe={name}", f"mode={mode}", f"dtype={dtype}", "checks=full")
     assert (done.code, done.err) == (0, ""), done.out
 
 
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", ["float16", "float32"])  # the CPU has no float64 convolution
 def test_lenet5_passes_all_checks(run, mode, dtype):
     assert run("recipe=lenet5", f"mode={mode}", f"dtype={dtype}", "checks=full").code == 0

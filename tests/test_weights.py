@@ -230,7 +230,34 @@ def test_error_of_parameters_of_one_name(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_complex_values_do_not_lose_their_imaginary_parts(tmp_path):
+    save_file({**STORED, "0.bias": np.ones(4, np.complex64)}, tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError, match=r"0\.bias is complex64 there, and float32 in the model"):
+        weights.load(small(), tmp_path / "w.safetensors", strict=False)
+
+
 # ---- damage
+
+
+def test_metadata_of_others_are_theirs(tmp_path):
+    save_file(STORED, tmp_path / "w.safetensors", {"header": "v1", "format": "pt"})
+    assert weights.read_file(tmp_path / "w.safetensors").about == {"header": "v1"}
+
+
+def test_error_of_numbers_that_numpy_lacks(tmp_path):
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}'
+    (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(AssemblerError, match=r"w\.safetensors holds numbers of a type that NumPy lacks: "):
+        weights.read_file(tmp_path / "w.safetensors")
+
+
+def test_files_have_the_rights_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        weights.save(small(), tmp_path / "w.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w", "w.npz", "w.safetensors.bak"])
@@ -537,12 +564,16 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
         "  1.weight (8, 1) is not in the file\n"
         "  1.bias (1,) is not in the file\n"
     )
-    done = run("weights.save=nowhere/w.safetensors")
-    assert done.code == 2
-    assert done.err == (
-        "override weights.save=nowhere/w.safetensors: nowhere/w.safetensors cannot be written: No such file or "
-        "directory\n"
-    )
+    for arguments, message in (
+        (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
+        (["weights.save=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
+        (["weights.load=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
+    ):
+        done = run(*arguments)
+        assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")
+        assert "passed" not in done.out
+    done = run("task=plan", "weights.load=w.ckpt")
+    assert (done.code, done.err) == (2, "weights.load is for task=check and export and bench, not for plan\n")
 
 
 def test_a_rename_on_the_command_line(run, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -178,7 +178,7 @@ def resolution(dtype: Dtype) -> float:
 
 def largest(array: Array) -> float:
     """The largest finite absolute value, 0 if there is none."""
-    values = np.abs(_wide(array))
+    values = np.abs(wide(array))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
@@ -188,7 +188,7 @@ def difference(one: list[Array], other: list[Array]) -> float:
     for left, right in zip(one, other, strict=True):
         if left.shape != right.shape:
             return float("inf")
-        left, right = _wide(left), _wide(right)
+        left, right = wide(left), wide(right)
         same = (left == right) | (np.isnan(left) & np.isnan(right))
         with np.errstate(invalid="ignore"):
             apart = np.where(same, 0.0, np.abs(left - right))
@@ -196,7 +196,8 @@ def difference(one: list[Array], other: list[Array]) -> float:
     return worst
 
 
-def _wide(array: Array) -> Array:
+def wide(array: Array) -> Array:
+    """The same numbers in float64, or complex128."""
     return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
 
 
@@ -244,6 +245,10 @@ def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
     asks = tuple(word for word in parameters if word in GIVEN)
+    if untyped := [word for word in parameters if word not in (*asks, *hints)]:
+        raise SettingsError(
+            f"the check {name} needs a type for its argument {untyped[0]!r}, such as {untyped[0]}: float"
+        )
     fields: dict[str, Any] = {
         word: (hints[word], ... if parameter.default is inspect.Parameter.empty else parameter.default)
         for word, parameter in parameters.items()
@@ -293,9 +298,11 @@ def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepa
 def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
     """The check of a name; of one with dots, its module is imported if it may be."""
     if name not in CHECKS and "." in name:
-        resolve(name, trusted, place)  # which registers it
-        if name not in CHECKS:
+        function = resolve(name, trusted, place)  # to import its module registers it
+        home = f"{function.__module__}.{getattr(function, '__name__', '')}"
+        if home not in CHECKS:
             raise SettingsError(f"{name} is not a check: its function needs the decorator @check", place)
+        return CHECKS[home]
     if name not in CHECKS:
         instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
         raise SettingsError(f"no check named {name!r}.{instead}", place)
@@ -306,8 +313,8 @@ def run(
     prepared: Sequence[Prepared],
     subject: Subject,
     watch: Callable[[Sequence[Prepared]], Iterable[Prepared]] = iter,
-) -> list[Outcome]:
-    """Run all checks. One that raises has failed, and the others run all the same.
+) -> Iterator[Outcome]:
+    """Run all checks, one after the other. One that raises has failed, and the others run all the same.
 
     Args:
         watch: gives the same checks one after the other, and may show how far they have come.
@@ -315,13 +322,16 @@ def run(
     Raises:
         AssemblerError: what a check was told is wrong, such as a function that does not exist.
     """
-    return [_run(one, subject) for one in watch(prepared)]
+    for one in watch(prepared):
+        yield _run(one, subject)
 
 
 def _run(one: Prepared, subject: Subject) -> Outcome:
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
         answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+        if not isinstance(answer, Outcome):
+            raise TypeError(f"the check returned {type(answer).__name__}, not an Outcome")
         return replace(answer, name=one.check.name)
     except DoesNotApply as why:
         of_group = one.key.startswith("checks.")

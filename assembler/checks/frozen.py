@@ -13,11 +13,11 @@ from assembler.training import Weighted, float_outputs, random_targets, to_train
 def frozen(subject: Subject) -> Outcome:
     """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
     names = {name for name, _, weight in subject.planned.weights() if weight.frozen}
+    if not names:
+        raise DoesNotApply("the recipe freezes nothing")
     model, inputs = subject.copy_for_training()
     assert subject.planned.output is not None
     outputs = list(float_outputs(subject.planned.output))
-    if not names:
-        raise DoesNotApply("the recipe freezes nothing")
     if not model.trainable_params() or not outputs:
         raise DoesNotApply("there is nothing to train: every parameter is frozen, or no floating-point number emitted")
     before = {one.name: device.as_array(one).copy() for one in model.get_parameters()}

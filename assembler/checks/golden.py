@@ -1,11 +1,13 @@
 """Whether the output is what it was."""
 
+from pathlib import Path
+
 import numpy as np
 
 from assembler.checks.base import Outcome, Subject, check, difference
 from assembler.errors import SettingsError
 from assembler.files import replacing
-from assembler.inputs import Array
+from assembler.inputs import Array, load_array
 from assembler.settings import ArrayFile
 
 
@@ -21,10 +23,10 @@ def golden(subject: Subject, output: Array, file: ArrayFile, atol: float | None 
         SettingsError: the file is no .npy file.
     """
     try:
-        stored = np.load(file, allow_pickle=False)
+        stored = load_array(Path(file))
     except FileNotFoundError:
         return Outcome("golden", False, None, None, f"there is no {file} yet{_leave(subject, output)}")
-    except (ValueError, EOFError, OSError) as error:
+    except ValueError as error:
         raise SettingsError(f"{file} cannot be read: {error}") from None
     bound = subject.tolerance(16) if atol is None else atol
     if stored.shape != output.shape:

@@ -4,7 +4,7 @@ import numpy as np
 from mindspore import Tensor
 
 from assembler import device
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.checks.base import DoesNotApply, Outcome, Subject, check, wide
 from assembler.inputs import Array
 
 
@@ -48,5 +48,5 @@ def _all_but(array: Array, kept: int, axis: int) -> Array:
 
 
 def _distance(one: Array, other: Array) -> float:
-    apart = np.abs(one.astype(np.float64) - other.astype(np.float64))
+    apart = np.abs(wide(one) - wide(other))
     return float(np.max(np.where(np.isnan(apart), 0.0 if np.isnan(one).all() else np.inf, apart), initial=0.0))

@@ -1,15 +1,25 @@
 """Whether the model can learn."""
 
+from typing import Annotated
+
 import numpy as np
 from mindspore import Tensor, nn
+from pydantic import Field
 
 from assembler import device
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check
 from assembler.training import Distance, float_outputs, to_training, train, value_of
 
+Positive = Annotated[float, Field(gt=0)]
+
 
 @check
-def trains(subject: Subject, factor: float = 2, steps: int = 20, learning_rate: float | None = None) -> Outcome:
+def trains(
+    subject: Subject,
+    factor: Positive = 2,
+    steps: Annotated[int, Field(ge=1)] = 20,
+    learning_rate: Positive | None = None,
+) -> Outcome:
     """Whether the loss falls by ``factor`` in so many ``steps`` of Adam on one batch.
 
     The target is what the model itself emits with its trainable parameters moved by up to a tenth of their root mean

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from assembler.export import Inputs
     from assembler.rows import Plan
+    from assembler.weights import Loaded
 
 
 MOMENT = 5
@@ -50,10 +51,10 @@ def bench(settings: Settings, result: Result) -> None:
     given = read_all(settings, result)
     target = prepare_device(settings, result)
     planned = plan_of(given, settings, result)
-    precision.require_kernels(planned, target)
     cases = _cases(planned, settings, task)
     if settings.guard:
         _require_memory(cases, target)
+    precision.require_kernels(planned, target)
     from assembler.views.progress import progress
 
     apart = target == "cpu" and task.memory
@@ -123,7 +124,7 @@ def _time(mode: Mode, cases: list[_Case], memory: list[int | None], result: Resu
     from assembler.faults import blame
 
     device.wake()
-    model, _ = _made(cases[0])
+    model, _, result.loaded = _made(cases[0])
     for case, found in zip(cases, memory, strict=True):
         task = case.settings.task
         assert isinstance(task, BenchTask)
@@ -141,7 +142,7 @@ def _inputs(case: _Case) -> Inputs:
     return make_inputs(case.settings.recipe, case.settings.dtype, case.settings.seed)
 
 
-def _made(case: _Case) -> tuple[nn.Cell, Inputs]:
+def _made(case: _Case) -> tuple[nn.Cell, Inputs, Loaded | None]:
     from assembler import device
     from assembler.build import build
     from assembler.precision import mixed
@@ -149,9 +150,8 @@ def _made(case: _Case) -> tuple[nn.Cell, Inputs]:
     inputs = _inputs(case)
     device.seed(case.settings.seed)
     model = build(case.planned, case.settings.seed)
-    if case.settings.weights.load is not None:
-        load_weights(model, case.settings.weights)
-    return mixed(model, case.settings.amp), inputs
+    loaded = None if case.settings.weights.load is None else load_weights(model, case.settings.weights)
+    return mixed(model, case.settings.amp), inputs, loaded
 
 
 def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | None:
@@ -189,4 +189,4 @@ def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
         from assembler import bench
 
         case = _Case(settings, plan_of(given, settings, result))
-        sender.send(bench.memory_of(lambda: _made(case), mode))
+        sender.send(bench.memory_of(lambda: _made(case)[:2], mode))

@@ -22,12 +22,17 @@ def check(settings: Settings, result: Result) -> None:
     Raises:
         AssemblerError: the recipe, the configuration or the device is wrong.
     """
+    target = settings.weights.save
+    if target is not None and not Path(target).parent.is_dir():
+        said = f"{target} cannot be written: there is no folder {Path(target).parent}"
+        raise ParameterError(said, Place(key="weights.save"))
     subject, prepared = assembled(settings, result)
     from assembler import checks
     from assembler.views import summary
 
     with result.timed("checks"):
-        result.outcomes += checks.run(prepared, subject, partial(summary.progress, "checks"))
+        for outcome in checks.run(prepared, subject, partial(summary.progress, "checks")):
+            result.outcomes.append(outcome)
     if settings.weights.save is not None:
         with result.timed("save"):
             save(settings, result, subject.model)

@@ -51,10 +51,10 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
 
     target = prepare_device(settings, result)
     planned = plan_of(given, settings, result)
-    precision.require_kernels(planned, target)
     if settings.guard:
         beside = _memory_of_checks(planned, given.checks, target)
         device.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
+    precision.require_kernels(planned, target)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
         device.seed(settings.seed)
