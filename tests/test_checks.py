@@ -429,7 +429,9 @@ def test_a_check_of_ones_own_may_be_named_where_it_is_passed_on():
     assert outcome_of("tests.passed_on.smaller_than", {"limit": 3}).passed
     wrong = outcome_of("tests.own_checks.says_yes", None)
     assert (wrong.passed, wrong.detail) == (False, "raised the check returned bool, not an Outcome")
-    with pytest.raises(AssemblerError, match=r"the check tests\.test_checks\.plain needs a type for its argument 'limit'"):
+    with pytest.raises(
+        AssemblerError, match=r"the check tests\.test_checks\.plain needs a type for its argument 'limit'"
+    ):
         checks.check(plain)
 
 
