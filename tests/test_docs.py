@@ -63,7 +63,7 @@ def test_the_readme_shows_the_commands_that_matter():
 
 def test_the_readme_shows_what_was_measured():
     figures = README.split("## What it costs", 1)[1].split("\n## ", 1)[0]
-    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 7
+    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 14
 
 
 @pytest.mark.parametrize("shown", [block for block in blocks(README, "yaml") if block.startswith("# conf/")])
