@@ -258,7 +258,7 @@ class Settings(Model):
     def _used(self) -> Settings:
         for name, tasks in (("load", ("check", "export", "bench")), ("save", ("check",))):
             if getattr(self.weights, name) is not None and self.task.name not in tasks:
-                raise ValueError(f"weights.{name} is for task={' and '.join(tasks)}, not for {self.task.name}")
+                raise ValueError(f"weights.{name} is for {' or '.join(tasks)}, not for task={self.task.name}")
         return self
 
 

@@ -472,3 +472,17 @@ LARGE = [
 def test_a_large_recipe_is_written(run, name, more):
     done = run(f"recipe={name}", "task=export", "task.formats=[mindir,onnx]", *more)
     assert (done.code, done.err) == (0, ""), done.out
+
+
+def test_an_export_that_fails_leaves_what_an_earlier_one_wrote(run):
+    first = run("recipe=inline", 'recipe.stack="Dense(8, 4)"', "task=export")
+    assert first.code == 0
+    written = (first.folder / "inline.mindir").read_bytes()
+    (first.folder / "inline_variables").mkdir()
+    again = run("recipe=inline", 'recipe.stack="Dense(8, 4) + ELU"', "task=export", "task.formats=[onnx,mindir]")
+    assert again.code == 2
+    assert (first.folder / "inline.mindir").read_bytes() == written
+    third = run("recipe=inline", 'recipe.stack="Dense(8, 3)"', "task=export")
+    assert third.code == 0
+    assert (first.folder / "inline.mindir").read_bytes() != written
+    assert (first.folder / "inline_variables").is_dir()  # somebody else's

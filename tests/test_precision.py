@@ -147,3 +147,9 @@ def test_a_cell_with_a_precision_of_its_own_keeps_it():
     model = assemble("Dense(8, 8) + Dense(8, 8)")
     assert isinstance(mixed(model, "O1"), nn.Cell)
     assert str(model[0].get_mixed_precision_type()).lower().endswith("fp16")
+
+
+def test_the_guard_comes_before_kernels_are_tried(run):
+    done = run("recipe=inline", 'recipe.stack="Dense(8, 1000000000000)"', "dtype=bfloat16", "checks=none")
+    assert done.code == 2
+    assert done.err.startswith("the model needs 176.4 TiB (16.4 TiB of parameters")

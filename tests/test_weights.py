@@ -573,7 +573,7 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")
         assert "passed" not in done.out
     done = run("task=plan", "weights.load=w.ckpt")
-    assert (done.code, done.err) == (2, "weights.load is for task=check and export and bench, not for plan\n")
+    assert (done.code, done.err) == (2, "weights.load is for check or export or bench, not for task=plan\n")
 
 
 def test_a_rename_on_the_command_line(run, tmp_path):
