@@ -76,7 +76,7 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
     stack, mistakes = expand(parse(text, place.key), definitions)
     raise_all(mistakes)
     if not isinstance(stack, Layer) or any(is_stack(leaf) for leaf in leaves([*stack.args, dict(stack.kwargs)])):
-        raise ParameterError(f"{text!r} is not one initializer with plain arguments", place)
+        raise ParameterError(_not_plain(text, stack), place)
     cls = known.get(_folded(stack.name))
     if cls is None:
         names = [one.__name__ for one in known.values()]
@@ -94,6 +94,15 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
         return array
 
     return Rule(pattern, str(stack), draw, place=place)
+
+
+def _not_plain(text: str, stack: object) -> str:
+    """Why a text is no initializer."""
+    inside = [*stack.args, *dict(stack.kwargs).values()] if isinstance(stack, Layer) else []
+    names = [leaf.name for leaf in leaves(inside) if isinstance(leaf, Layer) and not leaf.args]
+    if names:
+        return f"{text!r} names {names[0]!r}, which is no parameter of the recipe"
+    return f"{text!r} is not one initializer with plain arguments"
 
 
 @cache
@@ -198,6 +207,8 @@ def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
         said = f"every parameter that {pattern!r} matches is set by a rule before it, such as {rule.pattern!r}"
         return ParameterError(said, place)
     names = dict.fromkeys(word for _, words in everything for word in words)
+    if any(word.startswith(f"{pattern}.") for word in names):
+        return ParameterError(f"{pattern!r} matches no parameter. Did you mean '{pattern}.*'?", place)
     close = closest(pattern, names)
     instead = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"There are {_some(list(names))}."
     return ParameterError(f"{pattern!r} matches no parameter. {instead}", place)

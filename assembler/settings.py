@@ -158,8 +158,8 @@ class StoredValues(Model):
         if self.file is not None:
             suffix = PurePath(below(self.file, (".npy", ".safetensors"))).suffix
             if (suffix == ".safetensors") != (self.name is not None):
-                wanted = "which of its tensors" if self.name is None else "no name: it holds one array"
-                raise ValueError(f"{self.file} needs {wanted}")
+                wanted = "needs a name: that of one of its tensors" if self.name is None else "holds one array; no name"
+                raise ValueError(f"{self.file} {wanted}")
         return self
 
 
@@ -256,6 +256,8 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _used(self) -> Settings:
+        if self.weights.rename and self.weights.load is None:
+            raise ValueError("weights.rename is for weights.load, and there is none")
         for name, tasks in (("load", ("check", "export", "bench")), ("save", ("check",))):
             if getattr(self.weights, name) is not None and self.task.name not in tasks:
                 raise ValueError(f"weights.{name} is for {' or '.join(tasks)}, not for task={self.task.name}")

@@ -258,6 +258,8 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
         return f"a YAML file cannot be read: {error}"
     assert isinstance(error, yaml.MarkedYAMLError)
     said = ", ".join(filter(None, (error.context, error.problem)))
+    if "alias" in said:
+        said += "; a text that begins with * needs quotes"
     file = Path(str(mark.name))
     try:
         line = file.read_text(encoding="utf-8").splitlines()[mark.line]

@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -197,6 +197,8 @@ def _misread(override: str) -> str:
         return "an override is written key=value, such as recipe=lenet5"
     if any(value.count(one) > value.count(other) for one, other in ("[]", "{}")):
         return f"a bracket is not closed; if the value has spaces, put it in single quotes: '{name}=[4, 8]'"
+    if bare.startswith("{"):
+        return f"Hydra cannot read this value. Keys of a mapping go without quotes: '{name}={{key: value}}'"
     return (
         "Hydra cannot read this value. A text with parentheses, commas or braces needs double quotes inside single "
         f"""ones: '{name}="{bare}"'"""
@@ -216,12 +218,27 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
         if part not in known:
             break
         model = model.model_fields[part].annotation
+        members = [one for one in get_args(model) if name.startswith("task.") and _task(arguments) in _names_of(one)]
+        model = members[0] if members else model
     else:
         known = []
+    if not known and "={" in override:
+        said = f"the mapping has keys that {name} does not have yet; ++{override.lstrip('+')} adds them"
+        return f"override {override}: {said}"
     if not known:
         return f"override {override}: {name} is not in this configuration yet; write +{override} to add it"
     instead = suggestion(part, known) or f" Known here: {', '.join(known)}."
     return f"override {override}: unknown key {part!r}.{instead}"
+
+
+def _task(arguments: Sequence[str]) -> str:
+    """The task that the command line chooses."""
+    return next((one.partition("=")[2] for one in arguments if one.startswith("task=")), "check")
+
+
+def _names_of(task: Any) -> tuple[Any, ...]:
+    """The name that a task's model goes by."""
+    return get_args(task.model_fields["name"].annotation)
 
 
 def _params(arguments: Sequence[str]) -> list[str]:

@@ -297,6 +297,7 @@ def load(
         mistakes += [_extra(name, arrays[name], missing) for name in extra]
     if mistakes:
         told = mistakes[:MAX_TOLD] + ([f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else [])
+        told += [_WAYS_OUT] if strict else []
         lines = "".join(f"\n  {said}" for said in told)
         raise ParameterError(f"{path} does not fit the model:{lines}", place)
     names = tuple(name for name in parameters if name in arrays)
@@ -311,6 +312,10 @@ def _set(parameter: Parameter, array: Array) -> None:
     """Give a parameter an array's values; an array of its type becomes its memory, for nobody else has it."""
     tensor = Tensor.from_numpy(array) if array.flags.writeable else Tensor(array)
     parameter.set_data(tensor if tensor.dtype == parameter.dtype else tensor.astype(parameter.dtype))
+
+
+_WAYS_OUT = "rename maps names in the file to names in the model; strict=false takes what both have, and converts types"
+"""What can be done about a file that does not fit."""
 
 
 def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, strict: bool) -> list[str]:

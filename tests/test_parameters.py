@@ -199,7 +199,7 @@ BAD = [
      "recipe.init.0.weight: a recipe reads files below the working directory only, not ../w.npy"),
     ({"init": {"0.weight": {"file": "w.pt"}}}, "recipe.init.0.weight: w.pt must end in .npy or .safetensors"),
     ({"init": {"0.weight": {"file": "w.safetensors"}}},
-     "recipe.init.0.weight: w.safetensors needs which of its tensors"),
+     "recipe.init.0.weight: w.safetensors needs a name: that of one of its tensors"),
     ({"init": {"0.weight": {"file": "s.safetensors", "name": "wieght"}}},
      "recipe.init.0.weight: s.safetensors has no 'wieght'. It has weight"),
     ({"init": {"0.weight": {"values": [1, 2]}}}, "recipe.init.0.weight: 0.weight has shape (16, 8), and the values "
@@ -214,6 +214,9 @@ BAD = [
      "recipe.init.0.weight: zip.npy cannot be read: it holds several arrays, as .npz files do"),
     ({"init": {"0.bias": {"file": "complex.npy"}}},
      "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
+    ({"init": {"Dense": 0}}, "recipe.init.Dense: 'Dense' matches no parameter. Did you mean 'Dense.*'?"),
+    ({"init": {"0.weight": "Normal(std)"}},
+     "recipe.init.0.weight: 'Normal(std)' names 'std', which is no parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
     ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that training does not "
                                     "change anyway"),

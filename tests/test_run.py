@@ -266,6 +266,13 @@ ARGUMENTS = [
      "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
     (['recipe.stack="Dense(8, 1"'],
      'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
+    (['weights.rename={"a.*": "b.*"}'],
+     "override weights.rename={\"a.*\": \"b.*\"}: Hydra cannot read this value. Keys of a mapping go without quotes: "
+     "'weights.rename={key: value}'\n"),
+    (["recipe.params={width: 3}"],
+     "override recipe.params={width: 3}: the mapping has keys that recipe.params does not have yet; "
+     "++recipe.params={width: 3} adds them\n"),
+    (["task=bench", "task.batch=3"], "override task.batch=3: unknown key 'batch'. Did you mean 'batches'?\n"),
     (["centered"], "override centered: an override is written key=value, such as recipe=lenet5\n"),
     (["recipe.input.shape=[4,"], "override recipe.input.shape=[4,: a bracket is not closed; if the value has spaces, "
                                  "put it in single quotes: 'recipe.input.shape=[4, 8]'\n"),
@@ -389,7 +396,7 @@ FILES = [
      "    stack: Tanh\n"
      "    ^\n"),
     ("input: {shape: [4, 8]}\nstack: *x\n",
-     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'\n"
+     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; a text that begins with * needs quotes\n"
      "    stack: *x\n"
      "           ^\n"),
     ("input: {shape: '${nowhere.at.all}'}\nstack: ReLU\n",

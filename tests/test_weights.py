@@ -141,6 +141,9 @@ MISFITS = [
 ]  # fmt: skip
 
 
+WAYS_OUT = "rename maps names in the file to names in the model; strict=false takes what both have, and converts types"
+
+
 def small():
     return model(stack="Dense(8, 4) + Dense(4, 2, has_bias=False)")
 
@@ -154,7 +157,7 @@ def test_error_of_what_does_not_fit(tmp_path, put, drop, lines):
     with pytest.raises(AssemblerError) as error:
         weights.load(one, file, key="weights.load")
     assert str(error.value) == "\n".join(
-        [f"weights.load: {file} does not fit the model:", *(f"  {line}" for line in lines)]
+        [f"weights.load: {file} does not fit the model:", *(f"  {line}" for line in [*lines, WAYS_OUT])]
     )
     assert same(values(one), before)
 
@@ -164,8 +167,8 @@ def test_error_of_another_architecture_is_short(tmp_path):
     with pytest.raises(AssemblerError) as error:
         weights.load(small(), tmp_path / "w.safetensors")
     lines = str(error.value).splitlines()
-    assert len(lines) == 2 + weights.MAX_TOLD
-    assert lines[-1] == "  and 80 more"
+    assert len(lines) == 3 + weights.MAX_TOLD
+    assert lines[-2:] == ["  and 80 more", f"  {WAYS_OUT}"]
 
 
 def test_not_strict_loads_what_both_have(tmp_path):
@@ -563,6 +566,7 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
         "  0.bias is (128,) there, and (8,) in the model\n"
         "  1.weight (8, 1) is not in the file\n"
         "  1.bias (1,) is not in the file\n"
+        f"  {WAYS_OUT}\n"
     )
     for arguments, message in (
         (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
@@ -572,6 +576,8 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
         done = run(*arguments)
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")
         assert "passed" not in done.out
+    done = run("weights.rename={a.*: b.*}")
+    assert (done.code, done.err) == (2, "weights.rename is for weights.load, and there is none\n")
     done = run("task=plan", "weights.load=w.ckpt")
     assert (done.code, done.err) == (2, "weights.load is for check or export or bench, not for task=plan\n")
 
