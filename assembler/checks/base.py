@@ -309,20 +309,13 @@ def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
     return CHECKS[name]
 
 
-def run(
-    prepared: Sequence[Prepared],
-    subject: Subject,
-    watch: Callable[[Sequence[Prepared]], Iterable[Prepared]] = iter,
-) -> Iterator[Outcome]:
+def run(prepared: Iterable[Prepared], subject: Subject) -> Iterator[Outcome]:
     """Run all checks, one after the other. One that raises has failed, and the others run all the same.
-
-    Args:
-        watch: gives the same checks one after the other, and may show how far they have come.
 
     Raises:
         AssemblerError: what a check was told is wrong, such as a function that does not exist.
     """
-    for one in watch(prepared):
+    for one in prepared:
         yield _run(one, subject)
 
 

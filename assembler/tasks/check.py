@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +27,12 @@ def check(settings: Settings, result: Result) -> None:
         raise ParameterError(said, Place(key="weights.save"))
     subject, prepared = assembled(settings, result)
     from assembler import checks
-    from assembler.views import summary
+    from assembler.views.progress import progress
 
-    with result.timed("checks"):
-        for outcome in checks.run(prepared, subject, partial(summary.progress, "checks")):
+    with result.timed("checks"), progress(len(prepared)) as tick:
+        for outcome in checks.run(prepared, subject):
             result.outcomes.append(outcome)
+            tick()
     if settings.weights.save is not None:
         with result.timed("save"):
             save(settings, result, subject.model)

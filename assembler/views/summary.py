@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -34,12 +33,6 @@ def make_console(*, stderr: bool = False) -> Console:
     if not console.is_terminal:
         console = Console(stderr=stderr, highlight=False, width=_WIDE)
     return console
-
-
-def progress(what: str, items: Sequence[Any]) -> Iterable[Any]:
-    """The items one after the other, with a bar on the standard error while they last, if that is a terminal."""
-    console = make_console(stderr=True)
-    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 _COLUMNS: Mapping[str, Callable[[Row], str]] = {
