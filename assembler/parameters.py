@@ -39,9 +39,11 @@ def read_rules(recipe: RecipeSettings, key: str = "recipe") -> list[Rule]:
     """The rules under a recipe's ``init``, in order.
 
     Raises:
-        ParameterError, GrammarError, SettingsError, Mistakes: initialisers that do not exist or refuse their arguments,
+        ParameterError, GrammarError, SettingsError, Mistakes: initializers that do not exist or refuse their arguments,
             and files that cannot be read.
     """
+    if not recipe.init:
+        return []
     mistakes: list[AssemblerError] = []
     rules: list[Rule] = []
     told: list[AssemblerError] = []

@@ -58,3 +58,18 @@ def run(tmp_path, monkeypatch, capfd):
 
 def _lies_below(module, folder):
     return str(getattr(module, "__file__", None) or "").startswith(str(folder))
+
+
+MINE = ("--config-dir", "conf", "recipe=mine")
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    """Write a recipe file, found by --config-dir."""
+
+    def write(text, name="mine"):
+        folder = tmp_path / "conf" / "recipe"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.yaml").write_text(text)
+
+    return write

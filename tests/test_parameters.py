@@ -15,7 +15,7 @@ from assembler.api import plan
 from assembler.errors import AssemblerError
 from assembler.parameters import initializer_classes, observe
 from assembler.registry import Registry
-from tests.conftest import ROOT
+from tests.conftest import MINE, ROOT
 
 INPUT = {"shape": [4, 8]}
 STACK = "Dense(8, 16) + BatchNorm1d(16) + Residual(Dense(16, 16) + ReLU) + MyLinear(16, 3)"
@@ -238,12 +238,11 @@ def test_error_of_what_is_said_of_parameters(said, message, tmp_path, monkeypatc
     assert str(error.value).startswith(message), str(error.value)
 
 
-def test_all_mistakes_are_told_at_once_with_their_lines(run, tmp_path):
-    (tmp_path / "conf" / "recipe").mkdir(parents=True)
-    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+def test_all_mistakes_are_told_at_once_with_their_lines(run, recipe_file):
+    recipe_file(
         "input: {shape: [4, 8]}\nstack: Dence(8, 1)\ninit:\n  '*.weight': HeNoraml\n  Dense.bias: Normal(sigam=1)\n"
     )
-    done = run("--config-dir", "conf", "recipe=mine")
+    done = run(*MINE)
     assert done.code == 2
     assert [line.split(": ")[0] for line in done.err.splitlines() if line.startswith("conf")] == [
         "conf/recipe/mine.yaml:2:8", "conf/recipe/mine.yaml:4:15", "conf/recipe/mine.yaml:5:15",
@@ -276,8 +275,6 @@ def test_training_changes_what_is_trainable_and_nothing_else():
 
 
 RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml"))
-LARGE = ("alexnet", "vgg11", "vgg16", "vgg16_bn", "vgg", "bert_base", "llama2_7b", "vit_b_16", "mixer_b16", "unet",
-         "gpt2_small", "convnext_tiny", "resnet50")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -339,13 +336,12 @@ def test_statistics_of_many_values_far_from_zero():
 # ---- as a person types it
 
 
-def test_show_parameters(run, tmp_path):
-    (tmp_path / "conf" / "recipe").mkdir(parents=True)
-    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+def test_show_parameters(run, recipe_file):
+    recipe_file(
         "input: {shape: [4, 8]}\nstack: Dense(_, 128) + Centered\n"
         "init: {Dense.bias: zeros, '*.weight': 'Normal(0.5)'}\nfreeze: [0.bias]\n"
     )
-    done = run("--config-dir", "conf", "recipe=mine", "show=parameters")
+    done = run(*MINE, "show=parameters")
     assert (done.code, done.err) == (0, "")
     lines = [line.split("│") for line in done.out.splitlines() if line.startswith("│ 0.")]
     assert [[cell.strip() for cell in line[1:7]] for line in lines] == [
@@ -373,29 +369,24 @@ def test_show_parameters_of_a_plan_has_no_statistics(run):
     assert {one["mean"] for one in data["parameters"]} == {None}
 
 
-def test_the_resolved_recipe_says_the_same_of_parameters(run, tmp_path):
-    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+def test_the_resolved_recipe_says_the_same_of_parameters(run, recipe_file):
     said = "init: {'*.weight': Normal(std), Dense.bias: 0.5, '3.bias': {values: [1, 2, 3]}}\nfreeze: ['0.*']\n"
-    file = tmp_path / "conf" / "recipe" / "mine.yaml"
-    file.write_text(f"input: {{shape: [4, 8]}}\nparams: {{std: 0.02}}\nstack: {STACK}\n{said}")
-    first = run("--config-dir", "conf", "recipe=mine", "seed=5")
+    recipe_file(f"input: {{shape: [4, 8]}}\nparams: {{std: 0.02}}\nstack: {STACK}\n{said}")
+    first = run(*MINE, "seed=5")
     one = json.loads((first.folder / "result.json").read_text())
     resolved = (first.folder / "recipe.yaml").read_text()
     assert yaml.safe_load(resolved)["init"] == {
         "*.weight": "Normal(0.02)", "Dense.bias": 0.5, "3.bias": {"values": [1, 2, 3]}
     }  # fmt: skip
-    file.write_text(resolved)
-    again = run("--config-dir", "conf", "recipe=mine", "seed=5")
+    recipe_file(resolved)
+    again = run(*MINE, "seed=5")
     other = json.loads((again.folder / "result.json").read_text())
     assert (again.code, again.err) == (0, "")
     assert one["parameters"] == other["parameters"]
 
 
-def test_a_mistake_in_the_stack_is_not_told_as_one_of_a_rule(run, tmp_path):
-    (tmp_path / "conf" / "recipe").mkdir(parents=True)
-    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
-        "input: {shape: [4, 8]}\nparams: {std: 0.1}\nstack: Dense(8, 8) +\ninit: {'0.weight': Normal(std)}\n"
-    )
-    done = run("--config-dir", "conf", "recipe=mine")
+def test_a_mistake_in_the_stack_is_not_told_as_one_of_a_rule(run, recipe_file):
+    recipe_file("input: {shape: [4, 8]}\nparams: {std: 0.1}\nstack: Dense(8, 8) +\ninit: {'0.weight': Normal(std)}\n")
+    done = run(*MINE)
     assert done.code == 2
     assert "plain arguments" not in done.err

@@ -5,7 +5,7 @@ import json
 import mindspore
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
 from assembler import assemble, device
 from assembler.precision import mixed
@@ -141,12 +141,6 @@ def test_the_zoo_passes_all_checks(run, name, mode):
 def test_every_level_is_in_the_help(run):
     assert "amp     O0 to O3: mixed precision" in run("--help").out
     assert "amp: O0" in (ROOT / "conf" / "assembler.yaml").read_text()
-
-
-def test_a_cell_with_a_precision_of_its_own_keeps_it():
-    model = assemble("Dense(8, 8) + Dense(8, 8)")
-    assert isinstance(mixed(model, "O1"), nn.Cell)
-    assert str(model[0].get_mixed_precision_type()).lower().endswith("fp16")
 
 
 def test_the_guard_comes_before_kernels_are_tried(run):

@@ -12,7 +12,7 @@ import yaml
 from mindspore import Tensor, nn
 
 from assembler.checks import CHECKS
-from tests.conftest import ROOT
+from tests.conftest import MINE, ROOT
 
 RECIPES = ", ".join(sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml")))
 
@@ -60,21 +60,6 @@ def project(tmp_path):
     for name, text in PROJECT.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    """Write a recipe file, found by --config-dir."""
-
-    def write(text, name="mine"):
-        folder = tmp_path / "conf" / "recipe"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.yaml").write_text(text)
-
-    return write
-
-
-MINE = ("--config-dir", "conf", "recipe=mine")
 
 
 def test_the_main_job(run):
@@ -132,10 +117,10 @@ def test_the_result_of_a_run(run):
     assert set(data["seconds"]) == {"import", "plan", "build", "forward", "checks"}
 
 
-def test_the_resolved_recipe_runs_to_the_same_plan(run, tmp_path, recipe):
+def test_the_resolved_recipe_runs_to_the_same_plan(run, tmp_path, recipe_file):
     first = run("recipe=lenet5")
     plan = json.loads((first.folder / "result.json").read_text())["plan"]
-    recipe((first.folder / "recipe.yaml").read_text())
+    recipe_file((first.folder / "recipe.yaml").read_text())
     again = run(*MINE)
     assert again.code == 0
     assert json.loads((again.folder / "result.json").read_text())["plan"] == plan
@@ -187,13 +172,13 @@ def test_the_device_falls_back_and_records_it(run):
 
 
 @pytest.mark.parametrize("values", ["[1, 2.5]", "[[1, 2], [3, 4]]"])
-def test_values_as_input(run, recipe, values):
-    recipe(f"input: {{values: {values}}}\nstack: ReLU\nchecks: {{output: {{values: {values}}}}}\n")
+def test_values_as_input(run, recipe_file, values):
+    recipe_file(f"input: {{values: {values}}}\nstack: ReLU\nchecks: {{output: {{values: {values}}}}}\n")
     assert run(*MINE).code == 0
 
 
-def test_token_ids_as_input(run, recipe):
-    recipe(
+def test_token_ids_as_input(run, recipe_file):
+    recipe_file(
         "input: {shape: [2, 5], sample: integers, low: 3, high: 9}\n"
         "stack: Embedding(9, 4) + LSTM(_, 6)\n"
         "checks: {output: {shape: [2, 5, 6]}}\n"
@@ -208,15 +193,15 @@ def measured(done, check):
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_the_input_is_drawn_from_the_seed(run, recipe, seed):
-    recipe("input: {shape: [4, 8], low: 2, high: 5}\nstack: Identity\nchecks: {range: {}}\n")
+def test_the_input_is_drawn_from_the_seed(run, recipe_file, seed):
+    recipe_file("input: {shape: [4, 8], low: 2, high: 5}\nstack: Identity\nchecks: {range: {}}\n")
     drawn = np.random.default_rng(seed).uniform(2, 5, (4, 8)).astype(np.float32)
     assert measured(run(*MINE, f"seed={seed}"), "range") == [float(drawn.min()), float(drawn.max())]
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_the_weights_are_drawn_from_the_seed(run, recipe, seed):
-    recipe("input: {values: [[1, 2, 3]]}\nstack: Dense(3, 64) + Tanh\nchecks: {range: {}}\n")
+def test_the_weights_are_drawn_from_the_seed(run, recipe_file, seed):
+    recipe_file("input: {values: [[1, 2, 3]]}\nstack: Dense(3, 64) + Tanh\nchecks: {range: {}}\n")
     mindspore.set_seed(seed)
     by_hand = nn.SequentialCell(nn.Dense(3, 64), nn.Tanh())
     y = by_hand(Tensor(np.array([[1, 2, 3]], np.float32))).asnumpy()
@@ -407,15 +392,15 @@ FILES = [
 
 
 @pytest.mark.parametrize(("text", "message"), FILES, ids=range(len(FILES)))
-def test_error_in_a_recipe_file(run, recipe, text, message):
-    recipe(text)
+def test_error_in_a_recipe_file(run, recipe_file, text, message):
+    recipe_file(text)
     done = run(*MINE)
     assert done.err == message
     assert done.code == 2
 
 
-def test_error_of_values_that_are_to_be_given(run, recipe):
-    recipe('input: {shape: "???"}\nstack: "???"\n')
+def test_error_of_values_that_are_to_be_given(run, recipe_file):
+    recipe_file('input: {shape: "???"}\nstack: "???"\n')
     done = run(*MINE)
     assert (done.code, done.err) == (
         2,
@@ -439,8 +424,8 @@ def test_a_group_check_with_arguments_runs_beside_the_recipes_own(run):
     ]
 
 
-def test_token_ids_that_a_table_does_not_have(run, recipe):
-    recipe("input: {shape: [2, 5], sample: integers, high: 100}\nstack: Embedding(10, 4)\n")
+def test_token_ids_that_a_table_does_not_have(run, recipe_file):
+    recipe_file("input: {shape: [2, 5], sample: integers, high: 100}\nstack: Embedding(10, 4)\n")
     done = run(*MINE)
     assert done.code == 2
     assert "#0 Embedding(10, 4) does not accept (2, 5) int32: RuntimeError: For 'Gather', " in done.err
@@ -467,8 +452,8 @@ def test_the_recipe_of_an_earlier_run_does_not_stay_beside_a_mistake(run):
         (b"name: \x07", "conf/recipe/mine.yaml: special characters are not allowed at character 7\n"),
     ],
 )
-def test_error_of_a_recipe_file_that_is_not_text(run, recipe, tmp_path, content, message):
-    recipe("")
+def test_error_of_a_recipe_file_that_is_not_text(run, recipe_file, tmp_path, content, message):
+    recipe_file("")
     (tmp_path / "conf" / "recipe" / "mine.yaml").write_bytes(content)
     done = run(*MINE)
     assert done.code == 2
@@ -675,8 +660,8 @@ EXPECT = "input: {{shape: [4, 8]}}\nstack: Dense(_, 16) + Dense(_, 2)\nexpect: {
 
 
 @pytest.mark.parametrize("task", ["plan", "check"])
-def test_what_is_expected_is_told(run, recipe, task):
-    recipe(EXPECT.format("{trainable: 178, parameters: 178, macs: 640, output: [4, 2]}"))
+def test_what_is_expected_is_told(run, recipe_file, task):
+    recipe_file(EXPECT.format("{trainable: 178, parameters: 178, macs: 640, output: [4, 2]}"))
     done = run(*MINE, f"task={task}", "checks=none")
     assert (done.code, done.err) == (0, "")
     outcomes = json.loads((done.folder / "result.json").read_text())["outcomes"]
@@ -700,16 +685,16 @@ def test_what_is_expected_is_told(run, recipe, task):
         ("{output: [[4, 2]]}", "│ expect.output │ FAILED │ [4, 2]   │ [[4, 2]] │        │"),
     ],
 )
-def test_a_size_that_drifts_fails_the_run(run, recipe, task, expect, row):
-    recipe(EXPECT.format(expect))
+def test_a_size_that_drifts_fails_the_run(run, recipe_file, task, expect, row):
+    recipe_file(EXPECT.format(expect))
     done = run(*MINE, f"task={task}", "checks=none")
     assert (done.code, done.err) == (1, "")
     assert row in done.out
     assert json.loads((done.folder / "result.json").read_text())["status"] == "failed"
 
 
-def test_the_checks_run_when_a_size_drifts(run, recipe):
-    recipe(EXPECT.format("{macs: 641}"))
+def test_the_checks_run_when_a_size_drifts(run, recipe_file):
+    recipe_file(EXPECT.format("{macs: 641}"))
     done = run(*MINE)
     assert (done.code, done.out.count("FAILED"), done.out.count("passed")) == (1, 1, 3)
 
