@@ -211,3 +211,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing."""
     close = closest(name, known)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says that is not empty; of one that says nothing, its name."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -238,6 +238,24 @@ TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTa
 """What to do with the recipe."""
 
 
+class SweepSettings(Model):
+    """How many runs are made of one command; a single run pays no heed to it."""
+
+    name: str = "sweep"
+    retry: Annotated[bool, Field(strict=True)] = False
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # seconds
+    invalid: Literal["refuse", "skip"] = "refuse"
+    dry_run: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        path = PurePath(name)
+        if not name or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{name!r} is no name of a folder in multirun/")
+        return name
+
+
 class Settings(Model):
     """The whole composed configuration."""
 
@@ -253,6 +271,8 @@ class Settings(Model):
     guard: Annotated[bool, Field(strict=True)] = True
     weights: WeightSettings = WeightSettings()
     show: Literal["layers", "parameters"] = "layers"
+    sweep: SweepSettings = SweepSettings()
+    objective: str | None = None
 
     @model_validator(mode="after")
     def _used(self) -> Settings:
@@ -392,6 +412,7 @@ _MUST = {
     "too_long": "must have at most {max_length} items",
     "finite_number": "must be a number",
     "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be above {gt:g}",
     "less_than": "must be below {lt}",
 }
 

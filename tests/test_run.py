@@ -749,7 +749,7 @@ def test_a_sweep_of_plans_compares_them(run):
     done = run("-m", "task=plan", "recipe=centered,lenet5")
     assert done.code == 0
     header, *rows = (done.folder / "sweep.csv").read_text().splitlines()
-    column = header.split(",").index("macs")
+    column = header.split(",").index("plan.macs")
     assert [row.split(",")[column] for row in rows] == ["4096", "833040"]
 
 

@@ -22,7 +22,7 @@ BAD = [
     ({"recipe": 3}, "recipe: must be a mapping, not 3"),
     ({**GOOD, "sead": 1}, "sead: unknown key 'sead'. Did you mean 'seed'?"),
     ({**GOOD, "zebra": 1}, "zebra: unknown key 'zebra'. Known here: recipe, registry, device, checks, task, mode, "
-                           "seed, dtype, amp, guard, weights, show."),
+                           "seed, dtype, amp, guard, weights, show, sweep, objective."),
     ({**GOOD, "mode": "grph"}, "mode: 'grph' is not one of pynative or graph. Did you mean 'graph'?"),
     ({**GOOD, "seed": -1}, "seed: must be at least 0, not -1"),
     ({**GOOD, "seed": 2**32}, "seed: must be below 4294967296, not 4294967296"),

@@ -1,9 +1,23 @@
-"""Multirun, and the edge to Hydra."""
+"""Multirun: which jobs there are, which of them run, and what is left of them."""
 
 import csv
 import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from itertools import count
+
+import pytest
 
 from assembler import LAYERS, sweeps
+from assembler.views.progress import SweepLine
+from tests.conftest import ROOT
+
+names = (f"theirs_{number}" for number in count())  # the process of jobs imports a module once
 
 
 def rows(folder):
@@ -11,18 +25,52 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+def statuses(folder):
+    return [row["status"] for row in rows(folder)]
+
+
+@pytest.fixture
+def layer(tmp_path):
+    """A layer of one's own, written down by its ``construct``; it is called ``Own``."""
+    name = next(names)
+    (tmp_path / "pyproject.toml").write_text(f'[tool.assembler]\ntrusted = ["{name}"]\n')
+
+    def write(construct, imports="import os, signal, time"):
+        body = "".join(f"        {line}\n" for line in construct.splitlines())
+        (tmp_path / f"{name}.py").write_text(
+            f"{imports}\nfrom mindspore import nn\n\n\nclass Own(nn.Cell):\n    def construct(self, x):\n{body}"
+        )
+        return f"+registry.mine.Own={name}.Own"
+
+    return write
+
+
+# Plans call a layer on the meta device or on zeros; here it notices that the numbers are real.
+REAL = "if float(x.max().asnumpy()) > 0.5:\n    {}\nreturn x"
+INLINE = ("recipe=inline", "recipe.input.shape=[4,8]", "checks=none")
+
+
 def test_four_jobs_run_and_a_table_closes_them(run):
     done = run("-m", "recipe=centered,mylinear", "mode=pynative,graph")
     assert (done.code, done.err) == (0, "")
-    assert [(row["overrides"], row["status"], row["checks"]) for row in rows(done.folder)] == [
-        ("recipe=centered mode=pynative", "passed", "6/6"),
-        ("recipe=centered mode=graph", "passed", "6/6"),
-        ("recipe=mylinear mode=pynative", "passed", "5/5"),
-        ("recipe=mylinear mode=graph", "passed", "5/5"),
+    columns = ("job", "recipe", "mode", "status", "plan.parameters", "plan.macs", "checks.passed", "checks.total")
+    assert [tuple(row[name] for name in columns) for row in rows(done.folder)] == [
+        ("0", "centered", "pynative", "passed", "1152", "4096", "6", "6"),
+        ("1", "centered", "graph", "passed", "1152", "4096", "6", "6"),
+        ("2", "mylinear", "pynative", "passed", "529", "1040", "5", "5"),
+        ("3", "mylinear", "graph", "passed", "529", "1040", "5", "5"),
     ]
-    assert done.out.endswith("4 jobs: 4 passed\ntable: sweep/sweep.csv\n")
+    assert done.out.startswith("4 jobs looked through in ")
+    assert "\n[1/4] passed  recipe=centered mode=pynative  0." in done.out
+    assert "4 jobs: 4 passed\n" in done.out
     modes = [json.loads((done.folder / str(n) / "result.json").read_text())["mode"] for n in range(4)]
     assert modes == ["pynative", "graph", "pynative", "graph"]
+
+
+def test_a_job_prints_into_its_folder(run):
+    done = run("-m", "recipe=centered")
+    assert "Dense" in (done.folder / "0" / "output.txt").read_text()
+    assert "Dense" not in done.out
 
 
 def test_one_failed_job_neither_stops_nor_hides_the_others(run):
@@ -37,46 +85,306 @@ def test_one_failed_job_neither_stops_nor_hides_the_others(run):
     assert "4 jobs: 2 passed, 2 failed\n" in done.out
 
 
-def test_one_wrong_job_neither_stops_nor_hides_the_others(run):
-    done = run("-m", 'recipe.stack="Dense(8,128)+Centered","Dence(8,128)"', "recipe.checks.mean.equals=0,1")
+# ---- looking through
+
+
+def test_a_wrong_job_is_told_before_any_runs(run):
+    done = run("-m", "dtype=float32,float64", 'recipe.stack="Dense(8,128)+Centered","Dence(8,128)"', "seed=1,2")
     assert done.code == 2
-    assert [row["status"] for row in rows(done.folder)] == ["passed", "failed", "error", "error"]
-    message = rows(done.folder)[2]["message"]
-    assert message.endswith("no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?")
+    assert not done.folder.exists()
+    assert done.err.count("no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?") == 1
+    first = 'dtype=float32 recipe.stack="Dence(8,128)" seed=1 (and 3 more):\n  override recipe.stack="Dence(8,128)"'
+    assert done.err.startswith(first)
+    assert "\n4 of 8 jobs are wrong, so nothing was run; sweep.invalid=skip runs the others\n" in done.err
     assert "Traceback" not in done.err
 
 
-def test_a_sweep_whose_composition_is_wrong_starts_no_job(run):
-    done = run("-m", "recipe=centered,nowhere")
+def test_a_wrong_job_can_be_skipped(run):
+    done = run("-m", 'recipe.stack="Dense(8,128)+Centered","Dence(8,128)"', "seed=1,2", "sweep.invalid=skip")
     assert done.code == 2
-    assert done.err.startswith("no recipe named 'nowhere'.")
+    assert statuses(done.folder) == ["passed", "passed", "error", "error"]
+    assert rows(done.folder)[2]["message"].endswith("no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?")
+    assert not (done.folder / "2").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["recipe=centered,nowhere"], "recipe=nowhere:\n  no recipe named 'nowhere'."),
+        (["recipe=centered,mlp", "recipe.params.wide=1"], "override recipe.params.wide=1: "),
+        (["recipe=inline,centered", "recipe.input.shape=???"], "recipe.input.shape has no value yet"),
+        (["mode=graph,slow"], "mode=slow:\n  override mode=slow: 'slow' is not one of pynative or graph."),
+        (["seed=0,x"], "seed=x:\n  override seed=x: must be a whole number, not 'x'"),
+        (["seed=1,2", "sweep.name=../up"], "sweep.name: '../up' is no name of a folder"),
+        (["seed=1,2", "sweep.timeout=0"], "sweep.timeout: must be above 0"),
+        (["seed=1,2", "sweep.tiemout=3"], "override sweep.tiemout=3: unknown key 'tiemout'. Did you mean 'timeout'?"),
+        (["seed=1,2", "hydra.sweep.subdir=same"], "hydra.sweep.subdir: two jobs would write to same: seed=2 is"),
+    ],
+)
+def test_each_mistake_is_told_with_its_job(run, arguments, said):
+    done = run("-m", *arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
     assert not (done.folder / "sweep.csv").exists()
 
 
-def test_an_earlier_sweep_in_the_same_folder_is_not_counted(run, tmp_path):
-    run("-m", "seed=0,1,2", "recipe=centered_vector")
-    for file in (tmp_path / "sweep").glob("*/result.json"):
-        data = json.loads(file.read_text())
-        data["started"] = "2020-01-01T00:00:00+00:00"
-        file.write_text(json.dumps(data))
-    done = run("-m", "seed=0,1", "recipe=centered_vector")
-    assert len(rows(done.folder)) == 2
-    assert "2 jobs: 2 passed" in done.out
+def test_many_mistakes_are_counted(run):
+    stacks = ",".join(f'"Dense(8,{n})+Dence"' for n in range(1, 9))
+    done = run("-m", f"recipe.stack={stacks}")
+    assert done.err.count("no layer named 'Dence'") == 5
+    assert "and 3 other mistakes\n8 of 8 jobs are wrong" in done.err
 
 
-def test_a_job_without_a_result_is_told(tmp_path):
-    (tmp_path / "0" / ".hydra").mkdir(parents=True)
-    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
-    (row,) = sweeps.gather(tmp_path)
-    assert (row["job"], row["status"], row["message"]) == ("0", "error", "it left no result.json")
+def test_a_forecast_prints_sizes_and_leaves_nothing(run):
+    done = run("-m", "recipe=mlp,lenet5", "seed=1,2", "sweep.dry_run=true")
+    assert (done.code, done.err) == (0, "")
+    assert not done.folder.exists()
+    assert "61,706" in done.out
+    assert "passed" not in done.out
 
 
-def test_jobs_are_in_the_order_of_their_numbers(tmp_path):
-    for number in (10, 9, 100):
-        (tmp_path / str(number)).mkdir()
-        record = {"status": "passed", "started": "2026", "overrides": []}
-        (tmp_path / str(number) / "result.json").write_text(json.dumps(record))
-    assert [row["job"] for row in sweeps.gather(tmp_path)] == ["9", "10", "100"]
+def test_jobs_that_do_the_same_are_one(run):
+    done = run("-m", "recipe=centered_vector", "seed=1,1,2", "show=layers,parameters")
+    assert "2 jobs looked through" in done.out
+    assert "; 4 more would have done the same as one of them\n" in done.out
+    assert [row["seed"] for row in rows(done.folder)] == ["1", "2"]
+
+
+# ---- going on
+
+
+def times(folder):
+    return {file.parent.name: file.stat().st_mtime_ns for file in folder.glob("*/result.json")}
+
+
+def test_the_same_command_again_runs_nothing_again(run):
+    command = ("-m", "recipe=centered_vector", "seed=0,1,2")
+    first = run(*command)
+    before = times(first.folder)
+    second = run(*command, "sweep.timeout=100")
+    assert (second.code, times(second.folder)) == (0, before)
+    assert "3 of them are done; 0 jobs to run\n" in second.out
+    assert "3 jobs: 3 passed\n" in second.out
+
+
+def test_a_sweep_grows(run):
+    run("-m", "recipe=centered_vector", "seed=1,2")
+    done = run("-m", "recipe=centered_vector", "seed=0,1,2,3")
+    assert [(row["job"], row["seed"]) for row in rows(done.folder)] == [("0", "1"), ("1", "2"), ("2", "0"), ("3", "3")]
+    assert "2 of them are done; 2 jobs to run\n" in done.out
+    part = run("-m", "recipe=centered_vector", "seed=4")
+    assert "1 jobs: 1 passed; 4 of earlier commands\n" in part.out
+
+
+def test_a_job_that_was_interrupted_runs_again_in_its_folder(run):
+    first = run("-m", "recipe=centered_vector", "seed=0,1,2")
+    (first.folder / "1" / "result.json").unlink()
+    before = times(first.folder)
+    second = run("-m", "recipe=centered_vector", "seed=0,1,2")
+    assert before.items() < times(second.folder).items()
+    assert [row["job"] for row in rows(second.folder)] == ["0", "1", "2"]
+
+
+def test_a_result_of_something_else_does_not_count(run):
+    first = run("-m", "recipe=centered_vector", "seed=0,1")
+    file = first.folder / "1" / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "identity": "another"}))
+    second = run("-m", "recipe=centered_vector", "seed=0,1")
+    assert "1 of them are done; 1 job to run\n" in second.out
+
+
+def test_failed_jobs_run_again_on_request(run):
+    command = ("-m", "recipe=centered_vector", "recipe.checks.mean.equals=0,1")
+    first = run(*command)
+    before = times(first.folder)
+    assert (run(*command).code, times(first.folder)) == (1, before)
+    again = run(*command, "sweep.retry=true")
+    after = times(again.folder)
+    assert after["0"] == before["0"]
+    assert after["1"] > before["1"]
+
+
+def test_a_named_sweep_has_a_folder_of_its_own(run, tmp_path):
+    run("-m", "recipe=centered_vector", "seed=1,2", "sweep.name=seeds", "hydra.sweep.dir=multirun/\\${sweep.name}")
+    # The fixture's own hydra.sweep.dir comes later and wins; run.py without it does as its configuration says.
+    command = [sys.executable, str(ROOT / "run.py"), "-m", "recipe=centered_vector", "seed=1,2", "sweep.name=seeds"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert statuses(tmp_path / "multirun" / "seeds") == ["passed", "passed"]
+
+
+def test_values_that_tell_the_number_of_the_job_are_those_of_its_folder(run):
+    command = (
+        "-m",
+        "recipe=mylinear",
+        "checks=none",
+        'weights.save="${hydra:runtime.output_dir}/w${hydra:job.num}.ckpt"',
+    )
+    run(*command, "mode=pynative,graph")
+    done = run(*command, "mode=graph", "seed=0,1")
+    assert [row["job"] for row in rows(done.folder)] == ["0", "1", "2"]
+    assert sorted(path.name for path in done.folder.glob("*/*.ckpt")) == ["w0.ckpt", "w1.ckpt", "w2.ckpt"]
+    assert "1 of them are done; 1 job to run\n" in done.out
+
+
+def test_two_processes_do_not_sweep_in_one_folder(run, tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "sweep").mkdir()
+    with FileLock(tmp_path / "sweep" / ".lock"):
+        done = run("-m", "recipe=centered_vector", "seed=1,2")
+    assert done.code == 2
+    said = "another process is sweeping in sweep; wait for it, or give this sweep another sweep.name\n"
+    assert done.err == said
+    assert run("-m", "recipe=centered_vector", "seed=1,2").code == 0
+
+
+# ---- losing jobs
+
+
+@pytest.mark.parametrize(
+    ("construct", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "its process was ended by signal 11 (SIGSEGV)"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            "ended by signal 9 (SIGKILL); the system ends processes so when memory",
+        ),
+        ("os._exit(3)", "its process ended by itself, with exit code 3"),
+        ("time.sleep(60)", "it took more than 2 s and was ended"),
+    ],
+    ids=["segfault", "kill", "exit", "sleep"],
+)
+def test_a_job_that_is_lost_costs_only_itself(run, layer, construct, said):
+    own = layer(REAL.format(construct))
+    command = ("-m", own, *INLINE, "recipe.stack=ReLU,Own,Sigmoid", "recipe.input.sample=uniform", "sweep.timeout=2")
+    done = run(*command)
+    assert done.code == 2
+    assert statuses(done.folder) == ["passed", "error", "passed"]
+    message = rows(done.folder)[1]["message"]
+    assert said in message
+    assert message.endswith("what it had printed is in sweep/1/output.txt")
+    again = run(*command)
+    assert "3 of them are done" in again.out
+
+
+def test_a_layer_that_ends_the_process_while_it_is_planned_is_told(run, layer):
+    done = run("-m", layer("os._exit(3)"), *INLINE, "recipe.stack=ReLU,Own")
+    assert done.code == 2
+    assert (
+        "recipe.stack=Own:\n  it cannot be planned: its process ended by itself, with exit code 3\n1 of 2" in done.err
+    )
+
+
+def test_what_a_lost_job_started_ends_with_it(run, layer, tmp_path):
+    own = layer(REAL.format("subprocess.Popen(['sleep', '51.5']); time.sleep(60)"), "import subprocess, time")
+    run("-m", own, *INLINE, "recipe.stack=Own", "recipe.input.sample=uniform", "sweep.timeout=2")
+    assert subprocess.run(["pgrep", "-f", "sleep 51.5"], capture_output=True, text=True).stdout == ""
+
+
+def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, layer):
+    own = layer(REAL.format("raise KeyError(x)"))
+    own_check = "+checks.run.output.dtype=float32"
+    done = run(
+        "-m", own, "amp=O2", *INLINE[:2], 'recipe.stack="Own","Dense(8,8)"', "recipe.input.sample=uniform",
+        "+checks.run.reference={}", own_check,
+    )  # fmt: skip
+    assert statuses(done.folder) == ["error", "passed"]
+
+
+@pytest.fixture
+def slow_sweep(tmp_path, layer):
+    """Begin a sweep of six jobs of a second each in a process of its own."""
+    own = layer(REAL.format("time.sleep(1)"))
+    command = [sys.executable, str(ROOT / "run.py"), "-m", own, *INLINE, "recipe.stack=Own", "sweep.name=s"]
+    command += ["recipe.input.sample=uniform", "seed=0,1,2,3,4,5"]
+
+    def begin(*more):
+        return subprocess.Popen(
+            [*command, *more],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )
+
+    return begin
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_has_its_table_and_goes_on(slow_sweep, tmp_path, how):
+    folder = tmp_path / "multirun" / "s"
+    process = slow_sweep()
+    wait_for(lambda: len(list(folder.glob("*/result.json"))) >= 2)
+    process.send_signal(how)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "interrupted; the same command goes on where it stopped if the sweep has a name\n"
+    assert statuses(folder)[:2] == ["passed", "passed"]
+    assert statuses(folder)[-1] == "pending"
+    before = times(folder)
+    process = slow_sweep()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert f"{len(before)} of them are done" in out
+    assert statuses(folder) == ["passed"] * 6
+    assert before.items() <= times(folder).items()
+
+
+def test_a_sweep_that_is_killed_leaves_no_process_and_goes_on(slow_sweep, tmp_path):
+    folder = tmp_path / "multirun" / "s"
+    process = slow_sweep()
+    wait_for(lambda: len(list(folder.glob("*/result.json"))) >= 2)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not subprocess.run(["pgrep", "-f", f"path.*{tmp_path}"], capture_output=True, text=True).stdout)
+    before = times(folder)
+    process = slow_sweep()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert before.items() <= times(folder).items()
+    assert statuses(folder) == ["passed"] * 6
+
+
+# ---- what else a job is told by
+
+
+def test_a_search_gets_the_figure_it_is_after(run, tmp_path):
+    script = tmp_path / "search.py"
+    script.write_text(
+        "import hydra\n"
+        "from assembler import sweeps\n"
+        "@hydra.main(version_base='1.3', config_path='pkg://assembler.conf', config_name='assembler')\n"
+        "def main(config):\n"
+        "    value = sweeps.job(config)\n"
+        "    with open('values.txt', 'a') as file:\n"
+        "        print(value, file=file)\n"
+        "    return value\n"
+        "if __name__ == '__main__':\n"
+        "    sweeps.launch(main)\n"
+    )
+    run("-m", "recipe=lenet5,centered", "task=plan", "objective=plan.macs", script=script)
+    run("-m", "recipe=centered", "recipe.checks.mean.equals=0,1", "objective=check.mean", script=script)
+    lenet5 = 2 * sum((28 * 28 * 6 * 25, 10 * 10 * 16 * 150, 400 * 120, 120 * 84, 84 * 10))
+    values = (tmp_path / "values.txt").read_text().split()
+    assert values[:2] == [str(lenet5), "4096"]
+    assert abs(float(values[2])) < 1e-6
+    assert values[3] == "inf"
+
+
+def test_a_figure_that_a_run_does_not_have_is_told(run):
+    done = run("-m", "recipe=centered", "objective=plan.mac")
+    assert done.code == 2
+    assert "objective: the run has no figure 'plan.mac'. Did you mean 'plan.macs'" in done.err
 
 
 def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
@@ -101,6 +409,9 @@ def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
     wrong = run("recipe=inline", "recipe.stack=Halv", "recipe.input.shape=[2]", script=script)
     forget("Halve")
     assert "no layer named 'Halv'. Did you mean 'Halve'?" in wrong.err
+    many = run("-m", "recipe=inline", "recipe.stack=Halve", "recipe.input.shape=[2]", "seed=1,2", script=script)
+    forget("Halve")
+    assert (many.code, statuses(many.folder)) == (0, ["passed", "passed"])
 
 
 def test_jobs_in_folders_inside_folders_are_gathered(run):
@@ -108,24 +419,127 @@ def test_jobs_in_folders_inside_folders_are_gathered(run):
     assert [row["job"] for row in rows(done.folder)] == ["a/0", "a/1"]
 
 
-def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, tmp_path):
-    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\ntrusted = ["theirs"]\n')
-    (tmp_path / "theirs.py").write_text(
-        "from mindspore import float16, nn\n\n\n"
-        "class Casts(nn.Cell):\n"
-        "    def __init__(self):\n"
-        "        super().__init__()\n"
-        "        self.to_float(float16)\n\n"
-        "    def construct(self, x):\n"
-        "        raise KeyError(x)\n"
-    )
-    done = run(
-        "-m",
-        "+registry.mine.Casts=theirs.Casts",
-        "recipe=inline",
-        'recipe.stack="Casts","Dense(8,8)"',
-        "recipe.input.shape=[4,8]",
-        "+checks.run.reference={}",
-        "+checks.run.output.dtype=float32",
-    )
-    assert [row["status"] for row in rows(done.folder)] == ["error", "passed"]
+def test_folders_named_after_overrides(run):
+    done = run("-m", "seed=0,1", "recipe=centered_vector", "hydra.sweep.subdir='${hydra.job.override_dirname}'")
+    assert [row["job"] for row in rows(done.folder)] == [
+        "recipe=centered_vector,seed=0",
+        "recipe=centered_vector,seed=1",
+    ]
+
+
+# ---- the table
+
+
+def test_the_table_in_other_forms(run):
+    done = run("-m", "recipe=centered,lenet5", "seed=1", "checks=none,quick", "+recipe.params.Seed=1")
+    table = sweeps.load(done.folder)
+    assert table["recipe"] == ["centered", "centered", "lenet5", "lenet5"]
+    assert table["plan.parameters"] == [1152, 1152, 61706, 61706]
+    assert table["checks.total"] == [None, 6, 2, 6]
+    with closing(sqlite3.connect(done.folder / "sweep.sqlite")) as connection:
+        connection.row_factory = sqlite3.Row
+        of_sqlite = [dict(row) for row in connection.execute("SELECT * FROM jobs")]
+    assert [row["plan.macs"] for row in of_sqlite] == table["plan.macs"]
+    assert list(of_sqlite[0]) == list(table) == list(rows(done.folder)[0])
+
+
+def test_there_is_no_table_of_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no job of a sweep has left anything in"):
+        sweeps.load(tmp_path)
+
+
+def test_jobs_of_a_search_are_in_the_order_of_their_numbers(tmp_path):
+    for number in (10, 9, 100):
+        (tmp_path / str(number)).mkdir()
+        record = {"status": "passed", "started": "2026", "overrides": []}
+        (tmp_path / str(number) / "result.json").write_text(json.dumps(record))
+    assert sweeps.load(tmp_path)["job"] == ["9", "10", "100"]
+
+
+def test_a_job_of_a_search_without_a_result_is_told(tmp_path):
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
+    table = sweeps.load(tmp_path)
+    assert (table["job"], table["status"], table["message"]) == (["0"], ["error"], ["it left no result.json"])
+
+
+@pytest.mark.parametrize(
+    ("values", "column"),
+    [
+        ([1, None, 2.5], [1.0, None, 2.5]),
+        ([1, 2], [1, 2]),
+        ([True, None], [True, None]),
+        ([1, "auto", True], ["1", "auto", "true"]),
+        ([True, 1], ["true", "1"]),
+    ],
+)
+def test_a_column_holds_values_of_one_type(values, column):
+    from assembler.sweeps.table import _of_one_type
+
+    assert [(type(one), one) for one in _of_one_type(values)] == [(type(one), one) for one in column]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("seed=1", "seed", 1),
+        ("+recipe.params.rate=1e-3", "recipe.params.rate", 0.001),
+        ("++a.b=true", "a.b", True),
+        ("recipe.stack='Dense(8, 1)'", "recipe.stack", "Dense(8, 1)"),
+        ("mode=graph", "mode", "graph"),
+        ("recipe.input.shape=[4,8]", "recipe.input.shape", "[4,8]"),
+        ("a=b=c", "a", "b=c"),
+        ("rate=inf", "rate", "inf"),
+        ("~checks", "~checks", True),
+    ],
+)
+def test_overrides_are_columns(line, key, value):
+    from assembler.sweeps.table import overrides_of
+
+    assert overrides_of([line, "sweep.name=x", "objective=plan.macs"]) == {key: value}
+
+
+def test_figures_of_a_run():
+    from assembler.sweeps.table import figures_of
+
+    bench = {"first_call": 0.5, "latency": 0.002, "throughput": 500.0, "memory": None}
+    record = {
+        "mode": "graph",
+        "plan": {"layers": [{}, {}], "parameters": 7, "macs": 3, "input": None},
+        "outcomes": [
+            {"check": "mean", "measured": 0.25, "passed": True},
+            {"check": "mean", "measured": 1, "passed": False},
+            {"check": "output", "measured": [4, 1], "passed": True},
+            {"check": "trains", "measured": "nan", "passed": False},
+            {"check": "frozen", "measured": 3, "passed": True, "applies": False},
+        ],
+        "bench": [{"mode": "pynative", **bench}, {"mode": "graph", **bench, "latency": 0.001}],
+        "seconds": {"plan": 0.25, "build": 1.0},
+    }
+    assert figures_of(record) == {
+        "plan.layers": 2,
+        "plan.parameters": 7,
+        "plan.macs": 3,
+        "checks.passed": 2,
+        "checks.total": 4,
+        "check.mean": 0.25,
+        "check.mean.2": 1,
+        "bench.latency_ms": 1.0,
+        "bench.first_call_ms": 500.0,
+        "bench.throughput": 500.0,
+        "seconds": 1.25,
+    }
+
+
+def test_the_live_line_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    with SweepLine(3) as line:
+        line.through("passed", "seed=1", 0.5, "")
+        line.through("failed", "seed=2", 0.5, "mean failed")
+        line.draw(1)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "[2/3] failed  seed=2  0.5 s  mean failed" in printed.err
+    assert "2 done, 1 not passed, 1 running" in printed.err
+    assert "2/3" in printed.err

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
 
+CODES = {"passed": PASSED, "failed": FAILED, "error": WRONG}
+"""The exit codes in words: the ``status`` of ``result.json``."""
+
 
 @dataclass
 class Result:
@@ -66,7 +69,7 @@ class Result:
     @property
     def status(self) -> str:
         """The exit code in a word."""
-        return ("passed", "failed", "error")[self.code]
+        return next(word for word, code in CODES.items() if code == self.code)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -35,7 +35,14 @@ TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
 """What ``task=…`` does."""
 
 
-def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources, overrides: Sequence[str]) -> int:
+def run(
+    compose: Callable[[], Mapping[str, Any]],
+    folder: Path,
+    sources: Sources,
+    about: Mapping[str, Any],
+    *,
+    alone: bool = True,
+) -> int:
     """Do what a configuration says, print it, and leave ``result.json`` and ``recipe.yaml`` in a folder.
 
     Nothing is raised, so that one job of a sweep does not stop the others.
@@ -44,13 +51,14 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
         compose: gives the composed configuration as plain data; it may raise what is wrong with it.
         folder: where to write; it must exist.
         sources: where the configuration came from, for messages.
-        overrides: what the command line changed, for the record.
+        about: for the record: ``overrides``, what the command line changed, and ``identity``, what the run does.
+        alone: whether it is no job of a sweep, which draws for all its jobs together.
 
     Returns:
         The exit code.
     """
     result = Result(folder)
-    started = datetime.now(timezone.utc)
+    started = _now()
     config: Mapping[str, Any] = {}
     try:
         config = compose()
@@ -63,11 +71,31 @@ def run(compose: Callable[[], Mapping[str, Any]], folder: Path, sources: Sources
             f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
         )
         result.error.__cause__ = error
-    leave(result, config, folder, {"started": started.isoformat(timespec="seconds"), "overrides": list(overrides)})
+    leave(result, config, folder, {"started": started, **about})
     show(result)
     if result.error is None:
         print(f"left in {short(folder)}")
     return result.code
+
+
+def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why: str) -> int:
+    """Leave the record of a run whose process ended before it could do so itself.
+
+    Args:
+        config: the composed configuration.
+        folder, about: see ``run``.
+        why: what became of the process.
+
+    Returns:
+        The exit code.
+    """
+    result = Result(folder, error=AssemblerError(why))
+    leave(result, config, folder, {"started": _now(), **about})
+    return result.code
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _settings_of(config: Mapping[str, Any]) -> Settings:

@@ -7,29 +7,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 INTERVAL = 0.2
 """Seconds from one drawing to the next, at least."""
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
+def progress(total: int, what: str = "") -> Iterator[Callable[[], None]]:
     """Show a bar on the standard error while something runs, and only if that is a terminal.
 
     Args:
         total: how many steps there are.
+        what: what is being done, in a word.
 
     Returns:
         What to call after each step.
     """
     console = Console(stderr=True)
     bar = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal, auto_refresh=False,
     )  # fmt: skip
     with bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task(what, total=total)
         drawn = time.monotonic()
 
         def step() -> None:
@@ -40,3 +41,52 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
             bar.update(task, advance=1, refresh=due)
 
         yield step
+
+
+class SweepLine:
+    """How far a sweep is: one live line on the standard error, if that is a terminal.
+
+    Otherwise each job that is through gets a line on the standard output.
+
+    Args:
+        total: how many jobs there are to run; None if nobody knows.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=total)
+        self._done = self._failed = 0
+
+    def __enter__(self) -> SweepLine:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def through(self, status: str, overrides: str, seconds: float | None, message: str) -> None:
+        """A job is through."""
+        self._done += 1
+        self._failed += status != "passed"
+        took = f"  {seconds:.1f} s" if seconds is not None else ""
+        said = f"  {message}" if message else ""
+        of = f"{self._done}/{self.total}" if self.total is not None else str(self._done)
+        line = f"[{of}] {status:6}  {overrides}{took}{said}"
+        if self._bar.disable:
+            print(line, flush=True)
+        elif status != "passed":
+            self._bar.console.out(line, highlight=False)
+
+    def draw(self, running: int) -> None:
+        """Show the figures as they are.
+
+        Args:
+            running: how many jobs are at work.
+        """
+        parts = [f"{self._done} done", *([f"{self._failed} not passed"] if self._failed else []), f"{running} running"]
+        self._bar.update(self._task, completed=self._done, description=", ".join(parts))

@@ -177,21 +177,43 @@ def print_figure(value: Any) -> str:
     return str(value)
 
 
-def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One row a job of a sweep."""
+_FIGURES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "layers": lambda row: print_figure(row.get("plan.layers")),
+    "parameters": lambda row: print_figure(row.get("plan.parameters")),
+    "MACs": lambda row: print_figure(row.get("plan.macs")),
+    "checks": lambda row: f"{row['checks.passed']}/{row['checks.total']}" if row.get("checks.total") else "",
+    "latency": lambda row: print_seconds(row["bench.latency_ms"] / 1e3) if row.get("bench.latency_ms") else "",
+    "seconds": lambda row: print_figure(row.get("seconds")),
+    "message": lambda row: row.get("message") or "",
+}
+"""Of the table of a sweep: what each shows of a job. ``sweep.csv`` has more."""
+
+
+def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]], overrides: Sequence[str]) -> None:
+    """One row a job of a sweep.
+
+    Args:
+        rows: see ``assembler.sweeps.table.Table``.
+        overrides: which of their keys the command line set. Those in which all jobs agree are told in one line.
+    """
     console.print(Text("sweep", "bold"))
+    varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]
+    if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
+        console.out(f"all with {' '.join(same)}", highlight=False)
     table = Table()
-    names = ["job", "overrides", "status", "layers", "parameters", "macs", "checks", "latency", "seconds", "message"]
-    if all(row["latency"] == "" for row in rows):
-        names.remove("latency")
-    for name in names:
-        numeric = name in ("layers", "parameters", "macs", "latency")
-        table.add_column(name, overflow="fold", justify="right" if numeric else "left")
-    styles = {"passed": "green"}
-    for row in rows:
-        texts = {name: Text(f"{value:,}" if type(value) is int else str(value)) for name, value in row.items()}
-        if row["latency"] != "":
-            texts["latency"] = Text(print_seconds(row["latency"]))
-        texts["status"].stylize(styles.get(str(row["status"]), "bold red"))
-        table.add_row(*(texts[column.header] for column in table.columns if isinstance(column.header, str)))
+    figures = {name: show for name, show in _FIGURES.items() if any(show(row) for row in rows)}
+    for name in ("job", *varied, "status", *figures):
+        table.add_column(Text(name), overflow="fold", justify="right" if name in _FIGURES_RIGHT else "left")
+    for row in _ends(rows):
+        status = str(row["status"])
+        texts = [str(row["job"]), *("" if row.get(name) is None else str(row[name]) for name in varied)]
+        style = _STATUS.get(status, "bold red")
+        table.add_row(*map(Text, texts), Text(status, style), *(Text(show(row)) for show in figures.values()))
+    if len(rows) > MAX_ROWS:
+        table.caption = f"the first and last of {len(rows):,}; sweep.csv has them all"
     console.print(table)
+
+
+_FIGURES_RIGHT = ("layers", "parameters", "MACs", "latency", "seconds")
+
+_STATUS = {"passed": "green", "pending": "dim"}

@@ -1,0 +1,211 @@
+"""The edge to Hydra: one run, many runs, and what is told when a configuration cannot be composed.
+
+Only this package and ``run.py`` know Hydra.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from hydra._internal.core_plugins import basic_sweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from assembler.errors import AssemblerError, Place, SettingsError, suggestion
+from assembler.source import short
+from assembler.sweeps import child, closing
+from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
+from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
+from assembler.sweeps.explain import explain
+from assembler.sweeps.points import result_of
+from assembler.sweeps.process import CHILD, SCRIPT, Lost
+from assembler.sweeps.table import figures_of, load
+from assembler.sweeps.watch import Watch
+
+__all__ = ["SweepTable", "job", "launch", "load"]
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as of any program."""
+
+_BASIC = f"{basic_sweeper.__name__}.BasicSweeper"
+
+_LAUNCHERS = (
+    "hydra._internal.core_plugins.basic_launcher",
+    *(f"hydra_plugins.hydra_{name}_launcher" for name in ("joblib", "submitit", "ray")),
+)
+"""Loggers that would say for each job what the line of progress says."""
+
+_codes: list[int] = []
+"""The exit codes of the runs in this process."""
+
+
+def launch(main: Callable[[], Any]) -> NoReturn:
+    """Run a ``@hydra.main`` function and exit with 0, 1 or 2; mistakes in the configuration get one message.
+
+    Exits with the worst code of all jobs. A sweep that is interrupted, by Ctrl-C or SIGTERM, still gets its table;
+    the exit code is 130.
+    """
+    if child.serving:
+        raise AlreadyServing
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
+    os.environ[SCRIPT] = _script_of(main)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
+    plugins = Plugins.instance()
+    from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
+
+    plugins.class_name_to_class[_BASIC] = Grid
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        main()
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        yaml.YAMLError,
+        AssemblerError,
+        ImportError,
+        OSError,
+        ValueError,
+    ) as error:
+        # A job raises nothing but what its objective is wrong about, so this is Hydra composing, or a launcher.
+        closing.end()
+        print(explain(error, sys.argv[1:]), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        CHILD.close()
+        closing.end()
+        print("interrupted; the same command goes on where it stopped if the sweep has a name", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(max(_codes, default=0))
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _script_of(main: Callable[..., Any]) -> str:
+    """The script that a function is of, or its module if it is of one that can be imported by name."""
+    main = inspect.unwrap(main)
+    return main.__code__.co_filename if main.__module__ in ("__main__", "<run_path>") else main.__module__
+
+
+def job(config: DictConfig) -> float:
+    """The task function: do what one composed configuration says, in Hydra's run folder.
+
+    The job of a sweep is done in a process of its own, and does not raise, so that it stops no other.
+
+    Returns:
+        The exit code; with ``objective``, the value of that figure. A job of a search that did not pass is worth
+        less than any other: plus or minus infinity.
+
+    Raises:
+        SettingsError: the run has no such figure.
+    """
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    is_of_a_sweep = not OmegaConf.is_missing(hydra.job, "num")
+    code = _apart(config, folder) if is_of_a_sweep else _here(config, folder)
+    objective = OmegaConf.select(config, "objective")
+    return code if objective is None else _value_of(str(objective), folder, hydra)
+
+
+def _here(config: DictConfig, folder: Path) -> int:
+    from assembler import tasks
+
+    hydra = HydraConfig.get()
+    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+
+    def compose() -> dict[str, Any]:
+        data, about["identity"] = settled(config)
+        return data
+
+    code = tasks.run(compose, folder, sources_of(hydra, scopes_of(config)), about)
+    _codes.append(code)
+    return code
+
+
+def _apart(config: DictConfig, folder: Path) -> int:
+    from assembler import tasks
+
+    _number(folder)
+    hydra = HydraConfig.get()
+    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+    sources = sources_of(hydra, scopes_of(config))
+    data: dict[str, Any] = {}
+    try:
+        data, about["identity"] = settled(config)
+        request = {"do": "run", "config": data, "folder": str(folder.absolute()), "about": about}
+        answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout)
+    except AssemblerError as error:
+        return tasks.lost(data, folder, about, str(sources.tell(error)))
+    except Lost as lost:
+        if (done := result_of(folder, about["identity"])) is not None:
+            return tasks.CODES[done["status"]]
+        return tasks.lost(data, folder, about, f"{lost}; what it had printed is in {short(folder / OUTPUT)}")
+    return int(answer["code"])
+
+
+def _number(folder: Path) -> None:
+    """Let ``${hydra:job.num}`` be the number of the job's folder; a launcher counts only those that it runs now."""
+    if folder.name.isdecimal():
+        node = HydraConfig.instance().cfg.hydra.job
+        with read_write(node):
+            node.num = int(folder.name)
+
+
+def _value_of(objective: str, folder: Path, hydra: Any) -> float:
+    record = result_of(folder)
+    assert record is not None
+    figures = figures_of(record)
+    if record["status"] != "passed":
+        return -math.inf if "maximize" in str(OmegaConf.select(hydra, "sweeper.direction")) else math.inf
+    if objective not in figures:
+        said = suggestion(objective, figures) or f" It has: {', '.join(figures)}."
+        raise SettingsError(f"the run has no figure {objective!r}.{said}", Place(key="objective"))
+    return figures[objective]
+
+
+class SweepTable(Callback):
+    """Opens and closes a multirun: the table of all jobs is written whichever sweeper makes them."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Take note of the sweep; one whose sweeper is not ours is watched from here."""
+        folder = Path(config.hydra.sweep.dir)
+        for name in _LAUNCHERS:
+            logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
+        if config.hydra.sweeper._target_ == _BASIC:
+            closing.begin(folder)
+            return
+
+        def started() -> Iterable[tuple[Path, str | None]]:
+            return ((path, None) for path in (folder.iterdir() if folder.exists() else ()) if path.is_dir())
+
+        closing.begin(folder, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Gather what the jobs left."""
+        code = closing.end()
+        if code is not None:
+            _codes.append(code)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Let go of the whole configuration, which launchers would keep, and send between processes, for each job."""
+        job_return.cfg = job_return.hydra_cfg = None

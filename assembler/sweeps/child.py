@@ -1,0 +1,201 @@
+"""The process that works: it plans and runs what another process sends it, one request a line, until that one ends.
+
+A layer that crashes the interpreter, eats all memory or never returns takes this process with it and no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import runpy
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from assembler.errors import AssemblerError
+from assembler.settings import Settings, read
+from assembler.source import Sources
+from assembler.sweeps.points import LOCK, result_of
+
+OUTPUT = "output.txt"
+"""In a job's folder: what it printed."""
+
+
+class AlreadyServing(BaseException):
+    """The person's script came to ``launch`` while it was imported for the layers that it registers."""
+
+
+serving = False
+"""Whether this process is such a one."""
+
+
+def serve() -> None:
+    """Answer requests from the standard input on the standard output.
+
+    The command line names the script, or the module, that began the sweep: layers that it registers are known here.
+    """
+    global serving
+    serving = True
+    requests: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what is printed from here on is no reply
+    fault = _begin(sys.argv[1])
+    while True:
+        request = decoded(requests.get())
+        answer: dict[str, Any] = {"fault": fault}
+        if fault is None:
+            os.chdir(request["cwd"])
+            sys.path[:] = request["path"]
+            os.environ.clear()
+            os.environ.update(request["environment"])
+            answer = ANSWERS[request["do"]](request)
+        replies.write(json.dumps(answer) + "\n")
+        replies.flush()
+
+
+def _listen(requests: queue.Queue[str]) -> None:
+    """Take requests; when the process that sends them is gone, so is this one, whatever it is at."""
+    for line in sys.stdin:
+        requests.put(line)
+    with suppress(OSError, AttributeError):
+        os.killpg(0, signal.SIGKILL)  # with all that the job has started
+    os._exit(1)
+
+
+def _begin(script: str) -> str | None:
+    """Import what takes long, and the person's script.
+
+    Returns:
+        The traceback of a script that cannot be imported.
+    """
+    import assembler.device
+    import assembler.planner  # noqa: F401 - a second and a half, best spent before the first request
+
+    try:
+        if script.endswith(".py"):
+            sys.path.insert(0, str(Path(script).parent))
+            runpy.run_path(script, run_name="__mp_main__")
+        elif script:
+            import_module(script)
+    except AlreadyServing:
+        pass
+    except BaseException:
+        return traceback.format_exc()
+    return None
+
+
+# ---- what can be asked
+
+
+def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate and plan a configuration; nothing is written."""
+    from assembler.tasks import Result, planned
+
+    result = Result(Path())
+    try:
+        settings = read(Settings, request["config"])
+        planned(settings, result)
+    except AssemblerError as error:
+        return {"error": str(sources_from(request["sources"]).tell(error))}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    plan = result.planned
+    assert plan is not None
+    figures = {name: getattr(plan, name) for name in ("parameters", "trainable", "macs", "activations")}
+    return {"error": None, "plan": {"layers": len(plan.rows), **figures}}
+
+
+def _run(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Do a job, unless it is done; two processes that are given the same one do it once."""
+    from assembler import tasks
+
+    folder = Path(request["folder"])
+    with _claimed(folder), _printing_to(folder / OUTPUT):
+        if (done := result_of(folder, request["about"]["identity"])) is not None:
+            return {"code": tasks.CODES[done["status"]]}
+        config = request["config"]
+        sources = sources_from(request["sources"])
+        return {"code": tasks.run(lambda: config, folder, sources, request["about"], alone=False)}
+
+
+ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"plan": _plan, "run": _run}
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a job's folder: another process waits until this one is through with it or gone."""
+    with FileLock(folder / LOCK):
+        os.utime(folder / LOCK)
+        yield
+
+
+@contextmanager
+def _printing_to(file: Path) -> Iterator[None]:
+    """Have all that is printed, by libraries in C++, too, in a file."""
+    before = os.dup(1), os.dup(2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with file.open("ab") as opened:
+        os.dup2(opened.fileno(), 1)
+        os.dup2(opened.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, copy in zip((1, 2), before, strict=True):
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
+# ---- how requests are written
+
+
+def encoded(data: Mapping[str, Any]) -> str:
+    """A request as a line of JSON. Keys that are no texts, which YAML may have, stay what they are."""
+    return json.dumps(_with_pairs(data), default=repr)
+
+
+def decoded(line: str) -> Any:
+    """The request that a line holds."""
+    return json.loads(line, object_hook=_from_pairs)
+
+
+_PAIRS = "pairs of keys and values"
+
+
+def _with_pairs(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        if all(type(key) is str for key in data) and _PAIRS not in data:
+            return {key: _with_pairs(value) for key, value in data.items()}
+        return {_PAIRS: [[key, _with_pairs(value)] for key, value in data.items()]}
+    return [_with_pairs(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _from_pairs(data: dict[str, Any]) -> Any:
+    return {key: value for key, value in data[_PAIRS]} if _PAIRS in data else data  # noqa: C416 - of lists
+
+
+def sources_to(sources: Sources) -> dict[str, Any]:
+    """The sources as data."""
+    files = {key: [str(file) for file in files] for key, files in sources.files.items()}
+    return {"files": files, "overrides": list(sources.overrides)}
+
+
+def sources_from(data: Mapping[str, Any]) -> Sources:
+    """The sources that data describes."""
+    return Sources({key: [Path(file) for file in files] for key, files in data["files"].items()}, data["overrides"])
+
+
+if __name__ == "__main__":
+    serve()

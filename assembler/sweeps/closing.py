@@ -1,0 +1,92 @@
+"""How a sweep ends, however it ends: a table of all jobs on the terminal, and as files in its folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assembler.files import write_text
+from assembler.source import short
+from assembler.sweeps.points import Point
+from assembler.sweeps.table import PENDING, Table, gather, overrides_of, to_csv, write_sqlite
+from assembler.sweeps.watch import Watch
+from assembler.tasks import CODES
+
+
+@dataclass
+class _Sweep:
+    folder: Path
+    jobs: list[str] | None = None  # those of this command, if it knows them beforehand
+    watch: Watch | None = field(default=None, repr=False)
+
+
+_open: list[_Sweep] = []
+"""The sweep that is going on in this process, if one is."""
+
+
+def begin(folder: Path, watch: Watch | None = None) -> None:
+    """A sweep begins.
+
+    Args:
+        folder: its own.
+        watch: what watches it, if its sweeper does not.
+    """
+    _open[:] = [_Sweep(folder, watch=watch)]
+    if watch is not None:
+        watch.__enter__()
+
+
+def jobs(names: list[str]) -> None:
+    """These are the jobs of this command; before this, no job can have started."""
+    for sweep in _open:
+        sweep.jobs = names
+
+
+def end() -> int | None:
+    """Write and print the table of the sweep that is going on.
+
+    Returns:
+        The exit code, that of the worst job; None if no sweep is going on, or none of its jobs was to be run.
+    """
+    if not _open:
+        return None
+    sweep = _open.pop()
+    if sweep.watch is not None:
+        sweep.watch.__exit__()
+    elif sweep.jobs is None:
+        return None
+    table = gather(sweep.folder) if sweep.folder.exists() else Table([], [], [], {})
+    if not table.rows:
+        print(f"no job of this sweep left a result in {short(sweep.folder)}", file=sys.stderr)
+        return max(CODES.values())
+    write_text(sweep.folder / "sweep.csv", to_csv(table))
+    write_sqlite(sweep.folder / "sweep.sqlite", table)
+    from assembler.views import summary
+
+    summary.print_sweep(summary.make_console(), table.rows, table.overrides)
+    mine = [row for row in table.rows if sweep.jobs is None or row["job"] in set(sweep.jobs)]
+    counts = {status: sum(row["status"] == status for row in mine) for status in (*CODES, PENDING)}
+    said = f"{len(mine)} jobs: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    earlier = len(table.rows) - len(mine)
+    print(said + (f"; {earlier} of earlier commands" if earlier else ""))
+    print(f"table: {short(sweep.folder / 'sweep.csv')}")
+    return max(CODES[status] for status in CODES if counts[status]) if not counts[PENDING] else max(CODES.values())
+
+
+def forecast(points: Sequence[Point]) -> None:
+    """Print what the jobs would come to."""
+    from assembler.views import summary
+
+    rows = [
+        {
+            "job": point.job,
+            "status": "error" if point.error else PENDING,
+            **overrides_of(point.overrides),
+            **{f"plan.{name}": value for name, value in (point.plan or {}).items()},
+        }
+        for point in points
+    ]
+    names = list(dict.fromkeys(name for point in points for name in overrides_of(point.overrides)))
+    summary.print_sweep(summary.make_console(), rows, names)

@@ -1,0 +1,263 @@
+"""The sweeper: every combination of the values on the command line, looked through first and then run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from assembler.errors import AssemblerError, Place, SettingsError
+from assembler.settings import Settings, SweepSettings, read
+from assembler.source import short
+from assembler.sweeps import closing, composition
+from assembler.sweeps.child import sources_to
+from assembler.sweeps.composition import SUBDIR, QuickLoader
+from assembler.sweeps.edge import anywhere, digest, identity_of, plain, scopes_of, settings_of, sources_of
+from assembler.sweeps.explain import explain
+from assembler.sweeps.points import LOCK, Ledger, Point, result_of
+from assembler.sweeps.process import CHILD, Lost
+from assembler.sweeps.table import telling
+from assembler.sweeps.watch import Watch
+from assembler.views.progress import progress
+
+BATCH = 20
+"""Jobs that Hydra's serial launcher is given at once: it keeps what each returns until they are done."""
+
+NOT_OF_A_PLAN = ("mode", "seed", "device")
+"""Keys that change nothing in whether a job can be planned, nor in what its plan comes to."""
+
+MOST_TOLD = 5
+"""Different mistakes that are told before the others are counted."""
+
+
+class Grid(BasicSweeper):
+    """Hydra's basic sweeper, in the place of which ``launch`` puts it, with these differences.
+
+    Every point is composed, validated and planned before the first job starts. A job that was done in the same folder
+    is not done again. A job that is lost costs only itself, whichever launcher runs it.
+    """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives, and hand the launcher a loader that is quicker than Hydra's."""
+        composition.forget()
+        quick = replace(hydra_context, config_loader=QuickLoader(hydra_context.config_loader))
+        super().setup(hydra_context=quick, task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Look through all points, and run those that are not done.
+
+        Raises:
+            AssemblerError: points are wrong, or the launcher gets nowhere, or another process sweeps in this folder.
+        """
+        assert self.config is not None
+        assert self.hydra_context is not None
+        CHILD.start()
+        settings = settings_of(self.config)
+        folder = Path(self.config.hydra.sweep.dir)
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        (lines,) = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
+        ledger = Ledger(folder)
+        began = time.perf_counter()
+        points = self._points(lines, ledger)
+        wrong = [point for point in points if point.error]
+        looked = f"{_count(len(points), 'job')} looked through in {time.perf_counter() - began:.1f} s"
+        if len(points) < len(lines):
+            looked += f"; {len(lines) - len(points)} more would have done the same as one of them"
+        print(looked, flush=True)
+        if settings.dry_run:
+            closing.forecast(points)
+        if wrong and (settings.dry_run or settings.invalid == "refuse"):
+            raise SettingsError(_told(wrong, len(points)))
+        if settings.dry_run:
+            return []
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone_in(folder):
+            OmegaConf.save(self.config, folder / "multirun.yaml")
+            for point in points:
+                ledger.add(point)
+            ledger.write()
+            closing.jobs([point.job for point in points])
+            return self._run([point for point in points if not point.error], folder, settings)
+
+    # ---- looking through
+
+    def _points(self, lines: Sequence[Sequence[str]], ledger: Ledger) -> list[Point]:
+        """The jobs, each once, with what is wrong with it, or what its plan comes to."""
+        points: dict[str, Point] = {}
+        folders = {point.job: point.identity for point in ledger}
+        numbers = ledger.numbers()
+        plans: dict[str, tuple[dict[str, Any], list[Point]]] = {}
+        with progress(len(lines), "composing") as tick:
+            for overrides in lines:
+                point, request = self._point(overrides, ledger, numbers)
+                tick()
+                if points.setdefault(point.identity, point) is not point:
+                    continue
+                if folders.setdefault(point.job, point.identity) != point.identity:
+                    said = f"two jobs would write to {point.job}: {' '.join(overrides)} is the second"
+                    raise SettingsError(said, Place(key=SUBDIR))
+                done = not point.error and point.plan is not None
+                if request is not None and not done:
+                    plans.setdefault(_what_is_planned(request["config"]), (request, []))[1].append(point)
+        with progress(len(plans), "planning") as tick:
+            for request, same in plans.values():
+                error, plan = _planned(request)
+                for point in same:
+                    point.error, point.plan = error, plan
+                tick()
+        return list(points.values())
+
+    def _point(
+        self, overrides: Sequence[str], ledger: Ledger, numbers: Iterator[int]
+    ) -> tuple[Point, dict[str, Any] | None]:
+        """A job by its overrides, and what to ask of its plan; None if it cannot be composed."""
+        assert self.config is not None
+        assert self.hydra_context is not None
+        try:
+            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+            subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
+            with _as_hydras(config):
+                data = plain(config)
+                identity = identity_of(data)
+                sources = sources_of(config.hydra, scopes_of(config))
+                known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
+        except Exception as error:
+            if not isinstance(error, AssemblerError | OSError | ValueError) and "hydra" not in type(error).__module__:
+                raise
+            identity = digest(list(overrides))
+            known = ledger.get(identity) or Point(str(next(numbers)), identity, [])
+            return replace(known, overrides=list(overrides), error=explain(error, overrides)), None
+        return replace(known, overrides=list(overrides), error=None), {
+            "do": "plan",
+            "config": data,
+            "sources": sources_to(sources),
+        }
+
+    # ---- running
+
+    def _run(self, points: Sequence[Point], folder: Path, settings: SweepSettings) -> list[Sequence[JobReturn]]:
+        """Have the launcher run the jobs that are not done; those that it loses, again, as long as some get through."""
+        if settings.retry:
+            for point in points:
+                record = result_of(folder / point.job, point.identity)
+                if record is not None and record["status"] != "passed":
+                    (folder / point.job / "result.json").unlink()
+        left = _not_done(points, folder)
+        if len(left) < len(points):
+            print(f"{len(points) - len(left)} of them are done; {_count(len(left), 'job')} to run", flush=True)
+        returns: list[Sequence[JobReturn]] = []
+        while left:
+            fault = None
+            with Watch(lambda left=left: ((folder / point.job, point.identity) for point in left), len(left)):  # type: ignore[misc]
+                try:
+                    returns += self._launch(left)
+                except Exception as error:  # a worker that is gone, a cluster that cannot be reached
+                    fault = error
+            now = _not_done(left, folder)
+            if len(now) == len(left):
+                said = f"{type(fault).__name__}: {fault}" if fault else "it tells nothing"
+                raise SettingsError(f"the launcher ran none of the {_count(len(now), 'job')} that are left: {said}")
+            left = now
+        for batch in returns:
+            for done in batch:
+                _ = done.return_value  # raises what the task function raised
+        return returns
+
+    def _launch(self, points: Sequence[Point]) -> Iterator[Sequence[JobReturn]]:
+        assert self.launcher is not None
+        size = self.max_batch_size or (BATCH if isinstance(self.launcher, BasicLauncher) else len(points))
+        for start in range(0, len(points), size):
+            overrides = [[*point.overrides, f"{SUBDIR}={_quoted(point.job)}"] for point in points[start : start + size]]
+            yield self.launcher.launch(overrides, initial_job_idx=start)
+
+
+@contextmanager
+def _as_hydras(config: DictConfig) -> Iterator[None]:
+    """Let ``${hydra:…}`` be of this configuration, as of whichever job."""
+    instance = HydraConfig.instance()
+    before, instance.cfg = instance.cfg, config
+    anywhere(config)
+    try:
+        yield
+    finally:
+        instance.cfg = before
+
+
+def _folder(config: DictConfig, subdir: str, number: int) -> str:
+    """The folder of a new job, as a path from the sweep's."""
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
+    return str(config.hydra.sweep.subdir)
+
+
+def _what_is_planned(config: Mapping[str, Any]) -> str:
+    """A name for what a plan depends on; of a configuration that is wrong, for all of it."""
+    with suppress(AssemblerError):
+        read(Settings, config)
+        config = {name: value for name, value in config.items() if name not in NOT_OF_A_PLAN}
+    return identity_of(config)
+
+
+def _planned(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+    """What is wrong with a configuration, or else what its plan comes to."""
+    try:
+        answer = CHILD.ask(request)
+    except Lost as lost:
+        return f"it cannot be planned: {lost}", None
+    return answer["error"], answer.get("plan")
+
+
+def _not_done(points: Sequence[Point], folder: Path) -> list[Point]:
+    return [point for point in points if result_of(folder / point.job, point.identity) is None]
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from sweeping in the same folder.
+
+    Raises:
+        SettingsError: another one does.
+    """
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        said = f"another process is sweeping in {short(folder)}; wait for it, or give this sweep another sweep.name"
+        raise SettingsError(said) from None
+
+
+def _told(wrong: Sequence[Point], total: int) -> str:
+    """What is wrong with which points; points with the same mistake together."""
+    by_error: dict[str, list[Point]] = {}
+    for point in wrong:
+        by_error.setdefault(str(point.error), []).append(point)
+    told = []
+    for error, points in list(by_error.items())[:MOST_TOLD]:
+        more = f" (and {len(points) - 1} more)" if len(points) > 1 else ""
+        told.append(f"{' '.join(telling(points[0].overrides))}{more}:\n  " + error.replace("\n", "\n  "))
+    if len(by_error) > MOST_TOLD:
+        told.append(f"and {len(by_error) - MOST_TOLD} other mistakes")
+    are = "is" if len(wrong) == 1 else "are"
+    instead = "nothing was run; sweep.invalid=skip runs the others"
+    return "\n".join([*told, f"{len(wrong)} of {_count(total, 'job')} {are} wrong, so {instead}"])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

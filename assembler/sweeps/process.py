@@ -1,0 +1,122 @@
+"""Jobs in a process of their own, so that one that crashes or never ends costs only itself."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from assembler.sweeps.child import encoded
+
+SCRIPT = "ASSEMBLER_SCRIPT"
+"""The environment variable that names the script that began a sweep; launchers hand it on to their workers."""
+
+
+class Lost(Exception):
+    """The process ended before it answered; the text says why."""
+
+
+class Child:
+    """A process that answers requests: started when first asked, and again after one that ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._script = ""
+
+    def start(self) -> None:
+        """Have the process running, if it is not; it imports what it needs while this one goes on."""
+        script = os.environ.get(SCRIPT, "")
+        if self._process is not None and (self._process.poll() is not None or script != self._script):
+            self.close()
+        if self._process is None:
+            # -c, for the module's folder must not come first on the path; the path is this process's own.
+            begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
+            self._script = script
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", begin, script],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C is for the process that keeps the books
+            )
+
+    def ask(self, request: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:
+        """Send a request and wait for the answer.
+
+        Args:
+            timeout: seconds after which the process is ended.
+
+        Raises:
+            Lost: it ended first.
+        """
+        self.start()
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill(process)
+
+        timer = threading.Timer(timeout, end) if timeout is not None else None
+        surroundings = {"cwd": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        try:
+            if timer is not None:
+                timer.start()
+            process.stdin.write(encoded({**request, **surroundings}) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        except BaseException:
+            self.close()  # interrupted: the job does not go on behind the person's back
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if not answer:
+            why = f"it took more than {timeout:g} s and was ended" if late.is_set() else _said(process.wait())
+            self.close()
+            raise Lost(why)
+        return dict(json.loads(answer))
+
+    def close(self) -> None:
+        """End the process, with all that it started."""
+        process, self._process = self._process, None
+        if process is not None:
+            _kill(process)
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    pipe.close()  # type: ignore[union-attr]
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+
+
+def _said(code: int) -> str:
+    """Why a process ended, by its exit code."""
+    if code >= 0:
+        return f"its process ended by itself, with exit code {code}"
+    number = -code
+    name = signal.Signals(number).name if number in set(signal.Signals) else ""
+    hint = "; the system ends processes so when memory runs out" if number == signal.SIGKILL else ""
+    return f"its process was ended by signal {number}{f' ({name})' if name else ''}{hint}"
+
+
+CHILD = Child()
+"""The one of this process."""
+
+atexit.register(CHILD.close)

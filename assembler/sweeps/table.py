@@ -1,0 +1,258 @@
+"""The table of a sweep: one row a job, read from what the jobs left."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from assembler.files import replacing
+from assembler.sweeps.points import NOT_OF_A_JOB, Point, read_points, result_of
+
+PENDING = "pending"
+"""The status of a job that has not left a result; the others are those of ``result.json``."""
+
+_ENDS = ("job", "status"), ("message", "started", "path")
+
+
+@dataclass
+class Table:
+    """What a sweep came to.
+
+    Args:
+        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, figures, and then
+            ``message``, ``started`` and ``path``. What a job does not have is None.
+        overrides: the keys of those that the command line set.
+        figures: the keys of those that are numbers; see ``figures_of``.
+        records: what each job left in ``result.json``.
+    """
+
+    rows: list[dict[str, Any]]
+    overrides: list[str]
+    figures: list[str]
+    records: dict[str, Mapping[str, Any]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The keys of the rows, in order."""
+        return [*_ENDS[0], *self.overrides, *self.figures, *_ENDS[1]]
+
+
+def gather(folder: Path) -> Table:
+    """Read what the jobs of a sweep left in its folder, whether or not it is through.
+
+    Of a search, which has no list of its jobs, those that have started are told.
+    """
+    points = {point.job: point for point in read_points(folder)}
+    found = {str(path.parent.relative_to(folder)) for name in ("result.json", ".hydra") for path in folder.rglob(name)}
+    jobs = [*points, *sorted(found - set(points), key=lambda job: (len(job), job))]
+    records = {job: record for job in jobs if (record := _record(folder / job, points.get(job))) is not None}
+    rows = [_row(folder, job, records.get(job), points.get(job)) for job in jobs]
+    overrides = list(dict.fromkeys(key for row in rows for key in row[0]))
+    figures = list(dict.fromkeys(key for row in rows for key in row[1]))
+    figures.sort(key=_order)
+    table = Table([], overrides, figures, records)
+    table.rows = [dict.fromkeys(table.columns) | set_ | numbers | rest for set_, numbers, rest in rows]
+    return table
+
+
+def load(path: str | Path) -> dict[str, list[Any]]:
+    """The table of a sweep as columns, for ``pandas.DataFrame`` or ``polars.DataFrame`` to take.
+
+    A column holds texts, or booleans, or numbers, and None where a job has nothing.
+
+    Args:
+        path: the folder of the sweep, through or not.
+
+    Raises:
+        FileNotFoundError: there is no sweep.
+    """
+    folder = Path(path)
+    table = gather(folder)
+    if not table.rows:
+        raise FileNotFoundError(f"no job of a sweep has left anything in {folder}")
+    return {name: _of_one_type([row[name] for row in table.rows]) for name in table.columns}
+
+
+def _of_one_type(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int, float}:
+        return [None if value is None else float(value) for value in values]
+    if len(kinds) > 1 or not kinds <= {int, float, bool, str}:
+        return [None if value is None else _as_text(value) for value in values]
+    return values
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _record(job: Path, point: Point | None) -> Mapping[str, Any] | None:
+    """What a job wrote; of one of a search that was killed before it could, what Hydra wrote when it started."""
+    if (record := result_of(job, point.identity if point else None)) is not None or point is not None:
+        return record
+    if (record := result_of(job)) is not None:
+        return record
+    file = job / ".hydra" / "overrides.yaml"
+    overrides = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
+    started = datetime.fromtimestamp((job / ".hydra").stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+    return {"status": "error", "error": "it left no result.json", "overrides": overrides or [], "started": started}
+
+
+def _row(
+    folder: Path, job: str, record: Mapping[str, Any] | None, point: Point | None
+) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]:
+    """The overrides of a job, its figures, and the rest."""
+    if record is None:
+        assert point is not None
+        plan = {f"plan.{name}": value for name, value in (point.plan or {}).items()}
+        status = "error" if point.error else PENDING
+        rest = {
+            "job": job,
+            "status": status,
+            "message": in_a_line(point.error or "") or None,
+            "path": str(folder / job),
+        }
+        return overrides_of(point.overrides), plan, rest
+    rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
+    rest |= {"started": record["started"], "path": str(folder / job)}
+    return overrides_of(record["overrides"]), figures_of(record), rest
+
+
+def overrides_of(lines: Sequence[str]) -> dict[str, Any]:
+    """Keys and values of overrides: ``{"recipe": "mlp", "recipe.params.width": 8}``; ``~key`` takes a key away.
+
+    Those that say nothing of what a job does are left out.
+    """
+    pairs = (line.partition("=") for line in telling(lines))
+    return {name.lstrip("+"): _value(value) if equals else True for name, equals, value in pairs}
+
+
+def telling(lines: Sequence[str]) -> list[str]:
+    """The overrides that say what a job does."""
+    names = (line.lstrip("+~").partition("=")[0].partition(".")[0] for line in lines)
+    return [line for line, name in zip(lines, names, strict=True) if name not in NOT_OF_A_JOB]
+
+
+def _value(text: str) -> Any:
+    """The value of an override as a number or a truth value if it is one, else the text without its quotes."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else text
+    return text
+
+
+def figures_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a run by their names, from its ``result.json``.
+
+    ``plan.layers``, ``plan.parameters``, ``plan.macs`` and the other sums of the plan; ``checks.passed`` and
+    ``checks.total``; ``check.NAME``, what a check measured, with ``.2`` after the name of a second one;
+    ``bench.latency_ms`` (the median), ``bench.throughput`` (examples a second), ``bench.first_call_ms`` and
+    ``bench.memory`` (bytes) of the first measurement in the run's mode, or the first of all; and ``seconds``.
+    """
+    found: dict[str, Any] = {}
+    plan: Mapping[str, Any] = record.get("plan") or {}
+    if plan:
+        found |= {f"plan.{name}": value for name, value in plan.items()} | {"plan.layers": len(plan["layers"])}
+    outcomes = [outcome for outcome in record.get("outcomes") or [] if outcome.get("applies", True)]
+    if outcomes:
+        found["checks.passed"] = sum(outcome["passed"] for outcome in outcomes)
+        found["checks.total"] = len(outcomes)
+    for outcome in outcomes:
+        name, count = f"check.{outcome['check']}", 1
+        while name in found:
+            count += 1
+            name = f"check.{outcome['check']}.{count}"
+        found[name] = outcome["measured"]
+    measured: Sequence[Mapping[str, Any]] = record.get("bench") or []
+    if measured:
+        one = next((one for one in measured if one["mode"] == record.get("mode")), measured[0])
+        found |= {f"bench.{name}": value for name, value in _of_bench(one)}
+    if seconds := record.get("seconds"):
+        found["seconds"] = round(sum(seconds.values()), 3)
+    return {name: value for name, value in found.items() if type(value) in (int, float) and math.isfinite(value)}
+
+
+def _of_bench(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield "latency_ms", one["latency"] * 1e3
+    yield "first_call_ms", one["first_call"] * 1e3
+    yield "throughput", one["throughput"]
+    yield "memory", one["memory"]
+
+
+_SECTIONS = ("plan.", "checks.", "check.", "bench.", "seconds")
+
+
+def _order(name: str) -> int:
+    return next((at for at, section in enumerate(_SECTIONS) if name.startswith(section)), len(_SECTIONS))
+
+
+def message_of(record: Mapping[str, Any]) -> str:
+    """Why a run did not pass, in a line: the last of its error, or the checks that failed."""
+    if record.get("error"):
+        return in_a_line(record["error"])
+    failed = [outcome for outcome in record.get("outcomes") or [] if not outcome["passed"]]
+    return ", ".join(f"{outcome['check']} failed" for outcome in failed)
+
+
+def in_a_line(error: str) -> str:
+    """The last line of a mistake that is not the text under which it points."""
+    lines = error.splitlines() or [""]
+    return next((line for line in reversed(lines) if line and not line.startswith((" ", "\t"))), lines[-1])
+
+
+# ---- files
+
+
+def to_csv(table: Table) -> str:
+    """The rows as comma-separated values with a heading."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=table.columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.rows)
+    return text.getvalue()
+
+
+def write_sqlite(path: Path, table: Table) -> None:
+    """Write the rows as the table ``jobs`` of an SQLite file."""
+    names = ", ".join(_quoted(name) for name in _apart(table.columns))
+    marks = ", ".join("?" for _ in table.columns)
+    values = [[_for_sqlite(row[name]) for name in table.columns] for row in table.rows]
+    with replacing(path) as new, closing(sqlite3.connect(new)) as connection, connection:
+        connection.execute(f"CREATE TABLE jobs ({names})")
+        connection.executemany(f"INSERT INTO jobs VALUES ({marks})", values)
+
+
+def _apart(names: Sequence[str]) -> Iterator[str]:
+    """The names, with a number after those that differ from another in capitals alone, which SQLite takes for equal."""
+    seen: dict[str, int] = {}
+    for name in names:
+        count = seen[name.casefold()] = seen.get(name.casefold(), 0) + 1
+        yield name if count == 1 else f"{name} ({count})"
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _for_sqlite(value: Any) -> Any:
+    too_large = type(value) is int and abs(value) >= 2**63  # of what SQLite's integers hold
+    return float(value) if too_large else value if value is None or isinstance(value, int | float) else str(value)

@@ -1,0 +1,73 @@
+"""Watching the jobs of a sweep by what they leave in its folder: whoever runs them, and wherever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import time
+from typing import Any
+
+from assembler.sweeps.points import LOCK, result_of
+from assembler.sweeps.table import message_of, telling
+from assembler.views.progress import SweepLine
+
+INTERVAL = 0.3
+"""Seconds from one look to the next, at least; a look at many jobs over a network may take longer than that."""
+
+
+class Watch:
+    """Tells the progress of a sweep while it runs, from a thread of its own.
+
+    Args:
+        jobs: gives the folders of the jobs that are to be run, each with the identity that its result has to have, or
+            None if any result is its own.
+        total: how many there are; None if nobody knows.
+    """
+
+    def __init__(self, jobs: Callable[[], Iterable[tuple[Path, str | None]]], total: int | None) -> None:
+        self._jobs = jobs
+        self._line = SweepLine(total)
+        self._since = time() - 1  # files have coarse times
+        self._seen: set[Path] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._line.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end.set()
+        self._thread.join()
+        self.look()
+        self._line.__exit__()
+
+    def _watch(self) -> None:
+        while not self._end.wait(INTERVAL):
+            self.look()
+
+    def look(self) -> None:
+        """See what is new."""
+        running = 0
+        for folder, identity in self._jobs():
+            if folder in self._seen:
+                continue
+            if _written_since(folder / "result.json", self._since) and (record := result_of(folder, identity)):
+                self._seen.add(folder)
+                self._tell(record)
+            else:
+                running += _written_since(folder / LOCK, self._since)
+        self._line.draw(running)
+
+    def _tell(self, record: Any) -> None:
+        seconds = sum(record["seconds"].values()) if record.get("seconds") else None
+        self._line.through(record["status"], " ".join(telling(record["overrides"])), seconds, message_of(record))
+
+
+def _written_since(file: Path, moment: float) -> bool:
+    try:
+        return file.stat().st_mtime >= moment
+    except OSError:
+        return False

@@ -1,0 +1,141 @@
+"""Composing the jobs of a sweep quickly gives what Hydra composes."""
+
+import copy
+
+import pytest
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from omegaconf.errors import ReadonlyConfigError
+
+from assembler.sweeps.composition import QuickLoader, _bases
+from assembler.sweeps.edge import Shared, plain
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def composer():
+    GlobalHydra.instance().clear()
+    hydra = Hydra.create_main_hydra2("run", create_config_search_path(str(ROOT / "conf")))
+    yield hydra
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture(scope="module")
+def stock(composer):
+    return composer.config_loader
+
+
+@pytest.fixture(scope="module")
+def master(composer):
+    given = ["recipe=mlp,vgg11,inline", "seed=1,2", "hydra.mode=MULTIRUN", "hydra.sweep.dir=x", "hydra.job.name=run"]
+    return composer.compose_config("assembler", given, run_mode=RunMode.MULTIRUN)
+
+
+CHOICES = [
+    "recipe=mlp", "recipe=vgg11", "recipe=inline", "mode=graph", "task=plan", "task=bench", "checks=none", "device=cpu",
+    "~checks", "+checks@extra=full", "registry=layers", "registry=[layers]", "+recipe@second=lenet5",
+]  # fmt: skip
+VALUES = [
+    "seed=3", "seed=${hydra:job.num}", "dtype=float64", 'recipe.stack="Dense(8, 8)"', "recipe.input.shape=[4,8]",
+    "recipe.name='${mode} and ${seed}'", "+recipe.params.deep={a: [1, {b: 2}]}", "++recipe.params.width=16",
+    "~recipe.name", "~weights.strict", "+registry.mine.Own={target: theirs.Own}", "registry.mindspore.Dense=a.B",
+    "weights.rename={a: null}", "guard=false", "checks.run.output={shape: [1]}", "+checks.run.mean={}",
+    "show=parameters", "recipe.input=null", "recipe.params={}", "+a.b.c=1e-3", "weights=null", "mode='a,b'",
+]  # fmt: skip
+OF_HYDRA = [
+    "hydra.sweep.subdir='17'", "hydra.sweep.subdir='${hydra.job.override_dirname}'", "hydra.job.chdir=true",
+    "hydra.job.config.override_dirname.exclude_keys=[seed]", "hydra.verbose=true", "hydra.job.env_copy=[PATH]",
+]  # fmt: skip
+
+
+def told(error):
+    return type(error), str(error), str(error.__cause__)
+
+
+def same(config):
+    """All that a configuration is: Hydra's part and flags, too, with interpolations as they are and resolved."""
+    flags = {path: [OmegaConf.is_struct(node), OmegaConf.is_readonly(node)] for path, node in nodes(config)}
+    return OmegaConf.to_yaml(config), flags
+
+
+def nodes(config, path=""):
+    if OmegaConf.is_dict(config) and not config._is_none() and not config._is_missing():
+        yield path, config
+        for name in config:
+            node = config._get_node(name)
+            if path.partition(".")[0] != "registry" and OmegaConf.is_dict(node) and not node._is_interpolation():
+                yield from nodes(node, f"{path}.{name}".lstrip("."))
+
+
+OVERRIDES = st.lists(st.sampled_from(CHOICES + VALUES + OF_HYDRA), max_size=7)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(OVERRIDES)
+def test_it_is_equal_to_what_hydra_composes_at_length(stock, master, overrides):
+    compare(stock, master, overrides)
+
+
+@settings(max_examples=25, deadline=None)
+@given(OVERRIDES)
+def test_it_is_equal_to_what_hydra_composes(stock, master, overrides):
+    compare(stock, master, overrides)
+
+
+def compare(stock, master, overrides):
+    quick = QuickLoader(stock)
+    try:
+        expected = stock.load_sweep_config(master, list(overrides))
+    except HydraException as error:
+        with pytest.raises(type(error)) as caught:
+            quick.load_sweep_config(master, list(overrides))
+        assert told(caught.value) == told(error)
+        return
+    for _ in range(2):  # composed, and from the copy
+        config = quick.load_sweep_config(master, list(overrides))
+        yaml, flags = same(config)
+        assert yaml == same(expected)[0]
+        # What is shared may not be changed; all else may be as before.
+        assert {**flags, "registry": 0} == {**same(expected)[1], "registry": 0}
+        assert OmegaConf.get_cache(config) == OmegaConf.get_cache(expected)
+
+
+@pytest.mark.parametrize("overrides", [["recipe=mlp", "seed=3"], ["recipe=mlp", "+recipe.params.x=1", "~recipe.name"]])
+def test_it_composes_once_for_equal_choices(stock, master, overrides):
+    quick = QuickLoader(stock)
+    quick.load_sweep_config(master, ["recipe=mlp"])
+    before = dict(_bases)
+    quick.load_sweep_config(master, overrides)
+    assert _bases == before
+
+
+def test_one_job_does_not_see_the_values_of_another(stock, master):
+    quick = QuickLoader(stock)
+    first = quick.load_sweep_config(master, ["recipe=mlp", "+recipe.params.a=1", "+checks.run.mean={}"])
+    second = quick.load_sweep_config(master, ["recipe=mlp"])
+    assert "a" in first.recipe.params
+    assert "a" not in second.recipe.params
+    assert "mean" not in second.checks.run
+
+
+def test_the_registry_is_one_for_all_copies(stock, master):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    registry = copy.deepcopy(config)._get_node("registry")
+    assert isinstance(registry, Shared)
+    assert plain(config)["registry"] is plain(copy.deepcopy(config))["registry"]
+    assert plain(config)["registry"] == OmegaConf.to_container(stock.load_sweep_config(master, ["recipe=mlp"]).registry)
+    with pytest.raises(ReadonlyConfigError, match="read-only"):
+        registry.mindspore = {}
+
+
+@pytest.mark.parametrize("value", ["${mode}", "???"])
+def test_a_registry_that_depends_on_the_rest_is_not_shared(stock, master, value):
+    config = QuickLoader(stock).load_sweep_config(master, [f"+registry.mine.Own='{value}'"])
+    assert not isinstance(config._get_node("registry"), Shared)
