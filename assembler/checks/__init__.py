@@ -1,6 +1,7 @@
 """Checks: named questions to the model, one file each. Importing this package registers them all."""
 
 from assembler.checks import (
+    budget,
     deterministic,
     finite,
     frozen,
@@ -38,6 +39,7 @@ __all__ = [
     "Prepared",
     "Subject",
     "Wanted",
+    "budget",
     "check",
     "deterministic",
     "expectations",

@@ -153,7 +153,8 @@ def _apart(config: DictConfig, folder: Path) -> int:
     try:
         data, about["identity"] = settled(config)
         request = {"do": "run", "config": data, "folder": str(folder.absolute()), "about": about}
-        answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout)
+        cwd = None if hydra.job.chdir else hydra.runtime.cwd
+        answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout, cwd)
     except AssemblerError as error:
         return tasks.lost(data, folder, about, str(sources.tell(error)))
     except Lost as lost:

@@ -24,6 +24,7 @@ from filelock import FileLock
 from assembler.errors import AssemblerError
 from assembler.settings import Settings, read
 from assembler.source import Sources
+from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
 
 OUTPUT = "output.txt"
@@ -49,6 +50,7 @@ def serve() -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what is printed from here on is no reply
+    take_share()
     fault = _begin(sys.argv[1])
     while True:
         request = decoded(requests.get())

@@ -30,12 +30,23 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
     return _explain_override(error, arguments)
 
 
+_EXTRAS = {
+    "hydra/launcher/submitit_slurm": "slurm",
+    "hydra/launcher/submitit_local": "slurm",
+    "hydra/launcher/ray": "ray",
+    "hydra/sweeper/optuna": "optuna",
+}
+"""What our presets and people may ask for before it is installed, and what of ours installs it."""
+
+
 def _explain_missing(error: MissingConfigException) -> str:
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
     options = [str(option) for option in error.options or ()] or _options(str(error), group)
     if not group:
         return first_line(error)
+    if extra := _EXTRAS.get(missing):
+        return f"{group}={name} needs a package: pip install 'assembler[{extra}]'"
     there = f" There are: {', '.join(sorted(options))}." if options else ""
     return f"no {group} named {name!r}.{suggestion(name, options)}{there}"
 

@@ -29,7 +29,7 @@ from assembler.sweeps.explain import explain
 from assembler.sweeps.points import LOCK, Ledger, Point, result_of
 from assembler.sweeps.process import CHILD, Lost
 from assembler.sweeps.table import telling
-from assembler.sweeps.watch import Watch
+from assembler.sweeps.watch import Watch, written_since
 from assembler.views.progress import progress
 
 BATCH = 20
@@ -37,6 +37,9 @@ BATCH = 20
 
 NOT_OF_A_PLAN = ("mode", "seed", "device")
 """Keys that change nothing in whether a job can be planned, nor in what its plan comes to."""
+
+TRIES = 3
+"""How often a launcher that gets no job through, but starts some, is given them again."""
 
 MOST_TOLD = 5
 """Different mistakes that are told before the others are counted."""
@@ -158,16 +161,20 @@ class Grid(BasicSweeper):
         if len(left) < len(points):
             print(f"{len(points) - len(left)} of them are done; {_count(len(left), 'job')} to run", flush=True)
         returns: list[Sequence[JobReturn]] = []
+        tries = 0
         while left:
-            fault = None
-            with Watch(lambda left=left: ((folder / point.job, point.identity) for point in left), len(left)):  # type: ignore[misc]
+            fault, begun = None, time.time() - 1  # files have coarse times
+            jobs = [(folder / point.job, point.identity) for point in left]
+            with Watch(lambda jobs=jobs: jobs, len(jobs)):  # type: ignore[misc]
                 try:
                     returns += self._launch(left)
                 except Exception as error:  # a worker that is gone, a cluster that cannot be reached
                     fault = error
             now = _not_done(left, folder)
-            if len(now) == len(left):
-                said = f"{type(fault).__name__}: {fault}" if fault else "it tells nothing"
+            tries = tries + 1 if len(now) == len(left) else 0
+            started = any(written_since(job / LOCK, begun) for job, _ in jobs)
+            if tries and not (started and tries < TRIES):
+                said = f"{type(fault).__name__}: {fault}" if fault else "it does not say why"
                 raise SettingsError(f"the launcher ran none of the {_count(len(now), 'job')} that are left: {said}")
             left = now
         for batch in returns:
@@ -177,9 +184,13 @@ class Grid(BasicSweeper):
 
     def _launch(self, points: Sequence[Point]) -> Iterator[Sequence[JobReturn]]:
         assert self.launcher is not None
+        assert self.config is not None
         size = self.max_batch_size or (BATCH if isinstance(self.launcher, BasicLauncher) else len(points))
         for start in range(0, len(points), size):
-            overrides = [[*point.overrides, f"{SUBDIR}={_quoted(point.job)}"] for point in points[start : start + size]]
+            # A worker may be at work in another folder than this process.
+            where = f"hydra.sweep.dir={_quoted(str(Path(self.config.hydra.sweep.dir).absolute()))}"
+            batch = points[start : start + size]
+            overrides = [[*point.overrides, where, f"{SUBDIR}={_quoted(point.job)}"] for point in batch]
             yield self.launcher.launch(overrides, initial_job_idx=start)
 
 

@@ -48,10 +48,11 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for the process that keeps the books
             )
 
-    def ask(self, request: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:
+    def ask(self, request: Mapping[str, Any], timeout: float | None = None, cwd: str | None = None) -> dict[str, Any]:
         """Send a request and wait for the answer.
 
         Args:
+            cwd: the folder in which to work; None: this process's own.
             timeout: seconds after which the process is ended.
 
         Raises:
@@ -69,7 +70,7 @@ class Child:
             _kill(process)
 
         timer = threading.Timer(timeout, end) if timeout is not None else None
-        surroundings = {"cwd": str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        surroundings = {"cwd": cwd or str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
         try:
             if timer is not None:
                 timer.start()

@@ -54,11 +54,11 @@ class Watch:
         for folder, identity in self._jobs():
             if folder in self._seen:
                 continue
-            if _written_since(folder / "result.json", self._since) and (record := result_of(folder, identity)):
+            if written_since(folder / "result.json", self._since) and (record := result_of(folder, identity)):
                 self._seen.add(folder)
                 self._tell(record)
             else:
-                running += _written_since(folder / LOCK, self._since)
+                running += written_since(folder / LOCK, self._since)
         self._line.draw(running)
 
     def _tell(self, record: Any) -> None:
@@ -66,7 +66,8 @@ class Watch:
         self._line.through(record["status"], " ".join(telling(record["overrides"])), seconds, message_of(record))
 
 
-def _written_since(file: Path, moment: float) -> bool:
+def written_since(file: Path, moment: float) -> bool:
+    """Whether a file is there and was written since a moment, in seconds since 1970."""
     try:
         return file.stat().st_mtime >= moment
     except OSError:

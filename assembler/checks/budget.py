@@ -1,0 +1,38 @@
+"""Whether the model costs no more than it may."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from assembler.checks.base import Outcome, Subject, check
+
+Most = Annotated[int, Field(ge=1)] | None
+
+
+@check
+def budget(
+    subject: Subject,
+    parameters: Most = None,
+    trainable: Most = None,
+    macs: Most = None,
+    memory: Most = None,
+    activations: Most = None,
+) -> Outcome:
+    """Whether the plan comes to no more than each figure that is given: numbers of parameters, of all and of those that
+    training changes; multiply-accumulate operations; bytes of parameters and of activations.
+
+    Measured: the most of a figure over what it may be.
+    """
+    plan = subject.planned
+    limits = {
+        "parameters": (plan.parameters, parameters),
+        "trainable": (plan.trainable, trainable),
+        "MACs": (plan.macs, macs),
+        "bytes of parameters": (plan.parameter_memory, memory),
+        "bytes of activations": (plan.activations, activations),
+    }
+    shares = {f"{got:,} {name} of {most:,}": got / most for name, (got, most) in limits.items() if most is not None}
+    if not shares:
+        raise ValueError("it needs one limit at least, such as {parameters: 10000}")
+    largest = max(shares.values())
+    return Outcome("budget", largest <= 1, largest, 1, ", ".join(shares))
