@@ -414,6 +414,24 @@ def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
     assert (many.code, statuses(many.folder)) == (0, ["passed", "passed"])
 
 
+def test_a_script_that_cannot_be_imported_again_is_told(run, tmp_path):
+    script = tmp_path / "theirs.py"
+    script.write_text(
+        "import hydra\n"
+        "from assembler import sweeps\n"
+        "if __name__ != '__main__':\n"
+        "    raise RuntimeError('only ever run')\n"
+        "@hydra.main(version_base='1.3', config_path='pkg://assembler.conf', config_name='assembler')\n"
+        "def main(config):\n"
+        "    return sweeps.job(config)\n"
+        "sweeps.launch(main)\n"
+    )
+    done = run("-m", "recipe=centered", "seed=1,2", script=script)
+    assert done.code == 2
+    assert f"it cannot be planned: {script} cannot be imported where jobs are run:\n" in done.err
+    assert "RuntimeError: only ever run" in done.err
+
+
 def test_jobs_in_folders_inside_folders_are_gathered(run):
     done = run("-m", "seed=0,1", "recipe=centered_vector", "hydra.sweep.subdir='a/${hydra:job.num}'")
     assert [row["job"] for row in rows(done.folder)] == ["a/0", "a/1"]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import FileLock
 
@@ -40,7 +40,7 @@ serving = False
 
 
 def serve() -> None:
-    """Answer requests from the standard input on the standard output.
+    """Answer requests from the standard input on the standard output; the first line there says that it can.
 
     The command line names the script, or the module, that began the sweep: layers that it registers are known here.
     """
@@ -51,18 +51,19 @@ def serve() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what is printed from here on is no reply
     take_share()
-    fault = _begin(sys.argv[1])
+    _reply(replies, {"fault": _begin(sys.argv[1])})
     while True:
         request = decoded(requests.get())
-        answer: dict[str, Any] = {"fault": fault}
-        if fault is None:
-            os.chdir(request["cwd"])
-            sys.path[:] = request["path"]
-            os.environ.clear()
-            os.environ.update(request["environment"])
-            answer = ANSWERS[request["do"]](request)
-        replies.write(json.dumps(answer) + "\n")
-        replies.flush()
+        os.chdir(request["cwd"])
+        sys.path[:] = request["path"]
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        _reply(replies, ANSWERS[request["do"]](request))
+
+
+def _reply(replies: TextIO, answer: Mapping[str, Any]) -> None:
+    replies.write(json.dumps(answer) + "\n")
+    replies.flush()
 
 
 def _listen(requests: queue.Queue[str]) -> None:

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._script = ""
+        self._ready = False
 
     def start(self) -> None:
         """Have the process running, if it is not; it imports what it needs while this one goes on."""
@@ -39,7 +40,7 @@ class Child:
         if self._process is None:
             # -c, for the module's folder must not come first on the path; the path is this process's own.
             begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
-            self._script = script
+            self._script, self._ready = script, False
             self._process = subprocess.Popen(
                 [sys.executable, "-c", begin, script],
                 stdin=subprocess.PIPE,
@@ -53,7 +54,7 @@ class Child:
 
         Args:
             cwd: the folder in which to work; None: this process's own.
-            timeout: seconds after which the process is ended.
+            timeout: seconds after which the process is ended; what it takes to start does not count.
 
         Raises:
             Lost: it ended first.
@@ -63,33 +64,35 @@ class Child:
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            _kill(process)
-
-        timer = threading.Timer(timeout, end) if timeout is not None else None
         surroundings = {"cwd": cwd or str(Path.cwd()), "path": sys.path, "environment": dict(os.environ)}
+        late = threading.Event()
         try:
-            if timer is not None:
-                timer.start()
-            process.stdin.write(encoded({**request, **surroundings}) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
+            self._await_start(process)
+            with _at_the_latest(timeout, late, process):
+                process.stdin.write(encoded({**request, **surroundings}) + "\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
         except BaseException:
             self.close()  # interrupted: the job does not go on behind the person's back
             raise
-        finally:
-            if timer is not None:
-                timer.cancel()
         if not answer:
             why = f"it took more than {timeout:g} s and was ended" if late.is_set() else _said(process.wait())
             self.close()
             raise Lost(why)
         return dict(json.loads(answer))
+
+    def _await_start(self, process: subprocess.Popen[str]) -> None:
+        if self._ready:
+            return
+        assert process.stdout is not None
+        answer = process.stdout.readline()
+        if not answer:
+            raise Lost(f"it did not come to the job: {_said(process.wait())}")
+        if fault := json.loads(answer)["fault"]:
+            raise Lost(f"{self._script} cannot be imported where jobs are run:\n{fault}")
+        self._ready = True
 
     def close(self) -> None:
         """End the process, with all that it started."""
@@ -100,6 +103,25 @@ class Child:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
                     pipe.close()  # type: ignore[union-attr]
+
+
+@contextmanager
+def _at_the_latest(timeout: float | None, late: threading.Event, process: subprocess.Popen[str]) -> Iterator[None]:
+    """End the process after so many seconds, and set ``late``."""
+    if timeout is None:
+        yield
+        return
+
+    def end() -> None:
+        late.set()
+        _kill(process)
+
+    timer = threading.Timer(timeout, end)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
