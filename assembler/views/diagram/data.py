@@ -43,7 +43,7 @@ class Node:
             lines.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
         if self.shared:
             lines.append(f"shared: {self.shared}")
-        return [clip(line) for line in lines if line]
+        return [line for line in map(clip, lines) if line]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,18 @@ _SHAPES = {"input": "oval", "output": "oval", "merge": "hexagon", "more": "plain
 
 _FAINT = "#808080"
 
+_NOTHING = "\u200b"
+"""A space without width."""
+
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def to_dot(drawn: Diagram) -> str:
     """The text of a directed graph. Names of nodes are ours; what a recipe says stands in labels."""
     lines = [
-        f"digraph {_quoted(clip(drawn.name) or 'model')} {{",
-        "  graph [fontname=Helvetica, fontsize=11, ranksep=0.35, nodesep=0.3, bgcolor=transparent]",
+        "digraph {",
+        f"  graph [id={_quoted(clip(drawn.name) or 'model')}, bgcolor=transparent, ranksep=0.35, nodesep=0.3]",
+        "  graph [fontname=Helvetica, fontsize=11]",
         '  node [fontname=Helvetica, fontsize=11, shape=box, style=rounded, margin="0.12,0.05", height=0.3]',
         "  edge [fontname=Helvetica, fontsize=9, arrowsize=0.6]",
     ]
@@ -63,8 +67,11 @@ def _edge(edge: Edge) -> str:
 
 
 def _safe(text: str) -> str:
-    """A text within markup."""
-    return escape(text, quote=True)
+    """A text within markup.
+
+    There Graphviz puts a node's name for ``\\N``, which nothing keeps it from, and stumbles over ``]]`` before a tag.
+    """
+    return escape(text, quote=True).replace("\\", f"\\{_NOTHING}").replace("]", "&#93;")
 
 
 def _quoted(text: str) -> str:
@@ -76,7 +83,7 @@ def to_svg(dot: str) -> str | None:
     """An SVG element, drawn by Graphviz; None where that is not installed or does not manage.
 
     It can stand in a page as it is: it refers to nothing outside, has no ids, and takes its colour from the text
-    around it. Its ``<title>`` is the graph's name.
+    around it. Its ``<title>`` is the graph's ``id``.
     """
     program = shutil.which("dot")
     if program is None:
@@ -86,7 +93,7 @@ def to_svg(dot: str) -> str | None:
         root = ElementTree.fromstring(done.stdout)
     except (OSError, subprocess.SubprocessError, ElementTree.ParseError):
         return None
-    title = root.findtext(f"{_SVG}g/{_SVG}title", "")
+    title = next((one.get("id", "") for one in root), "")
     _clean(root)
     root.attrib |= {"xmlns": "http://www.w3.org/2000/svg", "role": "img"}
     named = ElementTree.Element("title")
@@ -110,4 +117,5 @@ def _clean(element: ElementTree.Element) -> None:
         if name in element.attrib:
             element.set(name, "none" if element.get(name) in ("none", "transparent") else "currentColor")
     if element.tag == "text":
+        element.text = (element.text or "").replace(f"\\{_NOTHING}", "\\")
         element.set("fill", "currentColor")

@@ -44,12 +44,14 @@ def _edge(edge: Edge) -> str:
     return f"n{edge.source} {arrow}{label} n{edge.target}"
 
 
+_KEPT = re.compile(r"[^\W_]|(?<=\w)[_.-](?=\w)|[ ,=()'×·…→]")
+
+_ITEM = re.compile(r"\d+[.)]( |$)")
+"""How an item of a list begins in Markdown."""
+
+
 def escaped(text: str) -> str:
     """A text that Mermaid shows as it is: not as its syntax, nor as Markdown, HTML or a directive."""
-    text = re.sub(r"^(\d+)([.)])(?=\s|$)", lambda mark: f"{mark[1]}{_code(mark[2])}", text)
-    kept = r"\w(?<!_)|(?<=\w)[_.-](?=\w)|#\d+;|[ ,=()'×·…→]"
-    return "".join(piece[0] if piece[1] else _code(piece[0]) for piece in re.finditer(rf"({kept})|.", text, re.DOTALL))
-
-
-def _code(letter: str) -> str:
-    return f"#{ord(letter)};"
+    mark = found.end(0) - len(found[1]) - 1 if (found := _ITEM.match(text)) else -1
+    kept = {found.start() for found in _KEPT.finditer(text)} - {mark}
+    return "".join(letter if at in kept else f"#{ord(letter)};" for at, letter in enumerate(text))

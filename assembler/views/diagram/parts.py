@@ -190,12 +190,12 @@ class Parts:
     def layer(self, step: Step, given: Given) -> Part:
         """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
         key, uses = (id(step.layer), given), self.uses
-        if key not in self.known or self.again:
-            part = self.look(step, given)
-            if self.uses > uses or self.again:
-                return part
+        if key in self.known and not self.again:
+            return self.known[key]
+        part = self.look(step, given)
+        if self.uses == uses and not self.again and (None not in given or not self.rows):
             self.known[key] = part
-        return self.known[key]
+        return part
 
     def look(self, step: Step, given: Given) -> Part:
         """The same for the first time. Of a shared part, what is known of its first use holds for the same shapes."""
