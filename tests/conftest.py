@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from assembler import device
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
+
+DIAGRAMS = ["diagram.mmd", *(["diagram.svg"] if shutil.which("dot") else [])]
+"""What a run leaves of a diagram on this machine."""
 
 
 @pytest.fixture(scope="session", autouse=True)

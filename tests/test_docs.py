@@ -72,6 +72,22 @@ def test_the_recipe_in_the_readme_is_the_one_that_ships(shown):
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / file).read_text())
 
 
+def test_the_diagram_in_the_readme_is_what_a_run_leaves(run):
+    (shown,) = blocks(README, "mermaid")
+    assert (run("recipe=mlp", "task=plan").folder / "diagram.mmd").read_text() == shown
+
+
+def test_the_docs_list_what_a_diagram_holds():
+    from dataclasses import fields
+
+    from assembler.views.diagram import Diagram, Edge, Group, Node
+
+    (told,) = re.findall(r"^`diagram` is .*?\n\n", (ROOT / "docs" / "result.md").read_text(), re.MULTILINE | re.DOTALL)
+    names = {field.name for one in (Diagram, Node, Edge, Group) for field in fields(one)}
+    kinds = {"input", "output", "layer", "merge", "folded", "more"}
+    assert set(re.findall(r"`([a-z]+)`", told)) == names | kinds | {"diagram"}
+
+
 def test_what_the_readme_says_of_parameters_holds():
     from assembler import plan
 

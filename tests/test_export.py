@@ -23,7 +23,7 @@ from assembler.planner import plan_steps
 from assembler.registry import Registry
 from assembler.rows import Spec
 from assembler.settings import Input, RecipeSettings
-from tests.conftest import ROOT
+from tests.conftest import DIAGRAMS, ROOT
 
 FORMATS = list(export.FORMATS)
 REGISTRY = Registry(shipped=True, trusted=["tests"])
@@ -423,7 +423,7 @@ def test_a_run_leaves_its_files_and_says_so(run):
     for name in data["files"]:
         assert (done.folder / name).stat().st_mode & 0o777 == 0o644
     left = {path.name for path in done.folder.iterdir()}
-    assert left == {".hydra", "run.log", "result.json", "recipe.yaml", *data["files"]}
+    assert left == {".hydra", "run.log", "result.json", "recipe.yaml", *DIAGRAMS, *data["files"]}
     assert {path.name for path in done.folder.parent.iterdir()} == {"run"}
 
 

@@ -12,7 +12,7 @@ import yaml
 from mindspore import Tensor, nn
 
 from assembler.checks import CHECKS
-from tests.conftest import MINE, ROOT
+from tests.conftest import DIAGRAMS, MINE, ROOT
 
 RECIPES = ", ".join(sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml")))
 
@@ -72,6 +72,7 @@ def test_the_main_job(run):
     assert "pynative mode, float32, seed 0" in done.out
     assert done.out.count("passed") == 6
     assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
+        *DIAGRAMS,
         "recipe.yaml",
         "result.json",
         "run.log",

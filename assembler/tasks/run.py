@@ -43,7 +43,7 @@ def run(
     *,
     alone: bool = True,
 ) -> int:
-    """Do what a configuration says, print it, and leave ``result.json`` and ``recipe.yaml`` in a folder.
+    """Do what a configuration says, print it, and leave ``result.json``, the recipe and its diagram in a folder.
 
     Nothing is raised, so that one job of a sweep does not stop the others.
 
@@ -52,7 +52,8 @@ def run(
         folder: where to write; it must exist.
         sources: where the configuration came from, for messages.
         about: for the record: ``overrides``, what the command line changed, and ``identity``, what the run does.
-        alone: whether it is no job of a sweep, which draws for all its jobs together.
+        alone: whether it is no job of a sweep, which draws for all its jobs together. Only then is the diagram left
+            as SVG as well.
 
     Returns:
         The exit code.
@@ -71,7 +72,7 @@ def run(
             f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
         )
         result.error.__cause__ = error
-    leave(result, config, folder, {"started": started, **about})
+    leave(result, config, folder, {"started": started, **about}, alone=alone)
     show(result)
     if result.error is None:
         print(f"left in {short(folder)}")
@@ -144,10 +145,25 @@ def show(result: Result) -> None:
         console.out(f"wrote {file}", highlight=False)
 
 
-def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any]) -> None:
-    """Write ``result.json`` and, if there is a plan, ``recipe.yaml``; one of an earlier run does not stay."""
-    from assembler.views import record
+def leave(
+    result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], *, alone: bool = True
+) -> None:
+    """Write ``result.json`` and, if there is a plan, the recipe and its diagram; those of an earlier run do not stay.
 
+    Args:
+        about: what else ``result.json`` holds.
+        alone: whether to leave the diagram as SVG as well, where Graphviz is installed.
+    """
+    from assembler.views import diagram, record
+
+    plan_record: dict[str, Any] | None = None
+    texts: dict[str, str | None] = dict.fromkeys(("recipe.yaml", "diagram.mmd", "diagram.svg"))
+    if result.planned is not None and result.settings is not None:
+        drawn = diagram.diagram(result.planned, result.settings.recipe.name)
+        plan_record = {**record.plan_record(result.planned), "diagram": diagram.record(drawn)}
+        texts["recipe.yaml"] = record.recipe_text(result.settings.recipe, result.planned)
+        texts["diagram.mmd"] = diagram.to_mermaid(drawn)
+        texts["diagram.svg"] = diagram.to_svg(diagram.to_dot(drawn)) if alone else None
     data = {
         "version": record.VERSION,
         "status": result.status,
@@ -156,7 +172,7 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
-        "plan": record.plan_record(result.planned) if result.planned else None,
+        "plan": plan_record,
         "parameters": [record.parameter_record(one) for one in result.parameters],
         "weights": record.weights_record(
             result.loaded, result.settings.weights.load if result.settings else None, result.saved
@@ -168,9 +184,11 @@ def leave(result: Result, config: Mapping[str, Any], folder: Path, about: Mappin
         "seconds": result.seconds,
     }
     write_text(folder / "result.json", json.dumps(record.plain(data), indent=1, allow_nan=False) + "\n")
-    (folder / "recipe.yaml").unlink(missing_ok=True)
-    if result.planned is not None and result.settings is not None:
-        write_text(folder / "recipe.yaml", record.recipe_text(result.settings.recipe, result.planned))
+    for name, text in texts.items():
+        if text is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            write_text(folder / name, text)
 
 
 def told(error: AssemblerError) -> str:

@@ -1,0 +1,244 @@
+"""Plan → diagram."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TypeAlias
+
+from assembler.recipe import print_source
+from assembler.rows import Plan, Spec, Specs, print_shape
+from assembler.views.diagram.data import Diagram, Edge, Group, Node
+from assembler.views.diagram.parts import Given, Part, Parts, is_plain_merge, passes_on
+
+MAX_NODES = 60
+"""Nodes of a diagram. Of a larger plan the innermost blocks are folded and then, if need be, the middle is left out."""
+
+MAX_EDGES = 400
+"""Edges of a diagram; more of them, and more is left out. Mermaid draws no more than 500."""
+
+_Ends: TypeAlias = tuple[int, ...]
+"""The nodes that something comes from: several of a graph with several outputs."""
+
+
+def diagram(planned: Plan, name: str = "") -> Diagram:
+    """Draw a plan: its layers in blocks and repeats, and what flows between them.
+
+    Equal neighbours, through which the same shapes flow, are drawn once. Of a plan without an input the shapes are not
+    known, and of one of a Cell that was made by hand what is in it is not.
+
+    Args:
+        name: of the recipe.
+    """
+    reader = Parts(planned)
+    parts = reader.model()
+    depth, spare = 0, MAX_NODES - len(reader.inputs) - max(1, len(reader.outputs))
+    while _nodes(parts, depth) > spare and depth < max(part.height for part in parts):
+        depth += 1
+    drawn = _Drawer(reader, depth).draw(parts, name)
+    keep = MAX_NODES - 1
+    while len(drawn.nodes) > MAX_NODES or len(drawn.edges) > MAX_EDGES:
+        drawn, keep = shortened(drawn, keep), keep // 2
+    return drawn
+
+
+def _nodes(parts: Iterable[Part], depth: int) -> int:
+    """How many nodes they come to, if what is no deeper than this is folded."""
+    return sum(1 if part.height <= depth else _nodes(part.inside, depth) + part.is_node for part in parts)
+
+
+class _Drawer:
+    """A diagram as it grows.
+
+    Args:
+        depth: what is nested no deeper than this is folded.
+    """
+
+    def __init__(self, reader: Parts, depth: int):
+        self.reader = reader
+        self.depth = depth
+        self.nodes: list[Node] = []
+        self.groups: list[Group] = []
+        self.edges: list[Edge] = []
+
+    def draw(self, parts: tuple[Part, ...], name: str) -> Diagram:
+        """The whole, from inputs to outputs."""
+        sources: tuple[_Ends, ...] = tuple(
+            (self.node(Node("input", "input", () if one == "input" else (one,), _dtype(specs))),)
+            for one, specs in self.reader.inputs.items()
+        )
+        if self.reader.root is not None:
+            ends = self.wires(parts[0], sources, -1)
+        else:
+            ends = (self.chain(parts, sources, -1) if parts else self.made_by_hand(sources),)
+        self.outputs(ends)
+        edges = tuple(replace(edge, count=count) for edge, count in Counter(self.edges).items())
+        return Diagram(name, tuple(self.nodes), edges, tuple(self.groups))
+
+    def made_by_hand(self, sources: tuple[_Ends, ...]) -> _Ends:
+        """A model of which the rows are known, but not how they hang together."""
+        node = self.node(Node("folded", "model", layers=len(self.reader.planned.rows)))
+        self.join(sources, (self.reader.planned.input,), node)
+        return (node,)
+
+    def outputs(self, ends: tuple[_Ends, ...]) -> None:
+        """Draw what comes out: of several outputs each."""
+        emitted = self.reader.planned.output
+        each: Given = emitted if len(ends) > 1 and isinstance(emitted, tuple) else (emitted,) * len(ends)
+        names = [(print_source(source),) for source in self.reader.outputs] if len(ends) > 1 else [()]
+        for end, specs, name in zip(ends, each, names, strict=True):
+            self.join((end,), (specs,), self.node(Node("output", "output", name, _dtype(specs))))
+
+    def node(self, node: Node) -> int:
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def join(self, sources: Sequence[_Ends], given: Given, target: int, dashed: bool = False) -> None:
+        """Edges from where something comes from to where it goes."""
+        for ends, specs in zip(sources, given, strict=False):
+            each = specs if len(ends) > 1 and isinstance(specs, tuple) else (specs,) * len(ends)
+            for end, one in zip(ends, each, strict=False):
+                self.edges.append(Edge(end, target, print_shape(one) if one else "", dashed=dashed))
+
+    # ---- parts
+
+    def chain(self, parts: Iterable[Part], sources: tuple[_Ends, ...], group: int) -> _Ends:
+        """Draw parts one after the other; what they end in."""
+        for part in parts:
+            sources = (self.part(part, sources, group),)
+        return sources[0] if sources else ()
+
+    def part(self, part: Part, sources: tuple[_Ends, ...], group: int) -> _Ends:
+        if part.height <= self.depth:
+            return self.layer(part, "folded" if part.chains else "layer", sources, group)
+        if part.is_chain:
+            return self.chain(part.chains[0], sources, self.group(part, group))
+        if part.is_graph:
+            return tuple(chain(*self.wires(part, sources, self.group(part, group))))
+        return self.container(part, sources, group)
+
+    def layer(self, part: Part, kind: str, sources: tuple[_Ends, ...], group: int) -> _Ends:
+        title = part.title or " + ".join(one.title for one in part.chains[0])
+        layers = part.layers if kind == "folded" else 1
+        shared = part.step.shared if part.step else ""
+        node = self.node(Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group))
+        self.join(sources, part.given, node)
+        return (node,)
+
+    def group(self, part: Part, group: int, layers: int | None = None) -> int:
+        layers = (part.step is not None) if layers is None else layers
+        shared = part.step.shared if part.step else ""
+        title = "" if part.is_graph and part.names else part.title
+        self.groups.append(Group(title, part.names, part.arguments, shared, part.repeat, layers, group))
+        return len(self.groups) - 1
+
+    def wires(self, part: Part, sources: tuple[_Ends, ...], group: int) -> tuple[_Ends, ...]:
+        """Draw a graph; where each of its outputs comes from."""
+        assert part.step is not None
+        assert part.step.graph is not None
+        graph = part.step.graph
+        values = dict(zip(graph.inputs, sources, strict=False))
+
+        def taken(name: str, element: int | None) -> _Ends:
+            ends = values.get(name, ())
+            return ends if element is None or len(ends) == 1 else (ends[element],)
+
+        for wire, parts in zip(graph.wires, part.chains, strict=True):
+            values[wire.name] = self.chain(parts, tuple(taken(*source) for source in wire.sources), group)
+        return tuple(taken(*source) for source in graph.outputs)
+
+    def container(self, part: Part, sources: tuple[_Ends, ...], group: int) -> _Ends:
+        """A layer that holds others; it stands behind them."""
+        assert part.step is not None
+        plain, outer = is_plain_merge(part.step), group
+        if not plain or part.names or part.repeat > 1:
+            group = self.group(part, group, 0)
+        ends = []
+        for parts in part.chains:
+            known = plain or None not in parts[0].given
+            before = len(self.edges)
+            ends.append(self.chain(parts, sources if known else (), group))
+            if not plain:
+                self.dash(before, sources)
+        framed = group != outer
+        alone = replace(part, names=(), repeat=1) if framed else part
+        (node,) = self.layer(alone, "merge", (), group)
+        for parts, end in zip(part.chains, ends, strict=True):
+            self.join((end,), (parts[-1].emits if plain else None,), node, dashed=not plain)
+        if not plain or passes_on(part.step):
+            self.join(sources, part.given, node)
+        return (node,)
+
+    def dash(self, before: int, sources: tuple[_Ends, ...]) -> None:
+        """Dash the edges that were drawn since and come from outside."""
+        outside = set(chain(*sources))
+        drawn = self.edges[before:]
+        self.edges[before:] = [replace(edge, dashed=True) if edge.source in outside else edge for edge in drawn]
+
+
+def _dtype(specs: Specs | None) -> str:
+    return specs.dtype if isinstance(specs, Spec) else ""
+
+
+def shortened(drawn: Diagram, keep: int) -> Diagram:
+    """Leave out the middle, so that as many nodes are kept, and one that says how many layers are not shown."""
+    first, behind = keep // 2, max(keep // 2, len(drawn.nodes) - (keep - keep // 2))
+    if first == behind:
+        return drawn
+    group = _around([node.group for node in drawn.nodes[first:behind]], drawn.groups)
+    kept = [*drawn.nodes[:first], *drawn.nodes[behind:]]
+    used = {at for node in kept for at in _path(node.group, drawn.groups)} | set(_path(group, drawn.groups))
+    lost: list[Node | Group] = [one for at, one in enumerate(drawn.groups) if at not in used and one.layers]
+    lost += drawn.nodes[first:behind]
+    layers = sum(one.layers * _times(one, group, drawn.groups) for one in lost)
+    title = f"… {layers:,} more layers" if layers else f"… {behind - first:,} more"
+    at = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
+    nodes = [replace(node, group=at[node.group]) for node in kept]
+    nodes.insert(first, Node("more", title, layers=layers, group=at[group]))
+    groups = tuple(replace(drawn.groups[old], group=at[drawn.groups[old].group]) for old in sorted(used))
+    return Diagram(drawn.name, tuple(nodes), _contracted(drawn.edges, first, behind), groups)
+
+
+def _contracted(edges: Iterable[Edge], first: int, behind: int) -> tuple[Edge, ...]:
+    """The edges when a stretch of the nodes is one node. Of several from or to that, the first says that it is."""
+
+    def moved(at: int) -> int:
+        return at if at < first else first if at < behind else at - (behind - first) + 1
+
+    found: dict[object, Edge] = {}
+    for edge in edges:
+        edge = replace(edge, source=moved(edge.source), target=moved(edge.target))
+        if edge.source == edge.target:
+            continue
+        key = (edge.source, edge.target) if first in (edge.source, edge.target) else edge
+        known = found.setdefault(key, edge)
+        if known.shape != edge.shape and not known.shape.endswith(", …"):
+            found[key] = replace(known, shape=f"{known.shape}, …", count=1)
+    return tuple(found.values())
+
+
+def _path(group: int, groups: Sequence[Group]) -> list[int]:
+    """A group and those that it is in, the innermost first."""
+    path = []
+    while group != -1:
+        path.append(group)
+        group = groups[group].group
+    return path
+
+
+def _around(inside: Sequence[int], groups: Sequence[Group]) -> int:
+    """The innermost group that holds all of some groups; -1 if none does."""
+    paths = [_path(group, groups) for group in set(inside)]
+    return next((group for group in paths[0] if all(group in path for path in paths)), -1)
+
+
+def _times(one: Node | Group, outer: int, groups: Sequence[Group]) -> int:
+    """How many times it comes within a group that is around it."""
+    times = one.repeat
+    for group in _path(one.group, groups):
+        if group == outer:
+            break
+        times *= groups[group].repeat
+    return times

@@ -1,0 +1,321 @@
+"""Plan → parts: the blocks and repeats of a plan found again, with what flows into and out of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+from typing import Any, TypeAlias
+
+from mindspore import nn
+
+from assembler.binding import Step, Steps, root_graph, steps_in
+from assembler.recipe import Source
+from assembler.rows import Plan, Row, Specs
+
+_LONGEST = 8
+"""Parts in a row whose repeats are looked for."""
+
+_LAYERS = re.compile(r"(^|, )(\w+=)?[\[(]?…(, …)*,?[\])]?(?=, |$)")
+"""Arguments that are layers: the diagram shows them themselves."""
+
+Given: TypeAlias = tuple[Specs | None, ...]
+"""What goes into a part: one for each of its inputs, None if it is not known."""
+
+_Level: TypeAlias = tuple[Any, ...]
+"""A block that a layer was written in, or a turn of a repeat."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A layer, a block, or a repeat.
+
+    Args:
+        title: the layer's name, or the block's; of a repeat of several parts none.
+        key: equal parts, with equal shapes all through them, have equal keys.
+        step: the layer; None of a block and of a repeat.
+        names: what the recipe calls it: a wire's name, and blocks that it fills alone.
+        arguments: of a layer as written, with ``_`` filled in, without layers.
+        given: what goes in.
+        emits: what comes out; None if it is not known.
+        chains: the parts in it.
+        repeat: how many times in a row it comes.
+        layers: how many layers it stands for, each time.
+        height: how deep it is nested: 0 of a layer that holds none.
+    """
+
+    title: str
+    key: int = -1
+    step: Step | None = None
+    names: tuple[str, ...] = ()
+    arguments: str = ""
+    given: Given = ()
+    emits: Specs | None = None
+    chains: tuple[tuple[Part, ...], ...] = ()
+    repeat: int = 1
+    layers: int = 0
+    height: int = 0
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is nothing but the parts in it, one after the other."""
+        return bool(self.chains) and (self.step is None or self.step.entry.cell is nn.SequentialCell)
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether wires join the parts in it."""
+        return self.step is not None and self.step.graph is not None
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a node itself, behind the parts in it if there are any."""
+        return not (self.is_chain or self.is_graph)
+
+    @property
+    def inside(self) -> Iterator[Part]:
+        """The parts in it."""
+        return chain.from_iterable(self.chains)
+
+
+class Parts:
+    """Reads a plan."""
+
+    def __init__(self, planned: Plan):
+        self.planned = planned
+        self.root = root_graph(planned.steps)
+        self.rows = {row.path: row for row in planned.rows}
+        self.keys: dict[Any, int] = {}
+        self.seen: set[Step] = set()  # shared parts that were used before
+        self.again = 0  # how many of those we are in
+        self.uses = 0  # of shared parts, so far
+        self.known: dict[tuple[int, Given], Part] = {}
+
+    @property
+    def inputs(self) -> dict[str, Specs | None]:
+        """What goes into the model, by its name."""
+        given = self.planned.input
+        if self.root is None or self.root.graph is None:
+            return {"input": given}
+        names = self.root.graph.inputs
+        return dict(zip(names, given if isinstance(given, tuple) else (given,) * len(names), strict=True))
+
+    @property
+    def outputs(self) -> tuple[Source, ...]:
+        """Of a graph, what comes out."""
+        return self.root.graph.outputs if self.root is not None and self.root.graph is not None else ()
+
+    def model(self) -> tuple[Part, ...]:
+        """The whole; a model that is one graph is that part."""
+        given = tuple(self.inputs.values())
+        return self.chain(self.planned.steps, given) if self.root is None else (self.layer(self.root, given),)
+
+    def chain(self, steps: Sequence[Step], given: Given, around: tuple[_Level, ...] = ()) -> tuple[Part, ...]:
+        """Layers in a row, where ``around`` is what the layer that they are in was written in."""
+        parts: list[Part] = []
+        for step in steps:
+            parts.append(self.layer(step, given))
+            given = (parts[-1].emits,)
+        levels = _levels(steps, len(_common(around, _trail(steps[0]))) if steps else 0)
+        return self.nest(list(zip(parts, levels, strict=True)), 0)
+
+    def nest(self, found: Sequence[tuple[Part, tuple[_Level, ...]]], depth: int) -> tuple[Part, ...]:
+        """Parts in a row, as blocks and repeats from a depth on."""
+        parts: list[Part] = []
+        for level, run in groupby(found, lambda one: one[1][depth] if len(one[1]) > depth else None):
+            members = list(run)
+            if level is None:
+                parts += [part for part, _ in members]
+            else:
+                parts.append(self.around(level, self.nest(members, depth + 1)))
+        return self.folded(parts)
+
+    def around(self, level: _Level, inside: tuple[Part, ...]) -> Part:
+        """A block, or a turn of a repeat. One that holds a single layer is that layer."""
+        name = level[0] if isinstance(level[0], str) else ""
+        first = inside[0]
+        if len(inside) > 1 or (name and first.chains and first.repeat > 1):
+            return self.made(Part(name, given=first.given, emits=inside[-1].emits, chains=(inside,)))
+        return self.made(replace(first, names=(name, *first.names))) if name and first.chains else first
+
+    def made(self, part: Part) -> Part:
+        """A part with what follows from the rest of it."""
+        step = part.step
+        inside = tuple(tuple(one.key for one in chain) for chain in part.chains)
+        about = (part.title, part.names, part.arguments, part.given, part.emits, part.repeat, inside)
+        # Shapes that are not known may differ; of a plan without an input there are none.
+        known = not self.rows or (None not in part.given and part.emits is not None)
+        graph = step.graph if step else None
+        wired = (graph.inputs, tuple(wire.sources for wire in graph.wires), graph.outputs) if graph else ()
+        key = self.keys.setdefault((about, wired, step and step.shared) if known else object(), len(self.keys))
+        layers = (step is not None) + sum(one.repeat * one.layers for one in part.inside)
+        height = 1 + max(one.height for one in part.inside) if part.chains else 0
+        return replace(part, key=key, layers=layers, height=height)
+
+    def folded(self, parts: list[Part]) -> tuple[Part, ...]:
+        """Parts that come several times in a row, as one that says so."""
+        before: list[Part] = []
+        while parts != before:
+            before = parts
+            parts = list(self.fold_alike(parts))
+            parts = [one for part in parts for one in (part.chains[0] if _is_bare(part) else (part,))]
+            parts = list(self.fold_rows(parts))
+        return tuple(parts)
+
+    def fold_alike(self, parts: Sequence[Part]) -> Iterator[Part]:
+        """Equal neighbours as one."""
+        for _, run in groupby(parts, lambda part: part.key):
+            members = list(run)
+            yield members[0] if len(members) == 1 else self.repeated((members[0],), len(members))
+
+    def fold_rows(self, parts: Sequence[Part]) -> Iterator[Part]:
+        """Equal neighbouring rows of several parts as one."""
+        at = 0
+        keys = [part.key for part in parts]
+        while at < len(parts):
+            length, times = next(_again(keys, at), (1, 1))
+            yield self.repeated(tuple(parts[at : at + length]), times) if times > 1 else parts[at]
+            at += length * times
+
+    def repeated(self, parts: tuple[Part, ...], times: int) -> Part:
+        """Parts in a row, several times."""
+        first = parts[0]
+        if len(parts) == 1 and first.repeat == 1:
+            return self.made(replace(first, repeat=times))
+        whole = Part("", given=first.given, emits=parts[-1].emits, chains=(parts,), repeat=times)
+        return self.made(whole)
+
+    # ---- layers
+
+    def layer(self, step: Step, given: Given) -> Part:
+        """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
+        key, uses = (id(step.layer), given), self.uses
+        if key in self.known and not self.again:
+            return self.known[key]
+        part = self.look(step, given)
+        if self.uses == uses and not self.again and (None not in given or not self.rows):
+            self.known[key] = part
+        return part
+
+    def look(self, step: Step, given: Given) -> Part:
+        """The same for the first time. Of a shared part, what is known of its first use holds for the same shapes."""
+        used = step in self.seen
+        if step.shared:
+            self.seen.add(step)
+            self.uses += 1
+        self.again += used
+        row = self.rows.get(step.path) if step.path else None
+        if row is not None and self.again and row.input != (given[0] if len(given) == 1 else given):
+            row = None
+        if row is not None and None in given:
+            given = _given(row, len(given))
+        chains = self.inside(step, given)
+        self.again -= used
+        arguments = _LAYERS.sub("", row.arguments if row else step.arguments_text()).removeprefix(", ")
+        emits = (row.output or None) if row else self.planned.output if step is self.root else None
+        return self.made(Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains))
+
+    def inside(self, step: Step, given: Given) -> tuple[tuple[Part, ...], ...]:
+        """The parts of each chain in a layer."""
+        trail = _trail(step)
+        if step.graph is not None:
+            return tuple(self.wires(step, given, trail))
+        chains = list(steps_in(step))
+        if step.entry.cell is nn.SequentialCell and chains:
+            steps = [one for each in chains for one in each]
+            return (self.chain(steps, given, _trail(steps[0])[:1] if step.shared else trail),)
+        given = given if is_plain_merge(step) else (None,)
+        return tuple(self.chain(each, given, trail) for each in chains)
+
+    def wires(self, step: Step, given: Given, trail: tuple[_Level, ...]) -> Iterator[tuple[Part, ...]]:
+        """The parts of each wire of a graph; a single one has the wire's name, several are in a part that has."""
+        assert step.graph is not None
+        values: dict[str, Specs | None] = dict(zip(step.graph.inputs, given, strict=False))
+        for wire in step.graph.wires:
+            steps: Steps = step.arguments["cells"][wire.name]
+            parts = self.chain(steps, tuple(_pick(values.get(name), at) for name, at in wire.sources), trail)
+            values[wire.name] = parts[-1].emits
+            if len(parts) > 1 or parts[0].repeat > 1:
+                whole = Part(wire.name, given=parts[0].given, emits=parts[-1].emits, chains=(parts,))
+                yield (self.made(whole),)
+            else:
+                yield (self.made(replace(parts[0], names=(wire.name, *parts[0].names))),)
+
+
+def is_plain_merge(step: Step) -> bool:
+    """Whether a layer gives its input to each chain in it, and joins what they emit."""
+    return step.entry.target in (_RESIDUAL, _PARALLEL)
+
+
+def passes_on(step: Step) -> bool:
+    """Whether it joins its input as well."""
+    return step.entry.target == _RESIDUAL and step.arguments.get("shortcut") is None
+
+
+_RESIDUAL = "assembler.layers.residual.Residual"
+_PARALLEL = "assembler.layers.parallel.Parallel"
+
+
+def _is_bare(part: Part) -> bool:
+    """Whether it says nothing: a turn of a repeat that stands alone."""
+    return part.step is None and not part.title and not part.names and part.repeat == 1
+
+
+def _pick(specs: Specs | None, element: int | None) -> Specs | None:
+    return specs[element] if element is not None and isinstance(specs, tuple) else specs
+
+
+def _given(row: Row, count: int) -> Given:
+    """What a row says of the inputs."""
+    if count == 1:
+        return (row.input or None,)
+    return row.input if isinstance(row.input, tuple) and len(row.input) == count else (None,) * count
+
+
+def _again(keys: Sequence[int], at: int) -> Iterator[tuple[int, int]]:
+    """How many parts come how many times in a row, for the shortest such row of several."""
+    for length in range(2, min(_LONGEST, (len(keys) - at) // 2) + 1):
+        row, times = keys[at : at + length], 1
+        while row == keys[at + times * length : at + (times + 1) * length]:
+            times += 1
+        if times > 1:
+            yield length, times
+
+
+def _trail(step: Step) -> tuple[_Level, ...]:
+    """The blocks that a layer was written in, the outermost first."""
+    return tuple(reversed(step.layer.place.within))
+
+
+def _levels(steps: Sequence[Step], depth: int) -> list[tuple[_Level, ...]]:
+    """Of each layer in a row the blocks and the turns of repeats that it was written in, from a depth on.
+
+    A shared part was written elsewhere: it is in what is around it.
+    """
+    known = [None if step.shared else tuple(_written(step, depth)) for step in steps]
+    before: list[tuple[_Level, ...]] = [()]
+    after: list[tuple[_Level, ...]] = [()]
+    for one in known:
+        before.append(before[-1] if one is None else one)
+    for one in reversed(known):
+        after.append(after[-1] if one is None else one)
+    around = zip(before, reversed(after[:-1]), strict=False)
+    return [_common(*sides) if one is None else one for one, sides in zip(known, around, strict=True)]
+
+
+def _written(step: Step, depth: int) -> Iterator[_Level]:
+    trail, turns = _trail(step), list(step.turns)
+    for at in range(depth, len(trail) + 1):
+        while turns and (len(turns[0].repeat.place.within) <= at or at == len(trail)):
+            turn = turns.pop(0)
+            yield (id(turn.repeat), turn.index)
+        if at < len(trail):
+            yield trail[at]
+
+
+def _common(one: tuple[_Level, ...], other: tuple[_Level, ...]) -> tuple[_Level, ...]:
+    """What both begin with."""
+    length = 0
+    while length < min(len(one), len(other)) and one[length] == other[length]:
+        length += 1
+    return one[:length]

@@ -1,0 +1,458 @@
+"""The diagram of a plan: what is drawn, what is folded, and that no name breaks out of its label."""
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mindspore import nn
+
+from assembler import LAYERS, Registry, plan, tasks
+from assembler.grammar import parse
+from assembler.planner import plan_stack
+from assembler.rows import Spec, print_shape
+from assembler.source import Sources
+from assembler.views import diagram as view
+from assembler.views.diagram import (
+    MAX_EDGES,
+    MAX_NODES,
+    Diagram,
+    Edge,
+    Group,
+    Node,
+    diagram,
+    to_dot,
+    to_mermaid,
+    to_svg,
+)
+from tests.conftest import ROOT
+
+RECIPES = [path for path in sorted((ROOT / "conf" / "recipe").glob("*.yaml")) if path.stem != "inline"]
+
+graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(stack, shape=(4, 8), **rest):
+    inputs = {} if "inputs" in rest else {"input": {"shape": list(shape)}}
+    return diagram(plan({**inputs, **({"stack": stack} if stack else {}), **rest}))
+
+
+def boxes(found):
+    """The headings of the nodes between input and output."""
+    return [node.lines[0] for node in found.nodes if node.kind not in ("input", "output")]
+
+
+def arrows(found):
+    """Every edge by the headings of its ends, and what stands on it."""
+    return [(found.nodes[e.source].lines[0], found.nodes[e.target].lines[0], e.label) for e in found.edges]
+
+
+def layers(found):
+    """How many layers are drawn, all repeats written out."""
+
+    def times(one):
+        return one.repeat * (times(found.groups[one.group]) if one.group >= 0 else 1)
+
+    return sum(one.layers * times(one) for one in (*found.nodes, *found.groups))
+
+
+def holds_together(found):
+    assert all(0 <= edge.source < edge.target < len(found.nodes) for edge in found.edges)
+    assert all(node.group < len(found.groups) for node in found.nodes)
+    assert all(group.group < at for at, group in enumerate(found.groups))
+    assert len(found.nodes) <= MAX_NODES
+    assert len(found.edges) <= MAX_EDGES
+    assert {node.group for node in found.nodes} | {group.group for group in found.groups} >= set(
+        range(len(found.groups))
+    )
+    assert view.from_record(json.loads(json.dumps(view.record(found)))) == found
+    assert to_mermaid(found).count("\n") == 1 + len(found.nodes) + 2 * len(found.groups) + len(found.edges)
+
+
+def shapes(planned):
+    """The shapes that flow somewhere, as an edge shows them."""
+    specs = [planned.input, planned.output, *(one for row in planned.rows for one in (row.input, row.output))]
+    flat = [one for each in specs for one in ([each] if isinstance(each, Spec) else [each, *each])]
+    return {print_shape(one) for one in flat}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_drawn_whole(path):
+    planned = plan(path)
+    found = diagram(planned, path.stem)
+    holds_together(found)
+    if path.stem != "gpt2_small":  # its embedding is drawn in both places
+        assert layers(found) == len(planned.rows)
+    assert {edge.shape for edge in found.edges if not edge.dashed} <= shapes(planned)
+    assert found.nodes[0].kind == "input"
+    assert found.nodes[-1].kind == "output"
+    assert not any(node.kind == "more" for node in found.nodes)
+    assert len(json.dumps(view.record(found))) < 10_000
+
+
+@graphviz
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_graphviz_draws_a_recipe(path):
+    found = diagram(plan(path), path.stem)
+    text = to_svg(to_dot(found))
+    assert text.startswith("<svg ")
+    root = ElementTree.fromstring(text)
+    assert root.get("role") == "img"
+    assert (root[0].tag, root[0].text) == (f"{SVG}title", path.stem)
+    shown = ["".join(one.itertext()).replace("\xa0", " ").strip() for one in root.iter(f"{SVG}text")]
+    told = [line for node in found.nodes for line in node.lines] + [edge.label for edge in found.edges]
+    assert sorted(shown) == sorted(text for text in [*told, *(group.label for group in found.groups)] if text)
+
+
+@graphviz
+def test_an_svg_can_stand_in_any_page():
+    text = to_svg(to_dot(drawn("2 * Residual(Dense(8, 8) + ReLU)")))
+    elements = list(ElementTree.fromstring(text).iter())
+    assert {element.tag.removeprefix(SVG) for element in elements} <= {
+        "svg",
+        "title",
+        "g",
+        "path",
+        "polygon",
+        "ellipse",
+        "polyline",
+        "text",
+    }
+    assert not any(
+        name in ("id", "class", "style") or "href" in name for element in elements for name in element.attrib
+    )
+    assert {element.get(name) for element in elements for name in ("fill", "stroke")} <= {None, "none", "currentColor"}
+    assert text.count("http") == 1  # the name of the language itself
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        ("Dense(8, 8)", ["Dense"]),
+        ("3 * Dense(8, 8)", ["Dense × 3"]),
+        ("Dense(8, 8) + Dense(8, 8)", ["Dense × 2"]),
+        ("Dense(8, 16) + Dense(16, 8)", ["Dense", "Dense"]),
+        ("2 * Dense(8, 8) + 3 * Dense(8, 8)", ["Dense × 5"]),
+        ("12 * (Dense(8, 8) + ReLU)", ["Dense", "ReLU"]),
+        ("Tanh + 3 * (Dense(_, 4) + ReLU)", ["Tanh", "Dense", "ReLU", "Dense", "ReLU"]),  # the first is another
+        ("2 * Residual(Dense(8, 8))", ["Dense", "Residual"]),
+        ("Residual(2 * Dense(8, 8), shortcut=Identity)", ["Dense × 2", "Identity", "Residual"]),
+    ],
+)  # fmt: skip
+def test_what_comes_several_times_is_drawn_once(stack, expected):
+    found = drawn(stack)
+    holds_together(found)
+    assert boxes(found) == expected
+
+
+def test_a_repeat_of_several_layers_is_a_box_around_them():
+    assert [(group.label, group.repeat) for group in drawn("12 * (Dense(8, 8) + ReLU)").groups] == [("× 12", 12)]
+    assert [group.label for group in drawn("2 * Residual(Dense(8, 8))").groups] == ["Residual × 2"]
+
+
+def test_layers_that_pass_other_shapes_are_not_folded():
+    found = drawn("3 * Parallel(Identity, Dense(_, 8))")
+    assert boxes(found) == ["Identity", "Dense", "Parallel"] * 3
+    assert [shape for _, target, shape in arrows(found) if target == "Identity"] == ["(4, 8)", "(4, 16)", "(4, 24)"]
+
+
+def test_a_residual_shows_both_ways():
+    assert arrows(drawn("Flatten + Residual(Dense(8, 8) + ReLU)")) == [
+        ("input", "Flatten", "(4, 8)"),
+        ("Flatten", "Dense", "(4, 8)"),
+        ("Dense", "ReLU", "(4, 8)"),
+        ("ReLU", "Residual", "(4, 8)"),
+        ("Flatten", "Residual", "(4, 8)"),
+        ("Residual", "output", "(4, 8)"),
+    ]
+    projected = drawn("Residual(Dense(8, 4), shortcut=Dense(8, 4))")
+    assert [arrow for arrow in arrows(projected) if arrow[1] == "Residual"] == [("Dense", "Residual", "(4, 4)")] * 2
+
+
+def test_blocks_are_boxes():
+    found = drawn("Twice + Tanh", blocks={"Unit": "Dense(_, 8) + ReLU", "Twice": "Unit + Sigmoid", "One": "Softmax"})
+    assert [(group.label, group.group) for group in found.groups] == [("Twice", -1), ("Unit", 0)]
+    assert [node.group for node in found.nodes] == [-1, 1, 1, 0, -1, -1]
+
+
+def test_a_block_of_one_layer_is_that_layer():
+    found = drawn("One + Around(Tanh)", blocks={"One": "Softmax", "Around(part)": "Residual(Dense(8, 8) + part)"})
+    assert boxes(found) == ["Softmax", "Dense", "Tanh", "Residual"]
+    assert [group.label for group in found.groups] == ["Around · Residual"]
+
+
+WIRED = {
+    "inputs": {"image": {"shape": [2, 8]}, "text": {"shape": [2, 4]}},
+    "graph": {
+        "left": "Dense(_, 4) @ image",
+        "right": "2 * (Dense(4, 4) + ReLU) @ text",
+        "both": "Add @ (left, right)",
+        "square": "Multiply @ (both, both)",
+        "out": "Concat(axis=1) @ (square, text)",
+    },
+    "outputs": ["out", "both"],
+}
+
+
+def test_a_graph_shows_its_wires():
+    found = drawn(None, **WIRED)
+    holds_together(found)
+    assert arrows(found) == [
+        ("image · input", "left · Dense", "(2, 8)"),
+        ("text · input", "Dense", "(2, 4)"),
+        ("Dense", "ReLU", "(2, 4)"),
+        ("left · Dense", "both · Add", "(2, 4)"),
+        ("ReLU", "both · Add", "(2, 4)"),
+        ("both · Add", "square · Multiply", "(2, 4) × 2"),
+        ("square · Multiply", "out · Concat", "(2, 4)"),
+        ("text · input", "out · Concat", "(2, 4)"),
+        ("out · Concat", "out · output", "(2, 8)"),
+        ("both · Add", "both · output", "(2, 4)"),
+    ]
+    assert [(group.label, group.group) for group in found.groups] == [("right", -1), ("× 2", 0)]
+
+
+def test_an_element_of_a_tuple_has_its_own_shape():
+    graph = {"lstm": "LSTM(8, 16, batch_first=True)", "last": "Dense(_, 4) @ lstm[0]"}
+    assert arrows(drawn(None, (2, 5, 8), graph=graph))[1:] == [
+        ("lstm · LSTM", "last · Dense", "(2, 5, 16)"),
+        ("last · Dense", "output", "(2, 5, 4)"),
+    ]
+
+
+def test_a_graph_in_a_block_is_a_box():
+    block = {"inputs": ["x"], "graph": {"a": "Dense(8, 8) @ x", "b": "Tanh @ x"}, "outputs": ["a", "b"]}
+    found = drawn(None, blocks={"Fork": block}, graph={"fork": "Fork", "sum": "Add @ (fork[0], fork[1])"})
+    assert [group.label for group in found.groups] == ["fork · Fork"]
+    assert arrows(found)[2:] == [
+        ("a · Dense", "sum · Add", "(4, 8)"),
+        ("b · Tanh", "sum · Add", "(4, 8)"),
+        ("sum · Add", "output", "(4, 8)"),
+    ]
+    assert layers(found) == 4
+
+
+def test_each_use_of_a_shared_part_says_that_it_is_one():
+    found = drawn("head + Tanh + head + Residual(pair)", shared={"head": "Dense(8, 8)", "pair": "Dense(8, 8) + ReLU"})
+    assert [node.lines for node in found.nodes if node.shared] == [["Dense", "8, 8", "shared: head"]] * 2
+    assert [group.label for group in found.groups] == ["SequentialCell (shared: pair)"]
+
+
+def test_a_shared_part_that_is_used_with_another_shape_has_that():
+    found = drawn(None, shared={"act": "ReLU"}, graph={"a": "act", "b": "Dense(_, 2)", "c": "act", "d": "Dense(2, 3)"})
+    assert [shape for _, _, shape in arrows(found)] == ["(4, 8)", "(4, 8)", "(4, 2)", "(4, 2)", "(4, 3)"]
+
+
+class Holder(nn.Cell):
+    """Nobody knows what it does with its layer."""
+
+    def __init__(self, inner, unused=None):
+        super().__init__()
+        self.inner = inner
+        self.unused = unused
+
+    def construct(self, x):
+        return self.inner(x[:, :4])
+
+
+def test_what_a_layer_does_with_its_layers_is_not_made_up():
+    registry = Registry()
+    registry.register(Holder)
+    for name in ("Dense", "Tanh"):
+        registry.register(getattr(nn, name))
+    planned = plan("Holder(Dense(4, 4) + Tanh, Tanh)", input=(4, 8), registry=registry)
+    found = diagram(planned)
+    dashed = [arrow for arrow, edge in zip(arrows(found), found.edges, strict=True) if edge.dashed]
+    assert dashed == [("input", "Dense", "(4, 4)"), ("Tanh", "Holder", ""), ("Tanh", "Holder", "")]
+    assert [arrow for arrow in arrows(found) if arrow not in dashed] == [
+        ("Dense", "Tanh", "(4, 4)"),
+        ("input", "Holder", "(4, 8)"),
+        ("Holder", "output", "(4, 4)"),
+    ]
+
+
+def test_a_plan_without_an_input_has_no_shapes():
+    found = diagram(plan_stack(parse("3 * (Dense(8, 8) + ReLU)"), LAYERS))
+    holds_together(found)
+    assert boxes(found) == ["Dense", "ReLU"]
+    assert {edge.label for edge in found.edges} == {""}
+
+
+def test_a_cell_made_by_hand_is_one_node():
+    found = diagram(plan(nn.SequentialCell(nn.Dense(8, 4), nn.ReLU()), input=(4, 8)))
+    assert [node.lines for node in found.nodes] == [["input", "float32"], ["model", "2 layers"], ["output", "float32"]]
+    assert [edge.label for edge in found.edges] == ["(4, 8)", "(4, 4)"]
+
+
+PLAIN = st.sampled_from(["Dense(8, 8)", "ReLU", "Tanh", "Dense(_, 8)"])
+CHAINS = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=5).map(" + ".join),
+        st.tuples(st.integers(1, 4), inner).map(lambda one: f"{one[0]} * ({one[1]})"),
+        inner.map(lambda text: f"Residual({text})"),
+        st.tuples(inner, inner).map(lambda one: f"Parallel({one[0]}, {one[1]}, merge='add')"),
+        inner.map(lambda text: f"SequentialCell({text})"),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(CHAINS)
+def test_however_it_is_folded_every_layer_is_there(stack):
+    planned = plan(stack, input=(4, 8))
+    found = diagram(planned)
+    holds_together(found)
+    assert layers(found) == len(planned.rows)
+    assert {edge.shape for edge in found.edges} == {"(4, 8)"}
+
+
+def test_of_a_large_plan_the_innermost_is_folded_first():
+    unit = {"Unit(n)": "Dense(_, n) + ReLU"}
+    found = drawn([f"Unit({n})" for n in range(1, 41)], blocks=unit)
+    assert [node.lines for node in found.nodes[1:-1]] == [["Unit", "2 layers"]] * 40
+    assert layers(found) == 80
+
+
+def test_of_a_larger_plan_the_middle_is_left_out():
+    found = drawn([f"Dense(_, {n})" for n in range(1, 1001)])
+    holds_together(found)
+    assert len(found.nodes) == MAX_NODES
+    (at,) = [at for at, node in enumerate(found.nodes) if node.kind == "more"]
+    assert found.nodes[at].lines == [f"… {1000 - (MAX_NODES - 3):,} more layers"]
+    around = [edge for edge in found.edges if at in (edge.source, edge.target)]
+    assert [(edge.source, edge.target, edge.shape) for edge in around] == [
+        (at - 1, at, f"(4, {at - 1})"),
+        (at, at + 1, f"(4, {1001 - (MAX_NODES - 1 - at)})"),
+    ]
+    assert layers(found) == 1000
+
+
+def test_a_graph_with_too_many_wires_is_shortened_as_well():
+    graph = {"w0": "Dense(8, 8)"} | {
+        f"w{n}": f"Add @ ({', '.join(f'w{m}' for m in range(n))}, w0)" for n in range(1, 55)
+    }
+    found = drawn(None, graph=graph)
+    holds_together(found)
+    assert layers(found) == 55
+    inputs = {f"i{n}": {"shape": [2, 4]} for n in range(70)}
+    holds_together(drawn(None, inputs=inputs, graph={"sum": f"Add @ ({', '.join(inputs)})"}))
+
+
+HOSTILE = ["end", '"', "]]", '"] --> n0', "<b>x</b>", "</text><script>", "&lt;", "&#35;", "#quot;", "#35;", "`a`", "%%{init: {}}%%",
+           "style:#a;", "1. a", "2) b", "- a", "**a**", "_a_", "a\nb", "a\x00b", "\\", "\\N", "\\\\N\"", "a\\", "{x}", "|", "ﬂ°°35¶ß",
+           "\ud800a", "\u202ea", "-->", "漢字", "$$x$$"]  # fmt: skip
+
+
+def hostile(text):
+    return Diagram(
+        text,
+        (Node("layer", text, (text,), text, text, group=0), Node("more", "b")),
+        (Edge(0, 1, text),),
+        (Group(text),),
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_name_breaks_out_of_its_label_in_mermaid(text):
+    plain = {letter: letter for letter in "abcxyz"}
+    lines = to_mermaid(hostile(text)).splitlines()
+    expected = to_mermaid(hostile("x")).splitlines()
+    assert len(lines) == len(expected)
+    for line, sane in zip(lines, expected, strict=True):
+        # Without what is in quotes they are the same text; and in quotes nothing stands that means something.
+        assert line.split('"')[::2] == sane.split('"')[::2]
+        for label in line.split('"')[1::2]:
+            for piece in label.split("<br/>"):
+                rest = piece.replace("shared#58; ", "")
+                rest = "".join(plain.get(one, one) for one in rest)
+                assert not set(rest) & set('"`<>&%*$|{}[]\\/:+!~\n\0')
+                assert all(part.partition(";")[0].isdigit() for part in rest.split("#")[1:])
+
+
+def test_escaped_text_reads_as_it_was():
+    assert view.mermaid.escaped("pad_mode='pad', (2, 3), 1e-06, 0.5") == "pad_mode='pad', (2, 3), 1e-06, 0.5"
+    assert view.mermaid.escaped("_a_ 1. #35; 2.") == "#95;a#95; 1#46; #35;35#59; 2#46;"
+    assert view.mermaid.escaped("1. a") == "1#46; a"
+    assert view.mermaid.escaped("1) a (1) b") == "1#41; a (1) b"
+
+
+@graphviz
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_no_name_breaks_out_of_its_label_in_an_svg(text):
+    found = hostile(text)
+    root = ElementTree.fromstring(to_svg(to_dot(found)))
+    shown = [one.text.replace("\xa0", " ").strip() for one in root.iter(f"{SVG}text")]
+    told = [*found.nodes[0].lines, "b", found.edges[0].label, found.groups[0].label]
+    assert sorted(shown) == sorted(line.strip() for line in told if line)
+    assert root[0].text == (view.data.clip(text) or "model")
+
+
+def test_a_label_fits_its_box():
+    (line,) = Node("layer", "a\n b" + "c" * 1000).lines
+    assert line == f"a b{'c' * 56}…"
+
+
+def test_without_graphviz_there_is_no_svg(monkeypatch, tmp_path):
+    text = to_dot(drawn("Dense(8, 8)"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert to_svg(text) is None
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo no picture", "sleep 9", "exec nothing-like-that"])
+def test_a_graphviz_that_does_not_manage_is_as_none(monkeypatch, tmp_path, script):
+    program = tmp_path / "dot"
+    program.write_text(f"#!/bin/sh\n{script} 2>/dev/null\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(shutil.which('sleep')).parent}")
+    monkeypatch.setattr(view.graphviz, "TIMEOUT", 0.2)
+    assert to_svg("digraph {}") is None
+
+
+# ---- in a run
+
+
+def test_a_run_leaves_its_diagram(run):
+    done = run("recipe=mlp", "task=plan")
+    kept = json.loads((done.folder / "result.json").read_text())["plan"]["diagram"]
+    found = view.from_record(kept)
+    assert found == diagram(plan(ROOT / "conf" / "recipe" / "mlp.yaml"), "mlp")
+    assert (done.folder / "diagram.mmd").read_text() == to_mermaid(found)
+    if shutil.which("dot"):
+        assert (done.folder / "diagram.svg").read_text() == to_svg(to_dot(found))
+
+
+def test_without_graphviz_a_run_leaves_the_text_alone(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run("task=plan")
+    assert (done.code, done.err) == (0, "")
+    assert (done.folder / "diagram.mmd").exists()
+    assert not (done.folder / "diagram.svg").exists()
+
+
+def test_the_diagrams_of_an_earlier_run_do_not_stay_beside_a_mistake(run):
+    folder = run("task=plan").folder
+    (folder / "diagram.svg").touch()
+    assert run("task=plan", "recipe.stack=Dence").folder == folder
+    assert not list(folder.glob("diagram.*"))
+
+
+def test_a_job_of_a_sweep_leaves_no_svg(tmp_path):
+    config = {
+        "recipe": {"input": {"shape": [4, 8]}, "stack": "Dense(8, 4)"},
+        "task": {"name": "plan"},
+        "registry": {"mine": {"Dense": {"target": "mindspore.nn.Dense"}}},
+    }
+    (tmp_path / "diagram.svg").touch()
+    tasks.run(lambda: config, tmp_path, Sources({}, []), {}, alone=False)
+    assert (tmp_path / "diagram.mmd").exists()
+    assert not (tmp_path / "diagram.svg").exists()
+    if shutil.which("dot"):
+        tasks.run(lambda: config, tmp_path, Sources({}, []), {})
+        assert (tmp_path / "diagram.svg").exists()
