@@ -1,0 +1,157 @@
+"""What a page shows, as JSON: of each record the part that a person looks at, and what jobs have in common only once."""
+
+from __future__ import annotations
+
+import json
+import math
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_EXACT = 2**53
+"""Integers up to here are exact in JavaScript; larger ones go as texts."""
+
+_LARGEST = 2**1023
+
+_ABOUT = ("task", "mode", "seed", "dtype", "amp")
+
+
+class _Pool:
+    """Values, each kept once; who uses one holds its number."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, value: Any) -> int | None:
+        """The number of a value; None of nothing."""
+        if not value:
+            return None
+        key = json.dumps(value)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.values)
+            self.values.append(value)
+        return self._numbers[key]
+
+
+def sweep_data(
+    rows: Sequence[Mapping[str, Any]],
+    overrides: Sequence[str],
+    records: Mapping[str, Mapping[str, Any]],
+    diagrams: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the page of a sweep shows; see ``assembler.views.page.sweep_page``."""
+    names = list(rows[0]) if rows else ["job", "status"]
+    set_ = {name for name in overrides if name in names}
+    pool = _Pool()
+    jobs = {}
+    for row in rows:
+        job = str(row["job"])
+        details = _details(records[job]) if job in records else {}
+        details["diagram"] = diagrams.get(job)
+        jobs[job] = {key: pool.number(value) if key in _SHARED else value for key, value in details.items() if value}
+    return {
+        "columns": [[name, "override" if name in set_ else _OTHERS.get(name, "figure")] for name in names],
+        "rows": [[_cell(name, row[name], name in set_) for name in names] for row in rows],
+        "jobs": jobs,
+        "pool": pool.values,
+    }
+
+
+_OTHERS = {name: name for name in ("job", "status")} | {name: "text" for name in ("message", "started", "path")}
+"""Of the columns that are neither overrides nor figures: what they are."""
+
+
+def _cell(name: str, value: Any, is_override: bool) -> Any:
+    """A value of the table. A figure stays a number, though its last digits may be lost."""
+    if name in _OTHERS:
+        return value if value is None else str(value)
+    if type(value) is int and abs(value) > _EXACT and not is_override:
+        return float(value) if abs(value) < _LARGEST else str(value)
+    return value
+
+
+_SHARED = ("layers", "sums", "about", "error", "diagram")
+"""What many jobs may have in common."""
+
+
+def run_data(record: Mapping[str, Any], diagram: str | None) -> dict[str, Any]:
+    """What the page of a run shows: see ``assembler.views.page.run_page``."""
+    return {
+        **_details(record),
+        "status": record.get("status"),
+        "device": record.get("device"),
+        "weights": record.get("weights"),
+        "versions": record.get("versions"),
+        "parameters": [_parameter(one) for one in record.get("parameters") or []],
+        "bench": record.get("bench") or [],
+        "files": record.get("files") or [],
+        "recipe": (record.get("recipe") or {}).get("name") if isinstance(record.get("recipe"), Mapping) else None,
+        "diagram": diagram,
+    }
+
+
+def _details(record: Mapping[str, Any]) -> dict[str, Any]:
+    plan = record.get("plan") or {}
+    device = record.get("device") or {}
+    return {
+        "overrides": list(record.get("overrides") or []),
+        "about": {**{name: record.get(name) for name in _ABOUT}, "device": device.get("got")},
+        "started": record.get("started"),
+        "error": record.get("error"),
+        "layers": [_layer(layer) for layer in plan.get("layers") or []],
+        "sums": _sums(plan) if plan else {},
+        "checks": [_outcome(outcome) for outcome in record.get("outcomes") or []],
+        "seconds": record.get("seconds") or {},
+    }
+
+
+def _sums(plan: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("parameters", "trainable", "frozen", "other", "parameter_memory", "macs", "activations")
+    sums = {name: plan.get(name) for name in names}
+    shapes = {name: _shape(plan[name]) for name in ("input", "output") if plan.get(name)}
+    return {**sums, **shapes, "uncounted": list(plan.get("uncounted") or [])}
+
+
+def _layer(layer: Mapping[str, Any]) -> list[Any]:
+    """Path, name, arguments, shapes, parameters and MACs."""
+    parameters = sum(layer.get(kind) or 0 for kind in ("trainable", "frozen", "other"))
+    shapes = (_shape(layer.get("input")), _shape(layer.get("output")))
+    return [layer.get("path"), layer.get("layer"), layer.get("arguments"), *shapes, parameters, layer.get("macs")]
+
+
+def _outcome(outcome: Mapping[str, Any]) -> list[Any]:
+    """Name, verdict, what was measured, the bound and the detail. A check that does not apply has no verdict."""
+    passed = bool(outcome.get("passed")) if outcome.get("applies", True) else None
+    return [outcome.get("check"), passed, *(outcome.get(name) for name in ("measured", "bound", "detail"))]
+
+
+def _parameter(one: Mapping[str, Any]) -> list[Any]:
+    names = ("name", "layer", "shape", "dtype", "kind", "set_by", "mean", "std", "min", "max")
+    return [_shape(one) if name == "shape" else one.get(name) for name in names]
+
+
+def _shape(specs: Any) -> str:
+    """A shape as a person writes it: ``2 × 1 × 28 × 28``; the shapes of a tuple with commas between."""
+    if isinstance(specs, Mapping):
+        return " × ".join(map(str, specs.get("shape") or ())) or "scalar"
+    return ", ".join(f"({_shape(item)})" if isinstance(item, list) else _shape(item) for item in specs or ())
+
+
+def as_json(data: Any) -> str:
+    """Data as it may stand in a script element: there is no character in it that ends one or begins a comment."""
+    text = json.dumps(_exact(data), separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _exact(value: Any) -> Any:
+    """The same data without numbers that JavaScript would change or JSON lacks: they become texts."""
+    if isinstance(value, Mapping):
+        return {str(key): _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if type(value) is int:
+        return value if abs(value) <= _EXACT else str(value)
+    return value if value is None or isinstance(value, str | bool) else str(value)
