@@ -117,12 +117,10 @@ def test_slurm_gets_what_the_preset_says(tmp_path, monkeypatch):
         "    one = {} if number is None else {'SLURM_ARRAY_JOB_ID': '7', 'SLURM_ARRAY_TASK_ID': str(number)}\n"
         "    given = {**os.environ, 'SLURM_JOB_ID': '7', 'SLURM_PROCID': '0', 'SLURM_LOCALID': '0', 'SLURM_NTASKS': '1',\n"
         "             'SLURM_JOB_NUM_NODES': '1', 'SLURM_NODEID': '0', 'SLURM_JOB_NODELIST': 'here', **one}\n"
-        "    subprocess.Popen(['bash', sys.argv[-1]], env=given, stdout=subprocess.DEVNULL, start_new_session=True)\n"
+        "    subprocess.Popen(['bash', '-c', text], env=given, stdout=subprocess.DEVNULL, start_new_session=True)\n"
         "print('Submitted batch job 7')\n"
     )
-    (tools / "srun").write_text(
-        '#!/usr/bin/env bash\nwhile [[ $1 == -* ]]; do [[ $1 == *=* ]] && shift || shift 2; done\nexec "$@"\n'
-    )
+    (tools / "srun").write_text('#!/usr/bin/env bash\nwhile [[ $1 != *python* ]]; do shift; done\nexec "$@"\n')
     (tools / "sacct").write_text("#!/usr/bin/env bash\necho 'JobID|State|NodeList'\necho '7_0|COMPLETED|here'\n")
     (tools / "scontrol").write_text("#!/usr/bin/env bash\necho here\n")
     for tool in tools.iterdir():
@@ -190,7 +188,7 @@ def test_more_than_a_hundred_jobs_in_parallel_killed_twice(tmp_path):
     """Width, depth, mode and dtype of two recipes: a row for each in the end, whatever happened on the way."""
     arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "sweep.name=hundred", "checks=none"]
     grid = ["recipe=mlp,vit_b_16", "recipe.params.width=12,24,36,48,60", "recipe.params.depth=1,2,3"]
-    grid += ["mode=pynative,graph", "dtype=float32,float16", "recipe.input.shape=[1,3,32,32]"]
+    grid += ["mode=pynative,graph", "dtype=float32,float16", "recipe.input.shape=[1,3,32,32]", "++recipe.expect=null"]
     folder = tmp_path / "multirun" / "hundred"
     chance = random.Random()
     done = {}

@@ -1,17 +1,14 @@
-"""What a page shows, as JSON: of each record the part that a person looks at, and what jobs have in common only once."""
+"""What a page shows, as JSON: of each record what a person looks at, and what jobs have in common only once."""
 
 from __future__ import annotations
 
 import json
-import math
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _EXACT = 2**53
 """Integers up to here are exact in JavaScript; larger ones go as texts."""
-
-_LARGEST = 2**1023
 
 _ABOUT = ("task", "mode", "seed", "dtype", "amp")
 
@@ -37,12 +34,12 @@ class _Pool:
 def sweep_data(
     rows: Sequence[Mapping[str, Any]],
     overrides: Sequence[str],
+    figures: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the page of a sweep shows; see ``assembler.views.page.sweep_page``."""
-    names = list(rows[0]) if rows else ["job", "status"]
-    set_ = {name for name in overrides if name in names}
+    names = ["job", "status", *overrides, *figures, "message", "started"]
     pool = _Pool()
     jobs = {}
     for row in rows:
@@ -51,24 +48,13 @@ def sweep_data(
         details["diagram"] = diagrams.get(job)
         jobs[job] = {key: pool.number(value) if key in _SHARED else value for key, value in details.items() if value}
     return {
-        "columns": [[name, "override" if name in set_ else _OTHERS.get(name, "figure")] for name in names],
-        "rows": [[_cell(name, row[name], name in set_) for name in names] for row in rows],
+        "columns": names,
+        "overrides": list(overrides),
+        "figures": list(figures),
+        "rows": [[str(row["job"]), *(row.get(name) for name in names[1:])] for row in rows],
         "jobs": jobs,
         "pool": pool.values,
     }
-
-
-_OTHERS = {name: name for name in ("job", "status")} | {name: "text" for name in ("message", "started", "path")}
-"""Of the columns that are neither overrides nor figures: what they are."""
-
-
-def _cell(name: str, value: Any, is_override: bool) -> Any:
-    """A value of the table. A figure stays a number, though its last digits may be lost."""
-    if name in _OTHERS:
-        return value if value is None else str(value)
-    if type(value) is int and abs(value) > _EXACT and not is_override:
-        return float(value) if abs(value) < _LARGEST else str(value)
-    return value
 
 
 _SHARED = ("layers", "sums", "about", "error", "diagram")
