@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assembler.files import write_text
 from assembler.source import short
@@ -21,6 +23,9 @@ class _Sweep:
     jobs: list[str] | None = None  # those of this command, if it knows them beforehand
     watch: Watch | None = field(default=None, repr=False)
 
+
+MOST_DRAWN = 100
+"""Diagrams that Graphviz is asked for: it takes a tenth of a second for each."""
 
 _open: list[_Sweep] = []
 """The sweep that is going on in this process, if one is."""
@@ -61,18 +66,41 @@ def end() -> int | None:
     if not table.rows:
         print(f"no job of this sweep left a result in {short(sweep.folder)}", file=sys.stderr)
         return max(CODES.values())
+    from assembler.views import summary
+    from assembler.views.page import sweep_page
+
     write_text(sweep.folder / "sweep.csv", to_csv(table))
     write_sqlite(sweep.folder / "sweep.sqlite", table)
-    from assembler.views import summary
-
+    page = sweep_page(
+        sweep.folder.name, table.rows, table.overrides, table.figures, table.records, _diagrams(table.records)
+    )
+    write_text(sweep.folder / "sweep.html", page)
     summary.print_sweep(summary.make_console(), table.rows, table.overrides)
     mine = [row for row in table.rows if sweep.jobs is None or row["job"] in set(sweep.jobs)]
     counts = {status: sum(row["status"] == status for row in mine) for status in (*CODES, PENDING)}
     said = f"{len(mine)} jobs: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     earlier = len(table.rows) - len(mine)
     print(said + (f"; {earlier} of earlier commands" if earlier else ""))
-    print(f"table: {short(sweep.folder / 'sweep.csv')}")
+    print(f"page: {short(sweep.folder / 'sweep.html')}")
     return max(CODES[status] for status in CODES if counts[status]) if not counts[PENDING] else max(CODES.values())
+
+
+def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The diagram of each job: SVG where Graphviz is installed, for the first so many that differ, else Mermaid."""
+    from assembler.views import diagram
+
+    drawn: dict[str, str] = {}
+    diagrams = {}
+    for job, record in records.items():
+        kept = (record.get("plan") or {}).get("diagram")
+        if kept:
+            key = json.dumps(kept, sort_keys=True)
+            if key not in drawn:
+                data = diagram.from_record(kept)
+                svg = diagram.to_svg(diagram.to_dot(data)) if len(drawn) < MOST_DRAWN else None
+                drawn[key] = svg or diagram.to_mermaid(data)
+            diagrams[job] = drawn[key]
+    return diagrams
 
 
 def forecast(points: Sequence[Point]) -> None:

@@ -52,8 +52,7 @@ def run(
         folder: where to write; it must exist.
         sources: where the configuration came from, for messages.
         about: for the record: ``overrides``, what the command line changed, and ``identity``, what the run does.
-        alone: whether it is no job of a sweep, which draws for all its jobs together. Only then is the diagram left
-            as SVG as well.
+        alone: whether it is no job of a sweep, which has one page for all its jobs.
 
     Returns:
         The exit code.
@@ -91,7 +90,7 @@ def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why:
         The exit code.
     """
     result = Result(folder, error=AssemblerError(why))
-    leave(result, config, folder, {"started": _now(), **about})
+    leave(result, config, folder, {"started": _now(), **about}, alone=False)
     return result.code
 
 
@@ -152,12 +151,12 @@ def leave(
 
     Args:
         about: what else ``result.json`` holds.
-        alone: whether to leave the diagram as SVG as well, where Graphviz is installed.
+        alone: whether to leave a page, ``result.html``, as well, and, where Graphviz is installed, the diagram as SVG.
     """
     from assembler.views import diagram, record
 
     plan_record: dict[str, Any] | None = None
-    texts: dict[str, str | None] = dict.fromkeys(("recipe.yaml", "diagram.mmd", "diagram.svg"))
+    texts: dict[str, str | None] = dict.fromkeys(("recipe.yaml", "diagram.mmd", "diagram.svg", "result.html"))
     if result.planned is not None and result.settings is not None:
         drawn = diagram.diagram(result.planned, result.settings.recipe.name)
         plan_record = {**record.plan_record(result.planned), "diagram": diagram.record(drawn)}
@@ -183,7 +182,13 @@ def leave(
         "error": told(result.error) if result.error else None,
         "seconds": result.seconds,
     }
-    write_text(folder / "result.json", json.dumps(record.plain(data), indent=1, allow_nan=False) + "\n")
+    data = record.plain(data)
+    if alone:
+        from assembler.views.page import run_page
+
+        title = result.settings.recipe.name if result.settings else folder.name
+        texts["result.html"] = run_page(title, data, texts["diagram.svg"] or texts["diagram.mmd"])
+    write_text(folder / "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
     for name, text in texts.items():
         if text is None:
             (folder / name).unlink(missing_ok=True)
