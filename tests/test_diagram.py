@@ -250,6 +250,16 @@ def test_a_shared_part_that_is_used_with_another_shape_has_that():
     assert [shape for _, _, shape in arrows(found)] == ["(4, 8)", "(4, 8)", "(4, 2)", "(4, 2)", "(4, 3)"]
 
 
+def test_uses_of_shared_parts_in_shared_parts_are_looked_at_once(monkeypatch):
+    looked = []
+    look = view.parts.Parts.look
+    monkeypatch.setattr(view.parts.Parts, "look", lambda *all: looked.append(1) or look(*all))
+    shared = {"s0": "ReLU + Tanh"} | {f"s{n}": f"s{n - 1} + Tanh + s{n - 1}" for n in range(1, 9)}
+    found = drawn("s8", shared=shared)
+    assert layers(found) == 3 * 2**8 + 2 * (2**8 - 1)
+    assert len(looked) < 100
+
+
 class Holder(nn.Cell):
     """Nobody knows what it does with its layer."""
 
