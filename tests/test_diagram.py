@@ -425,6 +425,18 @@ def test_no_name_breaks_out_of_its_label_in_an_svg(text):
     assert root[0].text == (view.data.clip(text) or "model")
 
 
+@graphviz
+def test_graphviz_draws_a_dense_graph_in_time(monkeypatch):
+    graph = {"w0": "Dense(8, 8)"}
+    for n in range(1, MAX_NODES - 2):
+        sources = [n - 1, max(0, n - 9), max(0, n - 20), max(0, n - 30), n // 2, n // 3, n // 5, n // 7]
+        graph[f"w{n}"] = f"Add @ ({', '.join(f'w{source}' for source in sources)})"
+    found = drawn(None, graph=graph)
+    assert len(found.edges) > 350
+    monkeypatch.setattr(view.graphviz, "TIMEOUT", 10.0)
+    assert to_svg(to_dot(found)) is not None
+
+
 def test_a_label_fits_its_box():
     (line,) = Node("layer", "a\n b" + "c" * 1000).lines
     assert line == f"a b{'c' * 56}…"
