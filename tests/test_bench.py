@@ -225,19 +225,17 @@ def test_a_sweep_compares_latencies(run):
     done = run("-m", *FAST, "recipe=centered,mylinear", "mode=graph")
     assert (done.code, done.err) == (0, "")
     header, *rows = (done.folder / "sweep.csv").read_text().splitlines()
-    column = header.split(",").index("latency")
+    column = header.split(",").index("bench.latency_ms")
     for index, row in enumerate(rows):
         (_, graph) = json.loads((done.folder / str(index) / "result.json").read_text())["bench"]
-        assert float(row.split(",")[column]) == graph["latency"]
+        assert float(row.split(",")[column]) == graph["latency"] * 1e3
     assert "latency" in done.out.rpartition("sweep\n")[2]
 
 
 def test_a_sweep_of_something_else_has_no_latencies(run):
     done = run("-m", "task=plan", "seed=1,2")
     assert "latency" not in done.out
-    header, *rows = (done.folder / "sweep.csv").read_text().splitlines()
-    column = header.split(",").index("latency")
-    assert [row.split(",")[column] for row in rows] == ["", ""]
+    assert "latency" not in (done.folder / "sweep.csv").read_text()
 
 
 # ---- the bar

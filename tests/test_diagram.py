@@ -127,6 +127,7 @@ def test_an_svg_can_stand_in_any_page():
         name in ("id", "class", "style") or "href" in name for element in elements for name in element.attrib
     )
     assert {element.get(name) for element in elements for name in ("fill", "stroke")} <= {None, "none", "currentColor"}
+    assert {element.get("fill") for element in elements if element.tag == f"{SVG}text"} == {"currentColor"}
     assert text.count("http") == 1  # the name of the language itself
 
 
@@ -139,6 +140,7 @@ def test_an_svg_can_stand_in_any_page():
         ("Dense(8, 16) + Dense(16, 8)", ["Dense", "Dense"]),
         ("2 * Dense(8, 8) + 3 * Dense(8, 8)", ["Dense × 5"]),
         ("12 * (Dense(8, 8) + ReLU)", ["Dense", "ReLU"]),
+        ("Dense(8, 8) + ReLU + Dense(8, 8) + ReLU", ["Dense", "ReLU"]),
         ("Tanh + 3 * (Dense(_, 4) + ReLU)", ["Tanh", "Dense", "ReLU", "Dense", "ReLU"]),  # the first is another
         ("2 * Residual(Dense(8, 8))", ["Dense", "Residual"]),
         ("Residual(2 * Dense(8, 8), shortcut=Identity)", ["Dense × 2", "Identity", "Residual"]),
@@ -248,6 +250,16 @@ def test_a_shared_part_that_is_used_with_another_shape_has_that():
     assert [shape for _, _, shape in arrows(found)] == ["(4, 8)", "(4, 8)", "(4, 2)", "(4, 2)", "(4, 3)"]
 
 
+def test_uses_of_shared_parts_in_shared_parts_are_looked_at_once(monkeypatch):
+    looked = []
+    look = view.parts.Parts.look
+    monkeypatch.setattr(view.parts.Parts, "look", lambda *all: looked.append(1) or look(*all))
+    shared = {"s0": "ReLU + Tanh"} | {f"s{n}": f"s{n - 1} + Tanh + s{n - 1}" for n in range(1, 9)}
+    found = drawn("s8", shared=shared)
+    assert layers(found) == 3 * 2**8 + 2 * (2**8 - 1)
+    assert len(looked) < 100
+
+
 class Holder(nn.Cell):
     """Nobody knows what it does with its layer."""
 
@@ -276,10 +288,25 @@ def test_what_a_layer_does_with_its_layers_is_not_made_up():
     ]
 
 
+class Opaque(Holder):
+    def construct(self, x):
+        return self.inner(x)
+
+
+def test_layers_in_a_layer_have_the_shapes_of_each_time():
+    registry = Registry()
+    registry.register(Opaque)
+    registry.register(nn.Dense, infer={"in_channels": -1})
+    found = diagram(plan("3 * Opaque(Dense(_, 16))", input=(4, 8), registry=registry))
+    assert boxes(found) == ["Dense", "Opaque", "Dense", "Opaque"]
+    assert [edge.label for edge in found.edges if edge.dashed] == ["(4, 8)", "", "(4, 16)", ""]
+    assert [group.label for group in found.groups] == ["Opaque", "Opaque × 2"]
+
+
 def test_a_plan_without_an_input_has_no_shapes():
-    found = diagram(plan_stack(parse("3 * (Dense(8, 8) + ReLU)"), LAYERS))
+    found = diagram(plan_stack(parse("3 * (2 * (Dense(8, 8) + ReLU) + Tanh)"), LAYERS))
     holds_together(found)
-    assert boxes(found) == ["Dense", "ReLU"]
+    assert boxes(found) == ["Dense", "ReLU", "Tanh"]
     assert {edge.label for edge in found.edges} == {""}
 
 
@@ -304,13 +331,17 @@ CHAINS = st.recursive(
 
 
 @settings(deadline=None)
-@given(CHAINS)
-def test_however_it_is_folded_every_layer_is_there(stack):
+@given(CHAINS, st.integers(0, 20))
+def test_however_it_is_folded_every_layer_is_there(stack, keep):
     planned = plan(stack, input=(4, 8))
     found = diagram(planned)
     holds_together(found)
     assert layers(found) == len(planned.rows)
     assert {edge.shape for edge in found.edges} == {"(4, 8)"}
+    less = view.draw.shortened(found, keep)
+    holds_together(less)
+    assert layers(less) == len(planned.rows)
+    assert len(less.nodes) <= max(keep + 1, 1)
 
 
 def test_of_a_large_plan_the_innermost_is_folded_first():
@@ -392,6 +423,18 @@ def test_no_name_breaks_out_of_its_label_in_an_svg(text):
     told = [*found.nodes[0].lines, "b", found.edges[0].label, found.groups[0].label]
     assert sorted(shown) == sorted(line.strip() for line in told if line)
     assert root[0].text == (view.data.clip(text) or "model")
+
+
+@graphviz
+def test_graphviz_draws_a_dense_graph_in_time(monkeypatch):
+    graph = {"w0": "Dense(8, 8)"}
+    for n in range(1, MAX_NODES - 2):
+        sources = [n - 1, max(0, n - 9), max(0, n - 20), max(0, n - 30), n // 2, n // 3, n // 5, n // 7]
+        graph[f"w{n}"] = f"Add @ ({', '.join(f'w{source}' for source in sources)})"
+    found = drawn(None, graph=graph)
+    assert len(found.edges) > 350
+    monkeypatch.setattr(view.graphviz, "TIMEOUT", 10.0)
+    assert to_svg(to_dot(found)) is not None
 
 
 def test_a_label_fits_its_box():

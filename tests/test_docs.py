@@ -58,7 +58,7 @@ def test_the_readme_shows_the_commands_that_matter():
     shown = [" ".join(arguments) for arguments, _ in COMMANDS]
     assert len(shown) >= 15
     assert "" in shown
-    assert "-m recipe=centered,mylinear mode=pynative,graph" in shown
+    assert "-m hydra/launcher=joblib sweep.name=seeds recipe=mlp seed=range(8)" in shown
 
 
 def test_the_readme_shows_what_was_measured():

@@ -423,7 +423,7 @@ def test_a_run_leaves_its_files_and_says_so(run):
     for name in data["files"]:
         assert (done.folder / name).stat().st_mode & 0o777 == 0o644
     left = {path.name for path in done.folder.iterdir()}
-    assert left == {".hydra", "run.log", "result.json", "recipe.yaml", *DIAGRAMS, *data["files"]}
+    assert left == {".hydra", "run.log", "result.json", "result.html", "recipe.yaml", *DIAGRAMS, *data["files"]}
     assert {path.name for path in done.folder.parent.iterdir()} == {"run"}
 
 

@@ -74,6 +74,7 @@ def test_the_main_job(run):
     assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
         *DIAGRAMS,
         "recipe.yaml",
+        "result.html",
         "result.json",
         "run.log",
     ]
@@ -514,7 +515,11 @@ def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
     assert data["error"] == (
         "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^"
     )
-    assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == ["result.json", "run.log"]
+    assert sorted(path.name for path in done.folder.iterdir() if path.is_file()) == [
+        "result.html",
+        "result.json",
+        "run.log",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -155,14 +155,8 @@ def leave(
     """
     from assembler.views import diagram, record
 
-    plan_record: dict[str, Any] | None = None
-    texts: dict[str, str | None] = dict.fromkeys(("recipe.yaml", "diagram.mmd", "diagram.svg", "result.html"))
-    if result.planned is not None and result.settings is not None:
-        drawn = diagram.diagram(result.planned, result.settings.recipe.name)
-        plan_record = {**record.plan_record(result.planned), "diagram": diagram.record(drawn)}
-        texts["recipe.yaml"] = record.recipe_text(result.settings.recipe, result.planned)
-        texts["diagram.mmd"] = diagram.to_mermaid(drawn)
-        texts["diagram.svg"] = diagram.to_svg(diagram.to_dot(drawn)) if alone else None
+    planned, recipe = result.planned, result.settings.recipe if result.settings else None
+    drawn = diagram.diagram(planned, recipe.name) if planned and recipe else None
     data = {
         "version": record.VERSION,
         "status": result.status,
@@ -171,7 +165,7 @@ def leave(
         **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
-        "plan": plan_record,
+        "plan": {**record.plan_record(planned), "diagram": diagram.record(drawn)} if planned and drawn else None,
         "parameters": [record.parameter_record(one) for one in result.parameters],
         "weights": record.weights_record(
             result.loaded, result.settings.weights.load if result.settings else None, result.saved
@@ -183,12 +177,18 @@ def leave(
         "seconds": result.seconds,
     }
     data = record.plain(data)
+    write_text(folder / "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+    texts = {
+        "recipe.yaml": record.recipe_text(recipe, planned) if planned and recipe else None,
+        "diagram.mmd": diagram.to_mermaid(drawn) if drawn else None,
+        "diagram.svg": diagram.to_svg(diagram.to_dot(drawn)) if drawn and alone else None,
+        "result.html": None,
+    }
     if alone:
         from assembler.views.page import run_page
 
-        title = result.settings.recipe.name if result.settings else folder.name
-        texts["result.html"] = run_page(title, data, texts["diagram.svg"] or texts["diagram.mmd"])
-    write_text(folder / "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
+        shown = texts["diagram.svg"] or texts["diagram.mmd"]
+        texts["result.html"] = run_page(recipe.name if recipe else folder.name, data, shown)
     for name, text in texts.items():
         if text is None:
             (folder / name).unlink(missing_ok=True)

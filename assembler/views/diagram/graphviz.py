@@ -13,6 +13,9 @@ from assembler.views.diagram.data import Diagram, Edge, Group, Node, clip
 TIMEOUT = 20.0
 """Seconds that Graphviz may take."""
 
+MAX_CURVES = 100
+"""Edges that are drawn as curves. Of many more, Graphviz takes most of a minute or longer to find ways around nodes."""
+
 _SHAPES = {"input": "oval", "output": "oval", "merge": "hexagon", "more": "plain", "shared": "cylinder"}
 
 _FAINT = "#808080"
@@ -25,10 +28,12 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 def to_dot(drawn: Diagram) -> str:
     """The text of a directed graph. Names of nodes are ours; what a recipe says stands in labels."""
+    straight = len(drawn.edges) > MAX_CURVES
     lines = [
         "digraph {",
         f"  graph [id={_quoted(clip(drawn.name) or 'model')}, bgcolor=transparent, ranksep=0.35, nodesep=0.3]",
         "  graph [fontname=Helvetica, fontsize=11]",
+        *(["  graph [splines=line, nslimit=2, nslimit1=2, mclimit=0.1]"] if straight else []),
         '  node [fontname=Helvetica, fontsize=11, shape=box, style=rounded, margin="0.12,0.05", height=0.3]',
         "  edge [fontname=Helvetica, fontsize=9, arrowsize=0.6]",
     ]

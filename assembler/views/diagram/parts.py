@@ -89,7 +89,7 @@ class Parts:
         self.seen: set[Step] = set()  # shared parts that were used before
         self.again = 0  # how many of those we are in
         self.uses = 0  # of shared parts, so far
-        self.known: dict[tuple[int, Given], Part] = {}
+        self.known: dict[tuple[Step | int, Given], Part] = {}
 
     @property
     def inputs(self) -> dict[str, Specs | None]:
@@ -189,11 +189,13 @@ class Parts:
 
     def layer(self, step: Step, given: Given) -> Part:
         """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
-        key, uses = (id(step.layer), given), self.uses
-        if key in self.known and not self.again:
+        again = self.again > 0 or step in self.seen  # then it depends on nothing else
+        key, uses = (step if again else id(step.layer), given), self.uses
+        if key in self.known:
+            self.uses += again
             return self.known[key]
         part = self.look(step, given)
-        if self.uses == uses and not self.again and (None not in given or not self.rows):
+        if again or (self.uses == uses and (None not in given or not self.rows)):
             self.known[key] = part
         return part
 
