@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import ReadonlyConfigError
 
-from assembler.sweeps.composition import QuickLoader, _bases
+from assembler.sweeps.composition import QuickLoader, _bases, for_each_choice
 from assembler.sweeps.edge import Shared, plain
 from tests.conftest import ROOT
 
@@ -139,3 +139,23 @@ def test_the_registry_is_one_for_all_copies(stock, master):
 def test_a_registry_that_depends_on_the_rest_is_not_shared(stock, master, value):
     config = QuickLoader(stock).load_sweep_config(master, [f"+registry.mine.Own='{value}'"])
     assert not isinstance(config._get_node("registry"), Shared)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("-m recipe=mlp,vgg11 recipe.params.depth=2", "-m recipe=mlp,vgg11 recipe.params.depth=choice(2)"),
+        (
+            "-m recipe=mlp,vgg11 +recipe.checks.mean={equals:0}",
+            "-m recipe=mlp,vgg11 +recipe.checks.mean=choice({equals:0})",
+        ),
+        ("-m recipe=mlp,vgg11 recipe.input.shape=[4,8]", "-m recipe=mlp,vgg11 recipe.input.shape=choice([4,8])"),
+        ("-m recipe=mlp,vgg11 recipe.stack='a,b'", "-m recipe=mlp,vgg11 recipe.stack=choice('a,b')"),
+        ("-m recipe=mlp recipe.params.depth=2", "-m recipe=mlp recipe.params.depth=2"),
+        ("-m recipe=mlp,vgg11 recipe.params.depth=2,3 seed=1 mode=graph,pynative", None),
+        ("-m recipe=mlp,vgg11 ~recipe.expect recipes.x=1 --config-dir a=b recipe.x=(", None),
+        ("-m task=bench,plan device=cpu seed=1,2", None),
+    ],
+)
+def test_what_jobs_have_in_common_is_set_in_jobs_only(arguments, expected):
+    assert for_each_choice(arguments.split(" ")) == (expected or arguments).split(" ")

@@ -117,7 +117,7 @@ def test_slurm_gets_what_the_preset_says(tmp_path, monkeypatch):
         "    one = {} if number is None else {'SLURM_ARRAY_JOB_ID': '7', 'SLURM_ARRAY_TASK_ID': str(number)}\n"
         "    given = {**os.environ, 'SLURM_JOB_ID': '7', 'SLURM_PROCID': '0', 'SLURM_LOCALID': '0', 'SLURM_NTASKS': '1',\n"
         "             'SLURM_JOB_NUM_NODES': '1', 'SLURM_NODEID': '0', 'SLURM_JOB_NODELIST': 'here', **one}\n"
-        "    subprocess.Popen(['bash', '-c', text], env=given, stdout=subprocess.DEVNULL, start_new_session=True)\n"
+        "    subprocess.Popen(['bash', '-c', text], env=given, stdout=-3, stderr=-3, start_new_session=True)\n"
         "print('Submitted batch job 7')\n"
     )
     (tools / "srun").write_text('#!/usr/bin/env bash\nwhile [[ $1 != *python* ]]; do shift; done\nexec "$@"\n')

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -65,6 +66,25 @@ def test_four_jobs_run_and_a_table_closes_them(run):
     assert "4 jobs: 4 passed\n" in done.out
     modes = [json.loads((done.folder / str(n) / "result.json").read_text())["mode"] for n in range(4)]
     assert modes == ["pynative", "graph", "pynative", "graph"]
+
+
+def test_several_recipes_with_a_value_that_the_default_recipe_lacks(run):
+    done = run("-m", "recipe=mlp,vit_b_16", "recipe.params.depth=1", "++recipe.expect=null", "task=plan")
+    assert (done.code, done.err) == (0, "")
+    assert [(row["recipe"], row["recipe.params.depth"]) for row in rows(done.folder)] == [
+        ("mlp", "1"),
+        ("vit_b_16", "1"),
+    ]
+
+
+def test_a_narrow_terminal_breaks_no_words(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    done = run("-m", "recipe=centered,mylinear", "seed=1,2", "+recipe.checks.range={max: 0.001}")
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", done.out)
+    assert max(map(len, plain_text.splitlines())) <= 80
+    assert plain_text.count(" failed ") >= 4
+    assert "range failed" in plain_text
 
 
 def test_a_job_prints_into_its_folder(run):

@@ -31,6 +31,7 @@ from assembler.errors import AssemblerError, Place, SettingsError, suggestion
 from assembler.source import short
 from assembler.sweeps import child, closing
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
+from assembler.sweeps.composition import for_each_choice
 from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
 from assembler.sweeps.explain import explain
 from assembler.sweeps.points import result_of
@@ -68,6 +69,8 @@ def launch(main: Callable[[], Any]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
+    if {"-m", "--multirun"} & set(sys.argv):
+        sys.argv[1:] = for_each_choice(sys.argv[1:])
     plugins = Plugins.instance()
     from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
 

@@ -130,3 +130,38 @@ def _sets_a_value(override: Override) -> bool:
 @lru_cache(maxsize=4096)
 def _parsed(line: str) -> Override:
     return OverridesParser.create().parse_override(line)
+
+
+def for_each_choice(arguments: Sequence[str]) -> list[str]:
+    """The command line of a sweep, fit for several choices of one group.
+
+    Hydra sets what all jobs have in common in the sweep's own configuration, too, which has the default of a group of
+    which several options are chosen: of ``recipe=mlp,vit_b_16 recipe.params.depth=2`` it says that there is no such
+    key. A sweep over one value is set in the jobs only, so the value becomes one.
+    """
+    overrides = [_read(argument) for argument in arguments]
+    swept = tuple(f"{one.key_or_group}." for one in overrides if one is not None and one.is_sweep_override())
+    return [
+        _of_one_value(argument) if _is_in(override, swept) else argument
+        for argument, override in zip(arguments, overrides, strict=True)
+    ]
+
+
+def _of_one_value(argument: str) -> str:
+    key, _, value = argument.partition("=")
+    written = f"{key}=choice({value})"
+    return argument if _read(written) is None else written  # Hydra sweeps over no null
+
+
+def _is_in(override: Override | None, groups: tuple[str, ...]) -> bool:
+    if override is None or override.is_sweep_override() or override.is_delete():
+        return False
+    return override.key_or_group.startswith(groups) if groups else False
+
+
+def _read(argument: str) -> Override | None:
+    """An argument as an override; None if it is none."""
+    try:
+        return _parsed(argument) if "=" in argument else None
+    except HydraException:
+        return None

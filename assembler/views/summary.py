@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -201,9 +201,13 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]], overrides: 
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
     table = Table()
-    figures = {name: show for name, show in _FIGURES.items() if any(show(row) for row in rows)}
+    left_out = _OF_WIDE_TABLES if console.width < _NARROW else ()
+    figures = {name: show for name, show in _FIGURES.items() if name not in left_out and any(show(row) for row in rows)}
     for name in ("job", *varied, "status", *figures):
-        table.add_column(Text(name), overflow="fold", justify="right" if name in _FIGURES_RIGHT else "left")
+        justify: Literal["left", "right"] = "right" if name in _FIGURES_RIGHT else "left"
+        table.add_column(
+            Text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *_FIGURES_RIGHT)
+        )
     for row in _ends(rows):
         status = str(row["status"])
         texts = [str(row["job"]), *("" if row.get(name) is None else str(row[name]) for name in varied)]
@@ -214,6 +218,8 @@ def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]], overrides: 
     console.print(table)
 
 
-_FIGURES_RIGHT = ("layers", "parameters", "MACs", "latency", "seconds")
+_FIGURES_RIGHT = ("layers", "parameters", "MACs", "checks", "latency", "seconds")
+
+_OF_WIDE_TABLES = ("layers", "MACs", "seconds")
 
 _STATUS = {"passed": "green", "pending": "dim"}
