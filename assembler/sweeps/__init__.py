@@ -74,7 +74,7 @@ def launch(main: Callable[[], Any]) -> NoReturn:
     plugins = Plugins.instance()
     from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
 
-    plugins.class_name_to_class[_BASIC] = Grid
+    plugins.class_name_to_class[_BASIC] = basic_sweeper.BasicSweeper = Grid
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -103,10 +104,11 @@ class QuickLoader(ConfigLoaderImpl):
         app = [one for one in parsed if not one.is_hydra_override()]
         config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
         config.hydra.overrides.task = [one.input_line for one in app]
-        how = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            overrides=app, kv_sep=how.kv_sep, item_sep=how.item_sep, exclude_keys=how.exclude_keys
-        )
+        if hasattr(config_loader_impl, "get_overrides_dirname"):  # Hydra 1.4 resolves it when it is asked for
+            how = config.hydra.job.config.override_dirname
+            config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
+                overrides=app, kv_sep=how.kv_sep, item_sep=how.item_sep, exclude_keys=how.exclude_keys
+            )
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 

@@ -14,7 +14,9 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -45,18 +47,33 @@ MOST_TOLD = 5
 """Different mistakes that are told before the others are counted."""
 
 
-class Grid(BasicSweeper):
-    """Hydra's basic sweeper, in the place of which ``launch`` puts it, with these differences.
+class Grid(Sweeper):
+    """Every combination of values, as Hydra's basic sweeper makes them, in the place of which ``launch`` puts this.
 
     Every point is composed, validated and planned before the first job starts. A job that was done in the same folder
     is not done again. A job that is lost costs only itself, whichever launcher runs it.
+
+    Args:
+        max_batch_size: jobs that the launcher is given at once; None: all.
+        params: overrides that come before those of the command line.
     """
+
+    # Hydra finds the class by this name, which its configuration has, and 1.4 trusts no other.
+    __module__ = BasicSweeper.__module__
+    __qualname__ = BasicSweeper.__qualname__
+
+    def __init__(self, max_batch_size: int | None = None, params: Mapping[str, str] | None = None) -> None:
+        self.max_batch_size = max_batch_size
+        self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives, and hand the launcher a loader that is quicker than Hydra's."""
         composition.forget()
-        quick = replace(hydra_context, config_loader=QuickLoader(hydra_context.config_loader))
-        super().setup(hydra_context=quick, task_function=task_function, config=config)
+        self.config = config
+        self.hydra_context = replace(hydra_context, config_loader=QuickLoader(hydra_context.config_loader))
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Look through all points, and run those that are not done.
@@ -64,13 +81,12 @@ class Grid(BasicSweeper):
         Raises:
             AssemblerError: points are wrong, or the launcher gets nowhere, or another process sweeps in this folder.
         """
-        assert self.config is not None
-        assert self.hydra_context is not None
         CHILD.start()
         settings = settings_of(self.config)
         folder = Path(self.config.hydra.sweep.dir)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        (lines,) = self.split_arguments(parser.parse_overrides([*self._parse_config(), *arguments]), None)
+        given = [*(f"{name}={value}" for name, value in self.params.items()), *arguments]
+        (lines,) = BasicSweeper.split_arguments(parser.parse_overrides(given), None)
         ledger = Ledger(folder)
         began = time.perf_counter()
         points = self._points(lines, ledger)
@@ -126,8 +142,6 @@ class Grid(BasicSweeper):
         self, overrides: Sequence[str], ledger: Ledger, numbers: Iterator[int]
     ) -> tuple[Point, dict[str, Any] | None]:
         """A job by its overrides, and what to ask of its plan; None if it cannot be composed."""
-        assert self.config is not None
-        assert self.hydra_context is not None
         try:
             config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
@@ -183,8 +197,6 @@ class Grid(BasicSweeper):
         return returns
 
     def _launch(self, points: Sequence[Point]) -> Iterator[Sequence[JobReturn]]:
-        assert self.launcher is not None
-        assert self.config is not None
         size = self.max_batch_size or (BATCH if isinstance(self.launcher, BasicLauncher) else len(points))
         for start in range(0, len(points), size):
             # A worker may be at work in another folder than this process.
