@@ -56,7 +56,7 @@ function drawBody() {
   byId("count").textContent = shown.length === ROWS.length ? total : `${WHOLE.format(shown.length)} of ${total}`;
   byId("more").hidden = shown.length <= state.limit;
   byId("more-count").textContent = `${WHOLE.format(Math.min(state.limit, shown.length))} of ${WHOLE.format(shown.length)} rows drawn`;
-  byId("reset").hidden = !isFiltered();
+  byId("clear").hidden = !isFiltered();
 }
 
 function drawTable() {
@@ -139,7 +139,7 @@ function startTable() {
   drawColumns();
   byId("text").addEventListener("input", () => { state.text = byId("text").value; changed(); });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("reset").addEventListener("click", reset);
+  byId("clear").addEventListener("click", reset);
   byId("more-some").addEventListener("click", () => showMore(STEP));
   byId("more-all").addEventListener("click", () => showMore(Infinity));
   byId("body").addEventListener("click", (event) => {
