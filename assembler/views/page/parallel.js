@@ -14,7 +14,19 @@ function steps(hues) {
   return hues.flatMap((hue, at) => [[at / hues.length, hue], [(at + 1) / hues.length, hue]]);
 }
 
-function lineOf(column, rows, look) {
+const MANY_LINES = 200; // more of them are drawn paler
+
+/** A colour mixed with that of the page, so that many lines do not become a block. */
+function paler(hue, surface, share = 0.55) {
+  const channels = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  const [from, to] = [channels(hue), channels(surface)];
+  return `rgb(${from.map((value, at) => Math.round(value * share + to[at] * (1 - share))).join(",")})`;
+}
+
+function lineOf(column, rows, plain) {
+  const pale = (hue) => (rows.length > MANY_LINES ? paler(hue, plain.surface) : hue);
+  const statuses = Object.fromEntries(Object.entries(plain.statuses).map(([name, hue]) => [name, pale(hue)]));
+  const look = { ...plain, ramp: plain.ramp.map(pale), hues: plain.hues.map(pale), statuses };
   const bar = { thickness: 8, len: 0.86, outlinewidth: 0, tickfont: { size: 11, color: look.muted }, title: { text: literal(shorten(column.name)), side: "right", font: { size: 11, color: look.muted } } };
   if (column.numeric && column.distinct.length > 8) {
     return { color: filled(column, rows), colorscale: look.ramp.map((hue, at) => [at / 4, hue]), showscale: true, colorbar: bar };
@@ -61,7 +73,7 @@ function drawParallel() {
   const rows = parallelRows(axes);
   const plot = byId("parallel");
   const nothing = axes.length < 2 ? "Choose at least two axes." : !rows.length ? "No job that fits has all of these." : !hasWebGL() ? "This browser has no WebGL, which parallel coordinates need. The scatter does without." : "";
-  plot.style.minWidth = `${Math.max(280, axes.length * 92 + 110)}px`;
+  plot.style.minWidth = `${Math.max(280, axes.length * 84 + 110)}px`;
   plot.hidden = Boolean(nothing);
   byId("parallel-note").textContent = nothing || `${count(rows.length, "job")} drawn${filtered().length > rows.length ? `; ${filtered().length - rows.length} more lack one of these` : ""}. A range dragged on an axis filters the table; a click on the axis clears it. Axes can be dragged by their names.`;
   plot.setAttribute("aria-label", `Parallel coordinates of ${parallel.axes.join(", ")}, coloured by ${parallel.colour}: ${count(rows.length, "job")}. The table has the same figures.`);

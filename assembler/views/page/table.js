@@ -1,6 +1,6 @@
 /* The table of a sweep and what filters it. */
 
-const STEP = 200; // rows drawn at first, and with each "Show more"
+const STEP = 100; // rows drawn at first, and with each "Show more"
 state.limit = STEP;
 
 function drawHead() {
@@ -28,7 +28,14 @@ function sortBy(column) {
   byId("head").querySelector(`[data-sort="${CSS.escape(column.name)}"]`)?.focus();
 }
 
+/** The row of a job, made once for the columns that are shown. */
 function rowOf(at) {
+  if (!MADE.has(at)) MADE.set(at, makeRow(at));
+  return MADE.get(at);
+}
+const MADE = new Map();
+
+function makeRow(at) {
   const cells = [];
   for (const column of COLUMNS) {
     if (!state.columns.has(column.name)) continue;
@@ -77,6 +84,7 @@ function drawColumns() {
     tick(column.name, state.columns.has(column.name), (checked) => {
       if (checked) state.columns.add(column.name);
       else state.columns.delete(column.name);
+      MADE.clear();
       sayColumns();
       changed(false);
     })));
