@@ -5,7 +5,9 @@ const parallel = (() => {
   const sums = ["plan.layers", "plan.parameters", "plan.macs", "plan.activations", "checks.passed", "bench.latency_ms", "bench.memory", "seconds"];
   const figures = varied(FIGURES);
   const known = figures.filter(({ name }) => sums.includes(name));
-  const axes = [...varied(OVERRIDES).filter(({ numeric, distinct }) => numeric || distinct.length <= 30).slice(0, 5), ...(known.length > 1 ? known : figures).slice(0, 6)];
+  const overrides = varied(OVERRIDES).filter(({ numeric, distinct }) => numeric || distinct.length <= 30);
+  const told = overrides.filter(({ name, distinct }) => name !== "seed" || distinct.length <= 10 || overrides.length < 3);
+  const axes = [...told.slice(0, 5), ...(known.length > 1 ? known : figures).slice(0, 6)];
   return { axes: axes.map(({ name }) => name), colour: scatter.colour, ranges: new Map() };
 })();
 
@@ -56,11 +58,22 @@ function dimension(column, rows) {
     return { ...shared, values: rows.map((at) => places.get(plainText(column.values[at]))), range: [-0.2, column.distinct.length - 0.8],
       tickvals: column.distinct.map((_, at) => at), ticktext: column.distinct.map((value) => literal(shorten(value, 16))) };
   }
+  if (isWide(column)) return { ...shared, ...powers(column, rows) };
   const values = filled(column, rows);
   const all = column.values.filter((value) => value !== null);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   return { ...shared, values, range: least === most ? [least - 1, most + 1] : [least, most], tickformat: most >= 1e4 || (most < 1e-2 && most > 0) ? "~s" : "" };
 }
+
+/** An axis of powers of ten. */
+function powers(column, rows) {
+  const all = column.values.filter((value) => value !== null);
+  const range = [Math.log10(Math.min(...all)), Math.log10(Math.max(...all))];
+  const first = Math.ceil(range[0]);
+  const tickvals = Array.from({ length: Math.floor(range[1]) - first + 1 }, (_, at) => first + at);
+  return { values: filled(column, rows).map(Math.log10), range, tickvals, ticktext: tickvals.map((power) => power < -3 ? `1e${power}` : BRIEF.format(10 ** power)) };
+}
+const BRIEF = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 
 function parallelRows(axes) {
   return filtered().filter((at) => axes.every(({ values }) => values[at] !== null));

@@ -190,7 +190,7 @@ function drawScatter() {
   Plotly.react("scatter", drawn, layout, CHART);
   byId("scatter").setAttribute("aria-label", `Scatter plot of ${scatter.y} against ${scatter.x}, coloured by ${scatter.colour}: ${count(rows.length, "job")}. The table has the same figures.`);
   const missing = filtered().length - rows.length - (state.brush ? filtered().filter((at) => !state.brush.has(at)).length : 0);
-  const reason = scatter.logX || scatter.logY ? "have no value above zero there" : "have no such figure";
+  const reason = scatter.logX || scatter.logY ? "have no such figure above zero" : "have no such figure";
   byId("scatter-note").textContent = `${count(rows.length, "job")} drawn${missing ? `; ${missing} more ${reason}` : ""}. A click on a point opens the job; a dragged frame zooms, a double click shows all.`;
   drawFront(front);
 }
@@ -232,7 +232,7 @@ function drawScatterControls() {
   const log = (label, key, name) => canLog(name) && tick(label, scatter[key], (checked) => change({ [key]: checked }));
   const focused = document.activeElement?.closest?.("#scatter-controls [data-key]")?.dataset.key;
   const keyed = (key, control) => { if (control) (control.querySelector("select, input")).dataset.key = key; return control; };
-  const group = (...controls) => el("div", { class: "group" }, controls);
+  const group = (...controls) => el("div", { class: "axis" }, controls);
   const direction = (key, label) => hasFront() && scatter.front && keyed(key, select(label, directions, scatter[key], (value) => change({ [key]: value })));
   const first = (name) => ({ want: wanted(name), log: isWide(COLUMN.get(name)) });
   const onX = (x) => change({ x, wantX: first(x).want, logX: first(x).log });
