@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from assembler.views.page.data import as_json, run_data, sweep_data
+from assembler.views.page.data import as_json, run_data, sweep_data, whole
 
 _COMMON = ("dom", "format", "diagram", "details")
 
@@ -64,14 +64,13 @@ def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: 
     loader = PackageLoader("assembler.views.page", ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     scripts = [_closed(script) for script in scripts]
-    page = environment.get_template(f"{kind}.html").render(
-        title=data["title"],
+    return environment.get_template(f"{kind}.html").render(
+        title=whole(data["title"]),
         policy=_policy(scripts, allowed),
         style=Markup(_text("page.css")),
         data=Markup(as_json(data)),
         scripts=[Markup(script) for script in scripts],
     )
-    return page.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
 
 
 def _policy(scripts: Sequence[str], allowed: Sequence[str]) -> str:

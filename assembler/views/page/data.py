@@ -132,12 +132,19 @@ def as_json(data: Any) -> str:
 
 def _exact(value: Any) -> Any:
     """The same data without numbers that JavaScript would change or JSON lacks: they become texts."""
+    if isinstance(value, str):
+        return whole(value)
     if isinstance(value, Mapping):
-        return {str(key): _exact(item) for key, item in value.items()}
+        return {whole(str(key)): _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if type(value) is int:
         return value if abs(value) <= _EXACT else str(value)
-    return value if value is None or isinstance(value, str | bool) else str(value)
+    return value if value is None or isinstance(value, bool) else whole(str(value))
+
+
+def whole(text: str) -> str:
+    """The text with a sign for each half of a surrogate pair, which is no text."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

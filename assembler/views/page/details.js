@@ -22,7 +22,7 @@ function checksPart(checks) {
   const asked = checks.filter(([, passed]) => passed !== null);
   const columns = [["check", ""], ["", ""], ["measured", "number"], ["bound", "number"], ["detail", "wide"]];
   const rows = checks.map(([name, passed, value, bound, detail]) =>
-    [plainText(name), verdict(passed), measured(value), measured(bound), plainText(detail)]);
+    [plainText(name), verdict(passed), measured(value), bounded(bound, value), plainText(detail)]);
   const held = asked.filter(([, passed]) => passed).length;
   return section("Checks", `${held} of ${asked.length} passed`, grid("Checks", columns, rows));
 }

@@ -33,8 +33,16 @@ function plainText(value) {
   return typeof value === "string" ? value : typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** What a check measured, and its bound: a number, a pair, a text. */
-const measured = (value) => (Array.isArray(value) ? `${measured(value[0])} … ${measured(value[1])}` : figure(value));
+/** What a check measured: a number, a text, or a shape. */
+function measured(value) {
+  return Array.isArray(value) ? `(${value.map(measured).join(", ")}${value.length === 1 ? "," : ""})` : figure(value);
+}
+
+/** The bound of what was measured: the same, or of a number a pair, lower and upper. */
+function bounded(bound, value) {
+  const range = Array.isArray(bound) && bound.length === 2 && !Array.isArray(value) && !bound.includes("_");
+  return range ? bound.map(figure).join(" … ") : measured(bound);
+}
 
 const count = (number, one, many = `${one}s`) => `${WHOLE.format(number)} ${number === 1 ? one : many}`;
 

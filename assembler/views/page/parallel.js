@@ -5,7 +5,9 @@ const parallel = (() => {
   const sums = ["plan.layers", "plan.parameters", "plan.macs", "plan.activations", "checks.passed", "bench.latency_ms", "bench.memory", "seconds"];
   const figures = varied(FIGURES);
   const known = figures.filter(({ name }) => sums.includes(name));
-  const axes = [...varied(OVERRIDES).filter(({ numeric, distinct }) => numeric || distinct.length <= 30).slice(0, 5), ...(known.length > 1 ? known : figures).slice(0, 6)];
+  const overrides = varied(OVERRIDES).filter(({ numeric, distinct }) => numeric || distinct.length <= 30);
+  const told = overrides.filter(({ name, distinct }) => name !== "seed" || distinct.length <= 10 || overrides.length < 3);
+  const axes = [...told.slice(0, 5), ...(known.length > 1 ? known : figures).slice(0, 6)];
   return { axes: axes.map(({ name }) => name), colour: scatter.colour, ranges: new Map() };
 })();
 
@@ -14,7 +16,19 @@ function steps(hues) {
   return hues.flatMap((hue, at) => [[at / hues.length, hue], [(at + 1) / hues.length, hue]]);
 }
 
-function lineOf(column, rows, look) {
+const MANY_LINES = 200; // more of them are drawn paler
+
+/** A colour mixed with that of the page, so that many lines do not become a block. */
+function paler(hue, surface, share = 0.55) {
+  const channels = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  const [from, to] = [channels(hue), channels(surface)];
+  return `rgb(${from.map((value, at) => Math.round(value * share + to[at] * (1 - share))).join(",")})`;
+}
+
+function lineOf(column, rows, plain) {
+  const pale = (hue) => (rows.length > MANY_LINES ? paler(hue, plain.surface) : hue);
+  const statuses = Object.fromEntries(Object.entries(plain.statuses).map(([name, hue]) => [name, pale(hue)]));
+  const look = { ...plain, ramp: plain.ramp.map(pale), hues: plain.hues.map(pale), statuses };
   const bar = { thickness: 8, len: 0.86, outlinewidth: 0, tickfont: { size: 11, color: look.muted }, title: { text: literal(shorten(column.name)), side: "right", font: { size: 11, color: look.muted } } };
   if (column.numeric && column.distinct.length > 8) {
     return { color: filled(column, rows), colorscale: look.ramp.map((hue, at) => [at / 4, hue]), showscale: true, colorbar: bar };
@@ -44,11 +58,22 @@ function dimension(column, rows) {
     return { ...shared, values: rows.map((at) => places.get(plainText(column.values[at]))), range: [-0.2, column.distinct.length - 0.8],
       tickvals: column.distinct.map((_, at) => at), ticktext: column.distinct.map((value) => literal(shorten(value, 16))) };
   }
+  if (isWide(column)) return { ...shared, ...powers(column, rows) };
   const values = filled(column, rows);
   const all = column.values.filter((value) => value !== null);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   return { ...shared, values, range: least === most ? [least - 1, most + 1] : [least, most], tickformat: most >= 1e4 || (most < 1e-2 && most > 0) ? "~s" : "" };
 }
+
+/** An axis of powers of ten. */
+function powers(column, rows) {
+  const all = column.values.filter((value) => value !== null);
+  const range = [Math.log10(Math.min(...all)), Math.log10(Math.max(...all))];
+  const first = Math.ceil(range[0]);
+  const tickvals = Array.from({ length: Math.floor(range[1]) - first + 1 }, (_, at) => first + at);
+  return { values: filled(column, rows).map(Math.log10), range, tickvals, ticktext: tickvals.map((power) => power < -3 ? `1e${power}` : BRIEF.format(10 ** power)) };
+}
+const BRIEF = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 
 function parallelRows(axes) {
   return filtered().filter((at) => axes.every(({ values }) => values[at] !== null));
@@ -61,7 +86,7 @@ function drawParallel() {
   const rows = parallelRows(axes);
   const plot = byId("parallel");
   const nothing = axes.length < 2 ? "Choose at least two axes." : !rows.length ? "No job that fits has all of these." : !hasWebGL() ? "This browser has no WebGL, which parallel coordinates need. The scatter does without." : "";
-  plot.style.minWidth = `${Math.max(280, axes.length * 92 + 110)}px`;
+  plot.style.minWidth = `${Math.max(280, axes.length * 84 + 110)}px`;
   plot.hidden = Boolean(nothing);
   byId("parallel-note").textContent = nothing || `${count(rows.length, "job")} drawn${filtered().length > rows.length ? `; ${filtered().length - rows.length} more lack one of these` : ""}. A range dragged on an axis filters the table; a click on the axis clears it. Axes can be dragged by their names.`;
   plot.setAttribute("aria-label", `Parallel coordinates of ${parallel.axes.join(", ")}, coloured by ${parallel.colour}: ${count(rows.length, "job")}. The table has the same figures.`);

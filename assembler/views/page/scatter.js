@@ -24,21 +24,55 @@ const CHARTABLE = [...OVERRIDES, STATUS, ...FIGURES];
 const GROUPS = { override: "overrides", figure: "figures", status: "status" };
 const optionsOf = (columns) => columns.map(({ name, kind }) => [name, name, GROUPS[kind]]);
 
-/** A figure for the first axis, and one for the second that tells something else. */
+const QUALITY = /^check\..*(accuracy|score|loss|error)/;
+
+/** What a model costs for the first axis, and for the second what it comes to: latency, quality, time. */
 function firstAxes() {
   const varied = FIGURES.filter(({ varies }) => varies);
-  const order = ["plan.macs", "plan.parameters", "bench.latency_ms", "seconds"].map((name) => varied.find((column) => column.name === name));
-  const candidates = [...new Set([...order.filter(Boolean), ...varied, ...FIGURES, ...OVERRIDES.filter(({ varies }) => varies), STATUS])];
-  const x = candidates[0];
-  const other = (column) => JSON.stringify(column.values) !== JSON.stringify(x.values);
-  const preferred = ["bench.latency_ms", "bench.throughput", "seconds"].map((name) => varied.find((column) => column.name === name)).filter(Boolean);
-  return [x, [...preferred, ...candidates].find((column) => column !== x && other(column)) ?? x];
+  const overrides = OVERRIDES.filter(({ varies }) => varies);
+  const named = (...names) => names.map((name) => varied.find((column) => column.name === name)).filter(Boolean);
+  const rest = [...varied, ...FIGURES, ...overrides, STATUS];
+  const numbers = overrides.filter(({ name, numeric }) => numeric && name !== "seed");
+  const x = [...named("plan.macs", "plan.parameters"), ...numbers, ...named("bench.latency_ms", "seconds"), ...rest][0];
+  const other = (column) => column !== x && JSON.stringify(column.values) !== JSON.stringify(x.values);
+  const quality = varied.filter(({ name }) => QUALITY.test(name));
+  return [x, [...named("bench.latency_ms", "bench.throughput"), ...quality, ...named("seconds"), ...rest].find(other) ?? x];
+}
+
+/** The override of few values that tells most of a figure; a seed only if there is no other. */
+function firstColour(y) {
+  const few = OVERRIDES.filter(({ varies, distinct }) => varies && distinct.length <= 8);
+  const told = new Map(few.map((column) => [column, column.name === "seed" ? -1 : toldBy(column, y)]));
+  return few.sort((one, other) => told.get(other) - told.get(one))[0] ?? STATUS;
+}
+
+/** The share of a figure's variance that lies between the values of an override. */
+function toldBy(override, { numeric, values }) {
+  if (!numeric) return 0;
+  const groups = new Map();
+  values.forEach((value, at) => {
+    if (value === null) return;
+    const name = override.values[at];
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(value);
+  });
+  const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const spread = (numbers, around) => numbers.reduce((sum, number) => sum + (number - around) ** 2, 0);
+  const all = [...groups.values()].flat();
+  const within = [...groups.values()].reduce((sum, group) => sum + spread(group, mean(group)), 0);
+  return 1 - within / (spread(all, mean(all)) || 1);
+}
+
+const WIDE = 100; // an axis of a wider span is logarithmic at first
+
+/** Whether all of a column is above zero and spans so much that a linear axis hides most of it. */
+function isWide(column) {
+  return column.numeric && column.values.every((value) => value === null || value > 0) && spanOf(column) > WIDE;
 }
 
 const scatter = (() => {
   const [x, y] = firstAxes();
-  const colour = OVERRIDES.find(({ varies, distinct }) => varies && distinct.length <= 8) ?? STATUS;
-  return { x: x.name, y: y.name, colour: colour.name, logX: false, logY: false, front: true, wantX: wanted(x.name), wantY: wanted(y.name) };
+  return { x: x.name, y: y.name, colour: firstColour(y).name, logX: isWide(x), logY: isWide(y), front: true, wantX: wanted(x.name), wantY: wanted(y.name) };
 })();
 
 const isFigure = (name) => COLUMN.get(name).kind === "figure";
@@ -72,9 +106,12 @@ function axis(column, log, look) {
   return {
     type: log ? "log" : "linear", title: { text: literal(shorten(column.name, 60)), font: { size: 12, color: look.muted }, standoff: 10 },
     gridcolor: look.grid, linecolor: look.line, zeroline: false, showline: false, ticks: "", automargin: true,
-    tickfont: { size: 11, color: look.muted }, hoverformat: "", separatethousands: true, exponentformat: "power", ...(log ? { dtick: spanOf(column) > 10 ? 1 : null } : {}), ...ticks,
+    tickfont: { size: 11, color: look.muted }, hoverformat: "", separatethousands: true, exponentformat: tiny(column) ? "power" : "SI", ...(log ? { dtick: spanOf(column) > 10 ? 1 : null } : {}), ...ticks,
   };
 }
+
+/** Whether a column has values that take a power of ten to write. */
+const tiny = ({ values }) => values.some((value) => typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3);
 
 /** By how much the largest value of a column exceeds the smallest above zero. */
 function spanOf({ values }) {
@@ -153,7 +190,7 @@ function drawScatter() {
   Plotly.react("scatter", drawn, layout, CHART);
   byId("scatter").setAttribute("aria-label", `Scatter plot of ${scatter.y} against ${scatter.x}, coloured by ${scatter.colour}: ${count(rows.length, "job")}. The table has the same figures.`);
   const missing = filtered().length - rows.length - (state.brush ? filtered().filter((at) => !state.brush.has(at)).length : 0);
-  const reason = scatter.logX || scatter.logY ? "have no value above zero there" : "have no such figure";
+  const reason = scatter.logX || scatter.logY ? "have no such figure above zero" : "have no such figure";
   byId("scatter-note").textContent = `${count(rows.length, "job")} drawn${missing ? `; ${missing} more ${reason}` : ""}. A click on a point opens the job; a dragged frame zooms, a double click shows all.`;
   drawFront(front);
 }
@@ -195,23 +232,24 @@ function drawScatterControls() {
   const log = (label, key, name) => canLog(name) && tick(label, scatter[key], (checked) => change({ [key]: checked }));
   const focused = document.activeElement?.closest?.("#scatter-controls [data-key]")?.dataset.key;
   const keyed = (key, control) => { if (control) (control.querySelector("select, input")).dataset.key = key; return control; };
-  byId("scatter-controls").replaceChildren(...[
-    keyed("x", select("x", optionsOf(axes), scatter.x, (x) => change({ x, wantX: wanted(x), logX: scatter.logX && canLog(x) }))),
-    hasFront() && scatter.front && keyed("wantX", select("on x", directions, scatter.wantX, (wantX) => change({ wantX }))),
-    keyed("logX", log("log x", "logX", scatter.x)),
-    keyed("y", select("y", optionsOf(axes), scatter.y, (y) => change({ y, wantY: wanted(y), logY: scatter.logY && canLog(y) }))),
-    hasFront() && scatter.front && keyed("wantY", select("on y", directions, scatter.wantY, (wantY) => change({ wantY }))),
-    keyed("logY", log("log y", "logY", scatter.y)),
-    keyed("colour", select("colour", optionsOf(CHARTABLE), scatter.colour, (colour) => change({ colour }))),
-    hasFront() && keyed("front", tick("Pareto front", scatter.front, (checked) => change({ front: checked, ...(checked ? {} : (state.frontOnly = false, {})) }))),
-  ].filter(Boolean));
+  const group = (...controls) => el("div", { class: "axis" }, controls);
+  const direction = (key, label) => hasFront() && scatter.front && keyed(key, select(label, directions, scatter[key], (value) => change({ [key]: value })));
+  const first = (name) => ({ want: wanted(name), log: isWide(COLUMN.get(name)) });
+  const onX = (x) => change({ x, wantX: first(x).want, logX: first(x).log });
+  const onY = (y) => change({ y, wantY: first(y).want, logY: first(y).log });
+  byId("scatter-controls").replaceChildren(
+    group(keyed("x", select("x", optionsOf(axes), scatter.x, onX)), direction("wantX", "on x"), keyed("logX", log("log x", "logX", scatter.x))),
+    group(keyed("y", select("y", optionsOf(axes), scatter.y, onY)), direction("wantY", "on y"), keyed("logY", log("log y", "logY", scatter.y))),
+    group(
+      keyed("colour", select("colour", optionsOf(CHARTABLE), scatter.colour, (colour) => change({ colour }))),
+      hasFront() && keyed("front", tick("Pareto front", scatter.front, (checked) => change({ front: checked, ...(checked ? {} : (state.frontOnly = false, {})) })))));
   if (focused) byId("scatter-controls").querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
 /** Do something once the browser has drawn what came before; of several requests one is enough. */
 function later(task) {
   clearTimeout(waiting.get(task));
-  waiting.set(task, setTimeout(task, 80));
+  waiting.set(task, setTimeout(() => requestAnimationFrame(task), 80));
 }
 const waiting = new Map();
 

@@ -89,6 +89,14 @@ function drawCharts() {
   if (!brushing) later(drawParallel);
 }
 
+function startCharts() {
+  startScatter();
+  startParallel();
+  onChange((rows) => { if (rows) drawCharts(); });
+  DARK.addEventListener("change", () => { later(drawScatter); later(drawParallel); });
+  window.addEventListener("beforeprint", () => { Plotly.Plots.resize("scatter"); });
+}
+
 function start() {
   drawHeading();
   drawFailures();
@@ -99,11 +107,7 @@ function start() {
     byId("charts").hidden = true;
     return;
   }
-  startScatter();
-  startParallel();
-  onChange((rows) => { if (rows) drawCharts(); });
-  DARK.addEventListener("change", () => { drawScatter(); drawParallel(); });
-  window.addEventListener("beforeprint", () => { Plotly.Plots.resize("scatter"); });
+  requestAnimationFrame(() => setTimeout(startCharts)); // the table first
 }
 
 start();

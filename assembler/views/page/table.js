@@ -1,6 +1,6 @@
 /* The table of a sweep and what filters it. */
 
-const STEP = 200; // rows drawn at first, and with each "Show more"
+const STEP = 100; // rows drawn at first, and with each "Show more"
 state.limit = STEP;
 
 function drawHead() {
@@ -28,7 +28,14 @@ function sortBy(column) {
   byId("head").querySelector(`[data-sort="${CSS.escape(column.name)}"]`)?.focus();
 }
 
+/** The row of a job, made once for the columns that are shown. */
 function rowOf(at) {
+  if (!MADE.has(at)) MADE.set(at, makeRow(at));
+  return MADE.get(at);
+}
+const MADE = new Map();
+
+function makeRow(at) {
   const cells = [];
   for (const column of COLUMNS) {
     if (!state.columns.has(column.name)) continue;
@@ -56,7 +63,7 @@ function drawBody() {
   byId("count").textContent = shown.length === ROWS.length ? total : `${WHOLE.format(shown.length)} of ${total}`;
   byId("more").hidden = shown.length <= state.limit;
   byId("more-count").textContent = `${WHOLE.format(Math.min(state.limit, shown.length))} of ${WHOLE.format(shown.length)} rows drawn`;
-  byId("reset").hidden = !isFiltered();
+  byId("clear").hidden = !isFiltered();
 }
 
 function drawTable() {
@@ -77,6 +84,7 @@ function drawColumns() {
     tick(column.name, state.columns.has(column.name), (checked) => {
       if (checked) state.columns.add(column.name);
       else state.columns.delete(column.name);
+      MADE.clear();
       sayColumns();
       changed(false);
     })));
@@ -139,7 +147,7 @@ function startTable() {
   drawColumns();
   byId("text").addEventListener("input", () => { state.text = byId("text").value; changed(); });
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("reset").addEventListener("click", reset);
+  byId("clear").addEventListener("click", reset);
   byId("more-some").addEventListener("click", () => showMore(STEP));
   byId("more-all").addEventListener("click", () => showMore(Infinity));
   byId("body").addEventListener("click", (event) => {
