@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -114,6 +115,14 @@ def test_it_composes_once_for_equal_choices(stock, master, overrides):
     before = dict(_bases)
     quick.load_sweep_config(master, overrides)
     assert _bases == before
+
+
+def test_hydra_is_not_asked_again_for_equal_choices(stock, master, monkeypatch):
+    quick = QuickLoader(stock)
+    quick.load_sweep_config(master, ["recipe=mlp", "hydra.sweep.subdir='1'"])
+    monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", None)
+    config = quick.load_sweep_config(master, ["recipe=mlp", "seed=3", "++recipe.params.x=2", "hydra.sweep.subdir='2'"])
+    assert (config.seed, config.recipe.params.x, config.hydra.sweep.subdir) == (3, 2, "2")
 
 
 def test_one_job_does_not_see_the_values_of_another(stock, master):

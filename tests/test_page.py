@@ -14,10 +14,16 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on PATH")
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><g><text x="4" y="12">Dense</text></g></svg>'
 MESSAGE = "no layer named 'Dence'. Did you mean 'Dense'?"
@@ -35,7 +41,9 @@ def layer(path, name, arguments, outputs):
 def record(overrides=("recipe=mlp",), error=None, layers=None, checks=None):
     layers = layers or [layer("0", "MaxPool2d", "2, 2", 8), layer("1", "Dense", "8, 541", 541)]
     shape = {"shape": [2, 8], "dtype": "float32"}
-    sums = dict.fromkeys(("parameters", "trainable", "frozen", "other", "parameter_memory", "macs", "activations"), 4392)
+    sums = dict.fromkeys(
+        ("parameters", "trainable", "frozen", "other", "parameter_memory", "macs", "activations"), 4392
+    )
     checks = checks or [("finite", True, 0, 0, ""), ("expect.output", False, [2, 541], ["_", 10], "the output")]
     names = ("check", "passed", "measured", "bound", "detail")
     return {
@@ -421,7 +429,12 @@ def hostile_sweep(request):
     for number, name in enumerate(HOSTILE):
         job = f"{number}/{name}" if name != HOSTILE[6] else "6"
         values = {key: HOSTILE[(number + at) % len(HOSTILE)] if at < 2 else number for at, key in enumerate(keys)}
-        figures = {f"check.{name}": number + 0.5, "plan.macs": number, "check.nan": float("nan"), "seconds": float("inf")}
+        figures = {
+            f"check.{name}": number + 0.5,
+            "plan.macs": number,
+            "check.nan": float("nan"),
+            "seconds": float("inf"),
+        }
         row = {"job": job, "status": "error", **values, **dict.fromkeys(f"check.{each}" for each in HOSTILE), **figures}
         rows.append({**row, "message": name, "started": name, "path": name})
         lines = [f"{key}={value}" for key, value in values.items()]
@@ -462,7 +475,9 @@ def test_hostile_names_in_a_sweep_are_text(show, hostile_sweep):
         assert seen_as(name) in table
         page.locator(f'#body [data-row="{at}"]').evaluate("button => button.click()")
         dialog = everything(page, "#dialog")
-        assert dialog.count(seen_as(name)) >= 8  # override, error, check, bound, detail, path, layer, arguments, diagram
+        assert (
+            dialog.count(seen_as(name)) >= 8
+        )  # override, error, check, bound, detail, path, layer, arguments, diagram
         page.keyboard.press("Escape")
     colours = page.eval_on_selector_all("[data-key=colour] option", "all => all.map(one => one.value)")
     page.select_option("#scatter-controls [data-key=colour]", index=len(colours) - 1)

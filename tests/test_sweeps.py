@@ -194,7 +194,7 @@ def test_a_sweep_grows(run):
     assert [(row["job"], row["seed"]) for row in rows(done.folder)] == [("0", "1"), ("1", "2"), ("2", "0"), ("3", "3")]
     assert "2 of them are done; 2 jobs to run\n" in done.out
     part = run("-m", "recipe=centered_vector", "seed=4")
-    assert "1 jobs: 1 passed; 4 of earlier commands\n" in part.out
+    assert "1 job: 1 passed; 4 of earlier commands\n" in part.out
 
 
 def test_a_job_that_was_interrupted_runs_again_in_its_folder(run):
@@ -211,7 +211,7 @@ def test_a_result_of_something_else_does_not_count(run):
     file = first.folder / "1" / "result.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "identity": "another"}))
     second = run("-m", "recipe=centered_vector", "seed=0,1")
-    assert "1 of them are done; 1 job to run\n" in second.out
+    assert "1 of them is done; 1 job to run\n" in second.out
 
 
 def test_failed_jobs_run_again_on_request(run):
@@ -245,7 +245,27 @@ def test_values_that_tell_the_number_of_the_job_are_those_of_its_folder(run):
     done = run(*command, "mode=graph", "seed=0,1")
     assert [row["job"] for row in rows(done.folder)] == ["0", "1", "2"]
     assert sorted(path.name for path in done.folder.glob("*/*.ckpt")) == ["w0.ckpt", "w1.ckpt", "w2.ckpt"]
-    assert "1 of them are done; 1 job to run\n" in done.out
+    assert "1 of them is done; 1 job to run\n" in done.out
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"jobs": [{"job": 1}]}', '{"jobs": {"a": 1}}'])
+def test_a_damaged_list_of_jobs_is_told(run, text):
+    first = run("-m", "recipe=centered_vector", "seed=1,2")
+    (first.folder / "sweep.json").write_text(text)
+    done = run("-m", "recipe=centered_vector", "seed=1,2")
+    assert done.code == 2
+    assert re.match(
+        r"sweep/sweep\.json: it is damaged \(.+\); move it away, or give the sweep another sweep\.name\n$", done.err
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"status": "fine"}'])
+def test_a_damaged_result_is_none(run, text):
+    first = run("-m", "recipe=centered_vector", "seed=1,2")
+    (first.folder / "1" / "result.json").write_text(text)
+    done = run("-m", "recipe=centered_vector", "seed=1,2")
+    assert "1 of them is done; 1 job to run\n" in done.out
+    assert statuses(done.folder) == ["passed", "passed"]
 
 
 def test_two_processes_do_not_sweep_in_one_folder(run, tmp_path):

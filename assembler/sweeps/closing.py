@@ -12,7 +12,7 @@ from typing import Any
 from assembler.files import write_text
 from assembler.source import short
 from assembler.sweeps.points import Point
-from assembler.sweeps.table import PENDING, Table, gather, overrides_of, to_csv, write_sqlite
+from assembler.sweeps.table import PENDING, Table, counted, gather, overrides_of, to_csv, write_sqlite
 from assembler.sweeps.watch import Watch
 from assembler.tasks import CODES
 
@@ -78,7 +78,9 @@ def end() -> int | None:
     summary.print_sweep(summary.make_console(), table.rows, table.overrides)
     mine = [row for row in table.rows if sweep.jobs is None or row["job"] in set(sweep.jobs)]
     counts = {status: sum(row["status"] == status for row in mine) for status in (*CODES, PENDING)}
-    said = f"{len(mine)} jobs: " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    said = f"{counted(len(mine), 'job')}: " + ", ".join(
+        f"{count} {status}" for status, count in counts.items() if count
+    )
     earlier = len(table.rows) - len(mine)
     print(said + (f"; {earlier} of earlier commands" if earlier else ""))
     print(f"page: {short(sweep.folder / 'sweep.html')}")

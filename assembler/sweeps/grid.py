@@ -28,9 +28,9 @@ from assembler.sweeps.child import sources_to
 from assembler.sweeps.composition import SUBDIR, QuickLoader
 from assembler.sweeps.edge import anywhere, digest, identity_of, plain, scopes_of, settings_of, sources_of
 from assembler.sweeps.explain import explain
-from assembler.sweeps.points import LOCK, Ledger, Point, result_of
+from assembler.sweeps.points import LOCK, Ledger, Point, read_points, result_of
 from assembler.sweeps.process import CHILD, Lost
-from assembler.sweeps.table import telling
+from assembler.sweeps.table import counted, telling
 from assembler.sweeps.watch import Watch, written_since
 from assembler.views.progress import progress
 
@@ -88,10 +88,11 @@ class Grid(Sweeper):
         given = [*(f"{name}={value}" for name, value in self.params.items()), *arguments]
         (lines,) = BasicSweeper.split_arguments(parser.parse_overrides(given), None)
         ledger = Ledger(folder)
+        before = list(ledger)
         began = time.perf_counter()
         points = self._points(lines, ledger)
         wrong = [point for point in points if point.error]
-        looked = f"{_count(len(points), 'job')} looked through in {time.perf_counter() - began:.1f} s"
+        looked = f"{counted(len(points), 'job')} looked through in {time.perf_counter() - began:.1f} s"
         if len(points) < len(lines):
             looked += f"; {len(lines) - len(points)} more would have done the same as one of them"
         print(looked, flush=True)
@@ -103,6 +104,8 @@ class Grid(Sweeper):
             return []
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder):
+            if read_points(folder) != before:
+                raise SettingsError(f"another process has swept in {short(folder)} meanwhile; run the command again")
             OmegaConf.save(self.config, folder / "multirun.yaml")
             for point in points:
                 ledger.add(point)
@@ -173,7 +176,10 @@ class Grid(Sweeper):
                     (folder / point.job / "result.json").unlink()
         left = _not_done(points, folder)
         if len(left) < len(points):
-            print(f"{len(points) - len(left)} of them are done; {_count(len(left), 'job')} to run", flush=True)
+            done = len(points) - len(left)
+            print(
+                f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run", flush=True
+            )
         returns: list[Sequence[JobReturn]] = []
         tries = 0
         while left:
@@ -189,7 +195,7 @@ class Grid(Sweeper):
             started = any(written_since(job / LOCK, begun) for job, _ in jobs)
             if tries and not (started and tries < TRIES):
                 said = f"{type(fault).__name__}: {fault}" if fault else "it does not say why"
-                raise SettingsError(f"the launcher ran none of the {_count(len(now), 'job')} that are left: {said}")
+                raise SettingsError(f"the launcher ran none of the {counted(len(now), 'job')} that are left: {said}")
             left = now
         for batch in returns:
             for done in batch:
@@ -274,11 +280,7 @@ def _told(wrong: Sequence[Point], total: int) -> str:
         told.append(f"and {len(by_error) - MOST_TOLD} other mistakes")
     are = "is" if len(wrong) == 1 else "are"
     instead = "nothing was run; sweep.invalid=skip runs the others"
-    return "\n".join([*told, f"{len(wrong)} of {_count(total, 'job')} {are} wrong, so {instead}"])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong, so {instead}"])
 
 
 def _quoted(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assembler.errors import Place, SettingsError, first_line
 from assembler.files import write_text
+from assembler.source import short
 
 LEDGER = "sweep.json"
 LOCK = ".lock"
@@ -16,6 +18,9 @@ LOCK = ".lock"
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that change nothing in what a job does."""
+
+STATUSES = ("passed", "failed", "error")
+"""What a job can come to."""
 
 VERSION = 1
 """Of the form of ``sweep.json``."""
@@ -79,18 +84,28 @@ class Ledger:
         write_text(self.folder / LEDGER, json.dumps(data, indent=1) + "\n")
 
 
-def read_points(folder: Path) -> Iterable[Point]:
-    """The jobs that ``sweep.json`` of a folder tells of; none if there is no such file, as of a search."""
+def read_points(folder: Path) -> list[Point]:
+    """The jobs that ``sweep.json`` of a folder tells of; none if there is no such file, as of a search.
+
+    Raises:
+        SettingsError: the file is damaged.
+    """
     file = folder / LEDGER
-    if not file.exists():
+    try:
+        return [Point(**job) for job in json.loads(file.read_text(encoding="utf-8"))["jobs"]]
+    except FileNotFoundError:
         return []
-    return [Point(**job) for job in json.loads(file.read_text(encoding="utf-8"))["jobs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        said = f"it is damaged ({first_line(error)}); move it away, or give the sweep another sweep.name"
+        raise SettingsError(said, Place(label=short(file))) from None
 
 
 def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | None:
     """What a job left, or None: of the job with this identity, if one is given."""
     try:
         data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (OSError, ValueError):  # none, or a damaged one
+        return None
+    if not isinstance(data, dict) or data.get("status") not in STATUSES:
         return None
     return data if identity is None or data.get("identity") == identity else None

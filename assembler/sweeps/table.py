@@ -218,6 +218,11 @@ def in_a_line(error: str) -> str:
     return next((line for line in reversed(lines) if line and not line.startswith((" ", "\t"))), lines[-1])
 
 
+def counted(number: int, what: str) -> str:
+    """``1 job``, ``1,200 jobs``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 # ---- files
 
 
