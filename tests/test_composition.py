@@ -84,7 +84,7 @@ def test_it_is_equal_to_what_hydra_composes_at_length(stock, master, overrides):
     compare(stock, master, overrides)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(OVERRIDES)
 def test_it_is_equal_to_what_hydra_composes(stock, master, overrides):
     compare(stock, master, overrides)

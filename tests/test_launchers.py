@@ -21,12 +21,12 @@ def command(*arguments, cwd, timeout=240, **environment):
     """A sweep in a process of its own, as people start it."""
     done = subprocess.run(
         [*RUN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout,
-        env={**os.environ, "PYTHONPATH": str(cwd), **environment},
+        env={**os.environ, "PYTHONPATH": str(cwd), "TMPDIR": str(cwd), **environment},  # cores are shared out there
     )  # fmt: skip
     return done
 
 
-@pytest.mark.parametrize("how", [[], ["hydra.sweep.dir=elsewhere/deep"]])
+@pytest.mark.parametrize("how", [[], pytest.param(["hydra.sweep.dir=elsewhere/deep"], marks=pytest.mark.slow)])
 def test_joblib_runs_jobs_side_by_side(tmp_path, layer, how):  # noqa: F811
     own = layer(
         "if float(x.max().asnumpy()) > 0.5:\n"
@@ -46,6 +46,7 @@ def test_joblib_runs_jobs_side_by_side(tmp_path, layer, how):  # noqa: F811
         assert len({file.read_text() for file in processes}) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_at_most_what_it_was_at(tmp_path, layer):  # noqa: F811
     """Not the process of a job, which ends often enough, but the launcher's worker above it."""
     own = layer(
