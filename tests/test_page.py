@@ -1,118 +1,184 @@
-"""The pages of sweeps and runs, in a real browser."""
+"""The page of a sweep and of a run, as a person meets it: in a browser."""
 
+import json
 import random
 import re
 import shutil
-from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from assembler.views import page as page_module
 from assembler.views.page import run_page, sweep_page
+from assembler.views.page.data import as_json
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on PATH")
-
 FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    f"--{flag}"
+    for flag in (
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+    )
 ]
 
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><g><text x="4" y="12">Dense</text></g></svg>'
-MESSAGE = "no layer named 'Dence'. Did you mean 'Dense'?"
+OVERRIDES = ["recipe", "recipe.params.width", "mode", "dtype", "task"]
+
+# What a stranger's recipe may be called, so that a careless page runs it. Each would set `window.ran`.
+HOSTILE = {
+    "image": "<img src=x onerror=window.ran=1>",
+    "script": "</script><script>window.ran=1</script>",
+    "comment": "<!--<script>window.ran=1",
+    "link": '<a href="javascript:window.ran=1">here</a>',
+    "scheme": "javascript:window.ran=1",
+    "attribute": "\"'><svg onload=window.ran=1>",
+    "style": "</style><style>*{display:none}</style>",
+    "entity": "&lt;b&gt;&amp;&#106;",
+    "template": "{{ 7 * 7 }}{% raw %}%{x}${1}",
+    "separators": "a\u2028b\u2029c",
+    "surrogate": "half \ud800",
+    "prototype": "__proto__",
+    "right to left": "\u202egnp.exe",
+}
 
 
-# ---- what is shown
-
-
-def layer(path, name, arguments, outputs):
-    shapes = {"input": {"shape": [2, 8], "dtype": "float32"}, "output": {"shape": [2, outputs], "dtype": "float32"}}
-    sums = {"trainable": 8 * outputs, "frozen": 0, "other": 0, "macs": 16 * outputs}
-    return {"path": path, "layer": name, "arguments": arguments, **shapes, **sums}
-
-
-def record(overrides=("recipe=mlp",), error=None, layers=None, checks=None):
-    layers = layers or [layer("0", "MaxPool2d", "2, 2", 8), layer("1", "Dense", "8, 541", 541)]
-    shape = {"shape": [2, 8], "dtype": "float32"}
-    sums = dict.fromkeys(
-        ("parameters", "trainable", "frozen", "other", "parameter_memory", "macs", "activations"), 4392
-    )
-    checks = checks or [("finite", True, 0, 0, ""), ("expect.output", False, [2, 541], ["_", 10], "the output")]
-    names = ("check", "passed", "measured", "bound", "detail")
+def record(status="passed", layers=3, measured=0.5, recipe="mlp", **others):
+    """A result.json, in its parts that pages show."""
+    spec = {"shape": [2, 8], "dtype": "float32"}
+    row = {"arguments": "8, 8", "input": spec, "output": spec, "trainable": 72, "frozen": 0, "other": 0, "macs": 128}
+    outcomes = [
+        {"check": "finite", "applies": True, "passed": True, "measured": 0, "bound": 0, "detail": ""},
+        {
+            "check": "mean",
+            "applies": True,
+            "passed": status == "passed",
+            "measured": measured,
+            "bound": [0, "inf"],
+            "detail": "of the output",
+        },
+        {"check": "golden", "applies": False, "passed": True, "measured": None, "bound": None, "detail": "no file"},
+    ]
+    plan = {
+        "layers": [{"path": f"{at}", "layer": "Dense", **row} for at in range(layers)],
+        **{"parameters": 72 * layers, "trainable": 72 * layers, "frozen": 0, "other": 0, "macs": 128 * layers},
+        **{"parameter_memory": 288 * layers, "activations": 128, "uncounted": [], "input": spec, "output": spec},
+    }
     return {
-        "status": "error" if error else "passed",
-        "started": "2026-01-01T00:00:00+00:00",
-        "overrides": list(overrides),
-        "recipe": {"name": "mlp"},
-        **{"task": "check", "mode": "graph", "seed": 1, "dtype": "float32", "amp": None},
-        "device": {"asked": "auto", "got": "CPU", "why": "there is no other"},
-        "versions": {"python": "3.11", "mindspore": "2.10.0"},
-        "plan": {"layers": layers, **sums, "uncounted": [], "input": shape, "output": shape},
-        "parameters": [{"name": "0.weight", "layer": "Dense", "shape": [541, 8], "kind": "trainable", "mean": 0.5}],
-        "outcomes": [{"applies": True, **dict(zip(names, check, strict=True))} for check in checks],
-        "bench": [{"mode": "graph", "batch": 2, "latency": 1e-3, "throughput": 2000, "memory": 4096}],
-        "seconds": {"import": 1.5, "build": 0.01},
-        "error": error,
+        "status": status,
+        "started": "2026-11-24T10:38:34+00:00",
+        "overrides": [f"recipe={recipe}"],
+        "task": "check",
+        "recipe": {"name": recipe},
+        **{"mode": "graph", "seed": 2**60, "dtype": "float32", "amp": "O0"},
+        "device": {"asked": "auto", "got": "cpu", "why": "there is no other", "fell_back": False},
+        "versions": {"python": "3.11.7", "mindspore": "2.10.0"},
+        "plan": plan,
+        "parameters": [
+            {
+                "name": "0.weight",
+                "path": "0",
+                "layer": "Dense",
+                "shape": [8, 8],
+                "dtype": "float32",
+                "kind": "trainable",
+                "set_by": None,
+                "mean": 0.1,
+                "std": 1.0,
+                "min": -2.0,
+                "max": 2.0,
+            }
+        ],
+        "weights": {"loaded": None, "parameters_loaded": 0, "missing": [], "extra": [], "saved": None},
+        "outcomes": outcomes,
+        "files": [],
+        "bench": [
+            {
+                "mode": "graph",
+                "batch": 2,
+                "first_call": 0.2,
+                "latency": 0.001234,
+                "lowest": 0.001,
+                "highest": 0.002,
+                "spread": 0.0001,
+                "throughput": 1620.7,
+                "memory": 2**20,
+                "repeat": 10,
+            }
+        ],
+        "error": None,
+        "seconds": {"plan": 0.0031, "checks": 1.5},
+        **others,
     }
 
 
-OVERRIDES = ["recipe", "recipe.params.width", "seed"]
-FIGURES = ["plan.parameters", "plan.macs", "check.reference", "bench.latency_ms", "bench.throughput", "seconds"]
+MESSAGES = {
+    "failed": "mean failed",
+    "error": "conf/recipe/mlp.yaml:7:27: no layer named 'Dence'. Did you mean 'Dense'?",
+}
 
 
-def many_rows(number):
-    """Jobs with figures at random, of which some failed, and as many lack figures."""
-    chance = random.Random(number)
-    for job in range(number):
-        status = chance.choices(["passed", "failed", "error", "pending"], [90, 5, 3, 2])[0]
-        width = chance.choice([8, 16, 32, 64, 128])
-        row = dict.fromkeys(["job", "status", *OVERRIDES, *FIGURES, "message", "started", "path"])
-        row |= {"job": str(job), "status": status, "recipe": f"net{job % 10}", "recipe.params.width": width}
-        row |= {"seed": job // 10, "path": f"sweep/{job}"}
-        if status in ("passed", "failed"):
-            numbers = [width**2, width**2 * chance.randrange(1, 100), chance.random() * 1e-7]
-            row |= zip(FIGURES, [*numbers, *(round(chance.uniform(0.1, 9), 2) for _ in range(3))], strict=True)
-        if status == "error":
-            row["message"] = MESSAGE
-        yield row
+def sweep(jobs, seed=1):
+    """Rows and records of a sweep of that many jobs over ten recipes."""
+    draw = random.Random(seed)
+    rows, records = [], {}
+    for job in range(jobs):
+        status = ("failed", "error", "pending")[job] if job < 3 else "passed"
+        told = status in ("passed", "failed")
+        recipe, width = f"net{job % 10}", draw.choice([8, 16, 32, 64])
+        rows.append(
+            {
+                "job": str(job),
+                "status": status,
+                "recipe": recipe,
+                "recipe.params.width": width,
+                "mode": draw.choice(["graph", "pynative"]),
+                "dtype": "float32",
+                "task": "bench",
+                "plan.layers": job % 10 + 1 if told else None,
+                "plan.parameters": draw.randrange(10, 1_000_000) if told else None,
+                "plan.macs": draw.randrange(10, 1_000_000) if told else None,
+                "check.mean": draw.uniform(-1, 1) if told else None,
+                "bench.latency_ms": draw.choice([1.5, 2.5, 1000.25, 999.5]) if told else None,
+                "bench.throughput": draw.uniform(1, 9) if told else None,
+                "seconds": round(draw.uniform(0, 3), 3) if told else None,
+                "message": MESSAGES.get(status),
+                "started": None if status == "pending" else "2026-11-24T10:38:34+00:00",
+                "path": f"sweep/{job}",
+            }
+        )
+        if status != "pending":
+            error = f"{MESSAGES['error']}\n    stack: Dence(8)\n           ^^^^^" if status == "error" else None
+            records[str(job)] = record(status, job % 10 + 1, draw.random(), recipe, error=error)
+    return rows, records
 
 
-ROWS = list(many_rows(150))
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20"><title>net</title><g><text x="5" y="15" fill="currentColor">Dense</text></g></svg>'
 
 
-def overrides_of(row):
-    return [f"{name}={row[name]}" for name in OVERRIDES]
+def page_of(jobs, title="a sweep"):
+    rows, records = sweep(jobs)
+    return sweep_page(title, rows, OVERRIDES, records, dict.fromkeys(records, SVG))
 
 
-def many_jobs(rows):
-    started = [row for row in rows if row["status"] != "pending"]
-    records = {row["job"]: record(overrides_of(row), row["message"]) for row in started}
-    return sweep_page("Width of ten nets", rows, OVERRIDES, FIGURES, records, dict.fromkeys(records, SVG))
+def plain_page(jobs):
+    """The same page but for its plots, whose library takes a browser a second to read."""
+    with mock.patch("plotly.offline.get_plotlyjs", return_value=""):
+        return page_of(jobs)
 
 
-# ---- the browser
-
-
-class Seen:
-    """What a page complained of and asked for."""
-
-    def __init__(self, page):
-        self.errors, self.requests = [], []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-        page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda asked: self.requests.append(asked.url))
+@pytest.fixture
+def no_plots(monkeypatch):
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
 
 
 @pytest.fixture(scope="module")
 def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -121,402 +187,691 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def show(browser, tmp_path_factory):
-    """Open a page; it has the file's address and what it complained of as ``address`` and ``seen``."""
+class Visit:
+    """A page opened in the browser, and what it complained of or asked for."""
 
-    def show(html, **settings):
-        file = tmp_path_factory.mktemp("page") / "page.html"
+    def __init__(self, browser, folder, html, width=1280, scheme="light", hash=""):
+        file = folder / "page.html"
         file.write_text(html, encoding="utf-8")
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, **settings)
-        page.set_default_timeout(10_000)
-        page.seen, page.address = Seen(page), file.as_uri()
-        page.goto(page.address)
-        return page
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.complaints = []
+        self.asked = []
+        self.page.on(
+            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(f"{file.as_uri()}{hash}")
+        self.page.wait_for_function(
+            "typeof Plotly === 'undefined' || document.getElementById('scatter-section').hidden || document.getElementById('scatter').data"
+        )
+        self.settled()
 
-    return show
+    def close(self):
+        self.context.close()
+        self.check()
 
+    def check(self):
+        """Nothing went wrong, and nothing was asked of a network."""
+        assert self.complaints == []
+        assert [url for url in self.asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
-@pytest.fixture(scope="module")
-def shown_sweep(show):
-    page = show(many_jobs(ROWS))
-    page.wait_for_function("document.getElementById('parallel').data")
-    return page
+    def settled(self):
+        self.page.wait_for_function("document.getElementById('table')?.ariaBusy !== 'true'")
+
+    def column(self, name):
+        """The texts of a column of the table, from the top."""
+        self.settled()
+        return self.page.evaluate(
+            """name => {
+                const heads = [...document.querySelectorAll("#table thead button")].map(one => one.dataset.column);
+                return [...document.querySelectorAll("#table tbody tr")].map(row => row.cells[heads.indexOf(name)].innerText);
+            }""",
+            name,
+        )
+
+    def sort(self, name):
+        self.page.locator(f'#table thead button[data-column="{name}"]').click()
+
+    def points(self):
+        """The jobs that the scatter plot shows."""
+        return self.page.evaluate(
+            "document.getElementById('scatter').data.filter(one => one.meta === 'jobs').flatMap(one => [...one.customdata])"
+        )
+
+    def wait_for_points(self, many):
+        self.page.wait_for_function(
+            "many => document.getElementById('scatter').data.filter(one => one.meta === 'jobs').reduce((sum, one) => sum + one.x.length, 0) === many",
+            arg=many,
+        )
 
 
 @pytest.fixture
-def sweep(shown_sweep):
-    """The page, as it opens."""
-    shown_sweep.emulate_media(color_scheme="light")
-    shown_sweep.evaluate("document.getElementById('dialog').close()")
-    shown_sweep.evaluate("document.getElementById('clear').click()")
-    return shown_sweep
+def visit(browser, tmp_path):
+    """Open a page."""
+    visits = []
+
+    def open_(html, **others):
+        visits.append(Visit(browser, tmp_path, html, **others))
+        return visits[-1]
+
+    yield open_
+    for one in visits:
+        one.close()
 
 
 @pytest.fixture(scope="module")
-def run_of(show):
-    return show(run_page("lenet5", record(), SVG))
+def _plotted(browser, tmp_path_factory):
+    visit = Visit(browser, tmp_path_factory.mktemp("page"), page_of(120))
+    yield visit
+    visit.close()
 
 
-def texts(page, selector):
-    return page.eval_on_selector_all(selector, "all => all.map(one => one.textContent)")
+@pytest.fixture
+def plotted(_plotted):
+    """A page of 120 jobs with its plots, as others left it but for its filters."""
+    _plotted.page.locator("#reset").click()
+    yield _plotted
+    _plotted.check()
 
 
-def jobs(page):
-    return texts(page, "#body button.open")
+# ---- the table
 
 
-def points(page):
-    """The numbers of the rows that the scatter draws."""
-    traces = "document.getElementById('scatter').data.filter(trace => trace.customdata)"
-    return set(page.evaluate(f"{traces}.flatMap(trace => [...trace.customdata])"))
+def test_a_sweep_opens_with_its_counts_and_its_failures_on_top(visit):
+    page = visit(plain_page(30)).page
+    assert page.title() == page.locator("h1").inner_text() == "a sweep"
+    counts = page.locator("#counts li").all_inner_texts()
+    assert [" ".join(text.split()) for text in counts] == [
+        "30 jobs",
+        "1 ✕ failed",
+        "1 ! error",
+        "27 ✓ passed",
+        "1 … pending",
+    ]
+    assert page.locator("#failures h2").inner_text() == "2 jobs did not pass"
+    assert page.locator("#failures .message").all_inner_texts() == [MESSAGES["failed"], MESSAGES["error"]]
+    tops = [page.locator(name).bounding_box()["y"] for name in ("h1", "#failures", "#table", "#scatter-section")]
+    assert tops == sorted(tops)
+    assert page.locator("#shown").inner_text() == "all 30 jobs"
+    assert page.locator("#common").inner_text().split() == ["All", "with", "dtype=float32", "task=bench"]
 
 
-def wait_for_points(page, wanted):
-    script = "wanted => document.getElementById('scatter').data.reduce((sum, {customdata}) => sum + (customdata?.length ?? 0), 0) === wanted"
-    page.wait_for_function(script, arg=len(wanted))
-    assert points(page) == wanted
+SORTED = {"plan.macs": lambda text: int(text.replace(",", "")), "check.mean": float, "recipe": str, "job": int}
 
 
-def numbers_of(condition):
-    """The rows that hold, and those of them that have what the axes show."""
-    held = {at for at, row in enumerate(ROWS) if condition(row)}
-    return held, {at for at in held if ROWS[at]["plan.macs"] is not None}
+def test_a_click_on_a_head_sorts_and_another_turns_it_round(visit):
+    opened = visit(plain_page(30))
+    for name, key in SORTED.items():
+        head = opened.page.locator(f'#table th:has(button[data-column="{name}"])')
+        for direction, reverse in [("ascending", False), ("descending", True)]:
+            opened.sort(name)
+            assert head.get_attribute("aria-sort") == direction
+            cells = opened.column(name)
+            told = [key(text) for text in cells if text]
+            assert told == sorted(told, reverse=reverse)
+            assert len(cells) == 30
+            assert "" not in cells[: len(told)]  # those without a value come last either way
+        assert opened.page.locator("#table th[aria-sort]").count() == 1
+    opened.sort("job")
+    assert opened.column("job") == [str(job) for job in range(30)]  # and a third goes back
 
 
-def filled(rows):
-    return f"{len(rows):,} of 150 jobs"
-
-
-# ---- sweeps
-
-
-def test_a_sweep_opens_without_an_error_and_asks_for_nothing(sweep):
-    assert sweep.seen.errors == []
-    assert [url for url in sweep.seen.requests if not url.startswith(("blob:", "data:"))] == [sweep.address]
-    assert sweep.text_content("h1") == sweep.title() == "Width of ten nets"
-    assert sweep.text_content("#count") == "150 jobs"
-
-
-def test_the_page_of_a_thousand_jobs_is_small():
-    from plotly.offline import get_plotlyjs
-
-    assert len(many_jobs(list(many_rows(1000))).encode()) - len(get_plotlyjs().encode()) < 3_000_000
-
-
-@pytest.mark.parametrize("figure", ["plan.macs", "check.reference"])
-def test_a_figure_sorts_as_a_number_and_both_ways(sweep, figure):
-    if sweep.is_visible("#more-all"):
-        sweep.click("#more-all")
-    there = sorted((row for row in ROWS if row[figure] is not None), key=lambda row: (row[figure], int(row["job"])))
-    rest = [row["job"] for row in ROWS if row[figure] is None]
-    header = f'th:has([data-sort="{figure}"])'
-    for order in ("ascending", "descending", "none"):
-        sweep.click(f'[data-sort="{figure}"]')
-        assert sweep.get_attribute(header, "aria-sort") == order
-        got = jobs(sweep)
-        if order == "none":
-            assert got == [row["job"] for row in ROWS[: len(got)]]
-        else:
-            if order == "descending":
-                there.sort(key=lambda row: (-row[figure], int(row["job"])))
-            assert got == [*(row["job"] for row in there), *rest][: len(got)]
-        assert sweep.evaluate("document.activeElement.dataset.sort") == figure
-
-
-def test_a_search_filters_the_table_and_the_scatter(sweep):
-    sweep.fill("#text", "NET3 width=16")
-    held, drawn = numbers_of(lambda row: row["recipe"] == "net3" and row["recipe.params.width"] == 16)
-    assert 0 < len(drawn) < len(ROWS)
-    assert sweep.text_content("#count") == filled(held)
-    assert set(jobs(sweep)) == {str(at) for at in held}
-    wait_for_points(sweep, drawn)
-
-
-def test_a_search_without_a_match_says_so(sweep):
-    sweep.fill("#text", "nowhere to be found")
-    assert sweep.text_content("#count") == "0 of 150 jobs"
-    assert sweep.inner_text("#body") == "No job fits."
-    wait_for_points(sweep, set())
-
-
-def test_statuses_and_overrides_filter_together(sweep):
-    sweep.click('[data-status="failed"]')
-    assert sweep.get_attribute('[data-status="failed"]', "aria-pressed") == "true"
-    held, drawn = numbers_of(lambda row: row["status"] == "failed")
-    assert sweep.text_content("#count") == filled(held)
-    wait_for_points(sweep, drawn)
-    sweep.locator("#selects label", has_text=re.compile("^recipe(?!\\.)")).locator("select").select_option("=net1")
-    held, drawn = numbers_of(lambda row: row["status"] == "failed" and row["recipe"] == "net1")
-    assert held
-    assert sweep.text_content("#count") == filled(held)
-    assert set(jobs(sweep)) == {str(at) for at in held}
-    wait_for_points(sweep, drawn)
-    sweep.click("#clear")
-    assert sweep.text_content("#count") == "150 jobs"
-    wait_for_points(sweep, numbers_of(lambda row: True)[1])
-
-
-def test_a_job_opens_and_closes_by_keyboard(sweep):
-    sweep.focus('#body [data-row="1"]')
-    sweep.keyboard.press("Enter")
-    assert sweep.inner_text("#dialog-title") == "Job 1"
-    assert sweep.evaluate("document.activeElement.id") == "dialog-title"
-    assert texts(sweep, "#dialog .tags li") == overrides_of(ROWS[1])
-    sweep.focus("#dialog-after")
-    sweep.keyboard.press("Enter")
-    assert sweep.inner_text("#dialog-title") == "Job 2"
-    sweep.focus("#dialog-before")
-    sweep.keyboard.press("Enter")
-    sweep.keyboard.press("Escape")
-    assert not sweep.is_visible("#dialog")
-    assert sweep.evaluate("document.activeElement.dataset.row") == "1"
-
-
-def test_a_job_that_did_not_pass_opens_from_the_top(sweep):
-    failed = next(row for row in ROWS if row["status"] == "error")
-    button = sweep.locator("#failures-list button", has_text=re.compile(f"^{failed['job']}$"))
-    button.press("Enter")
-    assert sweep.inner_text("#dialog pre >> nth=0") == MESSAGE
-    sweep.keyboard.press("Escape")
-    assert button.evaluate("button => button === document.activeElement")
-
-
-def test_a_job_shows_shapes_as_shapes(sweep):
-    sweep.click('#body [data-row="0"]')
-    row = sweep.locator("#dialog tr", has_text="expect.output").locator("td").all_inner_texts()
-    assert row[1:3] == ["(2, 541)", "(_, 10)"]
-
-
-def front_of(rows, first, second, turns):
-    """The Pareto front by its definition: what no other row is at least as good as in both and better in one."""
-    signs = [1 if turn == "min" else -1 for turn in turns]
-    placed = [(signs[0] * row[first], signs[1] * row[second], row["job"]) for row in rows]
-    return {
-        job for x, y, job in placed if not any(a <= x and b <= y and (a < x or b < y) for a, b, _ in placed)
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("turns", [("min", "min"), ("min", "max"), ("max", "min"), ("max", "max")])
-def test_the_pareto_front_of_the_scatter(sweep, turns):
-    controls = {"x": "plan.parameters", "y": "bench.throughput", "wantX": turns[0], "wantY": turns[1]}
-    for key, value in controls.items():
-        sweep.select_option(f"#scatter-controls [data-key={key}]", value)
-    wanted = front_of((row for row in ROWS if row["seconds"]), "plan.parameters", "bench.throughput", turns)
-    sweep.wait_for_timeout(400)
-    assert set(texts(sweep, "#front button.open")) == wanted
-    sweep.select_option("#scatter-controls [data-key=x]", "plan.macs")
-
-
-def test_the_pareto_front_of_any_points(run_of):
-    source = Path(page_module.__file__).with_name("front.js").read_text()
-    chance = random.Random(7)
-    for number in range(60):
-        turns = chance.choice(["min", "max"]), chance.choice(["min", "max"])
-        rows = [{"job": job, "x": chance.randrange(9), "y": chance.randrange(9)} for job in range(number)]
-        call = f"(points) => {{ {source}; return paretoFront(points, ...{list(turns)}); }}"
-        got = run_of.evaluate(call, [list(row.values()) for row in rows])
-        assert len(got) == len(set(got))
-        assert set(got) == front_of(rows, "x", "y", turns)
-
-
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_charts_follow_the_colour_scheme(sweep, scheme):
-    sweep.emulate_media(color_scheme=scheme)
-    paper = {"light": "#ffffff", "dark": "#171b23"}[scheme]
-    for plot in ("scatter", "parallel"):
-        sweep.wait_for_function(f"document.getElementById('{plot}').layout.paper_bgcolor === '{paper}'")
-    channels = [int(paper[at : at + 2], 16) for at in (1, 3, 5)]
-    assert sweep.eval_on_selector(".card", "card => getComputedStyle(card).backgroundColor") == "rgb({}, {}, {})".format(*channels)  # fmt: skip
-
-
-def median_time(page, action):
-    """Milliseconds until the page is laid out again; the median of nine."""
-    page.wait_for_timeout(300)
-    return page.evaluate(
-        f"""async () => {{
-          const times = [];
-          for (let round = 0; round < 9; round += 1) {{
-            const start = performance.now();
-            ({action})(round);
-            document.body.offsetHeight;
-            times.push(performance.now() - start);
-            await new Promise((done) => setTimeout(done, 30));
-          }}
-          return times.sort((one, other) => one - other)[4];
-        }}"""
+def test_numbers_have_grouped_digits_and_stand_to_the_right(visit):
+    opened = visit(plain_page(30))
+    assert [text for text in opened.column("plan.macs") if len(text) > 3 and "," not in text] == []
+    assert (
+        opened.page.locator("#table tbody tr:nth-child(5) td.right").first.evaluate(
+            "one => getComputedStyle(one).textAlign"
+        )
+        == "right"
     )
 
 
-def test_a_thousand_jobs_sort_and_filter_at_once(show):
-    page = show(many_jobs(list(many_rows(1000))))
+def rows_where(holds, jobs=30):
+    return [row["job"] for row in sweep(jobs)[0] if holds(row)]
+
+
+FILTERS = {
+    "net3": lambda row: row["recipe"] == "net3",
+    "NET3 graph": lambda row: row["recipe"] == "net3" and row["mode"] == "graph",
+    "plan.macs<500000": lambda row: (row["plan.macs"] or 1e9) < 500_000,
+    "macs>=500000 mode=graph": lambda row: (row["plan.macs"] or 0) >= 500_000 and row["mode"] == "graph",
+    "recipe!=net3": lambda row: row["recipe"] != "net3",
+    "recipe.params.width=16": lambda row: row["recipe.params.width"] == 16,
+    "Dence": lambda row: row["status"] == "error",
+    '"layer named"': lambda row: row["status"] == "error",
+    "no<such": lambda row: False,
+    "(": lambda row: False,
+}
+
+
+def test_what_is_typed_filters_the_table(visit):
+    opened = visit(plain_page(30))
+    for text, holds in FILTERS.items():
+        opened.page.locator("#text").fill(text)
+        jobs = opened.column("job")
+        assert jobs == rows_where(holds), text
+        assert opened.page.locator("#shown").inner_text() == f"{len(jobs)} of 30 jobs"
+    assert opened.page.locator("#none").is_visible()
+    opened.page.locator("#reset").click()
+    assert len(opened.column("job")) == 30
+
+
+def test_selects_and_statuses_filter(visit):
+    opened = visit(plain_page(30))
+    page = opened.page
+    page.locator('#choices select[data-column="recipe.params.width"]').select_option(label="16")
+    assert opened.column("job") == rows_where(lambda row: row["recipe.params.width"] == 16)
+    page.locator('#choices select[data-column="mode"]').select_option(label="graph")
+    assert opened.column("job") == rows_where(lambda row: row["recipe.params.width"] == 16 and row["mode"] == "graph")
+    page.locator("#reset").click()
+    page.locator('#counts button[data-status="failed"]').click()
+    assert page.locator('#counts button[data-status="failed"]').get_attribute("aria-pressed") == "true"
+    assert opened.column("status") == ["✕ failed"]
+    page.locator('#counts button[data-status="error"]').click()
+    assert opened.column("status") == ["✕ failed", "! error"]
+
+
+def test_columns_in_which_jobs_agree_are_hidden_until_asked_for(visit):
+    page = visit(plain_page(30)).page
+    heads = page.locator("#table thead button")
+    assert "dtype" not in heads.evaluate_all("all => all.map(one => one.dataset.column)")
+    page.locator("#columns summary").click()
+    page.locator("#columns").get_by_label("dtype", exact=True).check()
+    page.keyboard.press("Escape")
+    assert not page.locator("#columns fieldset").is_visible()
+    assert "dtype" in heads.evaluate_all("all => all.map(one => one.dataset.column)")
+
+
+def test_the_address_keeps_what_was_chosen(visit):
+    opened = visit(plain_page(30))
+    opened.sort("plan.macs")
+    opened.page.locator("#text").fill("graph")
+    opened.page.locator("#x").select_option("plan.layers")
+    opened.page.wait_for_function("location.hash.includes('plan.layers')")
+    jobs = opened.column("job")
+    again = visit(plain_page(30), hash=opened.page.evaluate("location.hash"))
+    assert again.column("job") == jobs
+    assert (again.page.locator("#text").input_value(), again.page.locator("#x").input_value()) == (
+        "graph",
+        "plan.layers",
+    )
+
+
+@pytest.mark.parametrize(
+    "hash",
+    ["#nonsense", "#%7B%22sort%22%3A3%2C%22columns%22%3A%5B%22no%22%5D%2C%22x%22%3A%22__proto__%22%7D", "#null", "#%"],
+)
+def test_an_address_of_somebody_else_changes_nothing(visit, hash):
+    opened = visit(plain_page(5), hash=hash)
+    assert len(opened.column("job")) == 5
+
+
+# ---- a job
+
+
+def test_a_job_opens_by_the_keyboard_and_closes_by_escape(visit):
+    page = visit(plain_page(30)).page
+    button = page.locator("#table tbody button").nth(5)
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("#job")
+    assert dialog.is_visible()
+    assert dialog.locator("h2").inner_text() == "Job 5"
+    assert dialog.locator("h3").all_inner_texts() == ["Checks", "Layers", "Diagram", "Time"]
+    assert dialog.get_by_role("table", name="Layers").locator("tbody tr").count() == 6
+    assert dialog.get_by_role("table", name="Checks").locator("tbody tr").all_inner_texts()[0].split("\t")[:2] == [
+        "finite",
+        "✓ passed",
+    ]
+    assert dialog.locator("svg text").text_content() == "Dense"
+    assert str(2**60) in dialog.inner_text()  # a seed to its last digit
+    page.locator("#job-after").click()
+    assert dialog.locator("h2").inner_text() == "Job 6"
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert button.evaluate("one => one === document.activeElement")
+
+
+def test_jobs_that_did_not_pass_tell_why(visit):
+    page = visit(plain_page(30)).page
+    page.locator("#failures .links button").first.click()
+    assert page.locator("#job .message").inner_text() == "mean failed"
+    assert (
+        page.locator("#job")
+        .get_by_role("table", name="Checks")
+        .locator("tbody tr")
+        .first.inner_text()
+        .startswith("mean\t✕ failed")
+    )
+    page.keyboard.press("Escape")
+    page.locator("#failures .links button").nth(1).click()
+    assert page.locator("#job pre").inner_text().startswith(MESSAGES["error"])
+    page.keyboard.press("Escape")
+    page.locator("#table tbody tr").nth(2).click(position={"x": 150, "y": 10})
+    assert "It has left nothing yet." in page.locator("#job").inner_text()
+
+
+def test_many_failures_are_folded(visit, no_plots):
+    rows, _ = sweep(40)
+    rows = [{**row, "status": "error", "message": f"message {at % 15}"} for at, row in enumerate(rows)]
+    page = visit(sweep_page("failures", rows, OVERRIDES, {}, {})).page
+    assert page.locator("#failures h2").inner_text() == "40 jobs did not pass, 15 messages"
+    assert not page.locator("#failures .message").first.is_visible()
+    page.locator("#failures summary").click()
+    assert page.locator("#failures .message").count() == 12
+    page.get_by_role("button", name="3 more messages").click()
+    assert page.locator("#failures .message").count() == 15
+
+
+def test_a_diagram_of_text_can_be_copied(visit, no_plots):
+    rows, records = sweep(5)
+    page = visit(sweep_page("text", rows, OVERRIDES, records, {"3": "graph TD\n  a --> b"})).page
+    page.locator("#table tbody button").nth(3).click()
+    assert page.locator("#job .source pre").inner_text() == "graph TD\n  a --> b"
+    page.locator("#job .source button").click()
+    page.wait_for_function("['Copied', 'Selected'].includes(document.querySelector('#job .source button').textContent)")
+
+
+# ---- plots
+
+
+def dominated(row, rows, signs):
+    """Whether another row is at least as good in all figures and better in one."""
+    mine = [sign * row[name] for name, sign in signs.items()]
+    others = ([sign * other[name] for name, sign in signs.items()] for other in rows)
+    return any(all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in others)
+
+
+def test_the_front_is_what_no_other_job_beats(plotted):
+    page = plotted.page
+    rows = [row for row in sweep(120)[0] if row["plan.macs"] is not None]
+    # latencies, layers and widths have few values: ties
+    for x, y in [
+        ("plan.macs", "plan.parameters"),
+        ("bench.latency_ms", "plan.layers"),
+        ("check.mean", "recipe.params.width"),
+    ]:
+        page.locator("#x").select_option(x)
+        page.locator("#y").select_option(y)
+        for signs in [{x: 1, y: 1}, {x: 1, y: -1}, {x: -1, y: 1}, {x: -1, y: -1}]:
+            for id, name in (("x-best", x), ("y-best", y)):
+                page.locator(f"#{id}").select_option("min" if signs[name] == 1 else "max")
+            expected = {row["job"] for row in rows if not dominated(row, rows, signs)}
+            page.wait_for_function(
+                "jobs => [...document.querySelectorAll('#front tbody button')].map(one => one.textContent).sort().join() === jobs",
+                arg=",".join(sorted(expected)),
+            )
+            found = page.locator("#front tbody tr").evaluate_all("all => all.map(row => row.cells[0].textContent)")
+            in_order = [row[x] for job in found for row in rows if row["job"] == job]
+            assert in_order == sorted(in_order)
+    drawn = page.evaluate(
+        "[...document.getElementById('scatter').data.find(one => one.name === 'Pareto front').customdata]"
+    )
+    assert [str(at) for at in drawn] == found
+    page.locator("#only-front").check()
+    assert sorted(plotted.column("job")) == sorted(expected)
+    assert page.locator("#shown").inner_text() == f"{len(expected)} of 120 jobs, on the Pareto front"
+
+
+def test_plots_show_the_jobs_that_fit_the_filter(plotted):
+    plotted.page.locator("#x").select_option("plan.macs")
+    plotted.page.locator("#y").select_option("seconds")
+    for text in ("net3", "plan.macs<500000", ""):
+        plotted.page.locator("#text").fill(text)
+        plotted.wait_for_points(len([job for job in plotted.column("job") if job not in ("1", "2")]))
+
+
+def test_any_figures_and_overrides_can_be_plotted(plotted):
+    page = plotted.page
+    positive = len([row for row in sweep(120)[0] if (row["check.mean"] or -1) > 0])
+    for x, y, colour, log, many in [
+        ("plan.macs", "seconds", "status", True, 118),
+        ("recipe", "mode", "check.mean", False, 120),
+        ("plan.layers", "recipe", "recipe", False, 118),
+        ("check.mean", "seconds", "plan.parameters", True, positive),
+    ]:
+        for id, value in (("x", x), ("y", y), ("colour", colour)):
+            page.locator(f"#{id}").select_option(value)
+        page.locator("#x-log").set_checked(log)
+        titles = "['xaxis', 'yaxis'].map(one => document.getElementById('scatter').layout[one].title.text).join()"
+        page.wait_for_function(f"wanted => {titles} === wanted", arg=f"{x},{y}")
+        plotted.wait_for_points(many)
+    assert (
+        page.locator("#scatter-note").inner_text()
+        == f"2 jobs have no such figures; {118 - positive} jobs have no logarithm"
+    )
+
+
+def test_a_point_opens_its_job(plotted):
+    page = plotted.page
+    page.locator("#x").select_option("plan.macs")
+    page.locator("#y").select_option("seconds")
+    page.locator("#text").fill("job=5")
+    plotted.wait_for_points(1)
+    point = page.locator("#scatter .scatterlayer .point").first
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function("document.getElementById('job').open")
+    assert page.locator("#job h2").inner_text() == "Job 5"
+    page.keyboard.press("Escape")
+
+
+def test_parallel_coordinates_show_the_filtered_jobs_and_filter_by_ranges(plotted):
+    page = plotted.page
+    page.locator("#parallel").scroll_into_view_if_needed()
+    page.wait_for_function("document.getElementById('parallel').data?.[0].dimensions[0].values.length === 118")
+    names = page.evaluate("document.getElementById('parallel').data[0].dimensions.map(one => one.name)")
+    assert names[:3] == ["recipe", "recipe.params.width", "mode"]
+    page.evaluate("Plotly.restyle('parallel', {'dimensions[1].constraintrange': [[15, 33]]})")
+    page.wait_for_function("document.getElementById('shown').textContent.includes('within the ranges')")
+    assert plotted.column("job") == rows_where(lambda row: row["recipe.params.width"] in (16, 32), 120)
+    page.locator("#text").fill("net3")
+    page.locator("#parallel").scroll_into_view_if_needed()  # it is not drawn anew where nobody sees it
+    page.wait_for_function("document.getElementById('parallel').data[0].dimensions[0].values.length === 12")
+    assert plotted.column("job") == rows_where(
+        lambda row: row["recipe.params.width"] in (16, 32) and row["recipe"] == "net3", 120
+    )
+    page.locator("#reset").click()
+    assert len(plotted.column("job")) == 120
+
+
+def test_plots_follow_when_the_reader_turns_to_dark(plotted):
+    page = plotted.page
+    grid = "document.getElementById('scatter').layout.xaxis.gridcolor"
+    before = page.evaluate(f"[getComputedStyle(document.body).backgroundColor, {grid}]")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"before => {grid} !== before", arg=before[1])
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before[0]
+    page.emulate_media(color_scheme="light")
+
+
+# ---- any data
+
+
+def test_data_in_a_page_has_no_character_of_markup():
+    data = {text: [text, {"nan": float("nan"), "seed": 2**64, "exact": 2**53}] for text in HOSTILE.values()}
+    text = as_json(data)
+    assert text.isascii()
+    assert not set("<>&") & set(text)
+    read = {key: [key, {"nan": "nan", "seed": str(2**64), "exact": 2**53}] for key in data}
+    assert json.loads(text) == read
+
+
+def hostile_sweep(title):
+    """Each of them as a job, an override and its values, a figure, a message, and within a record."""
+    rows, records = [], {}
+    for at, text in enumerate(HOSTILE.values()):
+        status = ("passed", "failed", "error")[at % 3]
+        overrides = {name: text if name == text else at for name in HOSTILE.values()}
+        figures = {f"check.{name}": float(at) for name in HOSTILE.values()}
+        told = {"message": text if at % 3 else None, "started": text, "path": text}
+        rows.append({"job": text, "status": status, "recipe": text, **overrides, **figures, **told})
+        records[text] = hostile_record(record(status, error="mistake" if at % 3 == 2 else None), text)
+    return sweep_page(title, rows, ["recipe", *HOSTILE.values()], records, {text: text for text in HOSTILE.values()})
+
+
+def hostile_record(one, text):
+    one["overrides"] = [f"recipe={text}"]
+    one["error"] = one["error"] and f"{text}\n{one['error']}"
+    one["recipe"]["name"] = one["mode"] = one["device"]["why"] = text
+    one["plan"]["layers"][0] |= {"path": text, "layer": text, "arguments": text}
+    one["outcomes"][0] |= {"check": text, "detail": text, "measured": text, "bound": [text]}
+    one["parameters"][0] |= {"name": text, "set_by": text}
+    return one
+
+
+HOSTILE_SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" onload="window.ran=1" viewBox="0 0 9 9">
+<script>window.ran=1</script><a xlink:href="javascript:window.ran=1"><text>linked</text></a><style>@import 'https://example.com/a.css';</style>
+<foreignObject><body xmlns="http://www.w3.org/1999/xhtml"><img src="x" onerror="window.ran=1"/></body></foreignObject>
+<image href="https://example.com/a.png"/><use href="#a"/><rect fill="url(https://example.com/#a)" onclick="window.ran=1" width="9" height="9"/>
+<animate onbegin="window.ran=1"/><text>kept</text></svg>"""
+
+
+def well_formed(text):
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def texts(locator):
+    return locator.evaluate_all("all => all.map(one => one.textContent.toWellFormed())")
+
+
+def test_whatever_names_are_they_are_shown_and_nothing_runs(visit):
+    opened = visit(hostile_sweep(HOSTILE["script"]))
+    page = opened.page
+    seen = [well_formed(text) for text in HOSTILE.values()]
+    assert page.title() == page.locator("h1").inner_text() == HOSTILE["script"]
+    assert texts(page.locator("#table tbody th")) == texts(page.locator("#table tbody td:nth-child(3)")) == seen
+    assert sorted(texts(page.locator("#failures .message"))) == sorted(seen[at] for at in range(len(seen)) if at % 3)
+    for at, text in enumerate(seen):
+        page.locator("#table tbody button").nth(at).click()
+        job = page.locator("#job")
+        assert texts(job.locator("h2")) == [f"Job {text}"]
+        layer = job.get_by_role("table", name="Layers").locator("tbody tr").first
+        assert texts(layer.locator("th, td"))[:3] == [text] * 3
+        assert text in texts(job.get_by_role("table", name="Checks").locator("td:last-child"))
+        assert texts(job.locator("pre").last) == [text]
+        page.keyboard.press("Escape")
+    for at, select in [(1, "#x"), (2, "#y"), (3, "#colour"), (4, "#parallel-colour")]:
+        page.locator(select).select_option(index=at)
+    page.locator("#colour").select_option("recipe")
     page.wait_for_function("document.getElementById('parallel').data")
-    assert median_time(page, "() => document.querySelector('[data-sort=\"plan.macs\"]').click()") < 100
-    typed = "t.value = round % 2 ? 'net3' : 'width=16'; t.dispatchEvent(new Event('input'))"
-    assert median_time(page, f"(round) => {{ const t = document.getElementById('text'); {typed} }}") < 100
-    page.close()
+    page.wait_for_function(
+        "text => [...document.querySelectorAll('#scatter .legendtext')].some(one => one.textContent === text)",
+        arg=f"{HOSTILE['link'][:29]}…",
+    )
+    assert HOSTILE["scheme"] in texts(page.locator("#parallel .axis .tick text"))
+    page.locator("#scatter .scatterlayer .point").first.hover(force=True)
+    page.locator("#scatter .hoverlayer text").first.wait_for()
+    assert page.evaluate("window.ran") is None
+    assert page.locator("img, iframe, object, embed, body a:not(.skip)").count() == 0
 
 
-def violations(page):
-    from axe_playwright_python.sync_playwright import Axe
-
-    return [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_sweep_is_accessible(sweep, scheme):
-    sweep.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    sweep.fill("#text", "net3 width=16")
-    assert violations(sweep) == []
-    sweep.locator("#body button.open").first.click()
-    assert violations(sweep) == []
+def test_a_diagram_keeps_what_draws_and_nothing_else(visit):
+    page = visit(run_page("diagram", record(), HOSTILE_SVG)).page
+    assert (
+        page.locator(".drawing svg").evaluate("svg => [...svg.querySelectorAll('*')].map(one => one.localName).join()")
+        == "rect,text"
+    )
+    assert page.locator(".drawing rect").evaluate("rect => rect.getAttributeNames().join()") == "width,height"
+    assert page.evaluate("window.ran") is None
 
 
-# ---- runs
+def test_a_run_shows_any_names_too(visit):
+    one = record(layers=len(HOSTILE), error="\n".join(HOSTILE.values()))
+    for at, text in enumerate(HOSTILE.values()):
+        one["plan"]["layers"][at] |= {"path": text, "layer": text, "arguments": text}
+    seen = [well_formed(text) for text in HOSTILE.values()]
+    page = visit(run_page(HOSTILE["image"], hostile_record(one, HOSTILE["image"]), HOSTILE["link"])).page
+    assert texts(page.locator("h1")) == [HOSTILE["image"]]
+    assert texts(page.locator("pre")) == [HOSTILE["image"] + "\n" + "\n".join(seen), HOSTILE["link"]]
+    assert texts(page.get_by_role("table", name="Layers").locator("tbody td:nth-child(3)")) == seen
+    assert page.evaluate("window.ran") is None
+    assert page.locator("img, iframe, a, h1 *").count() == 0
 
 
-def test_a_run_opens_without_an_error_and_asks_for_nothing(run_of):
-    assert run_of.seen.errors == []
-    assert run_of.seen.requests == [run_of.address]
-    assert run_of.text_content("h1") == run_of.title() == "lenet5"
-    titles = ["Overrides", "Checks", "Measurements", "Layers", "Diagram", "Parameters", "Time", "Surroundings"]
-    assert texts(run_of, "h2") == titles
+NO_FIGURES = [{"job": str(job), "status": "pending", "recipe": f"net{job}", "message": None} for job in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "overrides"),
+    [
+        ([], []),
+        ([{"job": "0", "status": "passed"}], []),
+        (NO_FIGURES, ["recipe"]),
+        ([{**row, "seconds": 0.5} for row in NO_FIGURES], ["recipe"]),
+        (
+            [
+                {**row, "seconds": [None, "nan", 2**80][at], "plan.macs": [float("nan"), 10**400, 3][at]}
+                for at, row in enumerate(NO_FIGURES)
+            ],
+            ["recipe"],
+        ),
+        ([{**row, "recipe": None, "seed": 2**64 - at} for at, row in enumerate(NO_FIGURES)], ["recipe", "seed"]),
+        ([{**row, "status": "unheard of"} for row in NO_FIGURES], ["recipe"]),
+    ],
+    ids=["no job", "one job", "no figure", "one figure", "odd figures", "large seeds", "odd status"],
+)
+def test_any_rows_make_a_page(visit, no_plots, rows, overrides):
+    opened = visit(sweep_page("any", rows, overrides, {}, {}))
+    assert len(opened.column("job")) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {},
+        {"status": "error", "error": "it left no result.json", "overrides": []},
+        record(plan=None, outcomes=[], bench=[], parameters=[], device=None),
+    ],
+    ids=["nothing", "killed", "no plan"],
+)
+def test_any_record_makes_a_page(visit, one):
+    page = visit(run_page("any", one, None)).page
+    assert page.locator("h1").inner_text() == "any"
+
+
+# ---- a run
+
+
+def test_a_run_shows_what_it_found(visit):
+    page = visit(run_page("mlp", record("failed", layers=4), SVG)).page
+    assert page.locator("#verdict").inner_text().split() == ["✕", "failed", "mlp"]
+    assert page.locator("h2").all_inner_texts() == [
+        "Checks",
+        "Layers",
+        "Diagram",
+        "Time",
+        "Measurements",
+        "Parameters",
+        "Device and versions",
+    ]
+    assert page.get_by_role("table", name="Layers").locator("tbody tr").count() == 4
+    assert page.get_by_role("table", name="Layers").locator("tfoot").inner_text().split() == [
+        "all",
+        "4",
+        "layers",
+        "288",
+        "512",
+    ]
+    assert (
+        page.get_by_role("table", name="Checks").locator("tbody tr").nth(2).inner_text().split("\t")[1]
+        == "does not apply"
+    )
+    assert page.get_by_role("table", name="Measurements").locator("tbody td").all_inner_texts()[:4] == [
+        "2",
+        "200 ms",
+        "1.234 ms",
+        "0.1 ms",
+    ]
 
 
 def test_the_page_of_a_run_is_small():
-    assert len(run_page("lenet5", record(), SVG).encode()) < 100_000
+    assert len(run_page("mlp", record(), SVG)) < 60_000
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_words_and_numbers_do_not_break(run_of, width):
-    run_of.set_viewport_size({"width": width, "height": 900})
-    heights = run_of.locator("tbody tr", has_text="MaxPool2d").locator("td, th").evaluate_all(
-        "cells => cells.map(cell => { const range = document.createRange(); range.selectNodeContents(cell); return new Set([...range.getClientRects()].map(({top}) => top)).size; })"
-    )  # fmt: skip
-    assert set(heights) == {1}
-    assert run_of.evaluate("document.documentElement.scrollWidth") <= width
+# ---- for everybody
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_run_is_accessible(run_of, scheme):
-    run_of.emulate_media(color_scheme=scheme)
-    assert violations(run_of) == []
+def faults(page):
+    """What axe, a checker of accessibility, finds."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (rule["id"], [node["html"][:120] for node in rule["nodes"]]) for rule in Axe().run(page).response["violations"]
+    ]
 
 
-# ---- whatever a name holds
-
-HOSTILE = [
-    "<img src=x onerror=window.hacked=1>",
-    "</script><script>window.hacked=1</script>",
-    "<!--<script>",
-    "javascript:window.hacked=1",
-    "<b>bold</b> <a href='javascript:window.hacked=1'>link</a>",
-    "__proto__",
-    "long " * 400,
-    "two\nlines\ttab",
-    "\u202eright to left\u202c \u05d0",
-    "half \ud800 a pair",
-    "{{ title }} ${window.hacked=1} %s",
-    "NaN",
-]
+LOOKS = [("light", 1600), ("dark", 1600), ("dark", 360), ("light", 360)]
 
 
-@pytest.fixture(params=range(2), ids=["one", "other"])
-def hostile_sweep(request):
-    """All hostile names, as keys of overrides or as their values."""
-    keys = HOSTILE if request.param else ["recipe", "__proto__"]
-    rows, records, diagrams = [], {}, {}
-    for number, name in enumerate(HOSTILE):
-        job = f"{number}/{name}" if name != HOSTILE[6] else "6"
-        values = {key: HOSTILE[(number + at) % len(HOSTILE)] if at < 2 else number for at, key in enumerate(keys)}
-        figures = {
-            f"check.{name}": number + 0.5,
-            "plan.macs": number,
-            "check.nan": float("nan"),
-            "seconds": float("inf"),
-        }
-        row = {"job": job, "status": "error", **values, **dict.fromkeys(f"check.{each}" for each in HOSTILE), **figures}
-        rows.append({**row, "message": name, "started": name, "path": name})
-        lines = [f"{key}={value}" for key, value in values.items()]
-        checks = [(name, False, name, [name, float("nan")], name), ("finite", True, float("inf"), name, name)]
-        records[job] = record(lines, f"first line\n{name}", [layer(name, name, name, 8)], checks)
-        records[job]["recipe"]["name"] = name
-        records[job]["device"]["why"] = name
-        diagrams[job] = name
-    figures = [*(f"check.{each}" for each in HOSTILE), "plan.macs", "check.nan", "seconds"]
-    return rows, keys, figures, records, diagrams
+@pytest.mark.parametrize(
+    ("make", "looks"),
+    [
+        (lambda: page_of(12), LOOKS[:1]),
+        (lambda: plain_page(12), LOOKS[1:]),
+        (lambda: run_page("mlp", record("failed"), SVG), LOOKS),
+    ],
+    ids=["sweep with plots", "sweep", "run"],
+)
+def test_a_page_is_for_everybody(visit, make, looks):
+    page = visit(make()).page
+    for scheme, width in looks:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)  # plots follow
+        assert faults(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def seen_as(text):
-    """A text as it reaches a person: a browser writes half of a pair as a sign of its own."""
-    return re.sub(r"\s+", " ", text.replace("\ud800", "\ufffd")).strip()
-
-
-def everything(page, selector="body"):
-    return seen_as(page.eval_on_selector(selector, "one => one.textContent.toWellFormed()"))
-
-
-def nothing_ran(page):
-    page.wait_for_timeout(50)
-    assert page.evaluate("window.hacked === undefined && Object.prototype.hacked === undefined")
-    assert page.seen.errors == []
-    assert [url for url in page.seen.requests if not url.startswith(("blob:", "data:"))] == [page.address]
-    assert page.eval_on_selector_all("main img, dialog img, main script, dialog script, main iframe, .plot a", "all => all.length") == 0  # fmt: skip
-    hrefs = page.eval_on_selector_all("a[href]", "all => all.map(one => one.protocol)")
-    assert "javascript:" not in hrefs
-
-
-def test_hostile_names_in_a_sweep_are_text(show, hostile_sweep):
-    rows, keys, figures, records, diagrams = hostile_sweep
-    page = show(sweep_page("".join(HOSTILE), rows, keys, figures, records, diagrams))
-    assert seen_as(page.text_content("h1")) == seen_as("".join(HOSTILE))
-    table = everything(page, "#jobs")
-    for at, name in enumerate(HOSTILE):
-        assert seen_as(name) in table
-        page.locator(f'#body [data-row="{at}"]').evaluate("button => button.click()")
-        dialog = everything(page, "#dialog")
-        assert (
-            dialog.count(seen_as(name)) >= 8
-        )  # override, error, check, bound, detail, path, layer, arguments, diagram
+def test_an_open_job_is_for_everybody(visit):
+    page = visit(plain_page(5)).page
+    for scheme, width in LOOKS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator("#table tbody button").nth(3).click()
+        assert faults(page) == []
         page.keyboard.press("Escape")
-    colours = page.eval_on_selector_all("[data-key=colour] option", "all => all.map(one => one.value)")
-    page.select_option("#scatter-controls [data-key=colour]", index=len(colours) - 1)
-    page.select_option("#scatter-controls [data-key=colour]", index=0)
-    page.select_option("#scatter-controls [data-key=x]", index=0)
-    page.select_option("#scatter-controls [data-key=y]", "plan.macs")
-    page.wait_for_function("document.querySelectorAll('#scatter .legendtext').length > 6")
-    legend = texts(page, "#scatter .legendtext")
-    assert any(text.startswith("<") for text in legend)
-    page.evaluate("Plotly.Fx.hover('scatter', [{curveNumber: 0, pointNumber: 0}])")
-    page.wait_for_timeout(100)
-    assert page.text_content("#scatter .hoverlayer").startswith("job ")
-    page.evaluate("document.getElementById('more-all').click()")
-    nothing_ran(page)
-    page.close()
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_name_in_a_run_is_text(show, name):
-    checks = [(name, False, name, [name, float("-inf")], name)]
-    hostile = record([f"recipe={name}"], name, [layer(name, name, name, 8)], checks)
-    hostile["recipe"]["name"] = name
-    hostile["device"]["why"] = name
-    hostile["files"] = [name]
-    hostile["versions"] = {name: name}
-    hostile["bench"][0]["mode"] = name
-    hostile["parameters"][0] |= {"name": name, "layer": name, "set_by": name, "mean": float("nan")}
-    page = show(run_page(name, hostile, name))
-    assert everything(page).count(seen_as(name)) >= 16
-    assert "-inf" in everything(page)
-    nothing_ran(page)
-    page.close()
+def test_every_control_has_a_name(visit):
+    page = visit(plain_page(12)).page
+    for role in ("button", "combobox", "checkbox", "searchbox"):
+        assert page.get_by_role(role).count() > 0
+        assert (
+            page.get_by_role(role).count()
+            == page.get_by_role(role, name="", exact=False).and_(page.get_by_role(role, name=re.compile(r"\S"))).count()
+        )
+    assert page.locator("table").count() == page.locator("table > caption").count()
+    assert page.locator("th:not([scope])").count() == 0
 
 
-def test_an_svg_keeps_only_what_draws(show):
-    inside = '<script>window.hacked=1</script><a href="javascript:window.hacked=1"><text onclick="window.hacked=1">in a link</text></a>'
-    foreign = '<foreignObject><p xmlns="http://www.w3.org/1999/xhtml">html</p></foreignObject><image href="https://example.org/x.png"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" onload="window.hacked=1">{inside}{foreign}<style>* {{ color: red }}</style></svg>'
-    page = show(run_page("lenet5", record(), svg))
-    assert page.inner_html(".diagram svg") == "<text>in a link</text>"
-    nothing_ran(page)
-    page.close()
+def test_without_scripts_a_page_says_where_to_look(browser, tmp_path):
+    (tmp_path / "page.html").write_text(plain_page(3))
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert "sweep.csv beside it holds the same table." in page.locator("noscript").inner_text()
+    context.close()
+
+
+# ---- a thousand jobs
+
+
+def test_equal_parts_of_a_thousand_jobs_are_kept_once():
+    from plotly.offline import get_plotlyjs
+
+    html = page_of(1000)
+    assert html.count('"Dense","8, 8"') == sum(range(1, 11))
+    assert html.count("currentColor") < 40
+    assert len(html.encode()) < len(get_plotlyjs().encode()) + 1_500_000
+
+
+def test_a_thousand_jobs_stay_smooth(visit):
+    opened = visit(page_of(1000))
+    page = opened.page
+
+    def fastest(script):
+        return min(
+            page.evaluate(
+                f"() => {{ const start = performance.now(); {script}; document.body.offsetHeight; return performance.now() - start; }}"
+            )
+            for _ in range(3)
+        )
+
+    assert fastest("""document.querySelector('#table [data-column="plan.macs"]').click()""") < 100
+    assert (
+        fastest(
+            "const text = document.getElementById('text'); text.value = text.value ? '' : 'net'; text.dispatchEvent(new Event('input'))"
+        )
+        < 100
+    )
+    assert fastest("document.querySelector('#table tbody button').click()") < 100
+    page.keyboard.press("Escape")
+    opened.settled()
+    assert page.evaluate("document.getElementById('table').tBodies[0].rows.length") == 1000

@@ -14,11 +14,24 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from assembler.views.page.data import as_json, run_data, sweep_data, whole
+from assembler.views.page.data import as_json, run_data, sweep_data
 
 _COMMON = ("dom", "format", "diagram", "details")
 
-_SWEEP = (*_COMMON, "columns", "state", "table", "front", "scatter", "parallel", "sweep")
+_SWEEP = (
+    *_COMMON,
+    "columns",
+    "state",
+    "filter",
+    "table",
+    "failures",
+    "controls",
+    "front",
+    "plots",
+    "scatter",
+    "parallel",
+    "sweep",
+)
 
 _RUN = (*_COMMON, "run")
 
@@ -27,7 +40,6 @@ def sweep_page(
     title: str,
     rows: Sequence[Mapping[str, Any]],
     overrides: Sequence[str],
-    figures: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> str:
@@ -35,15 +47,17 @@ def sweep_page(
 
     Args:
         title: of the page.
-        rows, overrides, figures, records: see ``assembler.sweeps.table.Table``. A row's ``job`` is the folder of the
-            job, as seen from the page.
-        diagrams: jobs to their diagrams: SVG, or any other text, such as Mermaid, that is shown as it is.
+        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, figures, and
+            ``message``, ``started`` and ``path``, as far as they are known. What a job does not have is None.
+        overrides: which of their keys the command line set. Of the others, those that hold numbers are the figures.
+        records: what jobs left in ``result.json``, by their names.
+        diagrams: of jobs, by their names: SVG, or any other text, such as Mermaid, that is shown as it is.
     """
     from plotly.offline import get_plotlyjs
 
-    data = {"title": title, **sweep_data(rows, overrides, figures, records, diagrams)}
+    data = {"title": title, **sweep_data(rows, overrides, records, diagrams)}
     # Plotly draws parallel coordinates with WebGL programs that it puts together, which is eval in the policy's eyes.
-    return _page("sweep", data, [get_plotlyjs(), _script(_SWEEP)], "'unsafe-eval'")
+    return _page("sweep", data, [_script(_SWEEP), get_plotlyjs()], "'unsafe-eval'")
 
 
 def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
@@ -64,13 +78,14 @@ def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: 
     loader = PackageLoader("assembler.views.page", ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     scripts = [_closed(script) for script in scripts]
-    return environment.get_template(f"{kind}.html").render(
-        title=whole(data["title"]),
+    page = environment.get_template(f"{kind}.html").render(
+        title=data["title"],
         policy=_policy(scripts, allowed),
         style=Markup(_text("page.css")),
         data=Markup(as_json(data)),
         scripts=[Markup(script) for script in scripts],
     )
+    return page.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
 
 
 def _policy(scripts: Sequence[str], allowed: Sequence[str]) -> str:
@@ -89,7 +104,7 @@ def _closed(script: str) -> str:
 
 def _script(names: Sequence[str]) -> str:
     """Scripts as one, whose names nobody else sees."""
-    return '(() => {\n"use strict";\n' + "\n".join(_text(f"{name}.js") for name in names) + "})();"
+    return '(() => {\n"use strict";\n' + "\n".join(_text(f"scripts/{name}.js") for name in names) + "})();"
 
 
 @cache

@@ -10,6 +10,8 @@ from typing import Any
 _EXACT = 2**53
 """Integers up to here are exact in JavaScript; larger ones go as texts."""
 
+_LARGEST = 2**1023
+
 _ABOUT = ("task", "mode", "seed", "dtype", "amp")
 
 
@@ -34,12 +36,12 @@ class _Pool:
 def sweep_data(
     rows: Sequence[Mapping[str, Any]],
     overrides: Sequence[str],
-    figures: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> dict[str, Any]:
     """What the page of a sweep shows; see ``assembler.views.page.sweep_page``."""
-    names = ["job", "status", *overrides, *figures, "message", "started"]
+    names = list(rows[0]) if rows else ["job", "status"]
+    set_ = {name for name in overrides if name in names}
     pool = _Pool()
     jobs = {}
     for row in rows:
@@ -48,13 +50,24 @@ def sweep_data(
         details["diagram"] = diagrams.get(job)
         jobs[job] = {key: pool.number(value) if key in _SHARED else value for key, value in details.items() if value}
     return {
-        "columns": names,
-        "overrides": list(overrides),
-        "figures": list(figures),
-        "rows": [[str(row["job"]), *(row.get(name) for name in names[1:])] for row in rows],
+        "columns": [[name, "override" if name in set_ else _OTHERS.get(name, "figure")] for name in names],
+        "rows": [[_cell(name, row[name], name in set_) for name in names] for row in rows],
         "jobs": jobs,
         "pool": pool.values,
     }
+
+
+_OTHERS = {name: name for name in ("job", "status")} | dict.fromkeys(("message", "started", "path"), "text")
+"""Of the columns that are neither overrides nor figures: what they are."""
+
+
+def _cell(name: str, value: Any, is_override: bool) -> Any:
+    """A value of the table. A figure stays a number, though its last digits may be lost."""
+    if name in _OTHERS:
+        return value if value is None else str(value)
+    if type(value) is int and abs(value) > _EXACT and not is_override:
+        return float(value) if abs(value) < _LARGEST else str(value)
+    return value
 
 
 _SHARED = ("layers", "sums", "about", "error", "diagram")
@@ -132,19 +145,12 @@ def as_json(data: Any) -> str:
 
 def _exact(value: Any) -> Any:
     """The same data without numbers that JavaScript would change or JSON lacks: they become texts."""
-    if isinstance(value, str):
-        return whole(value)
     if isinstance(value, Mapping):
-        return {whole(str(key)): _exact(item) for key, item in value.items()}
+        return {str(key): _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if type(value) is int:
         return value if abs(value) <= _EXACT else str(value)
-    return value if value is None or isinstance(value, bool) else whole(str(value))
-
-
-def whole(text: str) -> str:
-    """The text with a sign for each half of a surrogate pair, which is no text."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value if value is None or isinstance(value, str | bool) else str(value)

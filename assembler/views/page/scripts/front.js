@@ -1,0 +1,34 @@
+/**
+ * The Pareto front: the jobs than which no other is at least as good in both figures and better in one.
+ *
+ * They come in the order of x. Jobs without a number in either figure are not looked at.
+ */
+function paretoFront(jobs, x, y, xbest, ybest) {
+  const [a, b] = [xbest === "max" ? -1 : 1, ybest === "max" ? -1 : 1];
+  const points = jobs
+    .filter((job) => typeof job.get(x) === "number" && typeof job.get(y) === "number")
+    .map((job) => ({ job, x: a * job.get(x), y: b * job.get(y) }))
+    .sort((one, other) => one.x - other.x || one.y - other.y);
+  const front = [];
+  for (const point of points) {
+    const last = front.at(-1);
+    if (!last || point.y < last.y || (point.y === last.y && point.x === last.x)) front.push(point);
+  }
+  return (a < 0 ? front.reverse() : front).map(({ job }) => job);
+}
+
+/** The front as a table, for those who do not see it in the plot. */
+function drawFront(front, jobs, x, y, open) {
+  const both = x !== y && x.numeric && y.numeric;
+  const better = (best) => (best === "max" ? "more" : "less");
+  byId("front-note").textContent = both
+    ? `${GROUPED.format(front.length)} of ${count(jobs, "job")}: no other has ${better(state.xbest)} ${x.name} with as good a ${y.name}, or ${better(state.ybest)} ${y.name} with as good a ${x.name}.`
+    : "It takes two different figures.";
+  const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Job ${job.name}`, onclick: () => open(job) }, job.name);
+  const columns = [
+    { name: "job", show: link, head: true },
+    { name: nameOf(x), show: (job) => x.show(job.get(x)), right: true },
+    { name: nameOf(y), show: (job) => y.show(job.get(y)), right: true },
+  ];
+  byId("front").replaceChildren(...(front.length ? [grid("Jobs on the Pareto front", columns, front)] : []));
+}

@@ -1,0 +1,94 @@
+const QUIET_PLOT = { displayModeBar: false, displaylogo: false, responsive: true, doubleClick: "reset", showTips: false };
+
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "triangle-down", "hexagon", "star"];
+
+/** A colour of the style sheet, light or dark as the reader has it. */
+function themed(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function themedScale() {
+  return ["scale-1", "scale-2", "scale-3", "scale-4"].map((name, at) => [at / 3, themed(name)]);
+}
+
+function font(quiet = true) {
+  return { family: themed("sans"), size: 12, color: themed(quiet ? "quiet" : "ink") };
+}
+
+/** A text in one line that is not too long. */
+function short(text, most = 60) {
+  const line = String(text).replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, " ");
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
+}
+
+/** A text for Plotly, which takes some tags and entities for markup: here they stay as they are. */
+function plain(text, most = 60) {
+  return short(text, most).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") || " ";
+}
+
+/** Where a column's value lies on an axis: a number at itself, another value at its place among all. */
+function positions(column) {
+  if (column.numeric) return (job) => job.get(column);
+  const places = new Map(column.distinct.map((value, at) => [value, at]));
+  return (job) => places.get(String(job.get(column) ?? "")) ?? null;
+}
+
+function named(column, write = plain) {
+  return { tickvals: column.distinct.map((_, at) => at), ticktext: column.distinct.map((value) => write(value, 24)) };
+}
+
+/** Whole powers of ten between the least and the largest of some logarithms, or as many as there is room for. */
+function decades(values) {
+  const [least, most] = values.filter(Number.isFinite).reduce(([low, high], one) => [Math.min(low, one), Math.max(high, one)], [Infinity, -Infinity]);
+  const [low, high] = [Math.ceil(least), Math.floor(most)];
+  if (!(high > low)) return least <= most ? { tickvals: [least, most], ticktext: [least, most].map((one) => plain(number(10 ** one))) } : {};
+  const step = Math.max(1, Math.ceil((high - low) / 6));
+  const tickvals = Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, at) => low + at * step);
+  return { tickvals, ticktext: tickvals.map(power) };
+}
+
+function power(exponent) {
+  const units = { 0: "1", 3: "1k", 6: "1M", 9: "1B", 12: "1T" };
+  const below = Math.floor(exponent / 3) * 3;
+  if (!(below in units)) return `1e${exponent}`;
+  return units[below].replace("1", String(10 ** (exponent - below)));
+}
+
+/** The colours of a column that is no number: its values, the most frequent first, each with a colour and a symbol. */
+function categories(column) {
+  const many = new Map();
+  for (const job of JOBS) many.set(String(job.get(column) ?? ""), (many.get(String(job.get(column) ?? "")) ?? 0) + 1);
+  const frequent = [...many.keys()].sort((one, other) => many.get(other) - many.get(one));
+  const own = new Set(frequent.length > SYMBOLS.length ? frequent.slice(0, SYMBOLS.length - 1) : frequent);
+  const list = [...own].sort(ORDER.compare).map((value, at) => ({
+    name: value === "" ? "none" : value,
+    colour: column === STATUS && Object.hasOwn(STATUSES, value) ? themed(value) : themed(`colour-${at + 1}`),
+    symbol: SYMBOLS[at],
+    has: (job) => String(job.get(column) ?? "") === value,
+  }));
+  if (own.size < frequent.length) {
+    const has = (job) => !own.has(String(job.get(column) ?? ""));
+    list.unshift({ name: `${frequent.length - own.size} others`, colour: themed("colour-0"), symbol: "star", has });
+  }
+  return list;
+}
+
+function barOf(column) {
+  return {
+    title: { text: plain(column.name), side: "right", font: font() },
+    thickness: 10,
+    outlinewidth: 0,
+    tickfont: font(),
+    exponentformat: column.tiny ? "power" : "B",
+    ticks: "",
+    len: 0.9,
+  };
+}
+
+/** Numbers to colour by; over many decades, their logarithms. */
+function shades(column, jobs) {
+  const logarithmic = column.decades;
+  const values = jobs.map((job) => (logarithmic ? Math.log10(job.get(column)) : job.get(column)));
+  const bar = logarithmic ? { ...barOf(column), ...decades(values) } : barOf(column);
+  return { color: values, colorscale: themedScale(), showscale: true, colorbar: bar };
+}

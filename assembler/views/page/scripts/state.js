@@ -1,0 +1,84 @@
+/** What the reader has chosen. The address of the page keeps what differs from the start, so that it can be passed on. */
+const START = {
+  text: "",
+  status: [],
+  only: {}, // override: the value that its jobs have
+  sort: "", // a column's name, after a minus if it descends
+  columns: SHOWN_AT_FIRST,
+  ...startOfScatter(),
+  front: false,
+  axes: startOfParallel(),
+  line: "",
+  job: "",
+};
+
+START.line = START.y || START.colour;
+
+const state = { ...structuredClone(START), ...remembered() };
+
+/** Figures in which jobs differ and that most of them have, the most telling first. */
+function tellingFigures() {
+  const most = Math.max(...FIGURES.map((column) => column.filled));
+  const dull = /^(checks\.total$|check\.expect\.)/;
+  const varied = FIGURES.filter((column) => column.varied && column.filled >= 0.8 * most && !ASIDE.has(column.name));
+  return [...varied.filter(({ name }) => !dull.test(name)), ...varied.filter(({ name }) => dull.test(name))];
+}
+
+function startOfScatter() {
+  const telling = tellingFigures();
+  const first = (names, other) =>
+    names.map((name) => telling.find((column) => column.name === name)).find((column) => column && column !== other) ??
+    [...telling, ...FIGURES].find((column) => column !== other) ??
+    FIGURES[0];
+  const x = first(["plan.parameters", "plan.macs", "plan.layers"]);
+  const y = first(["bench.latency_ms", "check.reference", "plan.macs", "seconds"], x);
+  const colour = OVERRIDES.find((column) => column.varied) ?? STATUS;
+  const choice = { x: x?.name ?? "", y: y?.name ?? "", colour: colour.name };
+  return { ...choice, xbest: bestOf(x), ybest: bestOf(y), xlog: Boolean(x?.decades), ylog: Boolean(y?.decades) };
+}
+
+function startOfParallel() {
+  const overrides = OVERRIDES.filter((column) => column.varied && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
+  const figures = tellingFigures().slice(0, 8 - overrides.length);
+  return COLUMNS.filter((column) => overrides.includes(column) || figures.includes(column)).map((column) => column.name);
+}
+
+/** Whether less or more of a figure is better, as far as its name tells. */
+function bestOf(column) {
+  return /throughput|passed|accuracy|score/.test(column?.name ?? "") ? "max" : "min";
+}
+
+/** Of the address: what is known and of the right kind. */
+function remembered() {
+  let kept = {};
+  try {
+    kept = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
+  } catch {
+    return {}; // not an address of ours
+  }
+  const known = (list) => list.every((name) => COLUMN.has(name));
+  const fits = {
+    status: (value) => value.every((one) => typeof one === "string"),
+    only: (value) => known(Object.keys(value)) && Object.values(value).every((one) => typeof one === "string"),
+    sort: (value) => known([value.replace(/^-/, "")]),
+    columns: known,
+    axes: known,
+    job: (value) => JOB.has(value),
+    xbest: (value) => value === "min" || value === "max",
+    ybest: (value) => value === "min" || value === "max",
+    ...Object.fromEntries(["x", "y", "colour", "line"].map((name) => [name, (value) => known([value])])),
+  };
+  const right = ([name, value]) =>
+    Object.hasOwn(START, name) && value !== null && typeof value === typeof START[name] && Array.isArray(value) === Array.isArray(START[name]) && (fits[name]?.(value) ?? true);
+  return Object.fromEntries(Object.entries(Object(kept)).filter(right));
+}
+
+const remember = quietly(() => {
+  const changed = Object.entries(state).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(START[name]));
+  const hash = changed.length ? `#${encodeURIComponent(JSON.stringify(Object.fromEntries(changed)))}` : location.pathname + location.search;
+  try {
+    history.replaceState(null, "", hash);
+  } catch {
+    // a page that is shown inside another has no address of its own
+  }
+}, 200);

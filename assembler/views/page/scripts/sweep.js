@@ -1,0 +1,136 @@
+let visible = JOBS; // what the table has rows of, in its order
+
+/** Bring the page to what is chosen. */
+function update() {
+  showChosen();
+  const fit = fitting();
+  const kept = brushed(fit);
+  const front = frontOf(kept);
+  visible = ordered(state.front ? front : kept);
+  drawRows(visible);
+  tellShown(kept);
+  remember();
+  return { fit, kept, front };
+}
+
+function frontOf(jobs) {
+  const [x, y] = [COLUMN.get(state.x), COLUMN.get(state.y)];
+  return x && y && x !== y && x.numeric && y.numeric ? paretoFront(jobs, x, y, state.xbest, state.ybest) : [];
+}
+
+function tellShown(kept) {
+  const all = visible.length === JOBS.length;
+  const why = [kept.length < JOBS.length && state.front ? "on the front of those that fit" : state.front ? "on the Pareto front" : "", ranges.size ? "within the ranges" : ""];
+  byId("shown").textContent = all ? `all ${count(JOBS.length, "job")}` : [`${GROUPED.format(visible.length)} of ${count(JOBS.length, "job")}`, ...why.filter(Boolean)].join(", ");
+}
+
+function drawPlots({ parallel = true } = {}) {
+  if (!FIGURES.length || typeof Plotly === "undefined") return;
+  const fit = fitting();
+  const kept = brushed(fit);
+  const front = frontOf(kept);
+  drawFront(front, kept.length, COLUMN.get(state.x), COLUMN.get(state.y), open);
+  drawScatter(kept, front, open);
+  if (parallel) drawParallelWhenSeen(fit);
+}
+
+const drawPlotsSoon = quietly(drawPlots, 150);
+
+let parallelOf = null; // jobs that its plot is to show and does not yet
+
+let parallelSeen = true; // the first drawing does not wait
+
+const drawParallelSoon = quietly(() => {
+  if (!parallelOf || !parallelSeen) return;
+  const jobs = parallelOf;
+  parallelOf = null;
+  drawParallel(jobs, () => (update(), drawPlots({ parallel: false })));
+  parallelWatch.observe(byId("parallel-section"));
+}, 100);
+
+const parallelWatch = new IntersectionObserver(([entry]) => {
+  parallelSeen = entry.isIntersecting;
+  drawParallelSoon();
+});
+
+/** The costliest plot is drawn anew only where it is seen. */
+function drawParallelWhenSeen(jobs) {
+  parallelOf = jobs;
+  drawParallelSoon();
+}
+
+function changed() {
+  limit = PAGE;
+  update();
+  drawPlotsSoon();
+}
+
+/** Open a job over the page. */
+function open(job) {
+  if (!job) return;
+  const dialog = byId("job");
+  byId("job-title").textContent = `Job ${job.name}`;
+  byId("job-status").replaceChildren(badge(job.status));
+  const left = job.details();
+  const message = COLUMN.has("message") && !left.error ? job.get(COLUMN.get("message")) : null;
+  const typed = left.overrides ?? OVERRIDES.filter((column) => job.get(column) !== null).map((column) => `${column.name}=${job.get(column)}`);
+  const nothing = !left.layers && !left.checks && !left.error && !message;
+  byId("job-details").replaceChildren(
+    ...(message ? [element("p", { class: "message" }, message)] : []),
+    ...details({ ...left, overrides: typed }),
+    ...(nothing ? [element("p", { class: "none" }, "It has left nothing yet.")] : []),
+  );
+  byId("job-details").scrollTop = 0;
+  const at = visible.indexOf(job);
+  for (const [id, other] of [["job-before", visible[at - 1]], ["job-after", at < 0 ? null : visible[at + 1]]]) {
+    byId(id).disabled = !other;
+    byId(id).onclick = () => open(other);
+  }
+  if (!dialog.open) dialog.showModal();
+  state.job = job.name;
+  remember();
+}
+
+function listen() {
+  listenToTable(update, open);
+  byId("text").addEventListener("input", () => {
+    state.text = byId("text").value;
+    changed();
+  });
+  byId("tools").addEventListener("submit", (event) => event.preventDefault());
+  byId("reset").addEventListener("click", () => {
+    const before = state.columns;
+    Object.assign(state, structuredClone({ text: START.text, status: START.status, only: START.only, sort: START.sort, columns: START.columns, front: START.front }));
+    ranges.clear();
+    if (before.join() !== state.columns.join()) drawHead();
+    markSorted();
+    changed();
+  });
+  byId("more").addEventListener("click", () => {
+    limit += PAGE;
+    drawRows(visible);
+  });
+  byId("job-close").addEventListener("click", () => byId("job").close());
+  byId("job").addEventListener("click", (event) => event.target === byId("job") && byId("job").close());
+  byId("job").addEventListener("close", () => {
+    state.job = "";
+    remember();
+  });
+  for (const id of ["columns", "axes"]) closing(byId(id));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawPlots());
+}
+
+drawCounts(changed);
+drawFailures(open);
+drawChoices(changed);
+drawTicks("columns-ticks", COLUMNS.filter((column) => column.kind !== "job" && !column.empty), "columns", () => (drawHead(), update()));
+drawTicks("axes-ticks", COLUMNS.filter((column) => OVERRIDES.includes(column) || FIGURES.includes(column)).filter((column) => !column.empty), "axes", changed);
+drawPlotControls(changed);
+drawCommon();
+drawHead();
+listen();
+if (!FIGURES.length) for (const id of ["scatter-section", "parallel-section"]) byId(id).hidden = true;
+const asked = JOB.get(state.job);
+update();
+if (asked) open(asked);
+document.addEventListener("DOMContentLoaded", () => setTimeout(drawPlots)); // Plotly comes after this script
