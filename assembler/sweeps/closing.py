@@ -71,7 +71,8 @@ def end() -> int | None:
 
     write_text(sweep.folder / "sweep.csv", to_csv(table))
     write_sqlite(sweep.folder / "sweep.sqlite", table)
-    page = sweep_page(sweep.folder.name, table.rows, table.overrides, table.records, _diagrams(table.records))
+    title = short(sweep.folder).removeprefix("multirun/")
+    page = sweep_page(title, table.rows, table.overrides, table.records, _diagrams(table.records))
     write_text(sweep.folder / "sweep.html", page)
     summary.print_sweep(summary.make_console(), table.rows, table.overrides)
     mine = [row for row in table.rows if sweep.jobs is None or row["job"] in set(sweep.jobs)]
