@@ -8,7 +8,16 @@ from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
 
@@ -241,7 +250,7 @@ TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTa
 class SweepSettings(Model):
     """How many runs are made of one command; a single run pays no heed to it."""
 
-    name: str = "sweep"
+    name: Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)] = "sweep"
     retry: Annotated[bool, Field(strict=True)] = False
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # seconds
     invalid: Literal["refuse", "skip"] = "refuse"
@@ -254,6 +263,21 @@ class SweepSettings(Model):
         if not name or path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{name!r} is no name of a folder in multirun/")
         return name
+
+
+FIGURES = (
+    *(f"plan.{name}" for name in ("layers", "parameters", "trainable", "frozen", "other", "parameter_memory", "macs")),
+    *("plan.activations", "checks.passed", "checks.total", "seconds"),
+    *(f"bench.{name}" for name in ("latency_ms", "first_call_ms", "throughput", "memory")),
+)
+"""What a run can be measured by, beside ``check.NAME``; ``assembler.sweeps.table.figures_of`` says what they are."""
+
+
+def _is_a_figure(name: str) -> str:
+    if name not in FIGURES and not name.startswith("check."):
+        instead = suggestion(name, FIGURES) or f" Known: {', '.join(FIGURES)} and check.NAME."
+        raise ValueError(f"there is no figure {name!r}.{instead}")
+    return name
 
 
 class Settings(Model):
@@ -272,7 +296,7 @@ class Settings(Model):
     weights: WeightSettings = WeightSettings()
     show: Literal["layers", "parameters"] = "layers"
     sweep: SweepSettings = SweepSettings()
-    objective: str | None = None
+    objective: Annotated[str, AfterValidator(_is_a_figure)] | None = None
 
     @model_validator(mode="after")
     def _used(self) -> Settings:
@@ -281,6 +305,9 @@ class Settings(Model):
         for name, tasks in (("load", ("check", "export", "bench")), ("save", ("check",))):
             if getattr(self.weights, name) is not None and self.task.name not in tasks:
                 raise ValueError(f"weights.{name} is for {' or '.join(tasks)}, not for task={self.task.name}")
+        needed = {"bench": ("bench",), "check": ("check",)}.get((self.objective or "").partition(".")[0], ())
+        if needed and self.task.name not in needed:
+            raise ValueError(f"objective={self.objective} is for task={needed[0]}, not for task={self.task.name}")
         return self
 
 

@@ -149,6 +149,22 @@ def test_each_mistake_is_told_with_its_job(run, arguments, said):
     assert not (done.folder / "sweep.csv").exists()
 
 
+def test_sweep_keys_without_a_sweep_are_told(run):
+    done = run("sweep.name=x", "recipe=mlp")
+    assert (done.code, done.err) == (2, "override sweep.name=x: this is of sweeps; -m makes one\n")
+
+
+def test_what_cannot_be_written_is_told_and_hinders_nothing_else(run, tmp_path):
+    first = run("-m", "recipe=centered_vector", "seed=1,2")
+    (first.folder / "sweep.sqlite").unlink()
+    (first.folder / "sweep.sqlite").mkdir()
+    done = run("-m", "recipe=centered_vector", "seed=1,2,3")
+    assert done.code == 2
+    assert done.err.startswith("sweep/sweep.sqlite cannot be written: ")
+    assert statuses(done.folder) == ["passed"] * 3
+    assert (done.folder / "sweep.html").read_text().count("centered_vector") >= 3
+
+
 def test_many_mistakes_are_counted(run):
     stacks = ",".join(f'"Dense(8,{n})+Dence"' for n in range(1, 9))
     done = run("-m", f"recipe.stack={stacks}")
@@ -223,6 +239,15 @@ def test_failed_jobs_run_again_on_request(run):
     after = times(again.folder)
     assert after["0"] == before["0"]
     assert after["1"] > before["1"]
+
+
+def test_a_value_that_tells_the_folder_of_the_sweep(run):
+    done = run("-m", "recipe=centered_vector", 'recipe.name="in ${hydra:sweep.dir}"', "seed=1,2")
+    assert statuses(done.folder) == ["passed", "passed"]
+    assert (
+        "2 of them are done"
+        in run("-m", "recipe=centered_vector", 'recipe.name="in ${hydra:sweep.dir}"', "seed=1,2").out
+    )
 
 
 def test_a_named_sweep_has_a_folder_of_its_own(run, tmp_path):
@@ -303,9 +328,9 @@ def test_a_job_that_is_lost_costs_only_itself(run, layer, construct, said):
     assert statuses(done.folder) == ["passed", "error", "passed"]
     message = rows(done.folder)[1]["message"]
     assert said in message
-    assert message.endswith("what it had printed is in sweep/1/output.txt")
+    assert rows(done.folder)[1]["plan.layers"] == "1"
     again = run(*command)
-    assert "3 of them are done" in again.out
+    assert "3 of them are done; 0 jobs to run (1 did not pass; sweep.retry=true runs those again)\n" in again.out
 
 
 def test_a_layer_that_ends_the_process_while_it_is_planned_is_told(run, layer):
@@ -320,6 +345,41 @@ def test_what_a_lost_job_started_ends_with_it(run, layer, tmp_path):
     own = layer(REAL.format("subprocess.Popen(['sleep', '51.5']); time.sleep(60)"), "import subprocess, time")
     run("-m", own, *INLINE, "recipe.stack=Own", "recipe.input.sample=uniform", "sweep.timeout=2")
     assert subprocess.run(["pgrep", "-f", "sleep 51.5"], capture_output=True, text=True).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "construct",
+    ["if os.fork() == 0:\n        time.sleep(61)\n    os.kill(os.getpid(), signal.SIGKILL)", "subprocess.run(['cat'])"],
+    ids=["a fork that outlives it", "a child that reads"],
+)
+def test_what_a_job_starts_does_not_keep_the_others(run, layer, construct):
+    own = layer(REAL.format(construct), "import os, signal, subprocess, time")
+    done = run("-m", own, *INLINE, "recipe.stack=Own,Sigmoid", "recipe.input.sample=uniform", "sweep.timeout=40")
+    assert statuses(done.folder)[1] == "passed"
+    assert "took more than" not in rows(done.folder)[0]["message"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_task_function_that_raises_keeps_its_traceback(tmp_path, when):
+    before, after = ("raise", "pass") if when == "before" else ("pass", "raise")
+    script = tmp_path / "theirs.py"
+    script.write_text(
+        "import hydra\n"
+        "from assembler import sweeps\n"
+        "@hydra.main(version_base='1.3', config_path='pkg://assembler.conf', config_name='assembler')\n"
+        "def main(config):\n"
+        f"    {before} {'ValueError(config.seed)' if before == 'raise' else ''}\n"
+        "    sweeps.job(config)\n"
+        f"    {after} {'ValueError(config.seed)' if after == 'raise' else ''}\n"
+        "if __name__ == '__main__':\n"
+        "    sweeps.launch(main)\n"
+    )
+    command = [sys.executable, str(script), "-m", "recipe=centered_vector", "seed=1,2", "sweep.name=s"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "ValueError: 1" in done.stderr
+    assert f'File "{script}"' in done.stderr
+    assert statuses(tmp_path / "multirun" / "s") == [{"before": "pending", "after": "passed"}[when]] * 2
 
 
 def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, layer):
@@ -424,7 +484,14 @@ def test_a_search_gets_the_figure_it_is_after(run, tmp_path):
 def test_a_figure_that_a_run_does_not_have_is_told(run):
     done = run("-m", "recipe=centered", "objective=plan.mac")
     assert done.code == 2
-    assert "objective: the run has no figure 'plan.mac'. Did you mean 'plan.macs'" in done.err
+    assert (
+        "override objective=plan.mac: there is no figure 'plan.mac'. Did you mean 'plan.macs' or 'plan.layers'?"
+        in done.err
+    )
+    assert not done.folder.exists()
+    done = run("-m", "recipe=centered", "objective=check.trains")
+    assert done.code == 2
+    assert "objective: the run has no figure 'check.trains'. Did you mean 'check.mean' or " in done.err
 
 
 def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):

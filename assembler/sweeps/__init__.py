@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -49,6 +50,7 @@ _BASIC = f"{basic_sweeper.__name__}.BasicSweeper"
 _LAUNCHERS = (
     "hydra._internal.core_plugins.basic_launcher",
     *(f"hydra_plugins.hydra_{name}_launcher" for name in ("joblib", "submitit", "ray")),
+    "alembic",
 )
 """Loggers that would say for each job what the line of progress says."""
 
@@ -71,14 +73,19 @@ def launch(main: Callable[[], Any]) -> NoReturn:
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
     if {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = for_each_choice(sys.argv[1:])
+    elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
+        print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
+        sys.exit(2)
     plugins = Plugins.instance()
     from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
 
     plugins.class_name_to_class[_BASIC] = basic_sweeper.BasicSweeper = Grid
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+    code: int | None = None
     try:
         main()
+        code = closing.end()  # not by a callback, for Hydra makes warnings of what goes wrong in those
     except (
         HydraException,
         OmegaConfBaseException,
@@ -88,20 +95,33 @@ def launch(main: Callable[[], Any]) -> NoReturn:
         OSError,
         ValueError,
     ) as error:
-        # A job raises nothing but what its objective is wrong about, so this is Hydra composing, or a launcher.
+        # A job raises nothing but what its objective is wrong about, so this is Hydra composing, or a launcher, or a
+        # task function that does more.
         closing.end()
+        if not isinstance(error, AssemblerError) and _comes_from(error, os.environ[SCRIPT]):
+            raise
         print(explain(error, sys.argv[1:]), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         CHILD.close()
-        closing.end()
-        print("interrupted; the same command goes on where it stopped if the sweep has a name", file=sys.stderr)
+        is_sweep = closing.end() is not None
+        goes_on = "; the same command goes on where it stopped if the sweep has a name" if is_sweep else ""
+        print(f"interrupted{goes_on}", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    sys.exit(max(_codes, default=0))
+    except Exception:
+        closing.end()
+        raise
+    sys.exit(max(_codes, default=0) if code is None else code)
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _comes_from(error: BaseException, script: str) -> bool:
+    """Whether it was raised in, or below, a function of a script."""
+    files = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return script in files
 
 
 def _script_of(main: Callable[..., Any]) -> str:
@@ -163,7 +183,10 @@ def _apart(config: DictConfig, folder: Path) -> int:
     except Lost as lost:
         if (done := result_of(folder, about["identity"])) is not None:
             return tasks.CODES[done["status"]]
-        return tasks.lost(data, folder, about, f"{lost}; what it had printed is in {short(folder / OUTPUT)}")
+        printed = folder / OUTPUT
+        is_there = printed.exists() and printed.stat().st_size > 0
+        said = f"{lost}; what it had printed is in {short(printed)}" if is_there else str(lost)
+        return tasks.lost(data, folder, about, said)
     return int(answer["code"])
 
 
@@ -188,27 +211,25 @@ def _value_of(objective: str, folder: Path, hydra: Any) -> float:
 
 
 class SweepTable(Callback):
-    """Opens and closes a multirun: the table of all jobs is written whichever sweeper makes them."""
+    """Takes part in a multirun, whichever sweeper makes its jobs; ``launch`` closes it with a table of them."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Take note of the sweep; one whose sweeper is not ours is watched from here."""
-        folder = Path(config.hydra.sweep.dir)
+        folder = Path(config.hydra.sweep.dir).absolute()
         for name in _LAUNCHERS:
             logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
+        objective = OmegaConf.select(config, "objective")
         if config.hydra.sweeper._target_ == _BASIC:
-            closing.begin(folder)
+            closing.begin(folder, objective)
             return
+        if objective is None:
+            print("objective: a search needs one, such as objective=plan.macs", file=sys.stderr)
+            sys.exit(2)
 
         def started() -> Iterable[tuple[Path, str | None]]:
             return ((path, None) for path in (folder.iterdir() if folder.exists() else ()) if path.is_dir())
 
-        closing.begin(folder, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Gather what the jobs left."""
-        code = closing.end()
-        if code is not None:
-            _codes.append(code)
+        closing.begin(folder, objective, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Let go of the whole configuration, which launchers would keep, and send between processes, for each job."""

@@ -47,9 +47,12 @@ def serve() -> None:
     global serving
     serving = True
     requests: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    asked = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)  # what a job starts does not read requests
     os.dup2(2, 1)  # what is printed from here on is no reply
+    threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
     _reply(replies, {"fault": _begin(sys.argv[1])})
     while True:
@@ -66,9 +69,9 @@ def _reply(replies: TextIO, answer: Mapping[str, Any]) -> None:
     replies.flush()
 
 
-def _listen(requests: queue.Queue[str]) -> None:
-    """Take requests; when the process that sends them is gone, so is this one, whatever it is at."""
-    for line in sys.stdin:
+def _listen(asked: TextIO, requests: queue.Queue[str]) -> None:
+    """Take requests; when the process that sends them is gone, so is this one, whatever it is at in Python."""
+    for line in asked:
         requests.put(line)
     with suppress(OSError, AttributeError):
         os.killpg(0, signal.SIGKILL)  # with all that the job has started

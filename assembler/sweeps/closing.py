@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from assembler.files import write_text
 from assembler.source import short
 from assembler.sweeps.points import Point
-from assembler.sweeps.table import PENDING, Table, counted, gather, overrides_of, to_csv, write_sqlite
+from assembler.sweeps.table import PENDING, Table, counted, gather, in_a_line, overrides_of, to_csv, write_sqlite
 from assembler.sweeps.watch import Watch
 from assembler.tasks import CODES
 
@@ -20,6 +21,7 @@ from assembler.tasks import CODES
 @dataclass
 class _Sweep:
     folder: Path
+    objective: str | None = None
     jobs: list[str] | None = None  # those of this command, if it knows them beforehand
     watch: Watch | None = field(default=None, repr=False)
 
@@ -31,14 +33,15 @@ _open: list[_Sweep] = []
 """The sweep that is going on in this process, if one is."""
 
 
-def begin(folder: Path, watch: Watch | None = None) -> None:
+def begin(folder: Path, objective: str | None = None, watch: Watch | None = None) -> None:
     """A sweep begins.
 
     Args:
         folder: its own.
+        objective: the figure that it is after.
         watch: what watches it, if its sweeper does not.
     """
-    _open[:] = [_Sweep(folder, watch=watch)]
+    _open[:] = [_Sweep(folder, objective, watch=watch)]
     if watch is not None:
         watch.__enter__()
 
@@ -67,23 +70,49 @@ def end() -> int | None:
         print(f"no job of this sweep left a result in {short(sweep.folder)}", file=sys.stderr)
         return max(CODES.values())
     from assembler.views import summary
-    from assembler.views.page import sweep_page
 
-    write_text(sweep.folder / "sweep.csv", to_csv(table))
-    write_sqlite(sweep.folder / "sweep.sqlite", table)
     title = short(sweep.folder).removeprefix("multirun/")
-    page = sweep_page(title, table.rows, table.overrides, table.records, _diagrams(table.records))
-    write_text(sweep.folder / "sweep.html", page)
-    summary.print_sweep(summary.make_console(), table.rows, table.overrides)
-    mine = [row for row in table.rows if sweep.jobs is None or row["job"] in set(sweep.jobs)]
+    summary.print_sweep(summary.make_console(), title, table.rows, table.overrides, sweep.objective)
+    jobs = None if sweep.jobs is None else set(sweep.jobs)
+    mine = [row for row in table.rows if jobs is None or row["job"] in jobs]
     counts = {status: sum(row["status"] == status for row in mine) for status in (*CODES, PENDING)}
     said = f"{counted(len(mine), 'job')}: " + ", ".join(
         f"{count} {status}" for status, count in counts.items() if count
     )
     earlier = len(table.rows) - len(mine)
     print(said + (f"; {earlier} of earlier commands" if earlier else ""))
-    print(f"page: {short(sweep.folder / 'sweep.html')}")
-    return max(CODES[status] for status in CODES if counts[status]) if not counts[PENDING] else max(CODES.values())
+    written = _write(sweep.folder, title, table)
+    if not written or counts[PENDING]:
+        return max(CODES.values())
+    return max(CODES[status] for status in CODES if counts[status])
+
+
+def _write(folder: Path, title: str, table: Table) -> bool:
+    """Write the files of a sweep; what cannot be written is told and hinders no other.
+
+    Returns:
+        Whether all were written.
+    """
+    from assembler.views.page import sweep_page
+
+    def page() -> str:
+        return sweep_page(title, table.rows, table.overrides, table.records, _diagrams(table.records))
+
+    files: Mapping[str, Callable[[Path], None]] = {
+        "sweep.csv": lambda path: write_text(path, to_csv(table)),
+        "sweep.sqlite": lambda path: write_sqlite(path, table),
+        "sweep.html": lambda path: write_text(path, page()),
+    }
+    wrong = 0
+    for name, write in files.items():
+        try:
+            write(folder / name)
+        except (OSError, sqlite3.Error) as error:
+            wrong += 1
+            print(f"{short(folder / name)} cannot be written: {error}", file=sys.stderr)
+    if not wrong:
+        print(f"page: {short(folder / 'sweep.html')}")
+    return not wrong
 
 
 def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -112,10 +141,11 @@ def forecast(points: Sequence[Point]) -> None:
         {
             "job": point.job,
             "status": "error" if point.error else PENDING,
+            "message": in_a_line(point.error or ""),
             **overrides_of(point.overrides),
             **{f"plan.{name}": value for name, value in (point.plan or {}).items()},
         }
         for point in points
     ]
     names = list(dict.fromkeys(name for point in points for name in overrides_of(point.overrides)))
-    summary.print_sweep(summary.make_console(), rows, names)
+    summary.print_sweep(summary.make_console(), "what the jobs would come to", rows, names)

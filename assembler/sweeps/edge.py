@@ -209,4 +209,5 @@ def anywhere(root: DictConfig) -> None:
     """Let ``${hydra:…}`` say the same for each job, where it would tell its number and its folder."""
     node = root.hydra
     with read_write(node), open_dict(node):
-        node.job.num, node.job.id, node.runtime.output_dir, node.sweep.subdir = 0, "0", ".", "."
+        node.job.num, node.job.id, node.runtime.output_dir = 0, "0", "."
+        node.sweep.dir, node.sweep.subdir = ".", "."

@@ -25,6 +25,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
         return explain_yaml(error)
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         return f"{first_line(error)} {first_line(error.__cause__)}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{Path(error.filename).absolute()}: {error.strerror}"
     if isinstance(error, MissingConfigException):
         return _explain_missing(error)
     return _explain_override(error, arguments)
@@ -90,8 +92,10 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
     if name.startswith("hydra."):
         return f"override {name}: Hydra has no such key; python run.py --cfg hydra shows those it has"
     override = next((argument for argument in arguments if argument.lstrip("+~").startswith(f"{name}=")), name)
-    if name.startswith("recipe.params.") and (close := suggestion(name.split(".")[2], _params(arguments))):
-        return f"override {override}: the recipe has no parameter {name.split('.')[2]!r}.{close}"
+    if name.startswith("recipe.params.") and (params := _params(arguments)):
+        param = name.split(".")[2]
+        has = suggestion(param, params) or f" It has: {', '.join(params)}."
+        return f"override {override}: the recipe has no parameter {param!r}.{has}"
     model: Any = Settings
     for part in name.split("."):
         known = list(getattr(model, "model_fields", {}))

@@ -15,7 +15,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -83,7 +83,7 @@ class Grid(Sweeper):
         """
         CHILD.start()
         settings = settings_of(self.config)
-        folder = Path(self.config.hydra.sweep.dir)
+        folder = Path(self.config.hydra.sweep.dir).absolute()
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         given = [*(f"{name}={value}" for name, value in self.params.items()), *arguments]
         (lines,) = BasicSweeper.split_arguments(parser.parse_overrides(given), None)
@@ -99,7 +99,7 @@ class Grid(Sweeper):
         if settings.dry_run:
             closing.forecast(points)
         if wrong and (settings.dry_run or settings.invalid == "refuse"):
-            raise SettingsError(_told(wrong, len(points)))
+            raise SettingsError(_told(wrong, len(points), settings.dry_run))
         if settings.dry_run:
             return []
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,31 +171,38 @@ class Grid(Sweeper):
         """Have the launcher run the jobs that are not done; those that it loses, again, as long as some get through."""
         if settings.retry:
             for point in points:
-                record = result_of(folder / point.job, point.identity)
-                if record is not None and record["status"] != "passed":
+                if _status(point, folder) in ("failed", "error"):
                     (folder / point.job / "result.json").unlink()
         left = _not_done(points, folder)
         if len(left) < len(points):
             done = len(points) - len(left)
-            print(
-                f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run", flush=True
-            )
+            said = f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run"
+            wrong = sum(_status(point, folder) in ("failed", "error") for point in points)
+            print(said + (f" ({wrong} did not pass; sweep.retry=true runs those again)" if wrong else ""), flush=True)
         returns: list[Sequence[JobReturn]] = []
         tries = 0
         while left:
-            fault, begun = None, time.time() - 1  # files have coarse times
+            fault: Exception | None = None
+            raised: BaseException | None = None
+            begun = time.time() - 1  # files have coarse times
             jobs = [(folder / point.job, point.identity) for point in left]
             with Watch(lambda jobs=jobs: jobs, len(jobs)):  # type: ignore[misc]
                 try:
-                    returns += self._launch(left)
+                    for batch in self._launch(left):
+                        returns.append(batch)
+                        raised = raised or next((job._return_value for job in batch if _failed(job)), None)
                 except Exception as error:  # a worker that is gone, a cluster that cannot be reached
                     fault = error
             now = _not_done(left, folder)
             tries = tries + 1 if len(now) == len(left) else 0
             started = any(written_since(job / LOCK, begun) for job, _ in jobs)
             if tries and not (started and tries < TRIES):
+                if raised is not None:
+                    raise raised  # from the task function, before it came to the job
                 said = f"{type(fault).__name__}: {fault}" if fault else "it does not say why"
-                raise SettingsError(f"the launcher ran none of the {counted(len(now), 'job')} that are left: {said}")
+                if any(result_of(job) for job, _ in jobs):
+                    said = "they left results of another configuration; the task function may not change it"
+                raise SettingsError(f"the launcher ran none of the jobs that are left, {len(now)}: {said}")
             left = now
         for batch in returns:
             for done in batch:
@@ -248,8 +255,17 @@ def _planned(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | N
     return answer["error"], answer.get("plan")
 
 
+def _failed(job: JobReturn) -> bool:
+    return job.status == JobStatus.FAILED
+
+
+def _status(point: Point, folder: Path) -> str | None:
+    record = result_of(folder / point.job, point.identity)
+    return None if record is None else str(record["status"])
+
+
 def _not_done(points: Sequence[Point], folder: Path) -> list[Point]:
-    return [point for point in points if result_of(folder / point.job, point.identity) is None]
+    return [point for point in points if _status(point, folder) is None]
 
 
 @contextmanager
@@ -267,7 +283,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         raise SettingsError(said) from None
 
 
-def _told(wrong: Sequence[Point], total: int) -> str:
+def _told(wrong: Sequence[Point], total: int, dry_run: bool) -> str:
     """What is wrong with which points; points with the same mistake together."""
     by_error: dict[str, list[Point]] = {}
     for point in wrong:
@@ -279,8 +295,8 @@ def _told(wrong: Sequence[Point], total: int) -> str:
     if len(by_error) > MOST_TOLD:
         told.append(f"and {len(by_error) - MOST_TOLD} other mistakes")
     are = "is" if len(wrong) == 1 else "are"
-    instead = "nothing was run; sweep.invalid=skip runs the others"
-    return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong, so {instead}"])
+    instead = "" if dry_run else ", so nothing was run; sweep.invalid=skip runs the others"
+    return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong{instead}"])
 
 
 def _quoted(text: str) -> str:

@@ -32,7 +32,7 @@ class Point:
 
     Args:
         job: its folder, as a path from the sweep's.
-        identity: what it does, in sixteen characters; see ``assembler.sweeps.edge.identity``.
+        identity: what it does, in sixteen characters; see ``assembler.sweeps.edge.identity_of``.
         overrides: what the command line says of it.
         error: why it cannot be run; None if it can.
         plan: what its model comes to: layers, parameters, macs and so on; empty if that is not known.
@@ -66,7 +66,9 @@ class Ledger:
         return self._points.get(identity)
 
     def add(self, point: Point) -> None:
-        """Take up a job, or what is newly known of it."""
+        """Take up a job, or what is newly known of it; it takes the place of one that could not be composed."""
+        for known in [known for known in self if known.error and known.overrides == point.overrides]:
+            del self._points[known.identity]
         self._points[point.identity] = point
 
     def numbers(self) -> Iterator[int]:

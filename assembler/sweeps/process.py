@@ -48,6 +48,8 @@ class Child:
                 encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the process that keeps the books
             )
+            # A job that ends badly may leave processes that hold the pipe, so that its end would not be seen.
+            threading.Thread(target=_end_group, args=(self._process,), daemon=True).start()
 
     def ask(self, request: Mapping[str, Any], timeout: float | None = None, cwd: str | None = None) -> dict[str, Any]:
         """Send a request and wait for the answer.
@@ -77,6 +79,8 @@ class Child:
         except BaseException:
             self.close()  # interrupted: the job does not go on behind the person's back
             raise
+        if late.is_set() and answer:
+            self.close()  # it was through just in time, and ended all the same
         if not answer:
             why = f"it took more than {timeout:g} s and was ended" if late.is_set() else _said(process.wait())
             self.close()
@@ -122,6 +126,12 @@ def _at_the_latest(timeout: float | None, late: threading.Event, process: subpro
         yield
     finally:
         timer.cancel()
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Wait for a process, and end what it has started."""
+    process.wait()
+    _kill(process)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

@@ -115,7 +115,6 @@ def _row(
     """The overrides of a job, its figures, and the rest."""
     if record is None:
         assert point is not None
-        plan = {f"plan.{name}": value for name, value in (point.plan or {}).items()}
         status = "error" if point.error else PENDING
         rest = {
             "job": job,
@@ -123,10 +122,16 @@ def _row(
             "message": in_a_line(point.error or "") or None,
             "path": str(folder / job),
         }
-        return overrides_of(point.overrides), plan, rest
+        return overrides_of(point.overrides), _planned(point), rest
     rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
     rest |= {"started": record["started"], "path": str(folder / job)}
+    if point is not None and not record.get("plan"):  # a job that was lost
+        return overrides_of(record["overrides"]), {**_planned(point), **figures_of(record)}, rest
     return overrides_of(record["overrides"]), figures_of(record), rest
+
+
+def _planned(point: Point) -> dict[str, float]:
+    return {f"plan.{name}": value for name, value in (point.plan or {}).items()}
 
 
 def overrides_of(lines: Sequence[str]) -> dict[str, Any]:

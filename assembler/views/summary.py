@@ -189,20 +189,29 @@ _FIGURES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 """Of the table of a sweep: what each shows of a job. ``sweep.csv`` has more."""
 
 
-def print_sweep(console: Console, rows: Sequence[Mapping[str, Any]], overrides: Sequence[str]) -> None:
+def print_sweep(
+    console: Console,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    overrides: Sequence[str],
+    objective: str | None = None,
+) -> None:
     """One row a job of a sweep.
 
     Args:
         rows: see ``assembler.sweeps.table.Table``.
         overrides: which of their keys the command line set. Those in which all jobs agree are told in one line.
+        objective: the figure that the sweep is after.
     """
-    console.print(Text("sweep", "bold"))
+    console.print(Text(title, "bold"))
     varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
     table = Table()
     left_out = _OF_WIDE_TABLES if console.width < _NARROW else ()
     figures = {name: show for name, show in _FIGURES.items() if name not in left_out and any(show(row) for row in rows)}
+    if objective is not None:
+        figures = {objective: lambda row: print_figure(row.get(objective)), **figures}
     for name in ("job", *varied, "status", *figures):
         justify: Literal["left", "right"] = "right" if name in _FIGURES_RIGHT else "left"
         table.add_column(
