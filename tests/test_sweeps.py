@@ -619,9 +619,9 @@ def test_a_column_holds_values_of_one_type(values, column):
     ],
 )
 def test_overrides_are_columns(line, key, value):
-    from assembler.sweeps.table import overrides_of
+    from assembler.sweeps.table import values_of
 
-    assert overrides_of([line, "sweep.name=x", "objective=plan.macs"]) == {key: value}
+    assert values_of([line, "sweep.name=x", "objective=plan.macs"]) == {key: value}
 
 
 def test_figures_of_a_run():

@@ -189,7 +189,7 @@ def _with_pairs(data: Any) -> Any:
 
 
 def _from_pairs(data: dict[str, Any]) -> Any:
-    return {key: value for key, value in data[_PAIRS]} if _PAIRS in data else data  # noqa: C416 - of lists
+    return dict(data[_PAIRS]) if _PAIRS in data else data
 
 
 def sources_to(sources: Sources) -> dict[str, Any]:
@@ -201,7 +201,3 @@ def sources_to(sources: Sources) -> dict[str, Any]:
 def sources_from(data: Mapping[str, Any]) -> Sources:
     """The sources that data describes."""
     return Sources({key: [Path(file) for file in files] for key, files in data["files"].items()}, data["overrides"])
-
-
-if __name__ == "__main__":
-    serve()

@@ -13,7 +13,7 @@ from typing import Any
 from assembler.files import write_text
 from assembler.source import short
 from assembler.sweeps.points import Point
-from assembler.sweeps.table import PENDING, Table, counted, gather, in_a_line, overrides_of, to_csv, write_sqlite
+from assembler.sweeps.table import PENDING, Table, counted, gather, in_a_line, to_csv, values_of, write_sqlite
 from assembler.sweeps.watch import Watch
 from assembler.tasks import CODES
 
@@ -142,10 +142,10 @@ def forecast(points: Sequence[Point]) -> None:
             "job": point.job,
             "status": "error" if point.error else PENDING,
             "message": in_a_line(point.error or ""),
-            **overrides_of(point.overrides),
+            **values_of(point.overrides),
             **{f"plan.{name}": value for name, value in (point.plan or {}).items()},
         }
         for point in points
     ]
-    names = list(dict.fromkeys(name for point in points for name in overrides_of(point.overrides)))
+    names = list(dict.fromkeys(name for point in points for name in values_of(point.overrides)))
     summary.print_sweep(summary.make_console(), "what the jobs would come to", rows, names)

@@ -169,16 +169,18 @@ class Grid(Sweeper):
 
     def _run(self, points: Sequence[Point], folder: Path, settings: SweepSettings) -> list[Sequence[JobReturn]]:
         """Have the launcher run the jobs that are not done; those that it loses, again, as long as some get through."""
+        statuses = {point.job: _status(point, folder) for point in points}
+        wrong = [job for job, status in statuses.items() if status in ("failed", "error")]
         if settings.retry:
-            for point in points:
-                if _status(point, folder) in ("failed", "error"):
-                    (folder / point.job / "result.json").unlink()
-        left = _not_done(points, folder)
+            for job in wrong:
+                (folder / job / "result.json").unlink()
+                statuses[job] = None
+        left = [point for point in points if statuses[point.job] is None]
         if len(left) < len(points):
             done = len(points) - len(left)
             said = f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run"
-            wrong = sum(_status(point, folder) in ("failed", "error") for point in points)
-            print(said + (f" ({wrong} did not pass; sweep.retry=true runs those again)" if wrong else ""), flush=True)
+            again = f" ({len(wrong)} did not pass; sweep.retry=true runs those again)"
+            print(said + (again if wrong and not settings.retry else ""), flush=True)
         returns: list[Sequence[JobReturn]] = []
         tries = 0
         while left:
@@ -193,7 +195,7 @@ class Grid(Sweeper):
                         raised = raised or next((job._return_value for job in batch if _failed(job)), None)
                 except Exception as error:  # a worker that is gone, a cluster that cannot be reached
                     fault = error
-            now = _not_done(left, folder)
+            now = [point for point in left if _status(point, folder) is None]
             tries = tries + 1 if len(now) == len(left) else 0
             started = any(written_since(job / LOCK, begun) for job, _ in jobs)
             if tries and not (started and tries < TRIES):
@@ -262,10 +264,6 @@ def _failed(job: JobReturn) -> bool:
 def _status(point: Point, folder: Path) -> str | None:
     record = result_of(folder / point.job, point.identity)
     return None if record is None else str(record["status"])
-
-
-def _not_done(points: Sequence[Point], folder: Path) -> list[Point]:
-    return [point for point in points if _status(point, folder) is None]
 
 
 @contextmanager

@@ -122,19 +122,19 @@ def _row(
             "message": in_a_line(point.error or "") or None,
             "path": str(folder / job),
         }
-        return overrides_of(point.overrides), _planned(point), rest
+        return values_of(point.overrides), _planned(point), rest
     rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
     rest |= {"started": record["started"], "path": str(folder / job)}
     if point is not None and not record.get("plan"):  # a job that was lost
-        return overrides_of(record["overrides"]), {**_planned(point), **figures_of(record)}, rest
-    return overrides_of(record["overrides"]), figures_of(record), rest
+        return values_of(record["overrides"]), {**_planned(point), **figures_of(record)}, rest
+    return values_of(record["overrides"]), figures_of(record), rest
 
 
 def _planned(point: Point) -> dict[str, float]:
     return {f"plan.{name}": value for name, value in (point.plan or {}).items()}
 
 
-def overrides_of(lines: Sequence[str]) -> dict[str, Any]:
+def values_of(lines: Sequence[str]) -> dict[str, Any]:
     """Keys and values of overrides: ``{"recipe": "mlp", "recipe.params.width": 8}``; ``~key`` takes a key away.
 
     Those that say nothing of what a job does are left out.
