@@ -10,10 +10,11 @@ from mindspore import nn
 
 from assembler.binding import bind
 from assembler.build import build_steps
+from assembler.entries import Entry
 from assembler.errors import AssemblerError, RecipeError
 from assembler.grammar import parse
 from assembler.recipe import Layer, Stack, chain, is_stack, leaves
-from assembler.registry import LAYERS, Entry, Registry
+from assembler.registry import LAYERS, Registry
 
 
 def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:

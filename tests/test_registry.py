@@ -4,8 +4,9 @@ import pytest
 from mindspore import nn
 
 import assembler
+from assembler.entries import reference_at
 from assembler.errors import AssemblerError, BadTarget, DuplicateLayer, Mistakes, Place, RegistryError, UnknownLayer
-from assembler.registry import LAYERS, Registry, reference_at, trusted_by_project
+from assembler.registry import LAYERS, Registry, trusted_by_project
 
 
 class Gate(nn.Cell):

@@ -12,9 +12,9 @@ from mindspore import nn
 from assembler import device
 from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
+from assembler.entries import reference_at
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
-from assembler.registry import reference_at
 
 
 @check
