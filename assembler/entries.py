@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -11,8 +12,9 @@ from typing import Any
 
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError, suggestion
 from assembler.grammar import parse
-from assembler.recipe import INFER, Layer, Verbatim
+from assembler.recipe import INFER, Layer
 from assembler.settings import EntrySettings, read
+from assembler.signatures import known_parameters, print_parameters
 
 TRUSTED = ("mindspore", "assembler")
 """Packages whose Cells a registry may name without further ado."""
@@ -67,13 +69,13 @@ class Entry:
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The layer's arguments by name.
+        """The layer's arguments by name. As long as MindSpore is not imported, it is not for this if they are known.
 
         Raises:
             BadTarget: see ``cell``.
             RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
         """
-        parameters = parameters_of(self.cell) if self.signature is None else self._said_parameters()
+        parameters = self._found_parameters() if self.signature is None else self._said_parameters()
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
             for name in names:
@@ -81,6 +83,14 @@ class Entry:
                     message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
                     raise RegistryError(message, self.place)
         return parameters
+
+    def _found_parameters(self) -> Mapping[str, inspect.Parameter]:
+        if self.registered is None and "mindspore" not in sys.modules:
+            module = self.target.rpartition(".")[0]
+            _require_trust(self.target, module, self.trusted, self.place)
+            if (known := known_parameters(self.target)) is not None:
+                return known
+        return parameters_of(self.cell)
 
     def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
         try:
@@ -100,13 +110,7 @@ class Entry:
 
     def describe(self) -> str:
         """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
-        return f"{self.name}{inspect.Signature(list(map(_bare, self.parameters.values())))}"
-
-
-def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
-    if parameter.default is not parameter.empty and type(parameter.default).__module__ != "builtins":
-        parameter = parameter.replace(default=Verbatim(str(parameter.default).removeprefix("mindspore.").lower()))
-    return parameter.replace(annotation=inspect.Parameter.empty)
+        return f"{self.name}({print_parameters(self.parameters)})"
 
 
 def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:

@@ -9,7 +9,7 @@ import assembler
 from tests.conftest import ROOT
 
 FLOORS = [
-    "errors files recipe settings references",
+    "errors files html recipe settings signatures references",
     "entries expansion grammar registry source",
     "binding rows device tensors inputs costs compiler cells trials planner ready_made",
     "build dump describe parameters precision training weights",
