@@ -19,7 +19,7 @@ from typing import Any
 from assembler.recipe import Verbatim
 
 FILE = Path(__file__).parent / "schemas" / "signatures.json"
-"""``versions`` of packages, and by their dotted paths what ``layers`` and ``initializers`` take."""
+"""``versions`` of packages, and by their dotted paths what ``layers`` take; ``assembler.commands.schema`` writes it."""
 
 Parameters = Mapping[str, inspect.Parameter]
 

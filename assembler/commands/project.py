@@ -1,0 +1,128 @@
+"""Whose recipes and layers a command sees: those of a folder of configuration, and those that ship."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from assembler.errors import AssemblerError, SettingsError, suggestion
+from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.source import SHIPPED, Sources, load_yaml, short
+from assembler.tasks.common import registry_of
+
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option("--config-dir", metavar="DIR", help="The folder of recipe/ and registry/; by default conf, if it is there."),
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with ``recipe/`` and ``registry/`` in it, as ``--config-dir`` names it for run.py.
+
+    Args:
+        folder: it; None to see only what ships.
+    """
+
+    folder: Path | None
+
+    @classmethod
+    def at(cls, folder: Path | None) -> Project:
+        """The project of a folder; if none is named, of ``conf``, if it is there.
+
+        Raises:
+            SettingsError: there is no such folder.
+        """
+        if folder is not None and not folder.is_dir():
+            raise SettingsError(f"--config-dir: there is no folder {folder}")
+        return cls(folder or (Path("conf") if Path("conf").is_dir() else None))
+
+    def files(self, group: str) -> dict[str, Path]:
+        """The files of a group by name. One of the project's own comes before one that ships under the same name."""
+        folders = [SHIPPED, *([self.folder] if self.folder else [])]
+        return {file.stem: file for folder in folders for file in sorted((folder / group).glob("*.yaml"))}
+
+    def recipe(self, said: str) -> Path:
+        """The file of a recipe, by its path or its name.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if said.endswith((".yaml", ".yml")) or "/" in said:
+            if not Path(said).is_file():
+                raise SettingsError(f"there is no file {said}")
+            return Path(said)
+        recipes = self.files("recipe")
+        if said not in recipes:
+            hint = suggestion(said, recipes) or " `python -m assembler recipes` lists them."
+            raise SettingsError(f"no recipe named {said!r}.{hint}")
+        return recipes[said]
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Packages whose layers and checks may be named."""
+        return (*LAYERS.trusted, *trusted_by_project())
+
+    @cached_property
+    def registry(self) -> Registry:
+        """All layers: those that ship, those of the project's registry files, and those that Python registered.
+
+        Raises:
+            AssemblerError: a registry file is wrong, with its place.
+        """
+        files = self.files("registry")
+        try:
+            return registry_of({scope_of(file): _entries(file) for file in files.values()})
+        except AssemblerError as error:
+            raise Sources({f"registry.{scope_of(file)}": [file] for file in files.values()}).tell(error) from None
+
+
+    def registry_without(self, scope: str) -> Registry:
+        """The registry as it is without one scope, of which it does not matter whether it is right."""
+        files = [file for file in self.files("registry").values() if scope_of(file) != scope]
+        with suppress(AssemblerError):
+            return registry_of({scope_of(file): _entries(file) for file in files})
+        return Registry(trusted=self.trusted)
+
+
+def scope_of(file: Path) -> str:
+    """The scope of a registry file: what its first line says, or its name."""
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        said = re.match(r"#\s*@package\s+registry\.(\w+)\s*$", stream.readline())
+    return said[1] if said else file.stem
+
+
+def _entries(file: Path) -> dict[str, Any]:
+    """What a registry file holds."""
+    ships = file.parent.parent.resolve() == SHIPPED.resolve()
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # five times faster, with messages of its own
+    found = yaml.load(file.read_bytes(), loader) if ships else load_yaml(file)
+    if found is not None and not isinstance(found, dict):
+        raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
+    return {name: value for name, value in (found or {}).items() if name != "defaults"}
+
+
+def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """The names of recipes, for the shell."""
+    return (name for name in _quietly(context).files("recipe") if name.startswith(incomplete))
+
+
+def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """The names of layers, for the shell."""
+    try:
+        return (name for name in _quietly(context).registry if name.startswith(incomplete))
+    except AssemblerError:
+        return iter(())
+
+
+def _quietly(context: typer.Context) -> Project:
+    folder = context.params.get("config_dir")
+    return Project(Path(folder) if folder else Path("conf") if Path("conf").is_dir() else None)
