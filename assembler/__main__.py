@@ -7,11 +7,16 @@ from pathlib import Path
 
 import typer
 
+from assembler.commands.layers import layers
+from assembler.commands.new import new
+from assembler.commands.recipes import recipes
 from assembler.commands.schema import schema
+from assembler.commands.show import show
 from assembler.commands.validate import validate
+from assembler.commands.watch import watch
 from assembler.errors import AssemblerError
 
-COMMANDS = (schema, validate)
+COMMANDS = (layers, show, recipes, validate, watch, new, schema)
 
 app = typer.Typer(
     no_args_is_help=True,

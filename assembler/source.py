@@ -254,6 +254,9 @@ def _merged(below: Any, above: Any) -> Any:
     return above
 
 
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def load_yaml(file: Path) -> Any:
     """The data in a YAML file.
 
@@ -261,6 +264,9 @@ def load_yaml(file: Path) -> Any:
         SettingsError: it cannot be read.
     """
     try:
+        text = file.read_text(encoding="utf-8")
+        with suppress(yaml.YAMLError):  # told by the other loader, in words that do not depend on how PyYAML is built
+            return yaml.load(text, _FAST)
         with file.open(encoding="utf-8") as stream:
             return yaml.safe_load(stream)
     except UnicodeDecodeError as error:

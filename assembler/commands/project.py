@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from assembler.entries import Entry
 from assembler.errors import AssemblerError, SettingsError, suggestion
 from assembler.registry import LAYERS, Registry, trusted_by_project
 from assembler.source import SHIPPED, Sources, load_yaml, short
@@ -102,9 +103,7 @@ def scope_of(file: Path) -> str:
 
 def _entries(file: Path) -> dict[str, Any]:
     """What a registry file holds."""
-    ships = file.parent.parent.resolve() == SHIPPED.resolve()
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # five times faster, with messages of its own
-    found = yaml.load(file.read_bytes(), loader) if ships else load_yaml(file)
+    found = load_yaml(file)
     if found is not None and not isinstance(found, dict):
         raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
     return {name: value for name, value in (found or {}).items() if name != "defaults"}
@@ -126,3 +125,31 @@ def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
 def _quietly(context: typer.Context) -> Project:
     folder = context.params.get("config_dir")
     return Project(Path(folder) if folder else Path("conf") if Path("conf").is_dir() else None)
+
+
+def entries_of(registry: Registry) -> list[Entry]:
+    """All layers of a registry, those of libraries as well."""
+    return list(registry.values())
+
+
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table on a terminal; elsewhere, lines of columns that are set apart by tabs.
+
+    Args:
+        right: the names of the columns that hold numbers.
+    """
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(row))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from assembler.views.summary import make_console
+
+    table = Table()
+    for name in names:
+        table.add_column(name, overflow="fold", justify="right" if name in right else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    make_console().print(table)

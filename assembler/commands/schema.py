@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project
-from assembler.entries import Entry
+from assembler.commands.project import ConfigDir, Project, entries_of
 from assembler.errors import noted
 from assembler.files import write_text
 from assembler.grammar import parse_block
@@ -64,19 +63,14 @@ def documents(project: Project) -> dict[str, Any]:
             with noted([]):  # a block that is wrong is told by `validate`
                 block = parse_block(str(header), body, f"blocks/{file.name}")
                 blocks[block.name] = block
-    return {f"{kind}.json": data for kind, data in schemas(entries(project.registry), blocks).items()}
-
-
-def entries(registry: Registry) -> list[Entry]:
-    """All layers, those of libraries as well."""
-    return list(registry.values())
+    return {f"{kind}.json": data for kind, data in schemas(entries_of(project.registry), blocks).items()}
 
 
 def signatures(registry: Registry) -> Mapping[str, Any]:
     """What MindSpore's classes and those of other packages take, and the versions that this is true of."""
     from assembler.entries import parameters_of
 
-    theirs = [entry for entry in entries(registry) if not entry.target.startswith("assembler.") and not entry.signature]
+    theirs = [entry for entry in entries_of(registry) if not entry.target.startswith("assembler.") and not entry.signature]
     packages = sorted({entry.target.partition(".")[0] for entry in theirs})
     layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs}
     return {"versions": {package: version(package) for package in packages}, "layers": dict(sorted(layers.items()))}

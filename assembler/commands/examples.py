@@ -1,0 +1,112 @@
+"""A stack that shows a layer at work, found by planning candidates."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from assembler.entries import Entry
+from assembler.errors import AssemblerError
+from assembler.recipe import INFER
+from assembler.registry import Registry
+
+_INPUTS: tuple[dict[str, Any], ...] = (
+    {"shape": [4, 8]},
+    {"shape": [2, 4, 8, 8]},
+    {"shape": [2, 5, 8]},
+    {"shape": [2, 4, 8, 8, 8]},
+    {"shape": [2, 6], "sample": "integers", "high": 10},
+    {"shape": [8]},
+)
+"""Rows, images, tokens, volumes, numbers of tokens, one row."""
+
+_VALUES: dict[str, tuple[str, ...]] = {
+    "axis": ("1", "-1"),
+    "keep_prob": ("0.9",),
+    "p": ("0.1",),
+    "vocab_size": ("10",),
+    "index": ("0",),
+    "norm_type": ("2",),
+    "num_layers": ("1",),
+    "heads": ("2",),
+    "num_heads": ("2",),
+    "nhead": ("2",),
+    "d_model": ("8",),
+    "hidden_size": ("8",),
+    "input_size": ("8",),
+    "embed_dim": ("8",),
+    "out_channels": ("8",),
+    "num_groups": ("2",),
+    "groups": ("2",),
+    "kernel_size": ("2",),
+    "kernel": ("2",),
+    "patch": ("2",),
+    "upscale_factor": ("2",),
+    "downscale_factor": ("2",),
+    "output_size": ("2", "(2, 2)", "(2, 2, 2)"),
+    "unflattened_size": ("(2, 4)", "(2, 2)"),
+    "central_fraction": ("0.5",),
+    "threshold": ("0.1",),
+    "value": ("0.0",),
+    "shift": ("1",),
+    "padding": ("1", "(1, 1)", "(1, 1, 1, 1)", "(1, 1, 1, 1, 1, 1)"),
+    "paddings": ("((0, 0), (1, 1))",),
+    "encoder_layer": ("TransformerEncoderLayer(8, 2)",),
+    "embedding": ("Embedding(10, 8)",),
+    "time_axis": ("1",),
+    "ksizes": ("[1, 2, 2, 1]",),
+    "strides": ("[1, 1, 1, 1]",),
+    "rates": ("[1, 1, 1, 1]",),
+}
+"""What to try for arguments that have to be given; what is not here is a layer, or a size."""
+_OTHERS = ("8", "ReLU", "2", "1")
+_SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU")
+"""For `*arguments`."""
+
+_MOST = 60
+"""Candidates to try."""
+
+
+def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | str:
+    """A recipe with the layer that plans, and its plan in a line; or why there is none."""
+    from assembler.api import plan
+
+    why = ""
+    for count, recipe in enumerate(_recipes(entry)):
+        if count == _MOST:
+            break
+        try:
+            return recipe, str(plan(recipe, registry=registry))
+        except AssemblerError as error:
+            why = why or error.message
+    return why
+
+
+def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
+    """Candidates, the likeliest first."""
+    texts = list(_texts(entry))
+    for text, said in product(texts, _INPUTS):
+        yield {"input": said, "stack": text}
+    inputs = {"one": {"shape": [4, 8]}, "other": {"shape": [4, 8]}}
+    for text in texts:
+        yield {"inputs": inputs, "graph": {"joined": f"{text} @ (one, other)"}}
+
+
+def _texts(entry: Entry) -> Iterator[str]:
+    """How the layer may be written: what can be read from the input is, and the rest is tried."""
+    choices: list[list[str]] = []
+    for name, one in entry.parameters.items():
+        required = one.default is inspect.Parameter.empty and name not in entry.defaults
+        if one.kind is one.VAR_POSITIONAL:
+            choices.append(list(_SEVERAL))
+        elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(name) is INFER:
+            continue
+        elif name in entry.infer:
+            choices.append(["_"])
+        else:
+            written = _VALUES.get(name, _OTHERS)
+            choices.append([f"{name}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])
+    for values in product(*choices):
+        yield f"{entry.name}({', '.join(values)})" if values else entry.name
