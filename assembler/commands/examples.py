@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from assembler.entries import Entry
@@ -21,6 +21,9 @@ _INPUTS: tuple[dict[str, Any], ...] = (
     {"shape": [8]},
 )
 """Rows, images, tokens, volumes, numbers of tokens, one row."""
+
+_SEVERAL_INPUTS: tuple[dict[str, Any], ...] = ({"shape": [4, 8]}, {"shape": [2, 5, 8]})
+"""Of a layer that takes several tensors, each."""
 
 _VALUES: dict[str, tuple[str, ...]] = {
     "axis": ("1", "-1"),
@@ -54,6 +57,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "padding": ("1", "(1, 1)", "(1, 1, 1, 1)", "(1, 1, 1, 1, 1, 1)"),
     "paddings": ("((0, 0), (1, 1))",),
     "encoder_layer": ("TransformerEncoderLayer(8, 2)",),
+    "decoder_layer": ("TransformerDecoderLayer(8, 2)",),
     "embedding": ("Embedding(10, 8)",),
     "time_axis": ("1",),
     "ksizes": ("[1, 2, 2, 1]",),
@@ -61,6 +65,13 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "rates": ("[1, 1, 1, 1]",),
 }
 """What to try for arguments that have to be given; what is not here is a layer, or a size."""
+_NEEDED = {
+    "FractionalMaxPool2d": ("output_size=(3, 3)",),
+    "FractionalMaxPool3d": ("output_size=(3, 3, 3)",),
+    "Transformer": ("d_model=8", "nhead=2", "num_encoder_layers=1", "num_decoder_layers=1", "dim_feedforward=16"),
+    "Upsample": ("size=(4, 4)",),
+}
+"""Arguments that a layer needs, or is too large without, though its signature does not say so."""
 _OTHERS = ("8", "ReLU", "2", "1")
 _SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU")
 """For `*arguments`."""
@@ -74,9 +85,7 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
     from assembler.api import plan
 
     why = ""
-    for count, recipe in enumerate(_recipes(entry)):
-        if count == _MOST:
-            break
+    for recipe in islice(_recipes(entry), _MOST):
         try:
             return recipe, str(plan(recipe, registry=registry))
         except AssemblerError as error:
@@ -86,12 +95,12 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
 
 def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
     """Candidates, the likeliest first."""
-    texts = list(_texts(entry))
-    for text, said in product(texts, _INPUTS):
-        yield {"input": said, "stack": text}
-    inputs = {"one": {"shape": [4, 8]}, "other": {"shape": [4, 8]}}
-    for text in texts:
-        yield {"inputs": inputs, "graph": {"joined": f"{text} @ (one, other)"}}
+    for text in _texts(entry):
+        for said in _INPUTS:
+            yield {"input": said, "stack": text}
+        for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
+            graph = {"joined": f"{text} @ ({', '.join(names)})"}
+            yield {"inputs": dict.fromkeys(names, said), "graph": graph}
 
 
 def _texts(entry: Entry) -> Iterator[str]:
@@ -108,5 +117,6 @@ def _texts(entry: Entry) -> Iterator[str]:
         else:
             written = _VALUES.get(name, _OTHERS)
             choices.append([f"{name}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])
+    choices += [[needed] for needed in _NEEDED.get(entry.name, ())]
     for values in product(*choices):
         yield f"{entry.name}({', '.join(values)})" if values else entry.name

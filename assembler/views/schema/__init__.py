@@ -104,7 +104,8 @@ def _checks() -> Node:
     properties = {}
     for name, check in sorted(CHECKS.items()):
         if "." not in name:
-            node = {**schema_of(check.settings), "description": f"{check.summary}"}
+            node = {**schema_of(check.settings), "type": "object", "title": name, "description": check.summary}
+            node = {word: value for word, value in node.items() if not word.startswith("pattern")}
             properties[name] = node if node.get("required") else nullable(node)
     return {
         "type": "object",

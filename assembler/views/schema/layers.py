@@ -94,7 +94,7 @@ def _layer(entry: Entry) -> Node:
     slots = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
     most = None if inspect.Parameter.VAR_POSITIONAL in kinds else slots
     node = _taking(properties, required, most, inspect.Parameter.VAR_KEYWORD in kinds)
-    return {**node, "description": f"{summary}\n\n{said}".strip()}
+    return {"title": entry.name, **node, "description": f"{summary}\n\n{said}".strip()}
 
 
 def _taking(properties: Node, required: list[str], most: int | None, others: bool) -> Node:
@@ -134,7 +134,7 @@ def _block(block: Block) -> Node:
         for name, default in block.defaults.items()
     }
     node = _taking(properties, [], None, True)
-    return {**node, "description": f"{block}, a block of {block.place.key}: `defaults` take it up."}
+    return {"title": block.name, **node, "description": f"{block}, a block of {block.place.key}: `defaults` take it up."}
 
 
 def _docs(cell: type) -> tuple[str, dict[str, str]]:
