@@ -12,7 +12,8 @@ from typing import Any
 
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError, suggestion
 from assembler.grammar import parse
-from assembler.recipe import INFER, Layer
+from assembler.html import html_table
+from assembler.recipe import INFER, Layer, print_value
 from assembler.settings import EntrySettings, read
 from assembler.signatures import known_parameters, print_parameters
 
@@ -108,9 +109,25 @@ class Entry:
         """
         return reference_at(self.reference, self.trusted, self.place) if self.reference else None
 
+    def _repr_html_(self) -> str:
+        """A table of the arguments, in a notebook."""
+        rows = [
+            [
+                name,
+                "" if one.default is one.empty else print_value(self.defaults.get(name, one.default)),
+                _axes(self, name),
+            ]
+            for name, one in self.parameters.items()
+        ]
+        return html_table(("argument", "default", "may be _"), rows, below=[self.describe(), self.target])
+
     def describe(self) -> str:
         """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
         return f"{self.name}({print_parameters(self.parameters)})"
+
+
+def _axes(entry: Entry, name: str) -> str:
+    return f"axis {print_value(entry.infer[name])} of the input" if name in entry.infer else ""
 
 
 def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:

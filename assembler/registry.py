@@ -21,6 +21,7 @@ from assembler.errors import (
     raise_all,
     suggestion,
 )
+from assembler.html import html_table
 
 AnyCell = TypeVar("AnyCell", bound=type)
 
@@ -61,6 +62,11 @@ class Registry(Mapping[str, Entry]):
 
     def __repr__(self) -> str:
         return f"<Registry of {len(self)} layers>"
+
+    def _repr_html_(self) -> str:
+        """A table of the layers, in a notebook. Nothing is imported for it."""
+        rows = [[entry.name, entry.target, ", ".join(entry.infer)] for entry in self.values()]
+        return html_table(("layer", "class", "may be _"), rows, below=[f"{len(self):,} layers"])
 
     def find(self, name: str, place: Place) -> Entry:
         """The entry for a name in a recipe.

@@ -11,12 +11,12 @@ from tests.conftest import ROOT
 FLOORS = [
     "errors files html recipe settings signatures references",
     "entries expansion grammar registry source",
-    "binding rows device tensors inputs costs compiler cells trials planner ready_made",
+    "binding rows tables device tensors inputs costs compiler cells trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",
     "views",
     "tasks api",
-    "sweeps",
+    "sweeps commands __main__",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 MODULES = {

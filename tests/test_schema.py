@@ -1,7 +1,6 @@
 """JSON Schemas: what ships is valid by them, and mistakes are found where they are."""
 
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -30,9 +29,7 @@ RESOURCES = Registry().with_resources(
 
 def mistakes(kind, data):
     """The places of the mistakes in a file's data, the deepest where there are alternatives."""
-    validator = jsonschema.Draft7Validator(
-        {"$ref": f"file:///{kind}.json"}, registry=RESOURCES, format_checker=None
-    )
+    validator = jsonschema.Draft7Validator({"$ref": f"file:///{kind}.json"}, registry=RESOURCES, format_checker=None)
     return sorted(
         {".".join(map(str, error.absolute_path)) for found in validator.iter_errors(data) for error in _deepest(found)}
     )
@@ -106,7 +103,11 @@ BAD = [
     ("recipe", {"input": {"shape": [4], "sampel": "normal"}}, "input"),
     ("recipe", {"input": {"shape": [4], "sample": "gauss"}}, "input.sample"),
     ("recipe", {"input": {"shape": [4], "low": "none"}}, "input.low"),
-    ("recipe", {"inputs": {"a": {"shape": [4, "x"]}}, "input": None, "stack": None, "graph": {"a": "ReLU"}}, "inputs.a.shape.1"),
+    (
+        "recipe",
+        {"inputs": {"a": {"shape": [4, "x"]}}, "input": None, "stack": None, "graph": {"a": "ReLU"}},
+        "inputs.a.shape.1",
+    ),
     ("recipe", {"stack": 3}, "stack"),
     ("recipe", {"stack": []}, "stack"),
     ("recipe", {"stack": ["ReLU", 3]}, "stack.1"),
@@ -156,7 +157,9 @@ def test_a_mistake_is_found_at_its_place(kind, data, place):
 
 
 def test_every_key_has_a_description():
-    models = [model for model in vars(settings).values() if isinstance(model, type) and issubclass(model, settings.Model)]
+    models = [
+        model for model in vars(settings).values() if isinstance(model, type) and issubclass(model, settings.Model)
+    ]
     keys = {f"{model.__name__}.{name}" for model in models for name in model.model_fields}
     assert set(DESCRIPTIONS) == keys
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import islice, product
 from typing import Any
 
@@ -95,16 +96,20 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
 
 def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
     """Candidates, the likeliest first."""
-    for text in _texts(entry):
+    for text, given in zip(_texts(entry, "_"), _texts(entry, "8"), strict=True):
         for said in _INPUTS:
             yield {"input": said, "stack": text}
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
-            graph = {"joined": f"{text} @ ({', '.join(names)})"}
-            yield {"inputs": dict.fromkeys(names, said), "graph": graph}
+            graph = {"joined": f"{given} @ ({', '.join(names)})"}  # of several inputs nothing is read
+            yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
 
 
-def _texts(entry: Entry) -> Iterator[str]:
-    """How the layer may be written: what can be read from the input is, and the rest is tried."""
+def _texts(entry: Entry, size: str) -> Iterator[str]:
+    """How the layer may be written.
+
+    Args:
+        size: what to write for what can be read from the input; values of the rest are tried.
+    """
     choices: list[list[str]] = []
     for name, one in entry.parameters.items():
         required = one.default is inspect.Parameter.empty and name not in entry.defaults
@@ -113,7 +118,7 @@ def _texts(entry: Entry) -> Iterator[str]:
         elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(name) is INFER:
             continue
         elif name in entry.infer:
-            choices.append(["_"])
+            choices.append([size])
         else:
             written = _VALUES.get(name, _OTHERS)
             choices.append([f"{name}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])

@@ -21,7 +21,9 @@ from assembler.tasks.common import registry_of
 
 ConfigDir = Annotated[
     Path | None,
-    typer.Option("--config-dir", metavar="DIR", help="The folder of recipe/ and registry/; by default conf, if it is there."),
+    typer.Option(
+        "--config-dir", metavar="DIR", help="The folder of recipe/ and registry/; by default conf, if it is there."
+    ),
 ]
 
 
@@ -84,7 +86,6 @@ class Project:
             return registry_of({scope_of(file): _entries(file) for file in files.values()})
         except AssemblerError as error:
             raise Sources({f"registry.{scope_of(file)}": [file] for file in files.values()}).tell(error) from None
-
 
     def registry_without(self, scope: str) -> Registry:
         """The registry as it is without one scope, of which it does not matter whether it is right."""

@@ -20,8 +20,8 @@ def recipes(
 ) -> None:
     """List the recipes of the project and those that ship.
 
-    Sizes are those that a recipe expects, to which every run holds it. In a file or a pipe, the columns are set apart by
-    tabs.
+    Sizes are those that a recipe expects, to which every run holds it. In a file or a pipe, the columns are set apart
+    by tabs.
     """
     project = Project.at(config_dir)
     rows = []

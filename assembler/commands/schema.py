@@ -24,7 +24,9 @@ SHIPPED = FILE.parent
 def schema(
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where to write; by default schemas, in the assembler's clone assembler/schemas."),
+        typer.Option(
+            metavar="DIR", help="Where to write; by default schemas, in the assembler's clone assembler/schemas."
+        ),
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -42,7 +44,8 @@ def schema(
     for name, data in files.items():
         write_text(folder / name, print_json(data))
         typer.echo(f"wrote {short(folder / name)}")
-    typer.echo(f"\nA recipe in conf/recipe/ has them by the line\n# yaml-language-server: $schema=../../{short(folder)}/recipe.json")
+    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
+    typer.echo(f"\nA recipe in conf/recipe/ has its schema by the line\n{line}")
 
 
 def print_json(data: Any) -> str:
@@ -70,7 +73,9 @@ def signatures(registry: Registry) -> Mapping[str, Any]:
     """What MindSpore's classes and those of other packages take, and the versions that this is true of."""
     from assembler.entries import parameters_of
 
-    theirs = [entry for entry in entries_of(registry) if not entry.target.startswith("assembler.") and not entry.signature]
+    theirs = [
+        entry for entry in entries_of(registry) if not entry.target.startswith("assembler.") and not entry.signature
+    ]
     packages = sorted({entry.target.partition(".")[0] for entry in theirs})
     layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs}
     return {"versions": {package: version(package) for package in packages}, "layers": dict(sorted(layers.items()))}

@@ -23,7 +23,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Of a layer.", autocompletion=complete_layer)],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Print what a layer takes, what it says of itself, where its code is, and a recipe with it that was just planned."""
+    """Print what a layer takes, what it says of itself, where its code is, and a recipe with it that was planned."""
     registry = Project.at(config_dir).registry
     entry = registry.find(name, NOWHERE)
     import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
@@ -43,7 +43,8 @@ def show(
     typer.echo(_code(entry))
     found = example(entry, registry)
     if isinstance(found, str):
-        typer.echo(f"no example: none of those that were tried can be planned, the first because\n{first_line(ValueError(found))}")
+        why = first_line(ValueError(found))
+        typer.echo(f"no example: none of those that were tried can be planned, the first because\n{why}")
         return
     recipe, said = found
     typer.echo(f"for example\n\n{_written(recipe)}\n{said}")
@@ -66,7 +67,8 @@ def _code(entry: Entry) -> str:
 
 def _written(recipe: dict[str, Any]) -> str:
     """A recipe as YAML, with short mappings in a line."""
-    return "".join(
-        f"{key}: {yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).replace('...', '').strip()}\n"
-        for key, value in recipe.items()
-    )
+    lines = []
+    for key, value in recipe.items():
+        text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+        lines.append(f"{key}: {text.removesuffix('...' + chr(10)).strip()}")
+    return "".join(f"{line}\n" for line in lines)

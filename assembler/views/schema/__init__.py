@@ -95,7 +95,9 @@ def _needing(node: Node) -> Node:
     whole = [{"anyOf": [{"required": [name]} for name in pair]} for pair in (("input", "inputs"), ("stack", "graph"))]
     for one, names in zip(whole, ("'input' or 'inputs'", "'stack' or 'graph'"), strict=True):
         one["errorMessage"] = f"{names} is missing"  # type: ignore[assignment]
-    both = [{"not": {"required": list(pair)}} for pair in (("input", "inputs"), ("stack", "graph"), ("stack", "inputs"))]
+    both = [
+        {"not": {"required": list(pair)}} for pair in (("input", "inputs"), ("stack", "graph"), ("stack", "inputs"))
+    ]
     return {**node, "allOf": [{"if": {"required": ["defaults"]}, "else": {"allOf": whole}}, *both]}
 
 
@@ -137,7 +139,10 @@ def _registry() -> Node:
 
 def _groups_checks() -> Node:
     node = schema_of(CheckSettings)
-    node["properties"]["run"] = {**_elsewhere({"allOf": [ref("checks")]}), "description": node["properties"]["run"]["description"]}
+    node["properties"]["run"] = {
+        **_elsewhere({"allOf": [ref("checks")]}),
+        "description": node["properties"]["run"]["description"],
+    }
     return node
 
 

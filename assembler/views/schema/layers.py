@@ -134,7 +134,11 @@ def _block(block: Block) -> Node:
         for name, default in block.defaults.items()
     }
     node = _taking(properties, [], None, True)
-    return {"title": block.name, **node, "description": f"{block}, a block of {block.place.key}: `defaults` take it up."}
+    return {
+        "title": block.name,
+        **node,
+        "description": f"{block}, a block of {block.place.key}: `defaults` take it up.",
+    }
 
 
 def _docs(cell: type) -> tuple[str, dict[str, str]]:

@@ -26,8 +26,10 @@ _KINDS = {
     "array": "a list",
     "object": "a mapping",
 }
-_KEPT = ("type", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "required")
-_KEPT += ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems")
+_KEPT = (
+    *("type", "const", "required", "pattern", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minProperties", "maxProperties"),
+)
 
 
 def schema_of(model: Any) -> Node:
