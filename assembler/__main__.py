@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from assembler.commands.announce import announce
 from assembler.commands.layers import layers
 from assembler.commands.new import new
 from assembler.commands.recipes import recipes
@@ -16,7 +17,7 @@ from assembler.commands.validate import validate
 from assembler.commands.watch import watch
 from assembler.errors import AssemblerError
 
-COMMANDS = (layers, show, recipes, validate, watch, new, schema)
+COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -7,12 +7,13 @@ version they are not believed. Of a class of anybody's own, its source is read, 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
 import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,12 @@ def print_parameters(parameters: Parameters) -> str:
 def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
     """The parameter without its type, and with a default that reads as it would be written."""
     default = parameter.default
-    if default is not parameter.empty and type(default).__module__ != "builtins":
+    if default is parameter.empty or isinstance(default, Verbatim):
+        pass
+    elif hasattr(default, "__name__"):  # a class or a function
+        default = Verbatim(default.__name__)
+    elif type(default).__module__ != "builtins":
         default = Verbatim(str(default).removeprefix("mindspore.").lower())
-    elif isinstance(default, type) or callable(default):
-        default = Verbatim(default.__name__) if default is not parameter.empty else default
     return parameter.replace(default=default, annotation=parameter.empty)
 
 
@@ -98,7 +101,7 @@ def _parameter(slot: ast.arg, kind: Any, default: ast.expr | None) -> inspect.Pa
         try:
             value = ast.literal_eval(default)
         except ValueError:
-            value = Verbatim(ast.unparse(default))
+            value = Verbatim(default.attr if isinstance(default, ast.Attribute) else ast.unparse(default))
     return inspect.Parameter(slot.arg, kind, default=value)
 
 
@@ -141,17 +144,26 @@ def _statements(module: str) -> list[ast.stmt]:
 def source_of(module: str) -> Path | None:
     """The file of a module, for which nothing is imported; None if it is in no file."""
     package, *inner = module.split(".")
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
     if not inner:
-        return Path(spec.origin) if spec.origin else None
-    for folder in spec.submodule_search_locations or ():
-        path = Path(folder).joinpath(*inner)
+        spec = spec_of(package)
+        return Path(spec.origin) if spec and spec.origin else None
+    for folder in folders_of(package):
+        path = folder.joinpath(*inner)
         for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
             if file.is_file():
                 return file
     return None
+
+
+def spec_of(package: str) -> ModuleSpec | None:
+    """What Python knows of a top-level package before it is imported; None if it is not installed."""
+    try:
+        return find_spec(package)
+    except (ImportError, ValueError):
+        return None
+
+
+def folders_of(package: str) -> list[Path]:
+    """The folders of a top-level package, found without importing it: one, or of a namespace several."""
+    spec = spec_of(package)
+    return [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]

@@ -192,6 +192,7 @@ def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, st
 
 def _beside(file: Path, name: str) -> Path:
     """The file that a recipe's ``defaults`` name; if it is nowhere, where it should be."""
+    file = file.absolute()
     inside = name.lstrip("/") if name.startswith("/") else f"{file.parent.name}/{name}"
     places = [folder / f"{inside}.yaml" for folder in (file.parent.parent, SHIPPED)]
     return next((place for place in places if place.is_file()), places[0])

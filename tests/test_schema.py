@@ -10,12 +10,14 @@ from referencing.jsonschema import DRAFT7
 
 from assembler import settings
 from assembler.commands.project import Project
-from assembler.commands.schema import SHIPPED, documents, print_json, signatures
+from assembler.commands.schema import SHIPPED, documents, print_json, shipped_entries, signatures
 from assembler.views.schema import KINDS
 from assembler.views.schema.words import DESCRIPTIONS
 from tests.conftest import ROOT
 
-FILES = [file for file in sorted((ROOT / "conf").rglob("*.yaml")) if "hydra" not in file.parts]
+NOT_OURS = ("hydra", "mint.yaml", "mindcv.yaml")
+"""Files of Hydra's own groups, and those that `python -m assembler announce` writes, which nobody edits."""
+FILES = [file for file in sorted((ROOT / "conf").rglob("*.yaml")) if not set(NOT_OURS) & set(file.parts)]
 
 
 def stored(kind):
@@ -50,7 +52,8 @@ def test_a_schema_is_one_of_draft_7(kind):
 
 
 def test_the_schemas_that_ship_are_what_the_command_makes():
-    made = documents(Project(None))
+    project = Project(None)
+    made = documents(shipped_entries(project.registry), project)
     assert set(made) == {f"{kind}.json" for kind in KINDS}
     for name, data in made.items():
         assert (SHIPPED / name).read_text() == print_json(data), f"python -m assembler schema writes another {name}"

@@ -15,7 +15,7 @@ import typer
 
 from assembler.entries import Entry
 from assembler.errors import AssemblerError, SettingsError, suggestion
-from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.registry import LAYERS, SCOPES, Registry, trusted_by_project
 from assembler.source import SHIPPED, Sources, load_yaml, short
 from assembler.tasks.common import registry_of
 
@@ -74,6 +74,13 @@ class Project:
         """Packages whose layers and checks may be named."""
         return (*LAYERS.trusted, *trusted_by_project())
 
+    @property
+    def registry_files(self) -> list[Path]:
+        """The files of the registry, but for those of libraries, which are there in any case."""
+        found = self.files("registry")
+        ships = {(SHIPPED / "registry" / file.name).resolve(): name for name, file in found.items()}
+        return [file for file in found.values() if ships.get(file.resolve(), SCOPES[0]) in SCOPES]
+
     @cached_property
     def registry(self) -> Registry:
         """All layers: those that ship, those of the project's registry files, and those that Python registered.
@@ -81,15 +88,15 @@ class Project:
         Raises:
             AssemblerError: a registry file is wrong, with its place.
         """
-        files = self.files("registry")
+        files = self.registry_files
         try:
-            return registry_of({scope_of(file): _entries(file) for file in files.values()})
+            return registry_of({scope_of(file): _entries(file) for file in files})
         except AssemblerError as error:
-            raise Sources({f"registry.{scope_of(file)}": [file] for file in files.values()}).tell(error) from None
+            raise Sources({f"registry.{scope_of(file)}": [file] for file in files}).tell(error) from None
 
     def registry_without(self, scope: str) -> Registry:
         """The registry as it is without one scope, of which it does not matter whether it is right."""
-        files = [file for file in self.files("registry").values() if scope_of(file) != scope]
+        files = [file for file in self.registry_files if scope_of(file) != scope]
         with suppress(AssemblerError):
             return registry_of({scope_of(file): _entries(file) for file in files})
         return Registry(trusted=self.trusted)
@@ -118,7 +125,9 @@ def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:
 def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
     """The names of layers, for the shell."""
     try:
-        return (name for name in _quietly(context).registry if name.startswith(incomplete))
+        known = entries_of(_quietly(context).registry)
+        names = (name for entry in known for name in (entry.name, entry.full_name))
+        return (name for name in names if name.startswith(incomplete))
     except AssemblerError:
         return iter(())
 
@@ -130,7 +139,7 @@ def _quietly(context: typer.Context) -> Project:
 
 def entries_of(registry: Registry) -> list[Entry]:
     """All layers of a registry, those of libraries as well."""
-    return list(registry.values())
+    return list(registry.all_entries())
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

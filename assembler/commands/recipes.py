@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,6 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
 from assembler.errors import AssemblerError, first_line
-from assembler.recipe import print_value
 from assembler.source import load_recipe, load_yaml
 
 
@@ -67,5 +67,5 @@ def _line(file: Path) -> str:
     data = data if isinstance(data, Mapping) else {}
     below = [name for name in data.get("defaults") or [] if isinstance(name, str) and not name.startswith(("/", "_"))]
     params = data.get("params")
-    said = ", ".join(f"{name} {print_value(value)}" for name, value in (params or {}).items())
+    said = ", ".join(f"{name} {json.dumps(value)}" for name, value in (params or {}).items())
     return f"{below[0]} with {said}" if below and said else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, entries_of
-from assembler.errors import noted
+from assembler.entries import Entry
+from assembler.errors import SettingsError, noted
 from assembler.files import write_text
 from assembler.grammar import parse_block
-from assembler.registry import Registry
+from assembler.registry import SCOPES, Registry
 from assembler.signatures import FILE, print_parameters
 from assembler.source import load_yaml, short
 
@@ -37,7 +38,8 @@ def schema(
     ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
     folder = SHIPPED if ours else out or Path("schemas")
     project = Project(None) if ours else Project.at(config_dir)
-    files = documents(project)
+    known = shipped_entries(project.registry) if ours else entries_of(project.registry)
+    files = documents(known, project)
     if ours:
         files[FILE.name] = signatures(project.registry)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,12 +50,31 @@ def schema(
     typer.echo(f"\nA recipe in conf/recipe/ has its schema by the line\n{line}")
 
 
-def print_json(data: Any) -> str:
-    """The text of a file."""
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+def print_json(data: Mapping[str, Any], depth: int = 2) -> str:
+    """The text of a file, with a line for each definition: its lines change as layers do.
+
+    Args:
+        depth: of mappings that are written one key a line.
+    """
+    return _lines(data, depth, "") + "\n"
 
 
-def documents(project: Project) -> dict[str, Any]:
+def _lines(data: Any, depth: int, indent: str) -> str:
+    if not isinstance(data, Mapping) or depth == 0 or not data:
+        return json.dumps(data, ensure_ascii=False)
+    inner = indent + " "
+    lines = [f"{inner}{json.dumps(key)}: {_lines(value, depth - 1, inner)}" for key, value in data.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def shipped_entries(registry: Registry) -> list[Entry]:
+    """The layers that are there wherever the assembler is: none of packages that it can do without."""
+    announced = registry.libraries.values()
+    brought = {library.scope for library in announced if library.distribution == "assembler" and not library.extra}
+    return [entry for entry in entries_of(registry) if entry.scope in {f"registry.{name}" for name in SCOPES} | brought]
+
+
+def documents(known: Sequence[Entry], project: Project) -> dict[str, Any]:
     """File name → schema."""
     import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
 
@@ -66,16 +87,23 @@ def documents(project: Project) -> dict[str, Any]:
             with noted([]):  # a block that is wrong is told by `validate`
                 block = parse_block(str(header), body, f"blocks/{file.name}")
                 blocks[block.name] = block
-    return {f"{kind}.json": data for kind, data in schemas(entries_of(project.registry), blocks).items()}
+    return {f"{kind}.json": data for kind, data in schemas(known, blocks).items()}
 
 
 def signatures(registry: Registry) -> Mapping[str, Any]:
-    """What MindSpore's classes and those of other packages take, and the versions that this is true of."""
+    """What the classes of other packages take that the assembler has entries of, and the versions that it is true of.
+
+    Raises:
+        SettingsError: one of these packages is not installed.
+    """
     from assembler.entries import parameters_of
 
-    theirs = [
-        entry for entry in entries_of(registry) if not entry.target.startswith("assembler.") and not entry.signature
-    ]
+    announced = [library for library in registry.libraries.values() if library.distribution == "assembler"]
+    if missing := [library.extra for library in announced if library.missing]:
+        raise SettingsError(f"the signatures of a library are needed: pip install '{missing[0]}'")
+    scopes = {*(f"registry.{scope}" for scope in SCOPES), *(library.scope for library in announced)}
+    ours = [entry for entry in entries_of(registry) if entry.scope in scopes]
+    theirs = [entry for entry in ours if not entry.target.startswith("assembler.") and not entry.signature]
     packages = sorted({entry.target.partition(".")[0] for entry in theirs})
     layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs}
     return {"versions": {package: version(package) for package in packages}, "layers": dict(sorted(layers.items()))}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe, scope_of
+from assembler.entries import Entry
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
 from assembler.grammar import parse_block, parse_recipe
+from assembler.libraries import Library, libraries
 from assembler.registry import Registry
 from assembler.settings import RecipeSettings, read
 from assembler.source import Sources, load_recipe, load_yaml, recipe_files, short
@@ -122,7 +125,7 @@ def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerErro
         stack, definitions = parse_recipe(recipe)
         with noted(found):
             bind(stack, registry, definitions)
-        if any(isinstance(value, str | dict) for value in recipe.init.values()):
+        if any(type(value) not in (int, float) for value in recipe.init.values()):
             import assembler.device  # noqa: F401 - MindSpore knows what its initializers take
 
             # isort: split
@@ -147,6 +150,8 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
     first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     if not re.match(r"#\s*@package\s+registry\.\w+\s*$", first):
         raise SettingsError(f"{short(file)}:1: the first line of a registry is # @package registry.{file.stem}")
+    if library := next((one for one in libraries().values() if _is_of(file, one)), None):
+        return [mistake for entry in library.entries.values() for mistake in _in_entry(entry)]
     entries = load_yaml(file)
     if not isinstance(entries, Mapping):
         raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
@@ -155,7 +160,21 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
     for name, value in entries.items():
         with noted(found):
             others.load({name: value}, f"registry.{scope}")
-            _ = others[str(name)].parameters
+            found += _in_entry(others[str(name)])
+    return found
+
+
+def _is_of(file: Path, library: Library) -> bool:
+    with suppress(AssemblerError):  # told when one of its layers is asked for
+        return library.file.resolve() == file.resolve()
+    return False
+
+
+def _in_entry(entry: Entry) -> list[AssemblerError]:
+    """What is wrong with an entry's class and its arguments."""
+    found: list[AssemblerError] = []
+    with noted(found):
+        _ = entry.parameters
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from assembler.checks import CHECKS
+from assembler.checks import CHECKS, Check
 from assembler.entries import Entry
 from assembler.parameters import initializer_classes
 from assembler.recipe import Block
@@ -106,7 +107,7 @@ def _checks() -> Node:
     properties = {}
     for name, check in sorted(CHECKS.items()):
         if "." not in name:
-            node = {**schema_of(check.settings), "type": "object", "title": name, "description": check.summary}
+            node = {**schema_of(check.settings), "type": "object", "title": name, "description": _question(check)}
             node = {word: value for word, value in node.items() if not word.startswith("pattern")}
             properties[name] = node if node.get("required") else nullable(node)
     return {
@@ -115,6 +116,12 @@ def _checks() -> Node:
         "patternProperties": {r"\.": {"type": ["object", "null"]}},
         "additionalProperties": False,
     }
+
+
+def _question(check: Check) -> str:
+    """What a check asks, from its docstring."""
+    text = inspect.getdoc(check.function) or ""
+    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
 def _initializer() -> Node:

@@ -24,14 +24,14 @@ def ref(name: str) -> Node:
     return {"$ref": f"#/definitions/{name}"}
 
 
-_VALUE = ref("value")
+_VALUE, _GIVEN = ref("value"), ref("given")
 _THEIRS = ("mindspore", "mindcv")
 """Packages whose own words on their layers are not passed on."""
 
 
 def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
     """Definitions of all that stands for layers, and of each layer's arguments."""
-    layers = {name: _layer(entry) for entry in entries for name in _names(entry)}
+    layers = {_name(entry): _layer(entry) for entry in entries}
     shipped = {name: _block(block) for name, block in blocks.items() if name not in layers}
     known = {name: ref(f"layer {name}") for name in [*layers, *shipped]}
     graph = {"graph": ref("graph"), "inputs": {"type": "array"}, "outputs": ref("outputs")}
@@ -55,9 +55,13 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
         },
         "arguments": {"type": ["object", "array", "null"], "items": _VALUE, "additionalProperties": _VALUE},
         "value": {
-            "description": "Data; `_` is read from the input, and {stack: …} stands for layers.",
             "if": {"required": ["stack"], "type": "object"},
             "then": {"properties": {"stack": ref("part")}, "maxProperties": 1},
+        },
+        "given": {
+            "allOf": [_VALUE],
+            "not": {"const": "_"},
+            "errorMessage": "there is no rule to infer this argument from the input: write its value",
         },
         "graph": {
             "type": "object",
@@ -71,9 +75,9 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
     }
 
 
-def _names(entry: Entry) -> list[str]:
-    full = getattr(entry, "full_name", entry.name)
-    return [entry.name, *([full] if full != entry.name else [])]
+def _name(entry: Entry) -> str:
+    """The name in mappings: of a layer of a library with its scope, because it may not be the only one."""
+    return entry.name if entry.scope.startswith("registry.") else entry.full_name
 
 
 def _layer(entry: Entry) -> Node:
@@ -94,7 +98,7 @@ def _layer(entry: Entry) -> Node:
     slots = sum(kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)
     most = None if inspect.Parameter.VAR_POSITIONAL in kinds else slots
     node = _taking(properties, required, most, inspect.Parameter.VAR_KEYWORD in kinds)
-    return {"title": entry.name, **node, "description": f"{summary}\n\n{said}".strip()}
+    return {"title": _name(entry), **node, "description": f"{summary}\n\n{said}".strip()}
 
 
 def _taking(properties: Node, required: list[str], most: int | None, others: bool) -> Node:
@@ -108,17 +112,15 @@ def _taking(properties: Node, required: list[str], most: int | None, others: boo
 
 
 def _argument(entry: Entry, name: str, parameter: inspect.Parameter, said: str | None) -> Node:
-    node: Node = {"allOf": [_VALUE]}
     default = entry.defaults.get(name, parameter.default)
     axis = entry.infer.get(name)
+    node: Node = {"allOf": [_GIVEN if axis is None else _VALUE]}
     words = [said] if said else []
     if default is not parameter.empty:
         words.append(f"By default {print_value(default)}.")
         if default is not INFER and default is not None and _is_json(default):
             node["default"] = default
-    if axis is None:
-        node |= {"not": {"const": "_"}, "errorMessage": f"{entry.name} has no rule to infer {name} from its input"}
-    else:
+    if axis is not None:
         words.append(f"`_` reads it from the input: axis {axis}.")
     return {**node, "description": " ".join(words)} if words else node
 
