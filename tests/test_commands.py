@@ -189,6 +189,7 @@ in NumPy: assembler.layers.centered.reference
 {ROOT / "assembler" / "layers" / "centered.py"}:10
 
 {source}
+
 for example
 
 input: {{shape: [4, 8]}}
@@ -482,7 +483,10 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     _, out, _ = saves(
         monkeypatch, lambda: write("conf/registry/mine.yaml", "# @package registry.mine\nWavy: mindspore.nn.SiLU\n")
     )
-    assert out.splitlines()[0] == "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint."
+    assert (
+        out.splitlines()[0]
+        == "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint."
+    )
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
 
 
