@@ -195,7 +195,7 @@ for example
 input: {{shape: [4, 8]}}
 stack: Centered
 
-(4, 8) float32 → (4, 8) float32: 1 layer, 0 parameters (0 B), 0 MACs, 388 B of activations
+(4, 8) float32 → (4, 8) float32: 1 layer, 0 parameters (0 B), 0 MACs, 260 B of activations
 """
     )
 

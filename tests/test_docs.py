@@ -2,8 +2,11 @@
 
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -52,6 +55,37 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, s
     assert (done.code, done.err) == (0, "")
     if shown:
         assert without_figures(done.out) == without_figures(shown)
+
+
+def shell_commands():
+    """(arguments, what the README shows of their output) of each line that starts python -m assembler."""
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            if line.startswith("python -m assembler"):
+                yield shlex.split(line.split("  #")[0])[3:], shown
+
+
+def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
+    from assembler.__main__ import app
+    from assembler.commands import project, watch
+
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "on_terminal", lambda: True)
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: signal.raise_signal(signal.SIGINT))
+    run = []
+    for arguments, shown in shell_commands():
+        expanded = [word for one in arguments for word in (map(str, Path().glob(one)) if "*.yaml" in one else [one])]
+        with pytest.raises(SystemExit) as stop:
+            app(expanded, prog_name="assembler")
+        printed = capsys.readouterr()
+        assert (stop.value.code, printed.err) == (0, "")
+        if shown:
+            assert without_figures(printed.out) == without_figures(shown)
+        run.append(arguments[0])
+    assert run == ["layers", "show", "recipes", "new", "validate", "watch"]
 
 
 def test_the_readme_shows_the_commands_that_matter():

@@ -80,11 +80,3 @@ def test_nothing_is_fetched_and_no_colour_is_set():
     html = plan("ReLU", input=(4, 8))._repr_html_()
     assert "http" not in html
     assert "color" not in html.replace("border-bottom: 1px solid rgba(127, 127, 127, 0.35)", "")
-
-
-def test_ipython_shows_the_table():
-    formatters = pytest.importorskip("IPython.core.formatters")
-    planned = plan("ReLU", input=(4, 8))
-    data, _ = formatters.DisplayFormatter().format(planned)
-    assert data["text/html"] == planned._repr_html_()
-    assert data["text/plain"] == repr(planned)

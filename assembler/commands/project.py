@@ -15,7 +15,8 @@ import typer
 
 from assembler.entries import Entry
 from assembler.errors import AssemblerError, SettingsError, suggestion
-from assembler.registry import LAYERS, SCOPES, Registry, trusted_by_project
+from assembler.libraries import libraries
+from assembler.registry import LAYERS, Registry, trusted_by_project
 from assembler.source import SHIPPED, Sources, load_yaml, short
 from assembler.tasks.common import registry_of
 
@@ -76,10 +77,8 @@ class Project:
 
     @property
     def registry_files(self) -> list[Path]:
-        """The files of the registry, but for those of libraries, which are there in any case."""
-        found = self.files("registry")
-        ships = {(SHIPPED / "registry" / file.name).resolve(): name for name, file in found.items()}
-        return [file for file in found.values() if ships.get(file.resolve(), SCOPES[0]) in SCOPES]
+        """The files of the registry, but for those under scopes of libraries, which are there in any case."""
+        return [file for file in self.files("registry").values() if scope_of(file) not in libraries()]
 
     @cached_property
     def registry(self) -> Registry:
@@ -142,13 +141,18 @@ def entries_of(registry: Registry) -> list[Entry]:
     return list(registry.all_entries())
 
 
+def on_terminal() -> bool:
+    """Whether people read what is printed, rather than programs."""
+    return sys.stdout.isatty()
+
+
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
     """A table on a terminal; elsewhere, lines of columns that are set apart by tabs.
 
     Args:
         right: the names of the columns that hold numbers.
     """
-    if not sys.stdout.isatty():
+    if not on_terminal():
         for row in rows:
             typer.echo("\t".join(row))
         return
