@@ -34,7 +34,7 @@ def main() -> None:
         sys.path.append(str(Path.cwd()))  # a project's own layers, as with python -m
     try:
         app()
-    except AssemblerError as error:
+    except (AssemblerError, OSError) as error:  # the latter of a folder that cannot be written, say
         print(error, file=sys.stderr)
         sys.exit(2)
 

@@ -80,7 +80,7 @@ class Entry:
 
     @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The layer's arguments by name. As long as MindSpore is not imported, it is not for this if they are known.
+        """The layer's arguments by name. Nothing is imported for those that ``assembler.signatures`` knows.
 
         Raises:
             BadTarget: see ``cell``.

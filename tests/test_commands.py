@@ -355,6 +355,21 @@ def test_validate_plans_where_it_is_asked_to():
     assert err.startswith("a.yaml:2:8: the input is (4, 8) float32; #0 Dense(9, 3) wants (…, 9)")
 
 
+def test_a_mistake_in_a_file_that_several_take_up_is_told_once():
+    write("below.yaml", "input: {shape: [4, 8]}\nstack: Dence(8, 3)\n")
+    for name in ("a.yaml", "b.yaml"):
+        write(name, "defaults: [below, _self_]\n")
+    told = "below.yaml:2:8: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    stack: Dence(8, 3)\n           ^^^^^\n"
+    assert call("validate", "a.yaml", "b.yaml") == (2, "2 files, 2 with mistakes\n", told)
+
+
+def test_a_registry_that_is_wrong_is_told_with_its_line():
+    write("conf/registry/mine.yaml", "# @package registry.mine\nDense: {traget: a.B}\n")
+    code, _, err = call("validate", "mlp", "lenet5")
+    assert (code, err.count("'target' is missing")) == (2, 1)
+    assert err.startswith("conf/registry/mine.yaml:2:1: 'target' is missing")
+
+
 def test_validate_of_what_is_not_there():
     told = "there is no file a.yaml\nno recipe named 'centred'. Did you mean 'centered' or 'centered_vector'?\n"
     assert call("validate", "a.yaml", "centred") == (2, "2 files, 2 with mistakes\n", told)
@@ -409,6 +424,15 @@ def test_new_says_how_to_run_it_in_a_project_with_a_run_script():
     assert (
         call("new", "first", "--config-dir", "own")[1]
         == "wrote own/recipe/first.yaml; run it by\npython run.py recipe=first\n"
+    )
+
+
+def test_a_new_recipe_names_the_schema_that_is_there():
+    write("schemas/recipe.json", "{}")
+    call("new", "first")
+    assert (
+        Path("conf/recipe/first.yaml").read_text().splitlines()[1]
+        == "# yaml-language-server: $schema=../../schemas/recipe.json"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from assembler.source import SHIPPED, short
 
 _TEXT = """\
 # {command}
-# What goes in, layers, what they come to, and what to check. docs/recipes.md tells of more.
+{schema}# What goes in, layers, what they come to, and what to check. docs/recipes.md tells of more.
 name: {name}
 input: {{shape: [4, 8], sample: normal}} # the batch first
 params: {{width: 16}} # change it by recipe.params.width=32
@@ -45,8 +46,18 @@ def new(
         raise SettingsError(f"{short(file)} is there already")
     command = command_for(name, folder)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, _TEXT.format(name=name, command=command))
+    write_text(file, _TEXT.format(name=name, command=command, schema=_schema_line(file)))
     typer.echo(f"wrote {short(file)}; run it by\n{command}")
+
+
+def _schema_line(file: Path) -> str:
+    """The line that names the schema, where `python -m assembler schema` has left one."""
+    found = next(
+        (path for path in (Path("assembler/schemas"), Path("schemas")) if (path / "recipe.json").is_file()), None
+    )
+    if found is None:
+        return ""
+    return f"# yaml-language-server: $schema={os.path.relpath(found / 'recipe.json', file.parent)}\n"
 
 
 def command_for(name: str, folder: Path) -> str:

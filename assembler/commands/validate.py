@@ -32,7 +32,7 @@ def validate(
     Files in folders called registry and blocks are taken for those. Exit code 2 if there is a mistake.
     """
     project = Project.at(config_dir)
-    wrong = 0
+    wrong, told = 0, set[str]()
     for said in files:
         mistakes: list[AssemblerError] = []
         with noted(mistakes):
@@ -40,8 +40,11 @@ def validate(
             mistakes += mistakes_in(file, project)
             if plan and not mistakes and _kind(file) == "recipe":
                 _plan(file, project)
-        for mistake in flatten(mistakes):
-            typer.echo(str(mistake), err=True)
+        messages = dict.fromkeys(map(str, flatten(mistakes)))
+        for message in messages:
+            if message not in told:  # that of a file that several take up is told once
+                typer.echo(message, err=True)
+        told.update(messages)
         wrong += bool(mistakes)
     of = "1 file" if len(files) == 1 else f"{len(files)} files"
     if wrong:
