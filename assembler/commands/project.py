@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,7 +89,7 @@ class Project:
         """
         files = self.registry_files
         try:
-            return registry_of({scope_of(file): _entries(file) for file in files})
+            return registry_of(_scopes(files))
         except AssemblerError as error:
             raise Sources({f"registry.{scope_of(file)}": [file] for file in files}).tell(error) from None
 
@@ -97,7 +97,7 @@ class Project:
         """The registry as it is without one scope, of which it does not matter whether it is right."""
         files = [file for file in self.registry_files if scope_of(file) != scope]
         with suppress(AssemblerError):
-            return registry_of({scope_of(file): _entries(file) for file in files})
+            return registry_of(_scopes(files))
         return Registry(trusted=self.trusted)
 
 
@@ -108,12 +108,16 @@ def scope_of(file: Path) -> str:
     return said[1] if said else file.stem
 
 
-def _entries(file: Path) -> dict[str, Any]:
-    """What a registry file holds."""
-    found = load_yaml(file)
-    if found is not None and not isinstance(found, dict):
-        raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
-    return {name: value for name, value in (found or {}).items() if name != "defaults"}
+def _scopes(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """What registry files hold: scope → name → entry."""
+    scopes: dict[str, dict[str, Any]] = {}
+    for file in files:
+        found = load_yaml(file)
+        if found is not None and not isinstance(found, dict):
+            raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
+        entries = {name: value for name, value in (found or {}).items() if name != "defaults"}
+        scopes.setdefault(scope_of(file), {}).update(entries)
+    return scopes
 
 
 def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:

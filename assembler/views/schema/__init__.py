@@ -93,12 +93,13 @@ def _recipe() -> Node:
 
 def _needing(node: Node) -> Node:
     """A recipe that takes up no other needs layers and an input of its own, and has one of each in any case."""
-    whole = [{"anyOf": [{"required": [name]} for name in pair]} for pair in (("input", "inputs"), ("stack", "graph"))]
-    for one, names in zip(whole, ("'input' or 'inputs'", "'stack' or 'graph'"), strict=True):
-        one["errorMessage"] = f"{names} is missing"  # type: ignore[assignment]
-    both = [
-        {"not": {"required": list(pair)}} for pair in (("input", "inputs"), ("stack", "graph"), ("stack", "inputs"))
+    pairs = (("input", "inputs"), ("stack", "graph"))
+    whole = [
+        {"anyOf": [{"required": [one]}, {"required": [other]}], "errorMessage": f"'{one}' or '{other}' is missing"}
+        for one, other in pairs
     ]
+    exclude = (("input", ["inputs"]), ("stack", ["graph", "inputs", "outputs"]))
+    both = [{"if": {"required": [one]}, "then": {"properties": dict.fromkeys(not_, False)}} for one, not_ in exclude]
     return {**node, "allOf": [{"if": {"required": ["defaults"]}, "else": {"allOf": whole}}, *both]}
 
 

@@ -60,8 +60,8 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
         },
         "given": {
             "allOf": [_VALUE],
-            "not": {"const": "_"},
-            "errorMessage": "there is no rule to infer this argument from the input: write its value",
+            "pattern": "^(?!_$)",
+            "patternErrorMessage": "there is no rule to infer this argument from the input: write its value",
         },
         "graph": {
             "type": "object",
