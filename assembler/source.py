@@ -6,8 +6,8 @@ Nothing here is read before there is a mistake to tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -236,13 +236,33 @@ def load_yaml(file: Path) -> Any:
     Raises:
         SettingsError: it cannot be read.
     """
+    with _told(file), file.open(encoding="utf-8") as stream:
+        return yaml.safe_load(stream)
+
+
+def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
+    """The text of a YAML file, and its nodes, which know where they stand.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    with _told(file), file.open(encoding="utf-8") as stream:
+        text = stream.read()
+        stream.seek(0)
+        return text, yaml.compose(stream, Loader=yaml.SafeLoader)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """Tell in our words why a YAML file cannot be read."""
     try:
-        with file.open(encoding="utf-8") as stream:
-            return yaml.safe_load(stream)
+        yield
     except UnicodeDecodeError as error:
         raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
         raise SettingsError(explain_yaml(error)) from None
+    except RecursionError:
+        raise SettingsError(f"{short(file)} is nested too deep") from None
     except OSError as error:
         raise SettingsError(f"{short(file)}: {error.strerror}") from None
 
