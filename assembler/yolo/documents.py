@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from assembler.errors import Place, SettingsError
+from assembler.errors import GrammarError, Place, SettingsError, first_line
 from assembler.source import compose_yaml, short
 
 MAX_SIZE = 200_000
@@ -29,8 +29,17 @@ class Node:
 
     @cached_property
     def value(self) -> Any:
-        """The data in it."""
-        return yaml.constructor.SafeConstructor().construct_document(self.node)
+        """The data in it.
+
+        Raises:
+            GrammarError: it is none: a tag that is not YAML's own, say.
+        """
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(self.node)
+        except yaml.MarkedYAMLError as error:
+            raise GrammarError(f"cannot read this: {error.problem}", self.place) from None
+        except ValueError as error:  # a number of thousands of digits
+            raise GrammarError(f"cannot read this: {first_line(error)}", self.place) from None
 
     @cached_property
     def place(self) -> Place:

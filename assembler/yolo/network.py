@@ -23,6 +23,9 @@ MAX_ROWS = 1000
 MAX_REPEAT = 1000
 """Times a row may be repeated."""
 
+MAX_NUMBER = 1_000_000
+"""Bound of depths, widths and channels."""
+
 INPUT = "input"
 """What the first row takes."""
 
@@ -216,8 +219,8 @@ class _Network:
 
 
 def _positive(value: Any, place: Place, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise GrammarError(f"{name} is made of numbers above 0, not {_show(value)}", place)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_NUMBER:
+        raise GrammarError(f"{name} takes numbers above 0 and at most {MAX_NUMBER:,}, not {_show(value)}", place)
     return value
 
 
@@ -305,17 +308,21 @@ class _Writer:
         """A module that is told how many channels it takes and emits."""
         emitted = self.network.scaled(_channels_of(row))
         args = [self.taken(row), emitted, *row.args[1:]]
+        places = [row.place, *row.arg_places[: len(row.args)]]
         if row.module.repeats:
             args.insert(2, row.number)
+            places.insert(2, row.place)
         if row.name == "C3k2" and self.network.scale in ("m", "l", "x"):
             args[3:4] = [True]  # as both have it: the larger scales have C3k inside throughout
-        return _layer(row, row.module.layer, args), emitted
+            places[3:4] = [row.place]
+        return _layer(row, row.module.layer, args, places), emitted
 
     def split(self, row: Row) -> tuple[Layer, list[int]]:
         emitted = row.args[0] if row.args else None
         if not isinstance(emitted, list) or not all(type(one) is int and one > 0 for one in emitted):
             raise GrammarError(f"{row.name} begins with the channels of each tensor, such as [64, 128]", row.place)
-        return _layer(row, row.module.layer, (self.taken(row), *row.args)), emitted
+        places = (row.place, *row.arg_places[: len(row.args)])
+        return _layer(row, row.module.layer, (self.taken(row), *row.args), places), emitted
 
     def taken(self, row: Row) -> int:
         """The channels that reach a row from its only source."""
@@ -346,27 +353,27 @@ class _Writer:
         rule = row.module.stride
         if row.module.layer == "mindyolo.Upsample":
             times = row.args[1] if len(row.args) > 1 else 1
-            return before / Fraction(times) if isinstance(times, int | float) and times > 0 else before
+            return before / Fraction(times) if isinstance(times, int | float) and 0 < times < math.inf else before
         if isinstance(rule, int):
             return before * rule
         at, name, default = rule
         by = dict(row.kwargs).get(name, row.args[at] if at < len(row.args) else default)
-        return before * by if type(by) is int else before
+        return before * by if type(by) is int and by > 0 else before
 
 
 def _channels_of(row: Row) -> int:
     emitted = row.args[0] if row.args else None
-    if type(emitted) is not int or emitted < 1:
+    if type(emitted) is not int or not 1 <= emitted <= MAX_NUMBER:
         said = f", not {_show(emitted)}" if row.args else ""
-        raise GrammarError(f"{row.name} begins with the number of channels that it emits{said}", row.place)
+        raise GrammarError(f"{row.name} begins with the number of channels that it emits, at most {MAX_NUMBER:,}{said}", row.place)
     return emitted
 
 
-def _layer(row: Row, name: str, args: Sequence[Any]) -> Layer:
-    """A layer at its row. What the row has as arguments is found where it stands, the rest at the module's name."""
-    written = row.arg_places[: len(row.args)]
-    before = len(args) - len(written)
-    places = (*((row.place,) * before), *written) if before >= 0 else written[: len(args)]
-    return Layer(name, tuple(args), row.kwargs, row.place, (*places, *row.arg_places[len(row.args) :]))
+def _layer(row: Row, name: str, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
+    """A layer at its row.
 
-
+    Args:
+        places: of its arguments, if they are not those of the row.
+    """
+    same = row.arg_places[: len(row.args)] if len(args) == len(row.args) else (row.place,) * len(args)
+    return Layer(name, tuple(args), row.kwargs, row.place, (*(places or same), *row.arg_places[len(row.args) :]))

@@ -21,6 +21,8 @@ MAX_TEXT = 200
 """Characters in one text."""
 MAX_VALUES = 1000
 """Values in the arguments of one row."""
+MAX_DEPTH = 10
+"""Lists inside lists."""
 
 NAMES = ("nc", "anchors", "reg_max", "stride", "max_channels")
 """Keys of a file that its rows may name."""
@@ -45,19 +47,20 @@ class Reader:
     names: Mapping[str, Any]
     count: int = field(default=0, init=False)
 
-    def read(self, raw: Any, place: Place) -> Any:
+    def read(self, raw: Any, place: Place, depth: int = 0) -> Any:
         """A value as a recipe holds it: numbers, texts, None, lists, and layers.
 
         Raises:
             GrammarError: it is none of these, or there are too many.
         """
         self.count += 1
-        if self.count > MAX_VALUES:
-            raise GrammarError(f"the arguments of a row are at most {MAX_VALUES:,} values", place)
+        if self.count > MAX_VALUES or depth > MAX_DEPTH:
+            message = f"the arguments of a row are at most {MAX_VALUES:,} values, in lists at most {MAX_DEPTH} deep"
+            raise GrammarError(message, place)
         if raw is None or isinstance(raw, bool | int | float):
             return raw
         if isinstance(raw, list):
-            return [self.read(item, place) for item in raw]
+            return [self.read(item, place, depth + 1) for item in raw]
         if isinstance(raw, str):
             return self.text(raw, place)
         raise GrammarError(f"an argument is a number, a text or a list, not {type(raw).__name__}", place)
