@@ -102,9 +102,7 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
     stack: Stack = Layer(BROKEN)
     with noted(mistakes):
         if recipe.file is not None:
-            stack = read_network(
-                recipe.file, channels=_channels(recipe), scale=recipe.scale, classes=recipe.classes
-            )
+            stack = read_network(recipe.file, channels=_channels(recipe), scale=recipe.scale, classes=recipe.classes)
         elif recipe.graph is not None:
             stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
         else:

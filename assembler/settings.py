@@ -125,13 +125,17 @@ class RecipeSettings(Model):
             raise ValueError("'input' is missing" if self.input is None else "'input' and 'inputs' exclude each other")
         layers = [name for name in ("stack", "graph", "file") if getattr(self, name) is not None]
         if len(layers) != 1:
-            raise ValueError(f"{' and '.join(map(repr, layers))} exclude each other" if layers else "'stack' is missing")
+            raise ValueError(
+                f"{' and '.join(map(repr, layers))} exclude each other" if layers else "'stack' is missing"
+            )
         if self.graph is None and (self.inputs or self.outputs is not None):
             raise ValueError(f"{'inputs' if self.inputs else 'outputs'!r} are for a graph; a stack has one of each")
         only = ("scale", "classes") if self.file is None else ("params", "blocks", "shared")
         for name in only:
             if getattr(self, name):
-                beside = "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
+                beside = (
+                    "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
+                )
                 raise ValueError(f"{name!r} {beside}")
         return self
 

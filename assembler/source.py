@@ -240,14 +240,24 @@ def load_yaml(file: Path) -> Any:
         return yaml.safe_load(stream)
 
 
+MAX_NESTING = 50
+"""Lists and mappings inside each other, in a file whose nodes are asked for."""
+
+
 def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
     """The text of a YAML file, and its nodes, which know where they stand.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: it cannot be read, or is nested deeper than ``MAX_NESTING``.
     """
     with _told(file), file.open(encoding="utf-8") as stream:
         text = stream.read()
+        stream.seek(0)
+        depth = 0
+        for event in yaml.parse(stream, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_NESTING:  # composing takes Python's stack
+                raise SettingsError(f"{short(file)} is nested too deep; the limit is {MAX_NESTING}")
         stream.seek(0)
         return text, yaml.compose(stream, Loader=yaml.SafeLoader)
 
@@ -261,8 +271,6 @@ def _told(file: Path) -> Iterator[None]:
         raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
         raise SettingsError(explain_yaml(error)) from None
-    except RecursionError:
-        raise SettingsError(f"{short(file)} is nested too deep") from None
     except OSError as error:
         raise SettingsError(f"{short(file)}: {error.strerror}") from None
 

@@ -13,11 +13,13 @@ REG_MAX = 16
 
 
 def mindyolo(anchored: bool, args: list[Any], channels: Sequence[Any]) -> list[Any]:
-    """As MindYOLO does it: the channels of the sources come last; a number of anchors becomes as many, which mean nothing."""
-    args = [*args, list(channels)]
-    if anchored and type(args[1]) is int:
+    """As MindYOLO does it: the channels of the sources come last.
+
+    A number of anchors becomes as many of them, which mean nothing.
+    """
+    if anchored and len(args) > 1 and type(args[1]) is int:
         args[1] = _anchors(args[1], len(channels))
-    return args
+    return [*args, list(channels)]
 
 
 def ultralytics(

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Flow = Literal["channels", "keep", "channels alone", "join", "add", "fold", "split", "fuse", "head", "anchors", "detect"]
+Flow = Literal[
+    "channels", "keep", "channels alone", "join", "add", "fold", "split", "fuse", "head", "anchors", "detect"
+]
 """How channels flow through a module.
 
 ``channels``: its first argument is the number of channels that it emits, which is scaled, and the number that reaches

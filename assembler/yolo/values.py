@@ -62,10 +62,10 @@ class Reader:
         if isinstance(raw, list):
             return [self.read(item, place, depth + 1) for item in raw]
         if isinstance(raw, str):
-            return self.text(raw, place)
+            return self._text(raw, place)
         raise GrammarError(f"an argument is a number, a text or a list, not {type(raw).__name__}", place)
 
-    def text(self, text: str, place: Place) -> Any:
+    def _text(self, text: str, place: Place) -> Any:
         """What a text means; itself, if it means nothing."""
         if len(text) > MAX_TEXT:
             raise GrammarError(f"this text has {len(text):,} characters; the limit is {MAX_TEXT}", place)
@@ -75,40 +75,40 @@ class Reader:
                 tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return text
-        return self.tree(tree, text, place)
+        return self._tree(tree, text, place)
 
-    def tree(self, node: ast.expr, text: str, place: Place) -> Any:
+    def _tree(self, node: ast.expr, text: str, place: Place) -> Any:
         match node:
             case ast.Constant(value=bool() | int() | float() | str() | None as value):
                 return value
             case ast.Name(id=name):
-                return self.name(name, place)
+                return self._name(name, place)
             case ast.List(elts=items) | ast.Tuple(elts=items):
-                return [self.tree(item, text, place) for item in items]
+                return [self._tree(item, text, place) for item in items]
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
                 return -number
             case ast.Call(func=ast.Attribute(value=ast.Name(id="nn"), attr=name)):
-                return self.layer(f"nn.{name}", node, text, place)
+                return self._layer(f"nn.{name}", node, text, place)
             case ast.Call(func=ast.Name(id=name)) if name[:1].isupper():
-                return self.layer(name, node, text, place)
+                return self._layer(name, node, text, place)
             case ast.Attribute(value=ast.Name(id="nn"), attr=name):
                 raise GrammarError(f"{text} is a class; a layer is written nn.{name}()", place)
-        self.refuse(text, place)
+        self._refuse(text, place)
 
-    def name(self, name: str, place: Place) -> Any:
+    def _name(self, name: str, place: Place) -> Any:
         if name in NAMES and name not in self.names:
             instead = "; give it as recipe.classes=80" if name == "nc" else ""
             raise GrammarError(f"the file does not say what {name!r} is{instead}", place)
         return self.names.get(name, name)
 
-    def layer(self, name: str, node: ast.Call, text: str, place: Place) -> Layer:
-        args = tuple(self.tree(arg, text, place) for arg in node.args)
+    def _layer(self, name: str, node: ast.Call, text: str, place: Place) -> Layer:
+        args = tuple(self._tree(arg, text, place) for arg in node.args)
         if any(named.arg is None for named in node.keywords):
-            self.refuse(text, place)
-        kwargs = tuple((str(named.arg), self.tree(named.value, text, place)) for named in node.keywords)
+            self._refuse(text, place)
+        kwargs = tuple((str(named.arg), self._tree(named.value, text, place)) for named in node.keywords)
         return Layer(layer_name(name), args, kwargs, place, (place,) * (len(args) + len(kwargs)))
 
-    def refuse(self, text: str, place: Place) -> NoReturn:
+    def _refuse(self, text: str, place: Place) -> NoReturn:
         raise GrammarError(
             f"{text!r} is read, not evaluated: an argument is a number, a text, None, a list, one of the file's "
             f"{', '.join(NAMES)}, or a layer such as nn.SiLU()",
