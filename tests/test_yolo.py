@@ -1,6 +1,8 @@
 """Network files of MindYOLO and Ultralytics come to what MindYOLO itself builds, and to what is published."""
 
+import json
 import logging
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -17,6 +19,7 @@ from assembler import assemble, plan
 from assembler.dump import dump
 from assembler.errors import AssemblerError, GrammarError, LayerFault, SettingsError
 from assembler.yolo import read_network
+from assembler.yolo.modules import MODULES
 from tests.conftest import ROOT
 
 with warnings.catch_warnings():
@@ -105,6 +108,14 @@ PUBLISHED = [
 @pytest.mark.parametrize(("name", "scale", "trainable"), PUBLISHED)
 def test_a_network_has_as_many_parameters_as_is_published(name, scale, trainable):
     assert plan(network(name, scale=scale)).trainable == trainable
+
+
+# scale, thousand millions of operations as Ultralytics publishes them: two a MAC
+@pytest.mark.parametrize(
+    ("scale", "published"), [("n", 8.7), ("s", 28.6), slow("m", 78.9), slow("l", 165.2), slow("x", 257.8)]
+)
+def test_yolov8_takes_as_many_operations_as_is_published(scale, published):
+    assert 2 * plan(network("ultralytics/yolov8.yaml", scale=scale)).macs / 1e9 == pytest.approx(published, abs=0.1)
 
 
 def test_every_file_of_ultralytics_has_a_case():
@@ -419,6 +430,22 @@ def test_modules_of_ones_own_keep_their_arguments_and_channels(file):
     assert lines[1:] == ["(2 * Tanh) @ m0", "ReLU @ m1", "mindyolo.ConvNormAct(16, 8) @ m2"]
 
 
+def test_the_file_in_the_docs_reads_as_they_say(file):
+    docs = (ROOT / "docs" / "recipes.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(nc: .*?)```", docs, re.DOTALL)
+    file.write_text(shown)
+    lines = read(file, scale="n").wires
+    assert f"{lines[4].name}: {lines[4]}" in docs
+    assert plan({"file": "x.yaml", "scale": "n", "input": IMAGE}).output[1][0].shape == (1, 144, 160, 160)
+
+
+def test_the_docs_name_the_modules_that_are_known():
+    docs = (ROOT / "docs" / "recipes.md").read_text()
+    section = docs.split("## Bring your YOLO file", 1)[1].split("\n## ", 1)[0]
+    (told,) = re.findall(r"Of Ultralytics', (.*?) are MindYOLO's Cells", section, re.DOTALL)
+    assert set(re.findall(r"`(.*?)`", told)) <= set(MODULES)
+
+
 # ---- runs
 
 
@@ -452,8 +479,8 @@ def test_a_network_agrees_in_both_modes_and_is_written_as_python(run, here):
 def test_a_sweep_goes_over_scales(run, here):
     done = run("-m", "task=plan", "recipe=yolo", "recipe.file=yolov8.yaml", "recipe.scale=n,s")
     assert (done.code, done.err) == (0, "")
-    assert "3,157,184" in done.out
-    assert "11,166,544" in done.out
+    jobs = json.loads((done.folder / "sweep.json").read_text())["jobs"]
+    assert [job["plan"]["trainable"] for job in jobs] == [3_157_184, 11_166_544]
 
 
 def test_error_of_a_run_points_at_the_file_or_the_command_line(run, here, tmp_path):
