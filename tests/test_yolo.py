@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor
 
-from assembler import assemble, plan
+from assembler import LAYERS, assemble, plan
 from assembler.dump import dump
-from assembler.errors import AssemblerError, GrammarError, LayerFault, SettingsError
+from assembler.errors import AbsentPackage, AssemblerError, GrammarError, LayerFault, SettingsError
 from assembler.yolo import read_network
 from assembler.yolo.modules import MODULES
 from tests.conftest import ROOT
@@ -249,7 +249,8 @@ ROWS = [
     ("[[-1, 0], 1, Detect, [nc, anchors]]", "the file does not say what 'anchors' is", 31, "anchors"),
     ("[[-1, 0], 1, Detect, []]", "Detect begins with the number of classes, such as nc", 18, "Detect"),
     ("[-1, 1, Conv, [!x 1]]", "cannot read this: could not determine a constructor for the tag '!x'", 19, "[!x 1]"),
-    ("[-1, 1, Conv, &a [*a]]", VALUES, 19, "&a [*a]"[:7]),
+    ("[-1, 1, Conv, &a [*a]]", VALUES, 19, "&a [*a]"),
+    ("[-1, 1, Conv, [64, [[[[[[[[[[[1]]]]]]]]]]]]]", VALUES, 24, "[[[[[[[[[[[1]]]]]]]]]]]"),
 ]  # fmt: skip
 
 
@@ -367,6 +368,18 @@ def test_error_of_a_layer_points_at_its_row(file, row, said):
     with pytest.raises(AssemblerError) as error:
         plan({"file": "x.yaml", "input": IMAGE})
     assert str(error.value).splitlines()[0] == said
+
+
+def test_error_without_mindyolo_is_one(file, monkeypatch):
+    library = LAYERS.libraries["mindyolo"]
+    monkeypatch.setitem(vars(library), "missing", "mindyolo")
+    file.write_text(START + 2 * ROW)
+    with pytest.raises(AbsentPackage) as error:
+        plan({"file": "x.yaml", "input": IMAGE})
+    assert str(error.value) == (
+        "x.yaml:3:13: 'mindyolo.ConvNormAct' is of the package mindyolo, which is not installed: pip install "
+        f"'{library.extra}'\n    - [-1, 1, Conv, [16, 3, 2]]\n              ^^^^"
+    )
 
 
 SAID = [

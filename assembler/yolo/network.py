@@ -147,9 +147,9 @@ class _Writer:
         if row.module.flow == "fuse":
             self.channels[row.index] = channels[-1]
         elif row.module.flow == "detect":
-            strides = self.written.names.get("stride") or heads.whole(
-                [self.strides[one] for one in row.sources], row.place
-            )
+            stated = self.written.names.get("stride")
+            found = [self.strides[one] for one in row.sources]
+            strides = stated if isinstance(stated, list) else heads.whole(found, row.place)
             newer = any(one.name == "C3k2" for one in self.rows)
             name, args = heads.ultralytics(row.name, args, channels, strides, row.place, newer=newer)
         else:
