@@ -13,6 +13,7 @@ import yaml
 
 from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
 from assembler.errors import (
+    AbsentPackage,
     AssemblerError,
     DuplicateLayer,
     Place,
@@ -90,7 +91,8 @@ class Registry(Mapping[str, Entry]):
 
         Raises:
             UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
-            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read, or is not installed.
+            AbsentPackage: the library's package is not installed.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read.
         """
         found = self.candidates(name)
         if not found:
@@ -101,7 +103,8 @@ class Registry(Mapping[str, Entry]):
         library = self.libraries.get(found[0].scope)
         if library is not None and library.missing:
             instead = f": pip install '{library.extra}'" if library.extra else ""
-            raise UnknownLayer(f"{name!r} is of the package {library.missing}, which is not installed{instead}", place)
+            said = f"{name!r} is of the package {library.missing}, which is not installed{instead}"
+            raise AbsentPackage(said, place, library.missing)
         return found[0]
 
     def candidates(self, name: str) -> list[Entry]:

@@ -6,8 +6,8 @@ Nothing here is read before there is a mistake to tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -264,12 +264,37 @@ def load_yaml(file: Path) -> Any:
     Raises:
         SettingsError: it cannot be read.
     """
+    with _told(file), file.open(encoding="utf-8") as stream:
+        return yaml.safe_load(stream)
+
+
+MAX_NESTING = 50
+"""Lists and mappings inside each other, in a file whose nodes are asked for."""
+
+
+def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
+    """The text of a YAML file, and its nodes, which know where they stand.
+
+    Raises:
+        SettingsError: it cannot be read, or is nested deeper than ``MAX_NESTING``.
+    """
+    with _told(file), file.open(encoding="utf-8") as stream:
+        text = stream.read()
+        stream.seek(0)
+        depth = 0
+        for event in yaml.parse(stream, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_NESTING:  # composing takes Python's stack
+                raise SettingsError(f"{short(file)} is nested too deep; the limit is {MAX_NESTING}")
+        stream.seek(0)
+        return text, yaml.compose(stream, Loader=yaml.SafeLoader)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    """Tell in our words why a YAML file cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8")
-        with suppress(yaml.YAMLError):  # told by the other loader, in words that do not depend on how PyYAML is built
-            return yaml.load(text, _FAST)
-        with file.open(encoding="utf-8") as stream:
-            return yaml.safe_load(stream)
+        yield
     except UnicodeDecodeError as error:
         raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:

@@ -47,6 +47,8 @@ def without_figures(text):
 def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, shown):
     if any(argument.startswith("weights.load=") for argument in arguments):  # what the command above it leaves
         run("recipe=mylinear", "weights.save=mylinear.safetensors", "checks=none")
+    if "recipe=yolo" in arguments:
+        shutil.copy(ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml", Path.cwd())
     quick = ["task.memory=false"] if "task=bench" in arguments else []  # tests/test_bench.py looks at that
     done = run(*arguments, *quick)
     if shown.startswith("override"):

@@ -1,6 +1,7 @@
 """Every shipped recipe runs as its first line says, in both modes and in every dtype that the CPU has."""
 
 import shlex
+import shutil
 
 import pytest
 import yaml
@@ -22,7 +23,9 @@ def command(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_runs_as_its_first_line_says(run, name):
+def test_a_recipe_runs_as_its_first_line_says(run, tmp_path, name):
+    if name == "yolo":  # the file is the reader's own
+        shutil.copy(ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml", tmp_path)
     done = run(*command(name))
     assert (done.code, done.err) == (0, "")
 

@@ -111,7 +111,7 @@ MISSES = [
     ("dense", "no layer named 'dense'. Did you mean 'Dense' or 'BiDense' or 'Threshold'?"),
     (
         "Zq",
-        "no layer named 'Zq'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint.",
+        "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
     ),
 ]
 
