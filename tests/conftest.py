@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from assembler import device
+from assembler import LAYERS, device
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +49,7 @@ def run(tmp_path, monkeypatch, capfd):
         from assembler import sweeps
 
         monkeypatch.setattr(sweeps, "_codes", [])
+        monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)  # what a script trusts is forgotten with it
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(str(script), run_name="__main__")
