@@ -37,8 +37,11 @@ class Run:
 def run(tmp_path, monkeypatch, capfd):
     """Call run.py in this process, in an empty working directory; the run folder is ``run`` or ``sweep`` there."""
     monkeypatch.chdir(tmp_path)
-    # A test's own layers are imported from its working directory, and forgotten with it.
+    # A test's own layers are imported from its working directory, and forgotten with it, as is what it registers and trusts.
     monkeypatch.syspath_prepend(str(tmp_path))
+    assert len(LAYERS) > 100  # they are read
+    monkeypatch.setattr(LAYERS, "_entries", dict(LAYERS._entries))
+    monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)
 
     def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
         where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"
@@ -52,7 +55,6 @@ def run(tmp_path, monkeypatch, capfd):
         from assembler import sweeps
 
         monkeypatch.setattr(sweeps, "_codes", [])
-        monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)  # what a script trusts is forgotten with it
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(str(script), run_name="__main__")
