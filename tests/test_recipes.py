@@ -41,8 +41,8 @@ def slow(*values):
     ("mode", "dtype"),
     [
         ("pynative", "float32"),
-        ("graph", "float32"),
         ("graph", "float16"),
+        slow("graph", "float32"),
         slow("pynative", "float16"),
         slow("pynative", "float64"),
         slow("graph", "float64"),
