@@ -17,6 +17,9 @@ from assembler.settings import EntrySettings, read
 TRUSTED = ("mindspore", "assembler")
 """Packages whose Cells a registry may name without further ado."""
 
+PYTHON = "Python"
+"""The scope of a target that was registered in Python as text."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -31,7 +34,8 @@ class Entry:
         signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
             is ``*args``.
         reference: a function that does the same in NumPy, as ``package.module.function``.
-        scope: the configuration key or the Python module that declared the entry.
+        scope: what declared the entry: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
+            module of a class that was registered in Python.
         trusted: packages that targets may lie in.
         registered: the class itself, if it was registered in Python.
     """
@@ -45,6 +49,12 @@ class Entry:
     scope: str = ""
     trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
     registered: type | None = field(default=None, compare=False)
+
+    @property
+    def full_name(self) -> str:
+        """The name with its scope, as a recipe may write it: ``mindspore.Dense``; what Python registered has none."""
+        is_of_python = self.registered is not None or self.scope == PYTHON
+        return self.name if is_of_python else f"{self.scope.removeprefix('registry.')}.{self.name}"
 
     @property
     def place(self) -> Place:
@@ -182,16 +192,20 @@ def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
     return {parameter.name: parameter for parameter in parameters}
 
 
-def read_entry(name: str, key: str, value: object, **about: Any) -> Entry:
+def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: Any) -> Entry:
     """An entry as YAML holds it: a dotted path, or a mapping.
 
     Args:
-        key: the configuration key that it stands at.
+        scope: what declares it.
+        key: what to call it in messages; ``scope.name`` if not given.
         about: what else an :class:`Entry` takes.
 
     Raises:
-        SettingsError, Mistakes: what is wrong with it.
+        RegistryError, SettingsError, Mistakes: what is wrong with it.
     """
-    said = dict(read(EntrySettings, value, key))
+    key = key or f"{scope}.{name}"
+    if not name.isidentifier():
+        raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=key))
+    said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
     said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
-    return Entry(name=name, **said, **about)
+    return Entry(name=name, scope=scope, **said, **about)

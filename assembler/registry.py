@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import yaml
 
-from assembler.entries import TRUSTED, Entry, read_entry
+from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
 from assembler.errors import (
     AssemblerError,
     DuplicateLayer,
@@ -21,6 +22,11 @@ from assembler.errors import (
     raise_all,
     suggestion,
 )
+from assembler.libraries import Library, libraries
+from assembler.source import SHIPPED
+
+SCOPES = ("layers", "mindspore")
+"""The files of ``conf/registry/`` that are loaded unless the configuration says otherwise; the others are libraries."""
 
 AnyCell = TypeVar("AnyCell", bound=type)
 
@@ -32,23 +38,32 @@ class Registry(Mapping[str, Entry]):
         trusted: packages besides MindSpore and the assembler whose classes entries may name as text. Classes that are
             registered in Python need no trust: they are there already.
         shipped: whether to begin with the layers that the assembler ships, read when they are first needed.
+        installed: whether names that nothing here has are looked for in the libraries that installed packages announce.
+
+    As a mapping it has what was loaded and registered; a library's layers are found by :meth:`find`.
 
     >>> registry = Registry(trusted=["my_project"])
     >>> registry.register("my_project.layers.Gate", infer={"channels": 1})
     """
 
-    def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False):
+    def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False, installed: bool = False):
         self.trusted = (*TRUSTED, *trusted)
         self._entries: dict[str, Entry] = {}
         self._pending = shipped
+        self._installed = installed
 
     def _read(self) -> dict[str, Entry]:
         if self._pending:
             self._pending = False
-            folder = Path(__file__).parent / "conf" / "registry"
-            for file in sorted(folder.glob("*.yaml")):
-                self.load(yaml.load(file.read_text(encoding="utf-8"), _FastLoader), f"registry.{file.stem}")
+            for scope in SCOPES:
+                text = (SHIPPED / "registry" / f"{scope}.yaml").read_text(encoding="utf-8")
+                self.load(yaml.load(text, _FastLoader), f"registry.{scope}")
         return self._entries
+
+    @property
+    def libraries(self) -> Mapping[str, Library]:
+        """The libraries where names are looked for, by scope."""
+        return libraries() if self._installed else {}
 
     def __getitem__(self, name: str) -> Entry:
         return self._read()[name]
@@ -63,17 +78,62 @@ class Registry(Mapping[str, Entry]):
         return f"<Registry of {len(self)} layers>"
 
     def find(self, name: str, place: Place) -> Entry:
-        """The entry for a name in a recipe.
+        """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
+
+        A name without a scope is that of a loaded or registered layer; else that of the one library that has it.
 
         Raises:
-            UnknownLayer: with close names, or where the registry looked.
+            UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read, or is not installed.
         """
-        entry = self._read().get(name)
-        if entry is None:
-            scopes = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
-            instead = suggestion(name, self) or f" Looked among the {len(self)} names of {scopes}."
-            raise UnknownLayer(f"no layer named {name!r}.{instead}", place)
-        return entry
+        found = self.candidates(name)
+        if not found:
+            raise UnknownLayer(f"no layer named {name!r}.{self._instead(name)}", place)
+        if len(found) > 1:
+            names = " or ".join(entry.full_name for entry in found)
+            raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
+        library = self.libraries.get(found[0].scope)
+        if library is not None and library.missing:
+            instead = f": pip install '{library.extra}'" if library.extra else ""
+            raise UnknownLayer(f"{name!r} is of the package {library.missing}, which is not installed{instead}", place)
+        return found[0]
+
+    def candidates(self, name: str) -> list[Entry]:
+        """What a name may mean: nothing, one layer, or those of several libraries.
+
+        Raises:
+            RegistryError, SettingsError, Mistakes: the library of its scope cannot be read.
+        """
+        scope, _, short = name.rpartition(".")
+        own = self._read().get(short)
+        if own is not None and name in (own.name, own.full_name):
+            return [own]
+        asked = ([self.libraries[scope]] if scope in self.libraries else []) if scope else self._usable()
+        return [library.entries[short] for library in asked if short in library.entries]
+
+    def _usable(self) -> Iterator[Library]:
+        """The libraries that can be read, and whose layers are installed."""
+        for library in self.libraries.values():
+            with suppress(AssemblerError):
+                if not library.missing:
+                    yield library
+
+    def _instead(self, name: str) -> str:
+        """What to say of a name that nothing has."""
+        others = [entry for library in self._usable() for entry in library.entries.values()]
+        if close := suggestion(name, self) or suggestion(
+            name, [e.full_name if "." in name else e.name for e in others]
+        ):
+            return close
+        scopes = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
+        beside = f", and the libraries {', '.join(self.libraries)}" if self.libraries else ""
+        return f" Looked among the {len(self)} names of {scopes}{beside}."
+
+    def all_entries(self) -> Iterator[Entry]:
+        """Every layer that a recipe can name: those of the mapping, then those of the libraries that are installed."""
+        yield from self.values()
+        for library in self._usable():
+            yield from library.entries.values()
 
     def add(self, entry: Entry) -> None:
         """Take up an entry. One that is equal to what is there already changes nothing.
@@ -103,14 +163,8 @@ class Registry(Mapping[str, Entry]):
         mistakes: list[AssemblerError] = []
         for name, value in entries.items():
             with noted(mistakes):
-                self._load_entry(str(name), value, scope)
+                self.add(read_entry(str(name), value, scope=scope, trusted=self.trusted))
         raise_all(mistakes)
-
-    def _load_entry(self, name: str, value: object, scope: str) -> None:
-        value = {"target": value} if isinstance(value, str) else value
-        if not name.isidentifier():
-            raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=f"{scope}.{name}"))
-        self.add(read_entry(name, f"{scope}.{name}", value, scope=scope, trusted=self.trusted))
 
     @overload
     def register(self, target: AnyCell, **options: Any) -> AnyCell: ...
@@ -141,16 +195,17 @@ class Registry(Mapping[str, Entry]):
         """
         if target is None:
             return lambda cls: self.register(cls, name=name, **options)
-        given, place = {"target": target, **options}, str(name or target)
+        given, key = {"target": target, **options}, str(name or target)
         if isinstance(target, str):
-            self.add(read_entry(name or target.rpartition(".")[2], place, given, scope="Python", trusted=self.trusted))
+            name = name or target.rpartition(".")[2]
+            self.add(read_entry(name, given, scope=PYTHON, key=key, trusted=self.trusted))
             return target
         given["target"] = f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
         entry = read_entry(
             name or given["target"].rpartition(".")[2],
-            place,
             given,
-            scope=str(getattr(target, "__module__", "Python")),
+            scope=str(getattr(target, "__module__", PYTHON)),
+            key=key,
             trusted=self.trusted,
             registered=target,
         )
@@ -190,7 +245,7 @@ def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
 
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-LAYERS = Registry(shipped=True)
-"""The layers that the assembler ships, and those that ``@register`` adds."""
+LAYERS = Registry(shipped=True, installed=True)
+"""The layers that the assembler ships, those that ``@register`` adds, and those of libraries."""
 
 register = LAYERS.register

@@ -160,7 +160,7 @@ def project(tmp_path):
     (own_check,) = blocks(RECIPES, "python")
     script = next(block for block in blocks(ELSEWHERE, "python") if block.startswith("# run.py"))
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
-    (trust,) = blocks(RECIPES, "toml")
+    trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)
     files = {
         "conf/config.yaml": config,
         "conf/registry/mine.yaml": registry,

@@ -190,6 +190,8 @@ def test_the_example_runs_where_the_wheel_is_installed(elsewhere, example):
     code, out, complaints = elsewhere(example / "run.py", "recipe=spectrogram", "task=plan")
     assert (code, complaints) == (0, "")
     assert "│ expect.trainable │ passed │ 4,907,844 │" in out
+    library = ("recipe=inline", 'recipe.stack="mint.Linear(8, 2)"', "recipe.input.shape=[4,8]", "task=plan")
+    assert elsewhere(example / "run.py", *library)[::2] == (0, "")
     code, out, complaints = elsewhere("-m", "run", "recipe=lenet5", cwd=example)  # ours
     assert (code, complaints) == (0, "")
     assert "│ expect.trainable │ passed │ 61,706 " in out

@@ -118,7 +118,10 @@ def test_error_when_what_is_registered_is_no_cell():
 MISSES = [
     ("Dence", "no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"),
     ("dense", "no layer named 'dense'. Did you mean 'Dense' or 'BiDense' or 'Threshold'?"),
-    ("Zq", "no layer named 'Zq'. Looked among the 133 names of registry.layers, registry.mindspore."),
+    (
+        "Zq",
+        "no layer named 'Zq'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint.",
+    ),
 ]
 
 
