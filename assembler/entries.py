@@ -113,12 +113,13 @@ class Entry:
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
-        """The NumPy function, if there is one.
+        """The NumPy function, if there is one; it may lie in the package of a class that was registered in Python.
 
         Raises:
             BadTarget: see ``reference_at``.
         """
-        return reference_at(self.reference, self.trusted, self.place) if self.reference else None
+        beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
+        return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
 
     def _repr_html_(self) -> str:
         """A table of the arguments, in a notebook."""

@@ -43,9 +43,9 @@ def slow(*values):
 @pytest.mark.parametrize(
     ("mode", "dtype"),
     [
-        ("pynative", "float32"),
-        ("graph", "float32"),
-        ("graph", "float16"),
+        ("pynative", "float32"),  # and by the check `modes` in Graph mode
+        slow("graph", "float32"),
+        slow("graph", "float16"),
         slow("pynative", "float16"),
         slow("pynative", "float64"),
         slow("graph", "float64"),
@@ -58,7 +58,7 @@ def test_a_recipe_passes_all_checks(run, name, mode, dtype):
 
 
 @pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("dtype", ["float16", "float32"])  # the CPU has no float64 convolution
+@pytest.mark.parametrize("dtype", ["float32", slow("float16")])  # the CPU has no float64 convolution
 def test_lenet5_passes_all_checks(run, mode, dtype):
     assert run("recipe=lenet5", f"mode={mode}", f"dtype={dtype}", "checks=full").code == 0
 
