@@ -79,13 +79,13 @@ def parse_yaml(text: str, file: Path) -> Any:
 
 def _named(text: str, file: Path) -> io.StringIO:
     stream = io.StringIO(text)
-    stream.name = str(file)  # type: ignore[attr-defined]  # what marks in messages say
+    vars(stream)["name"] = str(file)  # what marks in messages say
     return stream
 
 
 def _events(text: str, file: Path) -> Iterator[yaml.Event]:
     """YAML's events, which take no more memory than the text."""
-    return yaml.parse(_named(text, file), _FAST)  # type: ignore[no-any-return]
+    return yaml.parse(_named(text, file), _FAST)
 
 
 def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
@@ -106,7 +106,7 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
                 raise SettingsError(f"*{event.anchor} stands inside of what it stands for", _at(event, file))
-            values += sizes.get(event.anchor, 1)
+            values += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.NodeEvent):
             values += 1
             _hold_node(event, file)
@@ -124,16 +124,16 @@ def _hold_node(event: Any, file: Path) -> None:
     if event.tag is not None:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
         raise SettingsError(f"a recipe has no tags such as {tag}; quotes make a text of anything", _at(event, file))
-    if isinstance(event, yaml.ScalarEvent) and not event.style and len(event.value) > MAX_DIGITS:
-        if _NUMBER.fullmatch(event.value):
-            raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
+    is_plain = isinstance(event, yaml.ScalarEvent) and not event.style
+    if is_plain and len(event.value) > MAX_DIGITS and _NUMBER.fullmatch(event.value):
+        raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
 
 
 _NUMBER = re.compile(r"[-+.0-9_:eExXa-fA-FoO]+")
 
 
 def _at(event: yaml.Event, file: Path) -> Place:
-    mark = event.start_mark
+    mark: Any = event.start_mark
     return Place(label=f"{short(file)}:{mark.line + 1}:{mark.column + 1}")
 
 
@@ -158,7 +158,7 @@ def _in_pythons_words(text: str, file: Path) -> yaml.YAMLError | None:
 _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_FAST):  # type: ignore[misc]
+class _Loader(_FAST):
     """Reads plain data as OmegaConf's reader does: ``1e-3`` is a number, ``2026-01-01`` a text, no key comes twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -262,23 +262,26 @@ def _defaults(data: Mapping[Any, Any], file: Path) -> list[Any]:
 _PART = r"[A-Za-z0-9][\w.-]*"
 _NAME = rf"{_PART}(?:/{_PART})*"
 _KEY = r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*"
-_TEXT_ENTRY = re.compile(rf"(?:/(?:{'|'.join(GROUPS)})/)?{_NAME}(?:@{_KEY})?")
+_CHOSEN = re.compile(_NAME)
+_TEXT_ENTRY = re.compile(rf"_self_|(?:/(?:{'|'.join(GROUPS)})/)?{_NAME}(?:@{_KEY})?")
 _GROUP_ENTRY = re.compile(rf"(?:/(?:{'|'.join(GROUPS)})(?:/{_NAME})?|{_NAME})(?:@{_KEY})?")
 
 
 def _hold_entry(entry: Any, file: Path) -> None:
     """Refuse an entry of ``defaults`` that leads elsewhere: out of the folders, or out of the recipe's keys."""
+    texts: list[Any] = []
+    group: Any = None
     if isinstance(entry, str):
-        fits = entry == "_self_" or _TEXT_ENTRY.fullmatch(entry)
-        if fits and ".." not in entry:
-            return
+        texts = [entry]
     elif isinstance(entry, Mapping) and len(entry) == 1:
         ((group, chosen),) = entry.items()
-        names = chosen if isinstance(chosen, list) else [chosen]
-        fits = isinstance(group, str) and _GROUP_ENTRY.fullmatch(group)
-        if fits and all(isinstance(name, str) and re.fullmatch(_NAME, name) for name in names):
-            if ".." not in f"{group}{names}":
-                return
+        texts = chosen if isinstance(chosen, list) else [chosen]
+    pattern = _TEXT_ENTRY if group is None else _CHOSEN
+    fits = bool(texts) and all(isinstance(text, str) and ".." not in text and pattern.fullmatch(text) for text in texts)
+    if group is not None:
+        fits = fits and isinstance(group, str) and ".." not in group and bool(_GROUP_ENTRY.fullmatch(group))
+    if fits:
+        return
     shown = repr(entry)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     instead = "takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"

@@ -12,7 +12,7 @@ NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
 PLAIN = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(),
+    st.integers(-(2**63), 2**63),
     st.floats(allow_nan=False),
     st.text(max_size=8),
     st.just(INFER),
