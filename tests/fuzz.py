@@ -150,7 +150,8 @@ def seeds(name: str) -> list[bytes]:
     """Cases to begin with."""
     from tests.conftest import ROOT
 
-    recipes = [path.read_bytes() for path in sorted((ROOT / "conf" / "recipe").glob("*.yaml"))]
+    small = ("centered", "reduction", "mylinear", "mlp", "fourier", "lenet5")  # the others take long to plan
+    recipes = [(ROOT / "conf" / "recipe" / f"{name}.yaml").read_bytes() for name in small]
     if name == "recipe":
         texts = ["Dense(8, 128) + Centered", "3 * Twice(ReLU)", "Wide(width if depths[0] > 1 else 4) + mix + Flatten"]
         return [b"\0" + text.encode() for text in texts] + [bytes([0xC0, *range(40)])]

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 FLOORS = [
     "errors files recipe settings references",
     "expansion grammar registry source untrusted",
-    "binding rows device tensors inputs costs compiler cells trials planner ready_made",
+    "binding rows device tensors inputs costs compiler cells limits trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",
     "views",

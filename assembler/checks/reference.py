@@ -14,7 +14,7 @@ from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
-from assembler.registry import reference_at
+from assembler.registry import TRUSTED, reference_at, trusted_for_recipes
 
 
 @check
@@ -27,8 +27,8 @@ def reference(
 ) -> Outcome:
     """Whether the output is what NumPy computes in float64. Measured: the largest difference.
 
-    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a trusted package;
-    otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
+    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a package
+    that the project trusts; otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
     largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at the largest
     magnitude that any layer emits.
     """
@@ -40,7 +40,8 @@ def reference(
         if function is None:
             wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
         else:
-            called = reference_at(function, subject.planned.steps[0].entry.trusted, NOWHERE)
+            own = [name for step in walk(subject.planned.steps) for name in step.entry.trusted if name not in TRUSTED]
+            called = reference_at(function, {*own, *trusted_for_recipes()}, NOWHERE)
             wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
     except NotImplementedError as error:
         raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
