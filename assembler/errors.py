@@ -217,9 +217,9 @@ def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
             yield mistake
 
 
-MAX_NAME = 100
+MAX_NAME = 60
 """Characters of a name that others are compared with."""
-MAX_KNOWN = 2000
+MAX_KNOWN = 500
 """Names that one is compared with."""
 
 

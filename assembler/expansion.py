@@ -34,8 +34,12 @@ from assembler.recipe import (
     print_value,
 )
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 300_000
 """Values that the expansion of one recipe may look at."""
+MAX_WITHIN = 50
+"""Blocks and shared parts that use each other, the one inside the other."""
+MAX_GUESSES = 20
+"""Unknown names for which something is looked for that may be meant."""
 MAX_REPEAT = 100_000
 """Times a stack may be repeated by one ``*``."""
 
@@ -93,7 +97,7 @@ class _Expansion:
         self.definitions = definitions
         self.layers = layers
         self.mistakes: list[AssemblerError] = []
-        self.values = 0
+        self.values = self.guesses = 0
         self.shared: dict[str, Shared] = {}
 
     def clashes(self) -> Iterator[AssemblerError]:
@@ -188,8 +192,9 @@ class _Expansion:
             return self.part(name, layer, scope)
         if name in said.blocks:
             return self.block(said.blocks[name], layer, scope)
-        if self.layers and name not in self.layers:
-            own = [*scope.values, *said.params, *said.shared, *said.blocks]
+        own = [*scope.values, *said.params, *said.shared, *said.blocks] if name not in self.layers else []
+        if self.layers and own and self.guesses < MAX_GUESSES:
+            self.guesses += 1
             if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
                 hint = suggestion(name, [*own, *self.layers])
                 raise UnknownLayer(f"nothing is named {name!r} here.{hint}", scope.place(layer.place))
@@ -200,10 +205,15 @@ class _Expansion:
         places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
         return Layer(name, args, kwargs, scope.place(layer.place), places)
 
+    def enter(self, layer: Layer, scope: _Scope) -> None:
+        if len(scope.within) >= MAX_WITHIN:
+            raise self.wrong(f"blocks use each other more than {MAX_WITHIN} deep", layer, scope)
+
     def part(self, name: str, layer: Layer, scope: _Scope) -> Shared:
         if name in (block for block, _ in scope.within):
             raise self.wrong(f"the shared part {name} uses itself", layer, scope)
         if name not in self.shared:
+            self.enter(layer, scope)
             within = ((name, scope.place(layer.place)), *scope.within)
             self.shared[name] = Shared(name, self.stack(self.definitions.shared[name], _Scope({}, within)))
         return self.used(self.shared[name], layer, scope)
@@ -214,6 +224,7 @@ class _Expansion:
         if block.name in inside:
             circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
             raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}", layer, scope)
+        self.enter(layer, scope)
         slots = list(block.defaults)
         if len(layer.args) > len(slots):
             takes = f"at most {len(slots)} argument{'' if len(slots) == 1 else 's'}" if slots else "no arguments"

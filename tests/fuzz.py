@@ -61,8 +61,9 @@ class Targets:
     """What is fuzzed, by name: a function of bytes, which raises nothing but AssemblerErrors."""
 
     def __init__(self, folder: Path) -> None:
-        from assembler import assemble
+        from assembler import assemble, binding
 
+        binding.MAX_LAYERS = 200  # a hundred thousand take half a minute; that is no news
         self.folder = folder
         self.model = assemble("Dense(2, 2)")
         (folder / "recipe").mkdir()
@@ -215,7 +216,14 @@ def main() -> None:
     for index, seed in enumerate(seeds(said.target)):
         (folder / "corpus" / str(index)).write_bytes(seed)
     os.chdir(folder)
-    options = {"runs": said.cases, "seed": said.seed, "timeout": TIMEOUT, "rss_limit_mb": MEMORY, "max_len": 2000}
+    options = {
+        "runs": said.cases,
+        "seed": said.seed,
+        "timeout": TIMEOUT,
+        "rss_limit_mb": MEMORY,
+        "max_len": 2000,
+        "report_slow_units": 2,
+    }
     artifacts = f"-artifact_prefix={tempfile.gettempdir()}/fuzz-{said.target}-"
     atheris.Setup(
         [
