@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from assembler.entries import TRUSTED, Entry
 from assembler.errors import NOWHERE, ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
 from assembler.expansion import expand
 from assembler.recipe import (
@@ -30,7 +31,7 @@ from assembler.recipe import (
     map_leaves,
     print_value,
 )
-from assembler.registry import TRUSTED, Entry, Registry
+from assembler.registry import Registry
 
 MAX_LAYERS = 100_000
 """Layers in one model, all repeats written out."""

@@ -11,8 +11,8 @@ from mindspore import mint, nn
 
 from assembler.binding import Step, Steps, map_steps
 from assembler.device import as_dtype
+from assembler.entries import TRUSTED
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
-from assembler.registry import TRUSTED
 from assembler.settings import Dtype
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from inspect import Parameter
 from typing import Any
 
@@ -10,10 +11,11 @@ from mindspore import nn
 
 from assembler.binding import bind
 from assembler.build import build_steps
+from assembler.entries import Entry
 from assembler.errors import AssemblerError, RecipeError
 from assembler.grammar import parse
 from assembler.recipe import Layer, Stack, chain, is_stack, leaves
-from assembler.registry import LAYERS, Entry, Registry
+from assembler.registry import LAYERS, Registry
 
 
 def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
@@ -47,7 +49,10 @@ class _Describer:
     def __init__(self, registry: Registry):
         self.registry = registry
         self.entries: dict[type, Entry] = {}
-        for entry in registry.values():
+        for entry in registry.all_entries():
+            is_of_a_library = registry.get(entry.name) is not entry
+            if is_of_a_library and entry.target.rpartition(".")[0] not in sys.modules:
+                continue  # no Cell is of a module that was not imported
             try:
                 self.entries.setdefault(entry.cell, entry)
             except AssemblerError:
@@ -62,24 +67,25 @@ class _Describer:
         entry = self.entries.get(type(cell))
         if entry is None:
             raise RecipeError(f"#{path} is a {type(cell).__name__}, which is not registered")
+        label = entry.name if self.registry.get(entry.name) is entry else entry.full_name
         parameters = entry.parameters
         required = [
             name for name, one in parameters.items() if one.default is Parameter.empty and one.kind not in _OPEN
         ]
         for name in required:
             if not hasattr(cell, name):
-                raise RecipeError(f"#{path} {entry.name} does not keep its {name!r}, so it cannot be told")
+                raise RecipeError(f"#{path} {label} does not keep its {name!r}, so it cannot be told")
         args = [self.value(getattr(cell, name), f"{path}.{name}") for name in required]
         for name in (name for name, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL):
             parts = enumerate(getattr(cell, name, ()))
             args += [self.value(one, f"{path}.{name}.{index}") for index, one in parts]
-        plain = Layer(entry.name, tuple(args))
+        plain = Layer(label, tuple(args))
         defaulted = [name for name, one in parameters.items() if one.default is not Parameter.empty]
         optional = [name for name in defaulted if hasattr(cell, name)]
         others = self.unlike(cell, plain, optional, path)
-        layer = Layer(entry.name, plain.args, tuple(others.items()))
+        layer = Layer(label, plain.args, tuple(others.items()))
         if wrong := self.unlike(cell, layer, list(others), path):
-            raise RecipeError(f"#{path} {entry.name} keeps its {min(wrong)!r} in another form, so it cannot be told")
+            raise RecipeError(f"#{path} {label} keeps its {min(wrong)!r} in another form, so it cannot be told")
         return layer
 
     def unlike(self, cell: nn.Cell, layer: Layer, names: list[str], path: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from assembler.recipe import (
     leaves,
     print_value,
 )
+from assembler.registry import Registry
 
 MAX_VALUES = 300_000
 """Values that the expansion of one recipe may look at."""
@@ -47,11 +48,13 @@ NOTHING = Chain(())
 """What a stack that is repeated zero times comes to. It vanishes among others."""
 
 
-def expand(stack: Stack, definitions: Definitions, layers: Collection[str] = ()) -> tuple[Stack, list[AssemblerError]]:
+def expand(
+    stack: Stack, definitions: Definitions, registry: Registry | None = None
+) -> tuple[Stack, list[AssemblerError]]:
     """Fill in what the names of a stack mean.
 
     Args:
-        layers: the names that the registry knows.
+        registry: the layers that there are; without it, any name may be a layer's.
 
     Returns:
         The stack, and what is wrong: names that clash, values that do not fit an operation, blocks that use themselves.
@@ -59,7 +62,7 @@ def expand(stack: Stack, definitions: Definitions, layers: Collection[str] = ())
     Raises:
         RecipeError: nested too deep, or more than ``MAX_VALUES`` values.
     """
-    expansion = _Expansion(definitions, layers)
+    expansion = _Expansion(definitions, registry)
     expansion.mistakes += expansion.clashes()
     try:
         found = expansion.attempt(expansion.stack, stack, _Scope())
@@ -93,9 +96,10 @@ class _TooLarge(RecipeError):
 class _Expansion:
     """One expansion. Mistakes are collected, so that one pass tells them all."""
 
-    def __init__(self, definitions: Definitions, layers: Collection[str]):
+    def __init__(self, definitions: Definitions, registry: Registry | None):
         self.definitions = definitions
-        self.layers = layers
+        self.registry = registry
+        self.layers: Collection[str] = registry if registry is not None else ()
         self.mistakes: list[AssemblerError] = []
         self.values = self.guesses = 0
         self.shared: dict[str, Shared] = {}
@@ -192,8 +196,9 @@ class _Expansion:
             return self.part(name, layer, scope)
         if name in said.blocks:
             return self.block(said.blocks[name], layer, scope)
-        own = [*scope.values, *said.params, *said.shared, *said.blocks] if name not in self.layers else []
-        if self.layers and own and self.guesses < MAX_GUESSES:
+        unknown = self.registry is not None and not self.registry.candidates(name)
+        own = [*scope.values, *said.params, *said.shared, *said.blocks] if unknown else []
+        if own and self.guesses < MAX_GUESSES:
             self.guesses += 1
             if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
                 hint = suggestion(name, [*own, *self.layers])

@@ -246,7 +246,7 @@ def _item(item: object, key: str, depth: int = 0) -> Stack:
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
-    if not name.isidentifier():
+    if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
         raise GrammarError(f"{name!r} is not a layer's name; write a stack's text without a colon", Place(key=key))
     place = Place(key=key)
     if inside is None:
@@ -493,6 +493,8 @@ class _Reader:
                 return INFER
             case ast.Name(id=name):
                 return CONSTANTS[name] if name in CONSTANTS else Layer(name, place=self.place(node))
+            case ast.Attribute() if name := self.scoped(node):
+                return Layer(name, place=self.place(node))
             case ast.Call():
                 return self.layer(node)
             case ast.BinOp(op=ast.Add()):
@@ -528,11 +530,19 @@ class _Reader:
         self.mistake(message, node)
         return _BROKEN
 
+    def scoped(self, node: ast.expr) -> str:
+        """A layer's name with its scope, ``mindcv.Bottleneck``; of any other node nothing."""
+        match node:
+            case ast.Attribute(value=ast.Name(id=scope), attr=name) if scope not in CONSTANTS and scope != "_":
+                return f"{scope}.{name}"
+        return ""
+
     def layer(self, node: ast.Call) -> Any:
-        if not isinstance(node.func, ast.Name):
+        called = node.func.id if isinstance(node.func, ast.Name) else self.scoped(node.func)
+        if not called:
             return self.unknown(node.func, f"only a layer can be called, by its name; {_word(node.func)} cannot")
-        if node.func.id in CONSTANTS or node.func.id == "_":
-            return self.unknown(node.func, f"{node.func.id!r} is not a layer")
+        if called in CONSTANTS or called == "_":
+            return self.unknown(node.func, f"{called!r} is not a layer")
         places: list[Place] = []
         args: list[Any] = []
         for arg in node.args:
@@ -547,10 +557,10 @@ class _Reader:
             start, _ = self.span(named)
             places.append(Place(self.text, start, start + len(named.arg), self.key))
             if named.arg in kwargs:  # Python's parser leaves this to its compiler
-                self.mistakes.append(GrammarError(f"{node.func.id} is given {named.arg!r} twice", places[-1]))
+                self.mistakes.append(GrammarError(f"{called} is given {named.arg!r} twice", places[-1]))
             kwargs[named.arg] = value
         place = Place(self.text, *self.span(node.func), self.key)
-        return Layer(node.func.id, tuple(args), tuple(kwargs.items()), place, tuple(places))
+        return Layer(called, tuple(args), tuple(kwargs.items()), place, tuple(places))
 
     def sum(self, node: ast.BinOp) -> Any:
         """``A + B + C``. Its tree leans left and can be long, so it is walked in a loop."""

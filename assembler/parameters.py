@@ -195,7 +195,8 @@ def aliases(planned: Plan, row: Row, weight: Weight) -> tuple[str, ...]:
     """What a pattern may call a parameter."""
     name = row.full_name(weight)
     own = weight.name.rpartition(".")[2]
-    return (planned.names.get(name, name), f"{row.layer}.{weight.name}", f"{weight.owner}.{own}")
+    of_layer = dict.fromkeys((row.layer, row.layer.rpartition(".")[2]))  # with its scope, and without
+    return (planned.names.get(name, name), *(f"{layer}.{weight.name}" for layer in of_layer), f"{weight.owner}.{own}")
 
 
 def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:

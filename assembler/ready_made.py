@@ -17,9 +17,9 @@ from assembler.binding import Steps
 from assembler.cells import cast, first_line, is_ours
 from assembler.compiler import CannotTell
 from assembler.costs import Meter
+from assembler.entries import parameters_of
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.recipe import leaves, print_value
-from assembler.registry import parameters_of
 from assembler.rows import Plan, Row, Spec, Specs, memory_of, print_specs
 from assembler.settings import Dtype
 from assembler.tensors import specs_among, specs_of, weights_of, zeros

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import yaml
 
+from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
 from assembler.errors import (
     AssemblerError,
-    BadTarget,
     DuplicateLayer,
     Place,
     RegistryError,
@@ -24,177 +22,13 @@ from assembler.errors import (
     raise_all,
     suggestion,
 )
-from assembler.grammar import parse
-from assembler.recipe import INFER, Layer, Verbatim
-from assembler.settings import EntrySettings, read
+from assembler.libraries import Library, libraries
+from assembler.source import SHIPPED
 
-TRUSTED = ("mindspore", "assembler")
-"""Packages whose Cells a registry may name without further ado."""
+SCOPES = ("layers", "mindspore")
+"""The files of ``conf/registry/`` that are loaded unless the configuration says otherwise; the others are libraries."""
 
 AnyCell = TypeVar("AnyCell", bound=type)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the registry knows of one layer.
-
-    Args:
-        name: the short name in recipes.
-        target: the class, as ``package.module.Class``.
-        defaults: arguments that are given unless the recipe gives others.
-        infer: for each argument that may be written ``_``, the axis of the layer's input that it is read from, or a
-            list of axes for an argument that is a tuple of sizes.
-        signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
-            is ``*args``.
-        reference: a function that does the same in NumPy, as ``package.module.function``.
-        scope: the configuration key or the Python module that declared the entry.
-        trusted: packages that targets may lie in.
-        registered: the class itself, if it was registered in Python.
-    """
-
-    name: str
-    target: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    infer: Mapping[str, int | list[int]] = field(default_factory=dict)
-    signature: str | None = None
-    reference: str | None = None
-    scope: str = ""
-    trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
-    registered: type | None = field(default=None, compare=False)
-
-    @property
-    def place(self) -> Place:
-        """The configuration key that declared this entry."""
-        return Place(key=f"{self.scope}.{self.name}" if self.scope else self.name)
-
-    @cached_property
-    def cell(self) -> type:
-        """The class. Imports its module, and so MindSpore.
-
-        Raises:
-            BadTarget: it does not import, is not a Cell, or is not defined in a trusted package.
-        """
-        cls = self.registered or resolve(self.target, self.trusted, self.place)
-        from mindspore import nn
-
-        if not (isinstance(cls, type) and issubclass(cls, nn.Cell)):
-            raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
-        return cls
-
-    @cached_property
-    def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The layer's arguments by name.
-
-        Raises:
-            BadTarget: see ``cell``.
-            RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
-        """
-        parameters = parameters_of(self.cell) if self.signature is None else self._said_parameters()
-        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-        for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
-            for name in names:
-                if name not in parameters and not variadic:
-                    message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
-                    raise RegistryError(message, self.place)
-        return parameters
-
-    def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
-        try:
-            return _read_signature(str(self.signature))
-        except (AssemblerError, ValueError) as error:
-            said = error.message if isinstance(error, AssemblerError) else str(error)
-            raise RegistryError(f"cannot read the signature {self.signature!r}: {said}", self.place) from None
-
-    @cached_property
-    def reference_function(self) -> Callable[..., Any] | None:
-        """The NumPy function, if there is one.
-
-        Raises:
-            BadTarget: see ``reference_at``.
-        """
-        return reference_at(self.reference, self.trusted, self.place) if self.reference else None
-
-    def describe(self) -> str:
-        """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
-        return f"{self.name}{inspect.Signature(list(map(_bare, self.parameters.values())))}"
-
-
-def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
-    if parameter.default is not parameter.empty and type(parameter.default).__module__ != "builtins":
-        parameter = parameter.replace(default=Verbatim(str(parameter.default).removeprefix("mindspore.").lower()))
-    return parameter.replace(annotation=inspect.Parameter.empty)
-
-
-def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
-    header = parse(text)
-    if not isinstance(header, Layer) or not all(isinstance(arg, Layer) for arg in header.args):
-        raise RegistryError("it is not of the form Name(argument, argument=default)")
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    required = [inspect.Parameter(arg.name, kind) for arg in header.args]
-    optional = [inspect.Parameter(name, kind, default=value) for name, value in header.kwargs]
-    return inspect.Signature([*required, *optional]).parameters
-
-
-def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
-    """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
-
-    No other function can be named, so that configuration cannot call what was not meant for it.
-
-    Raises:
-        BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
-    """
-    function = resolve(path, trusted, place)
-    if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
-        raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)
-    return function
-
-
-_REFERENCE = ["x", "parameters", "arguments"]
-
-
-def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
-    """Import what a dotted path names. Both the path and what it leads to must lie in a trusted package."""
-    module_name, _, name = path.rpartition(".")
-    if not module_name or not all(part.isidentifier() for part in path.split(".")):
-        raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
-    _require_trust(path, module_name, trusted, place)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise BadTarget(f"cannot import {module_name!r}: {type(error).__name__}: {error}", place) from error
-    if not hasattr(module, name):
-        raise BadTarget(f"{module_name!r} has no {name!r}.{suggestion(name, dir(module))}", place)
-    found = getattr(module, name)
-    home = getattr(found, "__module__", None)
-    if not isinstance(home, str):
-        raise BadTarget(f"{path} is neither a class nor a function", place)
-    _require_trust(path, home, trusted, place)
-    return found
-
-
-def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: Place) -> None:
-    package = module_name.partition(".")[0]
-    if package not in trusted:
-        raise BadTarget(
-            f"{path} lies in {package!r}, which is not trusted. Trust it in a pyproject.toml in or above the working "
-            f'directory, [tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
-            place,
-        )
-
-
-@cache
-def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
-    """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
-
-    ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.
-    """
-    from mindspore import nn
-
-    owner = next(kind for kind in cell.__mro__ if "__init__" in vars(kind))
-    if owner is nn.Cell:
-        return {}
-    _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
-    return {parameter.name: parameter for parameter in parameters}
 
 
 class Registry(Mapping[str, Entry]):
@@ -204,23 +38,32 @@ class Registry(Mapping[str, Entry]):
         trusted: packages besides MindSpore and the assembler whose classes entries may name as text. Classes that are
             registered in Python need no trust: they are there already.
         shipped: whether to begin with the layers that the assembler ships, read when they are first needed.
+        installed: whether names that nothing here has are looked for in the libraries that installed packages announce.
+
+    As a mapping it has what was loaded and registered; a library's layers are found by :meth:`find`.
 
     >>> registry = Registry(trusted=["my_project"])
     >>> registry.register("my_project.layers.Gate", infer={"channels": 1})
     """
 
-    def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False):
+    def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False, installed: bool = False):
         self.trusted = (*TRUSTED, *trusted)
         self._entries: dict[str, Entry] = {}
         self._pending = shipped
+        self._installed = installed
 
     def _read(self) -> dict[str, Entry]:
         if self._pending:
             self._pending = False
-            folder = Path(__file__).parent / "conf" / "registry"
-            for file in sorted(folder.glob("*.yaml")):
-                self.load(yaml.load(file.read_text(encoding="utf-8"), _FastLoader), f"registry.{file.stem}")
+            for scope in SCOPES:
+                text = (SHIPPED / "registry" / f"{scope}.yaml").read_text(encoding="utf-8")
+                self.load(yaml.load(text, _FastLoader), f"registry.{scope}")
         return self._entries
+
+    @property
+    def libraries(self) -> Mapping[str, Library]:
+        """The libraries where names are looked for, by scope."""
+        return libraries() if self._installed else {}
 
     def __getitem__(self, name: str) -> Entry:
         return self._read()[name]
@@ -235,17 +78,62 @@ class Registry(Mapping[str, Entry]):
         return f"<Registry of {len(self)} layers>"
 
     def find(self, name: str, place: Place) -> Entry:
-        """The entry for a name in a recipe.
+        """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
+
+        A name without a scope is that of a loaded or registered layer; else that of the one library that has it.
 
         Raises:
-            UnknownLayer: with close names, or where the registry looked.
+            UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read, or is not installed.
         """
-        entry = self._read().get(name)
-        if entry is None:
-            scopes = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
-            instead = suggestion(name, self) or f" Looked among the {len(self)} names of {scopes}."
-            raise UnknownLayer(f"no layer named {name!r}.{instead}", place)
-        return entry
+        found = self.candidates(name)
+        if not found:
+            raise UnknownLayer(f"no layer named {name!r}.{self._instead(name)}", place)
+        if len(found) > 1:
+            names = " or ".join(entry.full_name for entry in found)
+            raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
+        library = self.libraries.get(found[0].scope)
+        if library is not None and library.missing:
+            instead = f": pip install '{library.extra}'" if library.extra else ""
+            raise UnknownLayer(f"{name!r} is of the package {library.missing}, which is not installed{instead}", place)
+        return found[0]
+
+    def candidates(self, name: str) -> list[Entry]:
+        """What a name may mean: nothing, one layer, or those of several libraries.
+
+        Raises:
+            RegistryError, SettingsError, Mistakes: the library of its scope cannot be read.
+        """
+        scope, _, short = name.rpartition(".")
+        own = self._read().get(short)
+        if own is not None and name in (own.name, own.full_name):
+            return [own]
+        asked = ([self.libraries[scope]] if scope in self.libraries else []) if scope else self._usable()
+        return [library.entries[short] for library in asked if short in library.entries]
+
+    def _usable(self) -> Iterator[Library]:
+        """The libraries that can be read, and whose layers are installed."""
+        for library in self.libraries.values():
+            with suppress(AssemblerError):
+                if not library.missing:
+                    yield library
+
+    def _instead(self, name: str) -> str:
+        """What to say of a name that nothing has."""
+        others = [entry for library in self._usable() for entry in library.entries.values()]
+        if close := suggestion(name, self) or suggestion(
+            name, [e.full_name if "." in name else e.name for e in others]
+        ):
+            return close
+        scopes = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
+        beside = f", and the libraries {', '.join(self.libraries)}" if self.libraries else ""
+        return f" Looked among the {len(self)} names of {scopes}{beside}."
+
+    def all_entries(self) -> Iterator[Entry]:
+        """Every layer that a recipe can name: those of the mapping, then those of the libraries that are installed."""
+        yield from self.values()
+        for library in self._usable():
+            yield from library.entries.values()
 
     def add(self, entry: Entry) -> None:
         """Take up an entry. One that is equal to what is there already changes nothing.
@@ -275,14 +163,8 @@ class Registry(Mapping[str, Entry]):
         mistakes: list[AssemblerError] = []
         for name, value in entries.items():
             with noted(mistakes):
-                self._load_entry(str(name), value, scope)
+                self.add(read_entry(str(name), value, scope=scope, trusted=self.trusted))
         raise_all(mistakes)
-
-    def _load_entry(self, name: str, value: object, scope: str) -> None:
-        value = {"target": value} if isinstance(value, str) else value
-        if not name.isidentifier():
-            raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=f"{scope}.{name}"))
-        self.add(_entry(name, f"{scope}.{name}", value, scope=scope, trusted=self.trusted))
 
     @overload
     def register(self, target: AnyCell, **options: Any) -> AnyCell: ...
@@ -313,16 +195,17 @@ class Registry(Mapping[str, Entry]):
         """
         if target is None:
             return lambda cls: self.register(cls, name=name, **options)
-        given, place = {"target": target, **options}, str(name or target)
+        given, key = {"target": target, **options}, str(name or target)
         if isinstance(target, str):
-            self.add(_entry(name or target.rpartition(".")[2], place, given, scope="Python", trusted=self.trusted))
+            name = name or target.rpartition(".")[2]
+            self.add(read_entry(name, given, scope=PYTHON, key=key, trusted=self.trusted))
             return target
         given["target"] = f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
-        entry = _entry(
+        entry = read_entry(
             name or given["target"].rpartition(".")[2],
-            place,
             given,
-            scope=str(getattr(target, "__module__", "Python")),
+            scope=str(getattr(target, "__module__", PYTHON)),
+            key=key,
             trusted=self.trusted,
             registered=target,
         )
@@ -333,12 +216,6 @@ class Registry(Mapping[str, Entry]):
     def registered(self) -> list[Entry]:
         """The entries whose classes were registered in Python."""
         return [entry for entry in self._entries.values() if entry.registered is not None]
-
-
-def _entry(name: str, key: str, value: object, **about: Any) -> Entry:
-    said = dict(read(EntrySettings, value, key))
-    said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
-    return Entry(name=name, **said, **about)
 
 
 def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
@@ -380,7 +257,7 @@ def trusted_for_recipes() -> tuple[str, ...]:
 
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-LAYERS = Registry(shipped=True)
-"""The layers that the assembler ships, and those that ``@register`` adds."""
+LAYERS = Registry(shipped=True, installed=True)
+"""The layers that the assembler ships, those that ``@register`` adds, and those of libraries."""
 
 register = LAYERS.register

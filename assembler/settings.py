@@ -312,7 +312,7 @@ class Settings(Model):
 
 
 class EntrySettings(Model):
-    """One registry entry; see ``assembler.registry.Entry``."""
+    """One registry entry; see ``assembler.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}

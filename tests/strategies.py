@@ -9,6 +9,7 @@ from assembler.recipe import INFER, Layer, Repeat, chain
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null")
 )
+LAYERS = st.one_of(NAMES, st.builds("{}.{}".format, NAMES, NAMES))  # with a scope, and without one
 PLAIN = st.one_of(
     st.none(),
     st.booleans(),
@@ -34,7 +35,7 @@ def _values(layers):
 def _bigger(inner):
     layer = st.builds(
         lambda name, args, kwargs: Layer(name, tuple(args), tuple(kwargs.items())),
-        NAMES,
+        LAYERS,
         st.lists(_values(inner), max_size=3),
         st.dictionaries(NAMES, _values(inner), max_size=3),
     )
@@ -42,4 +43,4 @@ def _bigger(inner):
     return st.one_of(layer, repeat, st.lists(st.one_of(layer, repeat, inner), min_size=1, max_size=3).map(chain))
 
 
-STACKS = st.recursive(NAMES.map(Layer), _bigger, max_leaves=6)
+STACKS = st.recursive(LAYERS.map(Layer), _bigger, max_leaves=6)

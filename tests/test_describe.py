@@ -1,7 +1,7 @@
 """Networks written by hand, told as recipes."""
 
 import pytest
-from mindspore import nn
+from mindspore import mint, nn
 
 from assembler import assemble, describe
 from assembler.errors import RecipeError
@@ -35,6 +35,16 @@ def test_a_network_by_hand_is_told():
     assert describe(net) == "Dense(8, 8) + Residual(ReLU + Dense(8, 8)) + Centered"
     branches = nn.SequentialCell(Parallel(nn.Dense(8, 2), nn.ReLU(), merge="concat"))
     assert describe(branches) == "Parallel(Dense(8, 2), ReLU)"
+
+
+def test_layers_of_libraries_are_told_with_their_scopes():
+    from mindcv.models.squeezenet import Fire
+
+    net = nn.SequentialCell(nn.Conv2d(3, 8, 3), mint.nn.Linear(8, 4), mint.nn.Tanh())
+    assert describe(net) == "Conv2d(3, 8, 3) + mint.Linear(8, 4) + mint.Tanh"
+    with pytest.raises(RecipeError) as error:
+        describe(nn.SequentialCell(Fire(8, 4, 4, 4)))
+    assert error.value.message == "#0 mindcv.Fire does not keep its 'in_channels', so it cannot be told"
 
 
 class Unknown(nn.Cell):

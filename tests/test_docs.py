@@ -129,7 +129,7 @@ def project(tmp_path):
     config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# my_conf/config.yaml"))
     own_check, script = blocks(RECIPES, "python")
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
-    (trust,) = blocks(RECIPES, "toml")
+    trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)
     files = {
         "my_conf/config.yaml": config,
         "my_conf/registry/mine.yaml": registry,

@@ -10,8 +10,8 @@ from tests.conftest import ROOT
 
 FLOORS = [
     "errors files recipe settings references",
-    "expansion grammar registry source untrusted",
-    "binding rows device tensors inputs costs compiler cells limits trials planner ready_made",
+    "entries expansion grammar libraries registry source untrusted",
+    "announce binding rows device tensors inputs costs compiler cells limits trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",
     "views",

@@ -53,7 +53,7 @@ REFUSES = [
     ("A + _", "s:5: expected a layer, found '_'\n    A + _\n        ^"),
     ("A + 'B'", "s:5: expected a layer, found 'B'\n    A + 'B'\n        ^^^"),
     ("A(1).b", "s:1: a dot is not part of the recipe language\n    A(1).b\n    ^^^^^^"),
-    ("nn.Dense(1)", "s:1: only a layer can be called, by its name; a dot cannot\n    nn.Dense(1)\n    ^^^^^^^^"),
+    ("a.b.C(1)", "s:1: only a layer can be called, by its name; a dot cannot\n    a.b.C(1)\n    ^^^^^"),
     ("A(1)(2)", "s:1: only a layer can be called, by its name; this cannot\n    A(1)(2)\n    ^^^^"),
     ("_(1)", "s:1: '_' is not a layer\n    _(1)\n    ^"),
     ("A(*x)", "s:3: '*' before an argument is not part of the recipe language\n    A(*x)\n      ^^"),
@@ -72,8 +72,8 @@ REFUSES = [
         "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
     ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
-    ("Ä + B.c", "s:5: a dot is not part of the recipe language\n    Ä + B.c\n        ^^^"),
-    ("A +\nB.c", "s:5: a dot is not part of the recipe language\n    B.c\n    ^^^"),
+    ("Ä + B().c", "s:5: a dot is not part of the recipe language\n    Ä + B().c\n        ^^^^^"),
+    ("A +\nB().c", "s:5: a dot is not part of the recipe language\n    B().c\n    ^^^^^"),
 ]
 
 
@@ -93,7 +93,7 @@ def test_error_of_python_points_at_its_spot():
 
 def test_error_lists_all_mistakes_of_a_text_in_order():
     with pytest.raises(Mistakes) as error:
-        parse("A.b + C(**x) + 3 + D")
+        parse("A().b + C(**x) + 3 + D")
     assert [mistake.message for mistake in error.value.mistakes] == [
         "a dot is not part of the recipe language",
         "'**' is not part of the recipe language",
@@ -132,6 +132,7 @@ LISTS = [
     ([{"Residual": {"inner": {"stack": "A + B"}}}], "Residual(inner=A + B)"),
     ([{"Residual": [{"stack": ["A", {"B": [1]}]}]}], "Residual(A + B(1))"),
     ([{"Residual": [{"stack": {"A": [1]}}]}], "Residual(A(1))"),
+    (["a.B", {"a.C": [1]}, {"a.D": None}], "a.B + a.C(1) + a.D"),
 ]
 
 
@@ -152,7 +153,8 @@ BAD_LISTS = [
     ([{"A + B": [1]}], "s[0].A + B: 'A + B' is not a layer's name; write a stack's text without a colon"),
     ([{"A": {"x": {"stack": "B(1", "2)": None}}}],
      "s[0].A.x: 'stack' stands alone; if YAML split its text at a comma, put the text in quotes"),
-    (["A", "B.c"], "s[1]:1: a dot is not part of the recipe language\n    B.c\n    ^^^"),
+    (["A", "B().c"], "s[1]:1: a dot is not part of the recipe language\n    B().c\n    ^^^^^"),
+    ([{"a.b.C": [1]}], "s[0].a.b.C: 'a.b.C' is not a layer's name; write a stack's text without a colon"),
 ]  # fmt: skip
 
 
@@ -165,7 +167,7 @@ def test_error_of_a_list(items, message):
 
 def test_error_of_a_list_tells_every_item():
     with pytest.raises(Mistakes) as error:
-        parse_stack(["A.b", "C", 3], "s")
+        parse_stack(["A().b", "C", 3], "s")
     assert [str(mistake.place) for mistake in error.value.mistakes] == ["s[0]:1", "s[2]"]
 
 
@@ -187,7 +189,7 @@ def test_printing_then_parsing_gives_the_same_recipe(stack):
 @example("\ud800")
 @example("A\\")
 @example("\f+A")
-@example("A(\r\nB.c)")
+@example("A(\r\nB().c)")
 @example("'''")
 @settings(max_examples=500)
 def test_any_text_parses_or_points_at_its_mistake(text):

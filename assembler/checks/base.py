@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, create_model
 from assembler import device
 from assembler.build import copy_of
 from assembler.cells import first_line
+from assembler.entries import resolve
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.inputs import Array
 from assembler.precision import mixed, plain_path
-from assembler.registry import resolve
 from assembler.rows import Plan
 from assembler.settings import Amp, Dtype, Mode, read
 

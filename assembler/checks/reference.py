@@ -12,9 +12,10 @@ from mindspore import nn
 from assembler import device
 from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
+from assembler.entries import TRUSTED, reference_at
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
-from assembler.registry import TRUSTED, reference_at, trusted_for_recipes
+from assembler.registry import trusted_for_recipes
 
 
 @check
@@ -40,14 +41,19 @@ def reference(
         if function is None:
             wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
         else:
-            own = [name for step in walk(subject.planned.steps) for name in step.entry.trusted if name not in TRUSTED]
-            called = reference_at(function, {*own, *trusted_for_recipes()}, NOWHERE)
+            called = reference_at(function, _trusted(subject.planned.steps), NOWHERE)
             wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
     except NotImplementedError as error:
         raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
     bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
     apart = difference([output], [wanted])
     return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64")
+
+
+def _trusted(steps: Steps) -> set[str]:
+    """The packages that a function may be named of: those that a registry adds to ours, and the project's."""
+    of_registries = [step.entry.trusted for step in walk(steps) if step.entry.trusted[: len(TRUSTED)] == TRUSTED]
+    return {*(name for names in of_registries for name in names[len(TRUSTED) :]), *trusted_for_recipes()}
 
 
 def _wide(array: Array) -> Array:

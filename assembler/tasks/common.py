@@ -201,7 +201,7 @@ def registry_of(scopes: Scopes) -> Registry:
     Raises:
         RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
     """
-    registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()))
+    registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()), installed=True)
     mistakes: list[AssemblerError] = []
     for scope, entries in scopes.items():
         with noted(mistakes):

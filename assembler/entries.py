@@ -1,0 +1,210 @@
+"""What is known of one layer: its class, its arguments, and what may be left to its input."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from assembler.errors import AssemblerError, BadTarget, Place, RegistryError, suggestion
+from assembler.grammar import parse
+from assembler.recipe import INFER, Layer, Verbatim
+from assembler.settings import EntrySettings, read
+
+TRUSTED = ("mindspore", "assembler")
+"""Packages whose Cells a registry may name without further ado."""
+
+PYTHON = "Python"
+"""The scope of a target that was registered in Python as text."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry knows of one layer.
+
+    Args:
+        name: the short name in recipes.
+        target: the class, as ``package.module.Class``.
+        defaults: arguments that are given unless the recipe gives others.
+        infer: for each argument that may be written ``_``, the axis of the layer's input that it is read from, or a
+            list of axes for an argument that is a tuple of sizes.
+        signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
+            is ``*args``.
+        reference: a function that does the same in NumPy, as ``package.module.function``.
+        scope: what declared the entry: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
+            module of a class that was registered in Python.
+        trusted: packages that targets may lie in.
+        registered: the class itself, if it was registered in Python.
+    """
+
+    name: str
+    target: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    infer: Mapping[str, int | list[int]] = field(default_factory=dict)
+    signature: str | None = None
+    reference: str | None = None
+    scope: str = ""
+    trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
+    registered: type | None = field(default=None, compare=False)
+
+    @property
+    def full_name(self) -> str:
+        """The name with its scope, as a recipe may write it: ``mindspore.Dense``; what Python registered has none."""
+        is_of_python = self.registered is not None or self.scope == PYTHON
+        return self.name if is_of_python else f"{self.scope.removeprefix('registry.')}.{self.name}"
+
+    @property
+    def place(self) -> Place:
+        """The configuration key that declared this entry."""
+        return Place(key=f"{self.scope}.{self.name}" if self.scope else self.name)
+
+    @cached_property
+    def cell(self) -> type:
+        """The class. Imports its module, and so MindSpore.
+
+        Raises:
+            BadTarget: it does not import, is not a Cell, or is not defined in a trusted package.
+        """
+        cls = self.registered or resolve(self.target, self.trusted, self.place)
+        from mindspore import nn
+
+        if not (isinstance(cls, type) and issubclass(cls, nn.Cell)):
+            raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
+        return cls
+
+    @cached_property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The layer's arguments by name.
+
+        Raises:
+            BadTarget: see ``cell``.
+            RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
+        """
+        parameters = parameters_of(self.cell) if self.signature is None else self._said_parameters()
+        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
+            for name in names:
+                if name not in parameters and not variadic:
+                    message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
+                    raise RegistryError(message, self.place)
+        return parameters
+
+    def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
+        try:
+            return _read_signature(str(self.signature))
+        except (AssemblerError, ValueError) as error:
+            said = error.message if isinstance(error, AssemblerError) else str(error)
+            raise RegistryError(f"cannot read the signature {self.signature!r}: {said}", self.place) from None
+
+    @cached_property
+    def reference_function(self) -> Callable[..., Any] | None:
+        """The NumPy function, if there is one.
+
+        Raises:
+            BadTarget: see ``reference_at``.
+        """
+        return reference_at(self.reference, self.trusted, self.place) if self.reference else None
+
+    def describe(self) -> str:
+        """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
+        return f"{self.name}{inspect.Signature(list(map(_bare, self.parameters.values())))}"
+
+
+def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
+    if parameter.default is not parameter.empty and type(parameter.default).__module__ != "builtins":
+        parameter = parameter.replace(default=Verbatim(str(parameter.default).removeprefix("mindspore.").lower()))
+    return parameter.replace(annotation=inspect.Parameter.empty)
+
+
+def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
+    header = parse(text)
+    if not isinstance(header, Layer) or not all(isinstance(arg, Layer) for arg in header.args):
+        raise RegistryError("it is not of the form Name(argument, argument=default)")
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    required = [inspect.Parameter(arg.name, kind) for arg in header.args]
+    optional = [inspect.Parameter(name, kind, default=value) for name, value in header.kwargs]
+    return inspect.Signature([*required, *optional]).parameters
+
+
+def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
+    """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
+
+    No other function can be named, so that configuration cannot call what was not meant for it.
+
+    Raises:
+        BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
+    """
+    function = resolve(path, trusted, place)
+    if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
+        raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)
+    return function
+
+
+_REFERENCE = ["x", "parameters", "arguments"]
+
+
+def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
+    """Import what a dotted path names. Both the path and what it leads to must lie in a trusted package."""
+    module_name, _, name = path.rpartition(".")
+    if not module_name or not all(part.isidentifier() for part in path.split(".")):
+        raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
+    _require_trust(path, module_name, trusted, place)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise BadTarget(f"cannot import {module_name!r}: {type(error).__name__}: {error}", place) from error
+    if not hasattr(module, name):
+        raise BadTarget(f"{module_name!r} has no {name!r}.{suggestion(name, dir(module))}", place)
+    found = getattr(module, name)
+    home = getattr(found, "__module__", None)
+    if not isinstance(home, str):
+        raise BadTarget(f"{path} is neither a class nor a function", place)
+    _require_trust(path, home, trusted, place)
+    return found
+
+
+def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: Place) -> None:
+    package = module_name.partition(".")[0]
+    if package not in trusted:
+        raise BadTarget(
+            f"{path} lies in {package!r}, which is not trusted. Trust it in a pyproject.toml in or above the working "
+            f'directory, [tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
+            place,
+        )
+
+
+@cache
+def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
+
+    ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.
+    """
+    from mindspore import nn
+
+    owner = next(kind for kind in cell.__mro__ if "__init__" in vars(kind))
+    if owner is nn.Cell:
+        return {}
+    _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+    return {parameter.name: parameter for parameter in parameters}
+
+
+def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: Any) -> Entry:
+    """An entry as YAML holds it: a dotted path, or a mapping.
+
+    Args:
+        scope: what declares it.
+        key: what to call it in messages; ``scope.name`` if not given.
+        about: what else an :class:`Entry` takes.
+
+    Raises:
+        RegistryError, SettingsError, Mistakes: what is wrong with it.
+    """
+    key = key or f"{scope}.{name}"
+    if not name.isidentifier():
+        raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=key))
+    said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
+    said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
+    return Entry(name=name, scope=scope, **said, **about)
