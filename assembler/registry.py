@@ -252,6 +252,18 @@ def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(said)
 
 
+def trusted_for_recipes() -> tuple[str, ...]:
+    """The packages whose functions a recipe may name: those that the project trusts itself.
+
+    MindSpore and the assembler are trusted for layers, which the registry names; they are full of modules and functions
+    that are not meant for a recipe.
+
+    Raises:
+        RegistryError: as ``trusted_by_project``.
+    """
+    return (*(name for name in LAYERS.trusted if name not in TRUSTED), *trusted_by_project())
+
+
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LAYERS = Registry(shipped=True, installed=True)

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from assembler.errors import AssemblerError, Place, SettingsError, raise_all, suggestion
+from assembler.errors import MAX_MISTAKES, AssemblerError, Place, SettingsError, raise_all, suggestion
 
 Mode = Literal["pynative", "graph"]
 Dtype = Literal["float16", "float32", "float64", "bfloat16"]
@@ -360,6 +360,8 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> lis
     """
     seen: dict[str, AssemblerError] = {}
     for item in error.errors(include_url=False):
+        if len(seen) >= MAX_MISTAKES:
+            break
         names, owner = _walk(model, item["loc"])
         where = _join(key, names)
         if any(known == where or known.startswith(f"{where}[") for known in seen):

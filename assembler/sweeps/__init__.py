@@ -30,7 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import AssemblerError, Place, SettingsError, suggestion
 from assembler.source import short
-from assembler.sweeps import child, closing
+from assembler.sweeps import child, closing, reading
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
 from assembler.sweeps.composition import for_each_choice
 from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
@@ -77,6 +77,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
         print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
         sys.exit(2)
+    reading.install()
     plugins = Plugins.instance()
     from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
 

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from assembler.errors import GrammarError, Place, SettingsError, first_line
-from assembler.source import compose_yaml, short
+from assembler.source import short
+from assembler.untrusted import compose_yaml
 
 MAX_SIZE = 200_000
 """Bytes in one file."""
