@@ -274,6 +274,11 @@ def peak_memory(target: str) -> int | None:
     return _status_of_process("VmHWM") if target == "cpu" else int(mindspore.runtime.max_memory_allocated())
 
 
+def data_memory() -> int | None:
+    """Bytes that this process has asked for to write to; None where Linux does not tell."""
+    return _status_of_process("VmData")
+
+
 def _status_of_process(name: str) -> int | None:
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()

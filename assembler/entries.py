@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -116,12 +117,13 @@ class Entry:
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
-        """The NumPy function, if there is one.
+        """The NumPy function, if there is one; it may lie in the package of a class that was registered in Python.
 
         Raises:
             BadTarget: see ``reference_at``.
         """
-        return reference_at(self.reference, self.trusted, self.place) if self.reference else None
+        beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
+        return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
 
     def _repr_html_(self) -> str:
         """A table of the arguments, in a notebook."""
@@ -178,7 +180,9 @@ def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
         raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
     _require_trust(path, module_name, trusted, place)
     try:
-        module = importlib.import_module(module_name)
+        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise BadTarget(f"cannot import {module_name!r}: {type(error).__name__}: {error}", place) from error
     if not hasattr(module, name):

@@ -7,6 +7,7 @@
     ├── RecipeError          the text of a recipe
     │   ├── GrammarError     it cannot be read
     │   ├── UnknownLayer     it names a layer that nobody registered
+    │   │   └── AbsentPackage    … or one of a package that is not installed
     │   ├── ArgumentMismatch arguments that a layer's signature or constructor refuses
     │   └── ShapeMismatch    a layer that does not accept what reaches it
     ├── ParameterError       what is said of parameters, or a file of them
@@ -18,6 +19,7 @@
     ├── LayerFault           an exception from inside a layer; its traceback is kept
     ├── InternalError        a fault in the assembler itself; its traceback is kept
     └── Mistakes             several of the above, in order
+        └── Enough           so many that nothing more is looked for
 
 ``str(error)`` is the whole message: what, where, what instead, and the source line with the spot underlined.
 """
@@ -28,6 +30,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,14 @@ class UnknownLayer(RecipeError):
     """A recipe names a layer that nobody registered."""
 
 
+class AbsentPackage(UnknownLayer):
+    """A recipe names a layer of a package that is not installed: one mistake, however many of its layers there are."""
+
+    def __init__(self, message: str, place: Place = NOWHERE, package: str = ""):
+        super().__init__(message, place)
+        self.package = package
+
+
 class ArgumentMismatch(RecipeError):
     """A layer is given arguments that its signature or its constructor refuses."""
 
@@ -158,15 +169,26 @@ class InternalError(AssemblerError):
     """A fault in the assembler itself. ``__cause__`` is the original, with its traceback."""
 
 
+MAX_MISTAKES = 100
+"""Mistakes that are looked for, and told, at once; after so many the rest is not worth the time."""
+
+
 class Mistakes(AssemblerError):
     """Several mistakes, found in one pass and told in order."""
 
     def __init__(self, mistakes: Sequence[AssemblerError]):
         super().__init__(f"{len(mistakes)} mistakes")
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(mistakes[:MAX_MISTAKES])
 
     def __str__(self) -> str:
         return "\n".join(str(mistake) for mistake in self.mistakes)
+
+
+class Enough(Mistakes):
+    """So many mistakes that nothing more is looked for."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\nafter {len(self.mistakes)} mistakes no more are looked for"
 
 
 def raise_all(mistakes: Sequence[AssemblerError]) -> None:
@@ -174,17 +196,25 @@ def raise_all(mistakes: Sequence[AssemblerError]) -> None:
     flat = list(flatten(mistakes))
     if len(flat) == 1:
         raise flat[0]
+    if len(flat) >= MAX_MISTAKES:
+        raise Enough(flat)
     if flat:
         raise Mistakes(flat)
 
 
 @contextmanager
 def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
-    """Note a mistake and go on, to tell it with the others by :func:`raise_all`."""
+    """Note a mistake and go on, to tell it with the others by :func:`raise_all`.
+
+    Raises:
+        Enough: there are ``MAX_MISTAKES`` of them.
+    """
     try:
         yield
     except AssemblerError as mistake:
         mistakes.append(mistake)
+        if len(mistakes) >= MAX_MISTAKES:
+            raise Enough(list(flatten(mistakes))) from None
 
 
 def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
@@ -196,13 +226,22 @@ def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
             yield mistake
 
 
+MAX_NAME = 60
+"""Characters of a name that others are compared with."""
+MAX_KNOWN = 500
+"""Names that one is compared with."""
+
+
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """The known names that a name is close to, the closest first; at most three.
 
-    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``.
+    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``. Of a name longer than any that a person
+    would mistype, and of very many known ones, none is looked for: that would take long.
     """
     folded: dict[str, str] = {}
-    for candidate in known:
+    if len(name) > MAX_NAME:
+        return []
+    for candidate in islice(known, MAX_KNOWN):
         folded.setdefault(candidate.casefold(), candidate)
     return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
-from assembler.errors import AssemblerError, Place, RecipeError, UnknownLayer, closest, suggestion
+from assembler.errors import MAX_MISTAKES, AssemblerError, Enough, Place, RecipeError, UnknownLayer, closest, suggestion
+from assembler.grammar import MAX_NUMBER
 from assembler.recipe import (
     BROKEN,
     Block,
@@ -33,13 +35,14 @@ from assembler.recipe import (
 )
 from assembler.registry import Registry
 
-MAX_VALUES = 1_000_000
+MAX_VALUES = 300_000
 """Values that the expansion of one recipe may look at."""
+MAX_WITHIN = 50
+"""Blocks and shared parts that use each other, the one inside the other."""
+MAX_GUESSES = 20
+"""Unknown names for which something is looked for that may be meant."""
 MAX_REPEAT = 100_000
 """Times a stack may be repeated by one ``*``."""
-MAX_NUMBER = 2**63
-"""Bound of whole numbers."""
-
 
 NOTHING = Chain(())
 """What a stack that is repeated zero times comes to. It vanishes among others."""
@@ -98,7 +101,7 @@ class _Expansion:
         self.registry = registry
         self.layers: Collection[str] = registry if registry is not None else ()
         self.mistakes: list[AssemblerError] = []
-        self.values = 0
+        self.values = self.guesses = 0
         self.shared: dict[str, Shared] = {}
 
     def clashes(self) -> Iterator[AssemblerError]:
@@ -128,10 +131,12 @@ class _Expansion:
         """Look at a value; if it is wrong, note that and go on with a broken layer."""
         try:
             return look(written, scope)
-        except _TooLarge:
+        except (_TooLarge, Enough):
             raise
         except AssemblerError as mistake:
             self.mistakes.append(mistake)
+            if len(self.mistakes) >= MAX_MISTAKES:
+                raise Enough(self.mistakes) from None
             return Layer(BROKEN)
 
     def stack(self, written: Any, scope: _Scope) -> Stack:
@@ -143,9 +148,7 @@ class _Expansion:
 
     def value(self, written: Any, scope: _Scope) -> Any:
         """What is written anywhere: layers, or plain data."""
-        self.values += 1
-        if self.values > MAX_VALUES:
-            raise _TooLarge(f"the recipe comes to more than {MAX_VALUES:,} values", scope.place(_place_of(written)))
+        self.look_at(1, written, scope)
         match written:
             case Layer():
                 return self.named(written, scope)
@@ -164,6 +167,17 @@ class _Expansion:
             case _:
                 return written
 
+    def look_at(self, count: int, written: Any, scope: _Scope) -> None:
+        """Count values, each time that they stand somewhere."""
+        self.values += count
+        if self.values > MAX_VALUES:
+            raise _TooLarge(f"the recipe comes to more than {MAX_VALUES:,} values", scope.place(_place_of(written)))
+
+    def used(self, value: Any, written: Any, scope: _Scope) -> Any:
+        """A value that is there already, used once more: what is made of it looks at all of it again."""
+        self.look_at(sum(1 for _ in islice(_parts_of(value), MAX_VALUES)), written, scope)
+        return value
+
     def wrong(self, message: str, written: Any, scope: _Scope) -> RecipeError:
         return RecipeError(message, scope.place(_place_of(written)))
 
@@ -173,15 +187,19 @@ class _Expansion:
         if name in scope.values or name in said.params:
             if layer.args or layer.kwargs:
                 raise self.wrong(f"{name!r} is a value, not a layer: it takes no arguments", layer, scope)
-            return scope.values[name] if name in scope.values else self.value(said.params[name], _Scope())
+            if name in scope.values:
+                return self.used(scope.values[name], layer, scope)
+            return self.value(said.params[name], _Scope())
         if name in said.shared:
             if layer.args or layer.kwargs:
                 raise self.wrong(f"{name!r} is a shared part: it takes no arguments", layer, scope)
             return self.part(name, layer, scope)
         if name in said.blocks:
             return self.block(said.blocks[name], layer, scope)
-        if self.registry is not None and not self.registry.candidates(name):
-            own = [*scope.values, *said.params, *said.shared, *said.blocks]
+        unknown = self.registry is not None and not self.registry.candidates(name)
+        own = [*scope.values, *said.params, *said.shared, *said.blocks] if unknown else []
+        if own and self.guesses < MAX_GUESSES:
+            self.guesses += 1
             if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
                 hint = suggestion(name, [*own, *self.layers])
                 raise UnknownLayer(f"nothing is named {name!r} here.{hint}", scope.place(layer.place))
@@ -192,13 +210,18 @@ class _Expansion:
         places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
         return Layer(name, args, kwargs, scope.place(layer.place), places)
 
+    def enter(self, layer: Layer, scope: _Scope) -> None:
+        if len(scope.within) >= MAX_WITHIN:
+            raise self.wrong(f"blocks use each other more than {MAX_WITHIN} deep", layer, scope)
+
     def part(self, name: str, layer: Layer, scope: _Scope) -> Shared:
         if name in (block for block, _ in scope.within):
             raise self.wrong(f"the shared part {name} uses itself", layer, scope)
         if name not in self.shared:
+            self.enter(layer, scope)
             within = ((name, scope.place(layer.place)), *scope.within)
             self.shared[name] = Shared(name, self.stack(self.definitions.shared[name], _Scope({}, within)))
-        return self.shared[name]
+        return self.used(self.shared[name], layer, scope)
 
     def block(self, block: Block, layer: Layer, scope: _Scope) -> Stack:
         """A block's layers, with its arguments bound as Python would."""
@@ -206,6 +229,7 @@ class _Expansion:
         if block.name in inside:
             circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
             raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}", layer, scope)
+        self.enter(layer, scope)
         slots = list(block.defaults)
         if len(layer.args) > len(slots):
             takes = f"at most {len(slots)} argument{'' if len(slots) == 1 else 's'}" if slots else "no arguments"
@@ -366,6 +390,27 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+
+
+def _parts_of(value: Any) -> Iterator[Any]:
+    """A value and all that is in it, each time that it is."""
+    yield value
+    inside: Iterable[Any] = ()
+    match value:
+        case list() | tuple():
+            inside = value
+        case dict():
+            inside = value.values()
+        case Layer():
+            inside = [*value.args, *(word for _, word in value.kwargs)]
+        case Repeat() | Shared():
+            inside = [value.body]
+        case Chain():
+            inside = value.items
+        case Graph():
+            inside = [wire.body for wire in value.wires]
+    for one in inside:
+        yield from _parts_of(one)
 
 
 def _place_of(written: Any) -> Place:

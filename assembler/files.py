@@ -81,3 +81,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically: to a new name in the same folder, to the disk, then over the old name."""
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8")
+
+
+def short(file: Path) -> str:
+    """The path from the working directory if the file lies below it, else in full."""
+    try:
+        return str(file.resolve().relative_to(Path.cwd().resolve()))
+    except (ValueError, OSError, RuntimeError):  # it lies elsewhere, or is no path at all
+        return str(file)

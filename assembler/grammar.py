@@ -10,7 +10,7 @@ import ast
 import keyword
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NoReturn, TypeAlias
 
@@ -34,11 +34,14 @@ from assembler.recipe import (
     print_value,
 )
 from assembler.settings import RecipeSettings
+from assembler.yolo import read_network
 
 MAX_TEXT = 100_000
 """Characters in one text."""
 MAX_NESTING = 50
 """Brackets inside brackets, and mappings inside mappings."""
+MAX_NUMBER = 2**63
+"""Bound of whole numbers."""
 MAX_OPERATORS = 1000
 """Operators in one text; longer chains are lists in YAML, or repeats. Python's parser cannot take many more."""
 
@@ -100,7 +103,9 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
     mistakes: list[AssemblerError] = []
     stack: Stack = Layer(BROKEN)
     with noted(mistakes):
-        if recipe.graph is not None:
+        if recipe.file is not None:
+            stack = read_network(recipe.file, channels=_channels(recipe), scale=recipe.scale, classes=recipe.classes)
+        elif recipe.graph is not None:
             stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
         else:
             stack = parse_stack(recipe.stack, f"{key}.stack")
@@ -121,6 +126,15 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
             shared[_name(name, f"{key}.shared.{name}")] = _part(body, f"{key}.shared.{name}")
     raise_all(mistakes)
     return stack, Definitions(params, blocks, shared)
+
+
+def _channels(recipe: RecipeSettings) -> int:
+    """Those of the images that a network file is for."""
+    shape = recipe.input.shape if recipe.input is not None else None
+    if shape is None or len(shape) != 4:
+        message = "a network file is for images: the input needs a shape (N, C, H, W), such as [1, 3, 640, 640]"
+        raise GrammarError(message, Place(key="recipe.input"))
+    return shape[1]
 
 
 def _name(name: str, key: str) -> str:
@@ -144,25 +158,27 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     mistakes: list[AssemblerError] = []
     wires: list[Wire] = []
     names = [str(name) for name in said]
-    known = list(inputs)
+    known = dict.fromkeys(inputs)
+    last = next(reversed(known))
     used: set[str] = set()
     for name, text in zip(names, said.values(), strict=True):
         place = Place(key=f"{key}.{name}")
-        if not name.isidentifier() or name in CONSTANTS or name == "_":
-            mistakes.append(GrammarError(f"{name!r} is not a name for a wire", place))
-        elif name in inputs:
-            mistakes.append(GrammarError(f"{name!r} is an input; a line needs another name", place))
+        with noted(mistakes):
+            _require_wire(name, inputs, place)
         with noted(mistakes):
             body, sources = _Reader(text, place.key).line() if isinstance(text, str) else (_part(text, place.key), ())
             if not sources:
                 if len(wires) == 0 and len(inputs) > 1:
                     message = f"there are several inputs; say which goes in: @ {inputs[0]}, or @ ({', '.join(inputs)})"
                     raise GrammarError(message, place)
-                sources = ((known[-1], None, place),)
-            mistakes += [_no_source(source, where, known, names) for source, _, where in sources if source not in known]
+                sources = ((last, None, place),)
+            for source, _, where in sources:
+                with noted(mistakes):
+                    _require_source(source, where, known, names)
             used.update(source for source, _, _ in sources)
             wires.append(Wire(name, body, tuple((source, element) for source, element, _ in sources), place))
-        known.append(name)
+        known[name] = None
+        last = name
     emitted: list[Source] = [(names[-1], None)] if outputs is None else []
     used.update(name for name, _ in emitted)
     wanted = [outputs] if isinstance(outputs, str) else outputs or []
@@ -175,8 +191,8 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     for text in wanted:
         with noted(mistakes):
             for source, element, where in _Reader(text, f"{key}.outputs").sources_alone():
-                if source not in known:
-                    mistakes.append(_no_source(source, where, known, names))
+                with noted(mistakes):
+                    _require_source(source, where, known, names)
                 emitted.append((source, element))
                 used.add(source)
     if not mistakes:
@@ -191,9 +207,17 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
 
 
-def _no_source(name: str, place: Place, known: Sequence[str], names: Sequence[str]) -> GrammarError:
-    below = " It stands below; a line uses lines above it." if name in names else ""
-    return GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
+def _require_wire(name: str, inputs: Collection[str], place: Place) -> None:
+    if not name.isidentifier() or name in CONSTANTS or name == "_":
+        raise GrammarError(f"{name!r} is not a name for a wire", place)
+    if name in inputs:
+        raise GrammarError(f"{name!r} is an input; a line needs another name", place)
+
+
+def _require_source(name: str, place: Place, known: Collection[str], names: Collection[str]) -> None:
+    if name not in known:
+        below = " It stands below; a line uses lines above it." if name in names else ""
+        raise GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
 
 
 def parse_block(header: str, body: object, key: str) -> Block:
@@ -472,6 +496,8 @@ class _Reader:
         """A node in any position: layers or plain data, or _BROKEN if it was a mistake and has been told."""
         match node:
             case ast.Constant(value=constant):
+                if isinstance(constant, int) and constant > MAX_NUMBER:
+                    return self.unknown(node, "a whole number this large; the limit is 2**63")
                 if constant is None or isinstance(constant, bool | int | float | str):
                     return constant
                 return self.unknown(node, f"{constant!r} is not a value of the recipe language")

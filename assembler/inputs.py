@@ -156,8 +156,12 @@ def load_array(file: Path) -> Array:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
+    except ValueError:
+        raise
     except (EOFError, OSError) as error:
         raise ValueError(str(error)) from None
+    except Exception as error:  # NumPy's reader raises whatever it comes upon in a header
+        raise ValueError(f"it is no .npy file: {type(error).__name__}: {error}") from None
     if isinstance(array, np.lib.npyio.NpzFile):
         array.close()
         raise ValueError("it holds several arrays, as .npz files do")

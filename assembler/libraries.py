@@ -21,7 +21,7 @@ from pathlib import Path
 from assembler.entries import Entry, read_entry
 from assembler.errors import AssemblerError, Place, RegistryError, SettingsError, noted, raise_all
 from assembler.signatures import folders_of, spec_of
-from assembler.source import load_yaml
+from assembler.untrusted import read_yaml
 
 GROUP = "assembler.layers"
 """The group of entry points."""
@@ -60,7 +60,7 @@ class Library:
         if not self.scope.isidentifier():
             raise RegistryError(f"{self.scope!r} cannot be a scope's name in a recipe", self.place)
         try:
-            data = load_yaml(self.file)
+            data = read_yaml(self.file)
         except SettingsError as error:
             raise RegistryError(f"its layers cannot be read: {error.message}", self.place) from None
         if not isinstance(data, Mapping):

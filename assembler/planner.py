@@ -27,6 +27,7 @@ from assembler.errors import (
     noted,
     raise_all,
 )
+from assembler.limits import lacks_memory, limited
 from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, Weight, memory_of, print_specs
@@ -66,13 +67,14 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
     Raises:
         RecipeError: the recipe is wrong.
         LayerFault: a layer raises, its own exception being the cause.
+        DeviceError: it takes more time or memory than ``assembler.limits`` allows.
         Mistakes: several of them.
     """
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
     planner = _Planner(dtype)
-    with planner.trials.begin():
+    with limited(), planner.trials.begin():
         planner.try_constructors(steps)
         output, peak = planner.model(steps, input)
         planner.add_uncalled(steps)
@@ -476,6 +478,8 @@ class _Planner:
             return ShapeMismatch(said, step.layer.place)
         if isinstance(error, CannotTell):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
+        if lacks_memory(error):
+            return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
         if not is_ours(step.entry.cell):
             said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
             return LayerFault(said, step.layer.place)

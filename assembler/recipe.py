@@ -31,8 +31,9 @@ class Infer:
 
 INFER = Infer()
 
-BROKEN = "_broken"
-"""The name of a layer that stands where a mistake was found, so that the rest can be looked at for more."""
+BROKEN = "?"
+"""What a layer is called that stands where a mistake was found, so that the rest can be looked at for more; no text
+names it."""
 
 
 @dataclass(frozen=True, slots=True)

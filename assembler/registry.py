@@ -13,6 +13,7 @@ import yaml
 
 from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
 from assembler.errors import (
+    AbsentPackage,
     AssemblerError,
     DuplicateLayer,
     Place,
@@ -90,7 +91,8 @@ class Registry(Mapping[str, Entry]):
 
         Raises:
             UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
-            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read, or is not installed.
+            AbsentPackage: the library's package is not installed.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read.
         """
         found = self.candidates(name)
         if not found:
@@ -101,7 +103,8 @@ class Registry(Mapping[str, Entry]):
         library = self.libraries.get(found[0].scope)
         if library is not None and library.missing:
             instead = f": pip install '{library.extra}'" if library.extra else ""
-            raise UnknownLayer(f"{name!r} is of the package {library.missing}, which is not installed{instead}", place)
+            said = f"{name!r} is of the package {library.missing}, which is not installed{instead}"
+            raise AbsentPackage(said, place, library.missing)
         return found[0]
 
     def candidates(self, name: str) -> list[Entry]:
@@ -247,6 +250,18 @@ def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
     if not isinstance(said, list) or not all(isinstance(name, str) for name in said):
         raise RegistryError("[tool.assembler] trusted must be a list of package names", Place(key=str(file)))
     return tuple(said)
+
+
+def trusted_for_recipes() -> tuple[str, ...]:
+    """The packages whose functions a recipe may name: those that the project trusts itself.
+
+    MindSpore and the assembler are trusted for layers, which the registry names; they are full of modules and functions
+    that are not meant for a recipe.
+
+    Raises:
+        RegistryError: as ``trusted_by_project``.
+    """
+    return (*(name for name in LAYERS.trusted if name not in TRUSTED), *trusted_by_project())
 
 
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -5,8 +5,9 @@ Nothing here is read before there is a mistake to tell.
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import yaml
 
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
+from assembler.files import short as short
+from assembler.untrusted import MAX_FILES, hold_size, load_untrusted
 
 
 @dataclass(frozen=True)
@@ -165,14 +168,14 @@ def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, st
         above: the files that take this one up.
 
     Raises:
-        SettingsError: files take up each other in a circle, or one outside of these folders.
+        SettingsError: files take up each other in a circle, or more than ``MAX_FILES``.
     """
     if file in above:
         circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
         raise SettingsError(f"{short(file)}: recipes take up each other in a circle: {circle}")
     data: Any = None
     with suppress(SettingsError):  # whoever loads it is told
-        data = load_yaml(file)
+        data = load_untrusted(file)
     entries = data.get("defaults") if isinstance(data, Mapping) else None
     entries = entries if isinstance(entries, list) else []
     found: list[tuple[Path, str]] = []
@@ -180,14 +183,22 @@ def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, st
         if entry == "_self_":
             found.append((file, ""))
             continue
-        text = "/".join(map(str, next(iter(entry.items())))) if isinstance(entry, Mapping) and entry else str(entry)
-        name = re.sub(r"@[^/]*", "", text)
-        key = match[1] if (match := re.search(r"@([^/]*)", text)) else ""
-        if ".." in name:
-            raise SettingsError(f"{short(file)}: its defaults name {name!r}, which lies outside")
-        below = defaults_of(_beside(file, name), (*above, file))
-        found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
+        for name, key in _named(entry):
+            below = defaults_of(_beside(file, name), (*above, file))
+            found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
+            if len(found) > MAX_FILES:
+                raise SettingsError(f"{short(file)}: its defaults come to more than {MAX_FILES} files")
     return found
+
+
+def _named(entry: Any) -> Iterator[tuple[str, str]]:
+    """The files that one of the ``defaults`` names, each with the key that it fills."""
+    group, chosen = next(iter(entry.items()), ("", "")) if isinstance(entry, Mapping) else ("", entry)
+    for one in chosen if isinstance(chosen, list) else [chosen]:
+        text = f"{group}/{one}" if group else str(one)
+        name = re.sub(r"@[^/]*", "", text)
+        match = re.search(r"@([^/]*)", text)
+        yield name, match[1] if match else name.lstrip("/").rpartition("/")[0].replace("/", ".")
 
 
 def _beside(file: Path, name: str) -> Path:
@@ -218,12 +229,13 @@ def load_recipe(file: Path) -> Any:
     for path, key in defaults_of(file):
         if path != file and not path.is_file():
             raise SettingsError(f"{short(file)}: its defaults lead to {short(path)}, and there is no such file")
-        part = load_yaml(path)
+        part = copy.deepcopy(load_untrusted(path))
         if isinstance(part, dict):
             part.pop("defaults", None)
         for name in reversed(key.split(".") if key else []):
             part = {name: part}
         data = _merged(data, part)
+    hold_size(data)
     return _filled(data, data)
 
 
@@ -253,56 +265,3 @@ def _merged(below: Any, above: Any) -> Any:
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **{name: _merged(below.get(name), value) for name, value in above.items()}}
     return above
-
-
-_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def load_yaml(file: Path) -> Any:
-    """The data in a YAML file.
-
-    Raises:
-        SettingsError: it cannot be read.
-    """
-    try:
-        text = file.read_text(encoding="utf-8")
-        with suppress(yaml.YAMLError):  # told by the other loader, in words that do not depend on how PyYAML is built
-            return yaml.load(text, _FAST)
-        with file.open(encoding="utf-8") as stream:
-            return yaml.safe_load(stream)
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
-    except yaml.YAMLError as error:
-        raise SettingsError(explain_yaml(error)) from None
-    except OSError as error:
-        raise SettingsError(f"{short(file)}: {error.strerror}") from None
-
-
-def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """One message for a YAML file that cannot be read: what and where."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file is not UTF-8 text: {error}"
-    if isinstance(error, yaml.reader.ReaderError):
-        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
-    mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    if mark is None:
-        return f"a YAML file cannot be read: {error}"
-    assert isinstance(error, yaml.MarkedYAMLError)
-    said = ", ".join(filter(None, (error.context, error.problem)))
-    if "alias" in said:
-        said += "; a text that begins with * needs quotes"
-    file = Path(str(mark.name))
-    try:
-        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
-    except (OSError, UnicodeDecodeError, IndexError):
-        line = ""
-    shown = Place(line, mark.column, mark.column + 1).excerpt()
-    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
-
-
-def short(file: Path) -> str:
-    """The path from the working directory if the file lies below it, else in full."""
-    try:
-        return str(file.resolve().relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -16,6 +16,7 @@ from assembler import compiler, device
 from assembler.cells import first_line, lacks_kernel, lacks_meta_kernel
 from assembler.costs import Counter, Meter
 from assembler.errors import AssemblerError
+from assembler.limits import lacks_memory
 from assembler.recipe import leaves
 from assembler.rows import Spec, Specs
 from assembler.tensors import specs_of, tensors_for
@@ -25,6 +26,9 @@ MAX_TRIAL = 50_000_000
 
 MAX_TRIAL_WORK = 2**30
 """The same for its input: numbers times the longest axis, which is what attention costs."""
+
+MAX_TRIAL_STEPS = 2**35
+"""The same for both: parameters times the longest axis, which is what recurrence costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,7 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        assigning = nullcontext() if self.real else _no_item_assignment()
-        with device.contained(), _references_only(), assigning, self.counter.use(meter):
+        with device.contained(), _references_only(), _item_assignment(self.real), self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -136,9 +139,12 @@ class Trials:
             except AssemblerError:
                 raise
             except Exception as failure:
-                if not lacks_kernel(failure):
+                if not lacks_kernel(failure) and not lacks_memory(failure):
                     raise
-                tried = f"the meta device and the CPU lack an operator: {first_line(failure)}"
+                tried = "the meta device and the CPU lack an operator"
+                if lacks_memory(failure):
+                    tried = "the meta device lacks an operator, and the CPU the memory for it"
+                tried += f": {first_line(failure)}"
         else:
             tried += ", and the layer is too large to be run on zeros"
         try:
@@ -149,7 +155,7 @@ class Trials:
                 self.give_up(str(why) if str(why) == tried else f"{tried}; {why}")
             raise error from None
         except Exception as failure:
-            if lacks_meta_kernel(error) and "the CPU lack" in tried:
+            if lacks_meta_kernel(error) and "the CPU" in tried:
                 self.give_up(tried)
             raise failure if lacks_meta_kernel(error) else error from failure
 
@@ -170,15 +176,21 @@ def _references_only() -> Iterator[None]:
             gc.enable()
 
 
+_ASSIGN = Tensor.__setitem__
+
+
+def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
+    raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
+
+
 @contextmanager
-def _no_item_assignment() -> Iterator[None]:
-    """Refuse ``x[0] = y``: on the meta device MindSpore 2.10 crashes the process over it."""
+def _item_assignment(allowed: bool) -> Iterator[None]:
+    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
 
-    def refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
-        raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
-
+    On the meta device MindSpore 2.10 crashes the process over it.
+    """
     before = Tensor.__setitem__
-    Tensor.__setitem__ = refuse
+    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
     try:
         yield
     finally:
@@ -189,4 +201,6 @@ def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:
     """Whether a Cell can be run for real within a moment and little memory."""
     shapes = [leaf.shape for leaf in leaves(inputs) if isinstance(leaf, Spec)]
     work = sum(math.prod(shape) * max(shape, default=1) for shape in shapes)
-    return work <= MAX_TRIAL_WORK and sum(math.prod(p.shape) for p in cell.get_parameters()) <= MAX_TRIAL
+    longest = max((axis for shape in shapes for axis in shape), default=1)
+    parameters = sum(math.prod(p.shape) for p in cell.get_parameters())
+    return work <= MAX_TRIAL_WORK and parameters <= MAX_TRIAL and parameters * longest <= MAX_TRIAL_STEPS

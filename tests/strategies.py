@@ -13,7 +13,7 @@ LAYERS = st.one_of(NAMES, st.builds("{}.{}".format, NAMES, NAMES))  # with a sco
 PLAIN = st.one_of(
     st.none(),
     st.booleans(),
-    st.integers(),
+    st.integers(-(2**63), 2**63),
     st.floats(allow_nan=False),
     st.text(max_size=8),
     st.just(INFER),

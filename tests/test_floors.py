@@ -10,8 +10,8 @@ from tests.conftest import ROOT
 
 FLOORS = [
     "errors files html recipe settings signatures references",
-    "entries expansion grammar libraries registry source",
-    "announce binding rows tables device tensors inputs costs compiler cells trials planner ready_made",
+    "entries expansion grammar libraries registry source untrusted yolo",
+    "announce binding rows tables device tensors inputs costs compiler cells limits trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",
     "views",

@@ -182,7 +182,7 @@ DEFAULTS = [
      "recipe/mine.yaml: its defaults lead to blocks/none.yaml, and there is no such file"),
     ("defaults: [mine]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → mine"),
     ("defaults: [other]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → other → mine"),
-    ("defaults: [../../secret]\n", "recipe/mine.yaml: its defaults name '../../secret', which lies outside"),
+    ("defaults: [../../secret]\n", "recipe/mine.yaml: its defaults name '../../secret'; a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"),
 ]  # fmt: skip
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
-from assembler.entries import reference_at
+from assembler.entries import TRUSTED, reference_at
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
+from assembler.registry import trusted_for_recipes
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -29,8 +30,8 @@ def reference(
 ) -> Outcome:
     """Whether the output is what NumPy computes in float64. Measured: the largest difference.
 
-    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a trusted package;
-    otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
+    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a package
+    that the project trusts; otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
     largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at the largest
     magnitude that any layer emits.
     """
@@ -42,13 +43,19 @@ def reference(
         if function is None:
             wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
         else:
-            called = reference_at(function, subject.planned.steps[0].entry.trusted, NOWHERE)
+            called = reference_at(function, _trusted(subject.planned.steps), NOWHERE)
             wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
     except NotImplementedError as error:
         raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
     bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
     apart = difference([output], [wanted])
     return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64")
+
+
+def _trusted(steps: Steps) -> set[str]:
+    """The packages that a function may be named of: those that a registry adds to ours, and the project's."""
+    of_registries = [step.entry.trusted for step in walk(steps) if step.entry.trusted[: len(TRUSTED)] == TRUSTED]
+    return {*(name for names in of_registries for name in names[len(TRUSTED) :]), *trusted_for_recipes()}
 
 
 def _wide(array: Array) -> Array:

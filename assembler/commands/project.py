@@ -17,8 +17,9 @@ from assembler.entries import Entry
 from assembler.errors import AssemblerError, SettingsError, suggestion
 from assembler.libraries import libraries
 from assembler.registry import LAYERS, Registry, trusted_by_project
-from assembler.source import SHIPPED, Sources, load_yaml, short
+from assembler.source import SHIPPED, Sources, short
 from assembler.tasks.common import registry_of
+from assembler.untrusted import read_yaml
 
 ConfigDir = Annotated[
     Path | None,
@@ -112,7 +113,7 @@ def _scopes(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """What registry files hold: scope → name → entry."""
     scopes: dict[str, dict[str, Any]] = {}
     for file in files:
-        found = load_yaml(file)
+        found = read_yaml(file)
         if found is not None and not isinstance(found, dict):
             raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
         entries = {name: value for name, value in (found or {}).items() if name != "defaults"}

@@ -11,7 +11,8 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
 from assembler.errors import AssemblerError, first_line
-from assembler.source import load_recipe, load_yaml
+from assembler.source import load_recipe
+from assembler.untrusted import read_yaml
 
 
 def recipes(
@@ -63,7 +64,7 @@ def _line(file: Path) -> str:
             break
         if not said.startswith(("python ", "yaml-language-server:", "@")):
             return said
-    data = load_yaml(file)
+    data = read_yaml(file)
     data = data if isinstance(data, Mapping) else {}
     below = [name for name in data.get("defaults") or [] if isinstance(name, str) and not name.startswith(("/", "_"))]
     params = data.get("params")

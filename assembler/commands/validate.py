@@ -17,7 +17,8 @@ from assembler.grammar import parse_block, parse_recipe
 from assembler.libraries import Library, libraries
 from assembler.registry import Registry
 from assembler.settings import RecipeSettings, read
-from assembler.source import Sources, load_recipe, load_yaml, recipe_files, short
+from assembler.source import Sources, load_recipe, recipe_files, short
+from assembler.untrusted import read_yaml
 
 
 def validate(
@@ -74,7 +75,7 @@ def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
         else:
             key = f"registry.{scope_of(file)}" if kind == "registry" else "blocks"
             sources = Sources({key: [file]})
-            found += _in_registry(file, project) if kind == "registry" else _in_blocks(load_yaml(file))
+            found += _in_registry(file, project) if kind == "registry" else _in_blocks(read_yaml(file))
     told = [sources.tell(mistake) for mistake in flatten(found)]
     return sorted(told, key=_order)
 
@@ -155,7 +156,7 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
         raise SettingsError(f"{short(file)}:1: the first line of a registry is # @package registry.{file.stem}")
     if library := next((one for one in libraries().values() if _is_of(file, one)), None):
         return [mistake for entry in library.entries.values() for mistake in _in_entry(entry)]
-    entries = load_yaml(file)
+    entries = read_yaml(file)
     if not isinstance(entries, Mapping):
         raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
     others, scope = project.registry_without(scope_of(file)), scope_of(file)

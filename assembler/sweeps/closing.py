@@ -126,7 +126,10 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         if kept:
             key = json.dumps(kept, sort_keys=True)
             if key not in drawn:
-                data = diagram.from_record(kept)
+                try:
+                    data = diagram.from_record(kept)
+                except ValueError:  # damaged, or written by somebody else
+                    continue
                 svg = diagram.to_svg(diagram.to_dot(data)) if len(drawn) < MOST_DRAWN else None
                 drawn[key] = svg or diagram.to_mermaid(data)
             diagrams[job] = drawn[key]

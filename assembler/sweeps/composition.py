@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.sweeps.edge import Shared
+from assembler.sweeps.reading import Repository
 
 SUBDIR = "hydra.sweep.subdir"
 """The one key of Hydra's own that differs from job to job."""
@@ -62,6 +63,7 @@ class QuickLoader(ConfigLoaderImpl):
 
     def __init__(self, loader: ConfigLoader) -> None:
         super().__init__(loader.get_search_path())
+        self.repository = Repository(loader.get_search_path())  # in workers of launchers, too
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The configuration of one job, equal to what Hydra's own loader gives.

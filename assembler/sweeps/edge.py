@@ -18,6 +18,7 @@ from assembler.errors import Place, SettingsError, first_line, raise_all
 from assembler.settings import SweepSettings, read
 from assembler.source import Sources, recipe_files
 from assembler.sweeps.points import NOT_OF_A_JOB
+from assembler.untrusted import hold_size
 
 
 class Shared(DictConfig):
@@ -72,6 +73,8 @@ def _plain(config: DictConfig, name: str) -> Any:
     value = config[name]
     if isinstance(value, Shared):
         return value.plain()
+    if name == "recipe" and OmegaConf.is_config(value):
+        hold_size(OmegaConf.to_container(value, resolve=False))
     return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
 
 
@@ -96,6 +99,7 @@ def _example(key: str) -> str:
     examples = {
         "recipe.stack": """'recipe.stack="Dense(8, 128) + Centered"'""",
         "recipe.input.shape": "'recipe.input.shape=[4, 8]'",
+        "recipe.file": "recipe.file=yolov8n.yaml",
     }
     return examples.get(key, f"{key}=VALUE")
 

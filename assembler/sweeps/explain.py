@@ -13,8 +13,9 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 
 from assembler.errors import AssemblerError, first_line, suggestion
 from assembler.settings import Settings
-from assembler.source import SHIPPED, explain_yaml, load_recipe
+from assembler.source import SHIPPED, load_recipe
 from assembler.sweeps.edge import first_file, folder_of
+from assembler.untrusted import explain_yaml
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

@@ -11,16 +11,15 @@ from typing import Any
 from assembler.errors import Place, SettingsError, first_line
 from assembler.files import write_text
 from assembler.source import short
+from assembler.sweeps.records import read_ledger, read_result
 
 LEDGER = "sweep.json"
+RESULT = "result.json"
 LOCK = ".lock"
 """In a job's folder from when it starts; the process that runs it holds a lock on it."""
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that change nothing in what a job does."""
-
-STATUSES = ("passed", "failed", "error")
-"""What a job can come to."""
 
 VERSION = 1
 """Of the form of ``sweep.json``."""
@@ -94,20 +93,29 @@ def read_points(folder: Path) -> list[Point]:
     """
     file = folder / LEDGER
     try:
-        return [Point(**job) for job in json.loads(file.read_text(encoding="utf-8"))["jobs"]]
+        return [Point(**job) for job in read_ledger(file)]
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         said = f"it is damaged ({first_line(error)}); move it away, or give the sweep another sweep.name"
         raise SettingsError(said, Place(label=short(file))) from None
 
 
 def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | None:
-    """What a job left, or None: of the job with this identity, if one is given."""
+    """What a job left, or None: of the job with this identity, if one is given. What is damaged does not count."""
     try:
-        data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none, or a damaged one
-        return None
-    if not isinstance(data, dict) or data.get("status") not in STATUSES:
+        data = read_result(folder / RESULT)
+    except (OSError, ValueError):
         return None
     return data if identity is None or data.get("identity") == identity else None
+
+
+def damage_of(folder: Path) -> str | None:
+    """What is wrong with what a job left; None if it left nothing, or all is well."""
+    try:
+        read_result(folder / RESULT)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return f"its {RESULT} cannot be read: {first_line(error)}"
+    return None

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from assembler.errors import AssemblerError
 from assembler.files import replacing
 from assembler.html import html_table
-from assembler.sweeps.points import NOT_OF_A_JOB, Point, read_points, result_of
+from assembler.sweeps.points import NOT_OF_A_JOB, Point, damage_of, read_points, result_of
 from assembler.tables import MAX_ROWS, ends
+from assembler.untrusted import read_yaml
 
 PENDING = "pending"
 """The status of a job that has not left a result; the others are those of ``result.json``."""
@@ -92,6 +93,7 @@ def load(path: str | Path) -> Columns:
 
     Raises:
         FileNotFoundError: there is no sweep.
+        SettingsError: its ``sweep.json`` is damaged. A job's ``result.json`` that is damaged is told in ``message``.
     """
     folder = Path(path)
     table = gather(folder)
@@ -119,10 +121,19 @@ def _record(job: Path, point: Point | None) -> Mapping[str, Any] | None:
         return record
     if (record := result_of(job)) is not None:
         return record
-    file = job / ".hydra" / "overrides.yaml"
-    overrides = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else []
-    started = datetime.fromtimestamp((job / ".hydra").stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
-    return {"status": "error", "error": "it left no result.json", "overrides": overrides or [], "started": started}
+    folder = job / ".hydra" if (job / ".hydra").exists() else job
+    started = datetime.fromtimestamp(folder.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+    said = damage_of(job) or "it left no result.json"
+    return {"status": "error", "error": said, "overrides": _started_with(folder / "overrides.yaml"), "started": started}
+
+
+def _started_with(file: Path) -> list[str]:
+    """The overrides that Hydra wrote down; none if it did not, or nobody can read them."""
+    try:
+        found = read_yaml(file)
+    except AssemblerError:
+        return []
+    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def _row(
@@ -135,7 +146,7 @@ def _row(
         rest = {
             "job": job,
             "status": status,
-            "message": in_a_line(point.error or "") or None,
+            "message": in_a_line(point.error or damage_of(folder / job) or "") or None,
             "path": str(folder / job),
         }
         return values_of(point.overrides), _planned(point), rest
@@ -208,7 +219,11 @@ def figures_of(record: Mapping[str, Any]) -> dict[str, float]:
         found |= {f"bench.{name}": value for name, value in _of_bench(one)}
     if seconds := record.get("seconds"):
         found["seconds"] = round(sum(seconds.values()), 3)
-    return {name: value for name, value in found.items() if type(value) in (int, float) and math.isfinite(value)}
+    return {name: value for name, value in found.items() if _is_a_figure(value)}
+
+
+def _is_a_figure(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _of_bench(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler.errors import AssemblerError, noted, raise_all
 from assembler.grammar import parse_recipe
-from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.registry import LAYERS, Registry, trusted_by_project, trusted_for_recipes
 from assembler.settings import RecipeSettings, Settings, WeightSettings
 from assembler.tasks.result import Result
 
@@ -125,7 +125,7 @@ def read_all(settings: Settings, result: Result) -> Given:
     prepared: list[Prepared] = []
     rules: list[Rule] = []
     with noted(mistakes):
-        prepared = checks.prepare(wanted_checks(settings), (*LAYERS.trusted, *trusted_by_project()))
+        prepared = checks.prepare(wanted_checks(settings), trusted_for_recipes())
     steps = bound(settings.recipe, settings.registry, mistakes)
     with noted(mistakes):
         rules = read_rules(settings.recipe)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 MAX_LABEL = 60
 """Characters in a line of a label; of a longer one the end is left out."""
 
@@ -144,8 +146,26 @@ def _short(one: Node | Edge | Group) -> dict[str, Any]:
 
 
 def from_record(kept: Mapping[str, Any]) -> Diagram:
-    """The diagram that ``record`` made data of."""
+    """The diagram that ``record`` made data of.
 
+    Raises:
+        ValueError: it is not of that form.
+    """
+    try:
+        drawn = TypeAdapter(Diagram).validate_python(_kept(kept))
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"this is no diagram: {error}") from None
+    groups, nodes = [one.group for one in drawn.groups], [one.group for one in drawn.nodes]
+    if any(not -1 <= group < at for at, group in enumerate(groups)):
+        raise ValueError("this is no diagram: a group is in one that does not come before it")
+    if any(not -1 <= group < len(groups) for group in nodes):
+        raise ValueError("this is no diagram: a node is in no group of it")
+    if any(not 0 <= edge.source < edge.target < len(nodes) for edge in drawn.edges):
+        raise ValueError("this is no diagram: an edge leads nowhere")
+    return drawn
+
+
+def _kept(kept: Mapping[str, Any]) -> Diagram:
     def named(one: Mapping[str, Any]) -> dict[str, Any]:
         return {**one, "names": tuple(one.get("names", ()))}
 
