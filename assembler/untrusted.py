@@ -249,7 +249,7 @@ def load_untrusted(file: Path) -> Any:
         found = file.stat()
     except (OSError, ValueError) as error:
         raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None
-    return _looked_at(file.absolute(), str(Path.cwd()), found.st_mtime_ns, found.st_size)
+    return _looked_at(file.absolute(), str(Path.cwd()), found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 @lru_cache(maxsize=256)

@@ -259,7 +259,7 @@ def test_recipes_are_listed_with_the_sizes_that_they_expect():
 def test_recipes_are_planned_where_they_do_not_say():
     rows = {line.split("\t")[0]: line.split("\t")[1:3] for line in call("recipes", "--plan")[1].splitlines()}
     assert rows["lenet5"] == ["61,706", "833,040"]
-    assert all(parameters and macs for parameters, macs in rows.values())
+    assert [name for name, sizes in rows.items() if not all(sizes)] == ["yolo"]
 
 
 # ---- validate
@@ -318,7 +318,7 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
     ("name", "text", "told"),
     [
         ("a.yaml", "input: {shape: [4, 8]}\nstack: [ReLU\n", "a.yaml:3:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
-        ("a.yaml", "- ReLU\n", "a.yaml:1:1: must be a mapping, not ['ReLU']"),
+        ("a.yaml", "- ReLU\n", "a.yaml: a recipe is a mapping of keys to values, and this is none"),
         ("a.yaml", "input: {shape: [4, 8]}\n", "a.yaml:1:1: 'stack' is missing"),
         ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults lead to b.yaml, and there is no such file"),
         ("a.yaml", START + "blocks: {A(n: ReLU}\n", "a.yaml:3:11: '(' is never closed\n    blocks: {A(n: ReLU}\n              ^"),
@@ -347,9 +347,9 @@ def test_validate_finds(name, text, told):
     "text",
     [
         "input: {shape: [4, 6], sample: integers, high: '${recipe.params.n}'}\nparams: {n: 9}\nstack: Embedding(n, 3)\n",
-        "input: {shape: [4, 8], high: '${oc.env:HIGH}'}\nstack: Dense(_, 3)\n",
+        "input: {shape: [4, 8], high: '${..params.n}'}\nparams: {n: 9}\nstack: Dense(_, 3)\n",
         "input: {shape: '???'}\nstack: '???'\n",
-        "input: {shape: [4, 8]}\nstack: ReLU\nchecks: {mean: {equals: '${seed}'}}\n",
+        "input: {shape: [4, 8]}\nstack: ReLU\nparams: {n: [0]}\nchecks: {mean: {equals: '${recipe.params.n[0]}'}}\n",
     ],
 )
 def test_what_only_a_run_knows_is_no_mistake(text):
@@ -516,10 +516,8 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     _, out, _ = saves(
         monkeypatch, lambda: write("conf/registry/mine.yaml", "# @package registry.mine\nWavy: mindspore.nn.SiLU\n")
     )
-    assert (
-        out.splitlines()[0]
-        == "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint."
-    )
+    said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the "
+    assert out.splitlines()[0].startswith(said)
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
 
 

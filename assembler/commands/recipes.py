@@ -28,8 +28,9 @@ def recipes(
     rows = []
     for name, file in sorted(project.files("recipe").items()):
         try:
-            sizes = _expected(load_recipe(file))
-            if plan and "" in sizes:
+            data = load_recipe(file)
+            sizes = _expected(data)
+            if plan and "" in sizes and "???" not in str(data):  # of which something is still to be given
                 sizes = _planned(file, project)
             rows.append((name, *sizes, _line(file)))
         except AssemblerError as error:

@@ -15,7 +15,7 @@ from assembler.entries import Entry
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
 from assembler.grammar import parse_block, parse_recipe
 from assembler.libraries import Library, libraries
-from assembler.registry import Registry
+from assembler.registry import Registry, trusted_for_recipes
 from assembler.settings import RecipeSettings, read
 from assembler.source import Sources, load_recipe, recipe_files, short
 from assembler.untrusted import read_yaml
@@ -88,12 +88,12 @@ def _order(mistake: AssemblerError) -> tuple[str, int, int]:
 
 
 def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
-    """What is wrong with a recipe. What an interpolation comes to, only a run knows, and so whether it is right."""
+    """What is wrong with a recipe, but for values that only a run has."""
     found: list[AssemblerError] = []
     recipe = _settings(data, found)
     if recipe is not None:
         found += _in_layers(recipe, project.registry)
-        found += _in_checks(recipe, project)
+        found += _in_checks(recipe)
     return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
 
 
@@ -117,13 +117,19 @@ def _is_open(data: Any, key: str) -> bool:
             data = data[int(index)] if index else data[name]
         except (LookupError, TypeError):
             return False
-    return isinstance(data, str) and ("${" in data or data == "???")
+    return _is_to_come(data)
+
+
+def _is_to_come(value: Any) -> bool:
+    return isinstance(value, str) and ("${" in value or value == "???")
 
 
 def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerError]:
     """What is wrong with the layers of a recipe and their first values."""
     from assembler.binding import bind
 
+    if _is_to_come(recipe.file):
+        return []
     found: list[AssemblerError] = []
     with noted(found):
         stack, definitions = parse_recipe(recipe)
@@ -139,13 +145,13 @@ def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerErro
     return found
 
 
-def _in_checks(recipe: RecipeSettings, project: Project) -> list[AssemblerError]:
+def _in_checks(recipe: RecipeSettings) -> list[AssemblerError]:
     from assembler import checks
 
     found: list[AssemblerError] = []
     with noted(found):
         wanted = [(name, arguments, f"recipe.checks.{name}") for name, arguments in recipe.checks.items()]
-        checks.prepare(wanted, project.trusted)
+        checks.prepare(wanted, trusted_for_recipes())
     return found
 
 

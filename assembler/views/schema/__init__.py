@@ -93,12 +93,17 @@ def _recipe() -> Node:
 
 def _needing(node: Node) -> Node:
     """A recipe that takes up no other needs layers and an input of its own, and has one of each in any case."""
-    pairs = (("input", "inputs"), ("stack", "graph"))
+    choices = (("input", "inputs"), ("stack", "graph", "file"))
     whole = [
-        {"anyOf": [{"required": [one]}, {"required": [other]}], "errorMessage": f"'{one}' or '{other}' is missing"}
-        for one, other in pairs
+        {"anyOf": [{"required": [name]} for name in names], "errorMessage": f"{' or '.join(names)} is missing"}
+        for names in choices
     ]
-    exclude = (("input", ["inputs"]), ("stack", ["graph", "inputs", "outputs"]))
+    exclude = (
+        ("input", ["inputs"]),
+        ("stack", ["graph", "file", "inputs", "outputs", "scale", "classes"]),
+        ("graph", ["file", "scale", "classes"]),
+        ("file", ["inputs", "outputs", "params", "blocks", "shared"]),
+    )
     both = [{"if": {"required": [one]}, "then": {"properties": dict.fromkeys(not_, False)}} for one, not_ in exclude]
     return {**node, "allOf": [{"if": {"required": ["defaults"]}, "else": {"allOf": whole}}, *both]}
 
