@@ -93,12 +93,16 @@ def _recipe() -> Node:
 
 def _needing(node: Node) -> Node:
     """A recipe that takes up no other needs layers and an input of its own, and has one of each in any case."""
-    pairs = (("input", "inputs"), ("stack", "graph"))
+    needed = (("input", "inputs"), ("stack", "graph", "file"))
     whole = [
-        {"anyOf": [{"required": [one]}, {"required": [other]}], "errorMessage": f"'{one}' or '{other}' is missing"}
-        for one, other in pairs
+        {
+            "anyOf": [{"required": [name]} for name in names],
+            "errorMessage": f"{' or '.join(map(repr, names))} is missing",
+        }
+        for names in needed
     ]
-    exclude = (("input", ["inputs"]), ("stack", ["graph", "inputs", "outputs"]))
+    of_graphs = ["inputs", "outputs"]
+    exclude = (("input", ["inputs"]), ("stack", ["graph", "file", *of_graphs]), ("file", ["graph", *of_graphs]))
     both = [{"if": {"required": [one]}, "then": {"properties": dict.fromkeys(not_, False)}} for one, not_ in exclude]
     return {**node, "allOf": [{"if": {"required": ["defaults"]}, "else": {"allOf": whole}}, *both]}
 
