@@ -79,15 +79,27 @@ class Entry:
             raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
         return cls
 
-    @cached_property
+    @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The layer's arguments by name. Nothing is imported for those that ``assembler.signatures`` knows.
+        """The layer's arguments by name.
+
+        As long as MindSpore is not imported, it is not for those that ``assembler.signatures`` knows.
 
         Raises:
             BadTarget: see ``cell``.
             RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
         """
-        parameters = self._found_parameters() if self.signature is None else self._said_parameters()
+        if self.registered is not None or self.signature is not None or "mindspore" in sys.modules:
+            return self._own_parameters
+        _require_trust(self.target, self.target.rpartition(".")[0], self.trusted, self.place)
+        known = known_parameters(self.target)
+        return self._own_parameters if known is None else self._checked(known)
+
+    @cached_property
+    def _own_parameters(self) -> Mapping[str, inspect.Parameter]:
+        return self._checked(parameters_of(self.cell) if self.signature is None else self._said_parameters())
+
+    def _checked(self, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
             for name in names:
@@ -95,14 +107,6 @@ class Entry:
                     message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
                     raise RegistryError(message, self.place)
         return parameters
-
-    def _found_parameters(self) -> Mapping[str, inspect.Parameter]:
-        if self.registered is None and "mindspore" not in sys.modules:
-            module = self.target.rpartition(".")[0]
-            _require_trust(self.target, module, self.trusted, self.place)
-            if (known := known_parameters(self.target)) is not None:
-                return known
-        return parameters_of(self.cell)
 
     def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
         try:

@@ -149,6 +149,15 @@ def test_signatures_of_another_version_are_not_believed(monkeypatch):
         signatures._stored.cache_clear()
 
 
+def test_once_mindspore_is_imported_the_class_itself_is_asked():
+    code = (
+        "from assembler import LAYERS; entry = LAYERS['Dense']; before = entry.parameters['dtype'].default; import mindspore;"
+        "print(type(before).__name__, entry.parameters['dtype'].default is mindspore.float32)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "Verbatim True\n"
+
+
 # ---- layers, show, recipes
 
 
