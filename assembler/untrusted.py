@@ -152,7 +152,7 @@ def _hold_node(event: Any, file: Path) -> None:
         raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
 
 
-_NUMBER = re.compile(r"[-+.0-9_:eExXa-fA-FoO]+")
+_NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_:eExXa-fA-FoO]*")
 
 
 def _at(event: yaml.Event, file: Path) -> Place:

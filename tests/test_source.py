@@ -220,8 +220,6 @@ def test_what_ships_is_taken_up_from_anywhere(tmp_path, defaults):
         ("params: {n: [1, 2]}\nlist: ['${recipe.params.n}']\n", {"params": {"n": [1, 2]}, "list": [[1, 2]]}),
         ("params: {n: 9}\nhigh: 'x${recipe.params.n}'\n", {"params": {"n": 9}, "high": "x${recipe.params.n}"}),
         ("high: '${recipe.params.n}'\n", {"high": "${recipe.params.n}"}),
-        ("high: '${seed}'\n", {"high": "${seed}"}),
-        ("high: '${recipe.high}'\n", {"high": "${recipe.high}"}),
     ],
 )
 def test_what_names_a_value_of_the_recipe_is_filled_in(tmp_path, text, found):

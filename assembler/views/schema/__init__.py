@@ -93,16 +93,20 @@ def _recipe() -> Node:
 
 def _needing(node: Node) -> Node:
     """A recipe that takes up no other needs layers and an input of its own, and has one of each in any case."""
-    choices = (("input", "inputs"), ("stack", "graph", "file"))
+    needed = (("input", "inputs"), ("stack", "graph", "file"))
     whole = [
-        {"anyOf": [{"required": [name]} for name in names], "errorMessage": f"{' or '.join(names)} is missing"}
-        for names in choices
+        {
+            "anyOf": [{"required": [name]} for name in names],
+            "errorMessage": f"{' or '.join(map(repr, names))} is missing",
+        }
+        for names in needed
     ]
+    of_graphs, of_files = ["inputs", "outputs"], ["scale", "classes"]
     exclude = (
         ("input", ["inputs"]),
-        ("stack", ["graph", "file", "inputs", "outputs", "scale", "classes"]),
-        ("graph", ["file", "scale", "classes"]),
-        ("file", ["inputs", "outputs", "params", "blocks", "shared"]),
+        ("stack", ["graph", "file", *of_graphs, *of_files]),
+        ("graph", ["file", *of_files]),
+        ("file", ["params", "blocks", "shared", *of_graphs]),
     )
     both = [{"if": {"required": [one]}, "then": {"properties": dict.fromkeys(not_, False)}} for one, not_ in exclude]
     return {**node, "allOf": [{"if": {"required": ["defaults"]}, "else": {"allOf": whole}}, *both]}
