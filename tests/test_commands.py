@@ -232,6 +232,7 @@ def test_an_example_is_there_for_nearly_every_layer_and_the_others_say_why():
             assert name in str(found[0])
     two = {f"MaxUnpool{n}d": f"#0 MaxUnpool{n}d(2) takes 2 inputs: x, indices" for n in (1, 2, 3)}
     two["LSTMCell"] = "#0 LSTMCell(8, 8) takes 2 inputs: x, hx"
+    two["Together"] = '#0.inner ReLU does not accept it: Failed calling ReLU with "ReLU()(input=Tuple<Tensor>)".'
     assert {name: why.partition("; ")[2] for name, why in without.items()} == two
 
 

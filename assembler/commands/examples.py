@@ -60,7 +60,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "encoder_layer": ("TransformerEncoderLayer(8, 2)",),
     "decoder_layer": ("TransformerDecoderLayer(8, 2)",),
     "embedding": ("Embedding(10, 8)",),
-    "inner": ("ReLU", "Concat"),
+    "inner": ("ReLU",),
     "time_axis": ("1",),
     "ksizes": ("[1, 2, 2, 1]",),
     "strides": ("[1, 1, 1, 1]",),
