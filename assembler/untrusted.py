@@ -236,7 +236,7 @@ def _looked_at(file: Path, *as_it_is: Any) -> Any:
     if isinstance(data, Mapping):
         for entry in _defaults(data, file):
             _hold_entry(entry, file)
-        _hold_references({key: value for key, value in data.items() if key != "defaults"}, ())
+        _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
     elif data is not None:
         raise SettingsError(f"{short(file)}: a recipe is a mapping of keys to values, and this is none")
     return data
@@ -291,25 +291,27 @@ def _hold_entry(entry: Any, file: Path) -> None:
 _REFERENCE = re.compile(r"\$\{\s*(?:(\.+)|recipe(?=[.\[}\s]))([-\w.\[\]]*)\s*\}")
 
 
-def _hold_references(value: Any, keys: tuple[Any, ...]) -> None:
+def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
     """Refuse references to anything but values of the recipe: to the environment, to Hydra, to the rest."""
     if isinstance(value, Mapping):
         for key, inside in value.items():
             if key is None:
-                raise SettingsError("a key is missing before a colon", Place(key=".".join(map(str, ("recipe", *keys)))))
-            _hold_references(inside, (*keys, key))
+                raise SettingsError("a key is missing before a colon", _within(file, keys))
+            _hold_references(inside, file, (*keys, key))
     elif isinstance(value, list):
         for index, inside in enumerate(value):
-            _hold_references(inside, (*keys, index))
+            _hold_references(inside, file, (*keys, index))
     elif isinstance(value, str) and "${" in value:
         for start in re.finditer(r"\$\{", value):
             found = _REFERENCE.match(value, start.start())
             if found is None or len(found[1] or "") > len(keys):
                 shown = value[start.start() : start.start() + 60].partition("}")[0] + "}"
-                said = (
-                    f"{shown} leads out of the recipe; a recipe refers to its own values, as ${{recipe.params.width}}"
-                )
-                raise SettingsError(said, Place(key=".".join(map(str, ("recipe", *keys)))))
+                instead = "a recipe refers to its own values, as ${recipe.params.width}"
+                raise SettingsError(f"{shown} leads out of the recipe; {instead}", _within(file, keys))
+
+
+def _within(file: Path, keys: tuple[Any, ...]) -> Place:
+    return Place(label=f"{short(file)}, {'.'.join(map(str, keys))[:100]}" if keys else short(file))
 
 
 # ---- references, filled in
