@@ -21,10 +21,11 @@ from assembler.errors import RegistryError
 AXES: Mapping[str, str] = {
     **dict.fromkeys(["in_channels", "in_channel", "in_chs", "in_chans", "in_planes", "inplanes", "inp"], "1"),
     **dict.fromkeys(["num_features", "num_channels"], "1"),
+    "c1": "1",
     "in_features": "-1",  # or 1: see _axis
     "normalized_shape": "[-1]",
 }
-"""Arguments whose names say which axis of the input they are, in the words of MindSpore, PyTorch and timm."""
+"""Arguments whose names say which axis of the input they are, in the words of MindSpore, PyTorch, timm and YOLO."""
 
 PLAIN = (int, float, bool, str, tuple, list, dict)
 """What a recipe can give to a layer, beside layers."""
@@ -112,7 +113,9 @@ def _entry(target: str, cell: type) -> str:
     axes = {
         name: _axis(cell, name)
         for name, parameter in parameters_of(cell).items()
-        if name in AXES and (parameter.annotation in (int, parameter.empty) or AXES[name].startswith("["))
+        if name in AXES
+        and (parameter.annotation in (int, parameter.empty) or AXES[name].startswith("["))
+        and (name != "c1" or parameter.default is parameter.empty)  # DFL(c1=16) has something else by that name
     }
     rules = ", ".join(f"{name}: {axis}" for name, axis in axes.items())
     return f"{{target: {target}, infer: {{{rules}}}}}" if rules else target

@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assembler.entries import TRUSTED, Entry
-from assembler.errors import NOWHERE, ArgumentMismatch, AssemblerError, Place, RecipeError, noted, raise_all, suggestion
+from assembler.errors import (
+    NOWHERE,
+    AbsentPackage,
+    ArgumentMismatch,
+    AssemblerError,
+    Place,
+    RecipeError,
+    noted,
+    raise_all,
+    suggestion,
+)
 from assembler.expansion import expand
 from assembler.recipe import (
     BROKEN,
@@ -158,10 +168,15 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
     """
     stack, mistakes = expand(stack, definitions or Definitions(), registry)
     bound: dict[int, Step] = {}
+    absent: dict[str, AssemblerError] = {}
     for layer in layers_in(stack):
         if layer.name != BROKEN and id(layer) not in bound:
             with noted(mistakes):
-                bound[id(layer)] = _bind_layer(layer, registry)
+                try:
+                    bound[id(layer)] = _bind_layer(layer, registry)
+                except AbsentPackage as mistake:
+                    if absent.setdefault(mistake.package, mistake) is mistake:
+                        raise
     raise_all(mistakes)
     if (total := _count(stack)) > MAX_LAYERS:
         raise RecipeError(

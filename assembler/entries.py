@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -11,8 +13,10 @@ from typing import Any
 
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError, suggestion
 from assembler.grammar import parse
-from assembler.recipe import INFER, Layer, Verbatim
+from assembler.html import html_table
+from assembler.recipe import INFER, Layer, print_value
 from assembler.settings import EntrySettings, read
+from assembler.signatures import known_parameters, print_parameters
 
 TRUSTED = ("mindspore", "assembler")
 """Packages whose Cells a registry may name without further ado."""
@@ -75,15 +79,27 @@ class Entry:
             raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
         return cls
 
-    @cached_property
+    @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """The layer's arguments by name.
+
+        As long as MindSpore is not imported, it is not for those that ``assembler.signatures`` knows.
 
         Raises:
             BadTarget: see ``cell``.
             RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
         """
-        parameters = parameters_of(self.cell) if self.signature is None else self._said_parameters()
+        if self.registered is not None or self.signature is not None or "mindspore" in sys.modules:
+            return self._own_parameters
+        _require_trust(self.target, self.target.rpartition(".")[0], self.trusted, self.place)
+        known = known_parameters(self.target)
+        return self._own_parameters if known is None else self._checked(known)
+
+    @cached_property
+    def _own_parameters(self) -> Mapping[str, inspect.Parameter]:
+        return self._checked(parameters_of(self.cell) if self.signature is None else self._said_parameters())
+
+    def _checked(self, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
             for name in names:
@@ -101,22 +117,33 @@ class Entry:
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
-        """The NumPy function, if there is one.
+        """The NumPy function, if there is one; it may lie in the package of a class that was registered in Python.
 
         Raises:
             BadTarget: see ``reference_at``.
         """
-        return reference_at(self.reference, self.trusted, self.place) if self.reference else None
+        beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
+        return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
+
+    def _repr_html_(self) -> str:
+        """A table of the arguments, in a notebook."""
+        rows = [
+            [
+                name,
+                "" if one.default is one.empty else print_value(self.defaults.get(name, one.default)),
+                _axes(self, name),
+            ]
+            for name, one in self.parameters.items()
+        ]
+        return html_table(("argument", "default", "may be _"), rows, below=[self.describe(), self.target])
 
     def describe(self) -> str:
         """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
-        return f"{self.name}{inspect.Signature(list(map(_bare, self.parameters.values())))}"
+        return f"{self.name}({print_parameters(self.parameters)})"
 
 
-def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
-    if parameter.default is not parameter.empty and type(parameter.default).__module__ != "builtins":
-        parameter = parameter.replace(default=Verbatim(str(parameter.default).removeprefix("mindspore.").lower()))
-    return parameter.replace(annotation=inspect.Parameter.empty)
+def _axes(entry: Entry, name: str) -> str:
+    return f"axis {print_value(entry.infer[name])} of the input" if name in entry.infer else ""
 
 
 def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
@@ -153,7 +180,9 @@ def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
         raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
     _require_trust(path, module_name, trusted, place)
     try:
-        module = importlib.import_module(module_name)
+        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise BadTarget(f"cannot import {module_name!r}: {type(error).__name__}: {error}", place) from error
     if not hasattr(module, name):

@@ -7,6 +7,7 @@
     ├── RecipeError          the text of a recipe
     │   ├── GrammarError     it cannot be read
     │   ├── UnknownLayer     it names a layer that nobody registered
+    │   │   └── AbsentPackage    … or one of a package that is not installed
     │   ├── ArgumentMismatch arguments that a layer's signature or constructor refuses
     │   └── ShapeMismatch    a layer that does not accept what reaches it
     ├── ParameterError       what is said of parameters, or a file of them
@@ -118,6 +119,14 @@ class GrammarError(RecipeError):
 
 class UnknownLayer(RecipeError):
     """A recipe names a layer that nobody registered."""
+
+
+class AbsentPackage(UnknownLayer):
+    """A recipe names a layer of a package that is not installed: one mistake, however many of its layers there are."""
+
+    def __init__(self, message: str, place: Place = NOWHERE, package: str = ""):
+        super().__init__(message, place)
+        self.package = package
 
 
 class ArgumentMismatch(RecipeError):

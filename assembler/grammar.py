@@ -34,6 +34,7 @@ from assembler.recipe import (
     print_value,
 )
 from assembler.settings import RecipeSettings
+from assembler.yolo import read_network
 
 MAX_TEXT = 100_000
 """Characters in one text."""
@@ -102,7 +103,9 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
     mistakes: list[AssemblerError] = []
     stack: Stack = Layer(BROKEN)
     with noted(mistakes):
-        if recipe.graph is not None:
+        if recipe.file is not None:
+            stack = read_network(recipe.file, channels=_channels(recipe), scale=recipe.scale, classes=recipe.classes)
+        elif recipe.graph is not None:
             stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
         else:
             stack = parse_stack(recipe.stack, f"{key}.stack")
@@ -123,6 +126,15 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
             shared[_name(name, f"{key}.shared.{name}")] = _part(body, f"{key}.shared.{name}")
     raise_all(mistakes)
     return stack, Definitions(params, blocks, shared)
+
+
+def _channels(recipe: RecipeSettings) -> int:
+    """Those of the images that a network file is for."""
+    shape = recipe.input.shape if recipe.input is not None else None
+    if shape is None or len(shape) != 4:
+        message = "a network file is for images: the input needs a shape (N, C, H, W), such as [1, 3, 640, 640]"
+        raise GrammarError(message, Place(key="recipe.input"))
+    return shape[1]
 
 
 def _name(name: str, key: str) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from mindspore import Tensor
 
-from assembler.device import as_dtype
 from assembler.errors import Place, SettingsError
 from assembler.recipe import leaves
 from assembler.rows import Spec, Specs
 from assembler.settings import Dtype, Input, RecipeSettings, read
+
+if TYPE_CHECKING:
+    from mindspore import Tensor
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -102,6 +103,11 @@ def make_input(said: Input, dtype: Dtype, seed: int, key: str = "recipe.input") 
     Raises:
         SettingsError: as ``input_spec``, and a sample that does not fit into memory.
     """
+    from assembler.device import as_dtype
+
+    # isort: split
+    from mindspore import Tensor
+
     spec = input_spec(said, dtype, key)
     values = _sample(said, spec.shape, seed, key) if said.values is None else _values(said, key)
     with np.errstate(over="ignore"):

@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 
 from assembler.entries import Entry, read_entry
 from assembler.errors import AssemblerError, Place, RegistryError, SettingsError, noted, raise_all
+from assembler.signatures import folders_of, spec_of
 from assembler.untrusted import read_yaml
 
 GROUP = "assembler.layers"
@@ -106,20 +105,6 @@ class Library:
 def _packages_in(value: object) -> tuple[str, ...]:
     paths = [value, *(value.values() if isinstance(value, Mapping) else ())]
     return tuple(path.partition(".")[0] for path in paths if isinstance(path, str))
-
-
-def spec_of(package: str) -> ModuleSpec | None:
-    """What Python knows of a top-level package before it is imported; None if it is not installed."""
-    try:
-        return find_spec(package)
-    except (ImportError, ValueError):
-        return None
-
-
-def folders_of(package: str) -> list[Path]:
-    """The folders of a top-level package, found without importing it: one, or of a namespace several."""
-    spec = spec_of(package)
-    return [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
 
 
 @cache

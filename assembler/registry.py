@@ -13,6 +13,7 @@ import yaml
 
 from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
 from assembler.errors import (
+    AbsentPackage,
     AssemblerError,
     DuplicateLayer,
     Place,
@@ -22,6 +23,7 @@ from assembler.errors import (
     raise_all,
     suggestion,
 )
+from assembler.html import html_table
 from assembler.libraries import Library, libraries
 from assembler.source import SHIPPED
 
@@ -77,6 +79,11 @@ class Registry(Mapping[str, Entry]):
     def __repr__(self) -> str:
         return f"<Registry of {len(self)} layers>"
 
+    def _repr_html_(self) -> str:
+        """A table of the layers, in a notebook. Nothing is imported for it."""
+        rows = [[entry.name, entry.target, ", ".join(entry.infer)] for entry in self.values()]
+        return html_table(("layer", "class", "may be _"), rows, below=[f"{len(self):,} layers"])
+
     def find(self, name: str, place: Place) -> Entry:
         """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
 
@@ -84,7 +91,8 @@ class Registry(Mapping[str, Entry]):
 
         Raises:
             UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
-            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read, or is not installed.
+            AbsentPackage: the library's package is not installed.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read.
         """
         found = self.candidates(name)
         if not found:
@@ -95,7 +103,8 @@ class Registry(Mapping[str, Entry]):
         library = self.libraries.get(found[0].scope)
         if library is not None and library.missing:
             instead = f": pip install '{library.extra}'" if library.extra else ""
-            raise UnknownLayer(f"{name!r} is of the package {library.missing}, which is not installed{instead}", place)
+            said = f"{name!r} is of the package {library.missing}, which is not installed{instead}"
+            raise AbsentPackage(said, place, library.missing)
         return found[0]
 
     def candidates(self, name: str) -> list[Entry]:

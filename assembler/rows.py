@@ -269,6 +269,12 @@ class Plan:
     def __repr__(self) -> str:
         return f"<Plan {self}>"
 
+    def _repr_html_(self) -> str:
+        """A table, in a notebook."""
+        from assembler.tables import plan_html
+
+        return plan_html(self)
+
     def __str__(self) -> str:
         layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"
         if self.input is None or self.output is None:

@@ -100,7 +100,7 @@ class Expect(Model):
 
 
 class RecipeSettings(Model):
-    """One recipe file: what goes in, and layers as a stack or a graph."""
+    """One recipe file: what goes in, and layers as a stack, a graph, or a network file of somebody else's."""
 
     name: str = "unnamed"
     input: Input | None = None
@@ -111,6 +111,9 @@ class RecipeSettings(Model):
     stack: Any = None
     graph: Any = None
     outputs: str | list[str] | None = None
+    file: str | None = None  # of MindYOLO or Ultralytics; assembler.yolo reads it
+    scale: str | None = None  # of such a file, as are the classes
+    classes: Axis | None = None
     init: dict[str, Any] = {}  # assembler.parameters says what these two may be
     freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
@@ -120,10 +123,20 @@ class RecipeSettings(Model):
     def _whole(self) -> RecipeSettings:
         if (self.input is None) == (not self.inputs):
             raise ValueError("'input' is missing" if self.input is None else "'input' and 'inputs' exclude each other")
-        if (self.stack is None) == (self.graph is None):
-            raise ValueError("'stack' is missing" if self.stack is None else "'stack' and 'graph' exclude each other")
+        layers = [name for name in ("stack", "graph", "file") if getattr(self, name) is not None]
+        if len(layers) != 1:
+            raise ValueError(
+                f"{' and '.join(map(repr, layers))} exclude each other" if layers else "'stack' is missing"
+            )
         if self.graph is None and (self.inputs or self.outputs is not None):
             raise ValueError(f"{'inputs' if self.inputs else 'outputs'!r} are for a graph; a stack has one of each")
+        only = ("scale", "classes") if self.file is None else ("params", "blocks", "shared")
+        for name in only:
+            if getattr(self, name):
+                beside = (
+                    "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
+                )
+                raise ValueError(f"{name!r} {beside}")
         return self
 
     @property

@@ -17,7 +17,7 @@ import yaml
 
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
 from assembler.files import short as short
-from assembler.untrusted import MAX_FILES, load_untrusted
+from assembler.untrusted import MAX_FILES, hold_size, load_untrusted
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,7 @@ def _named(entry: Any) -> Iterator[tuple[str, str]]:
 
 def _beside(file: Path, name: str) -> Path:
     """The file that a recipe's ``defaults`` name; if it is nowhere, where it should be."""
+    file = file.absolute()
     inside = name.lstrip("/") if name.startswith("/") else f"{file.parent.name}/{name}"
     places = [folder / f"{inside}.yaml" for folder in (file.parent.parent, SHIPPED)]
     return next((place for place in places if place.is_file()), places[0])
@@ -219,6 +220,8 @@ def recipe_files(file: Path) -> dict[str, list[Path]]:
 def load_recipe(file: Path) -> Any:
     """The data in a recipe file, with that of the files that it takes up below its own.
 
+    ``${recipe.params.width}`` is filled in, if it is a whole value.
+
     Raises:
         SettingsError: one of them cannot be read; and as ``defaults_of``.
     """
@@ -232,7 +235,30 @@ def load_recipe(file: Path) -> Any:
         for name in reversed(key.split(".") if key else []):
             part = {name: part}
         data = _merged(data, part)
-    return data
+    hold_size(data)
+    return _filled(data, data)
+
+
+_OF_RECIPE = re.compile(r"\$\{recipe\.([\w.]+)\}")
+
+
+def _filled(part: Any, recipe: Any) -> Any:
+    """A part of a recipe with ``${recipe.params.width}`` replaced by what stands there.
+
+    Any other interpolation stays as it is, and so does one that leads to another: only Hydra knows these.
+    """
+    if isinstance(part, dict):
+        return {name: _filled(value, recipe) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_filled(value, recipe) for value in part]
+    if not isinstance(part, str) or not (said := _OF_RECIPE.fullmatch(part)):
+        return part
+    found = recipe
+    for name in said[1].split("."):
+        if not isinstance(found, dict) or name not in found:
+            return part
+        found = found[name]
+    return found
 
 
 def _merged(below: Any, above: Any) -> Any:

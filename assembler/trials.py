@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -89,8 +89,7 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        assigning = nullcontext() if self.real else _no_item_assignment()
-        with device.contained(), _references_only(), assigning, self.counter.use(meter):
+        with device.contained(), _references_only(), _item_assignment(self.real), self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -177,15 +176,21 @@ def _references_only() -> Iterator[None]:
             gc.enable()
 
 
+_ASSIGN = Tensor.__setitem__
+
+
+def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
+    raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
+
+
 @contextmanager
-def _no_item_assignment() -> Iterator[None]:
-    """Refuse ``x[0] = y``: on the meta device MindSpore 2.10 crashes the process over it."""
+def _item_assignment(allowed: bool) -> Iterator[None]:
+    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
 
-    def refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
-        raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
-
+    On the meta device MindSpore 2.10 crashes the process over it.
+    """
     before = Tensor.__setitem__
-    Tensor.__setitem__ = refuse
+    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
     try:
         yield
     finally:

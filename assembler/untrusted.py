@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ def read_yaml(file: Path) -> Any:
     Raises:
         SettingsError: it cannot be read, is too large, or has tags.
     """
+    return parse_yaml(_text_of(file), file)
+
+
+def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
+    """The text of a YAML file, and its nodes, which know where they stand.
+
+    Raises:
+        SettingsError: as ``read_yaml``.
+    """
+    text = _text_of(file)
+    with _told(text, file):
+        _hold_bounds(_events(text, file), file)
+        return text, yaml.compose(_named(text, file), yaml.SafeLoader)
+
+
+def _text_of(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -53,10 +70,9 @@ def read_yaml(file: Path) -> Any:
     if len(content) > MAX_BYTES:
         raise SettingsError(f"{short(file)} is larger than {MAX_BYTES:,} bytes")
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
-    return parse_yaml(text, file)
 
 
 def parse_yaml(text: str, file: Path) -> Any:
@@ -68,9 +84,16 @@ def parse_yaml(text: str, file: Path) -> Any:
     Raises:
         SettingsError: as ``read_yaml``.
     """
-    try:
+    with _told(text, file):
         _hold_bounds(_events(text, file), file)
         return _loaded(text, file, _Loader)
+
+
+@contextmanager
+def _told(text: str, file: Path) -> Iterator[None]:
+    """Tell in our words why a text cannot be read."""
+    try:
+        yield
     except yaml.YAMLError as error:
         raise SettingsError(explain_yaml(_in_pythons_words(text, file) or error)) from None
     except (ValueError, RecursionError) as error:  # 0b_, or !!str of a mapping
@@ -129,7 +152,7 @@ def _hold_node(event: Any, file: Path) -> None:
         raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
 
 
-_NUMBER = re.compile(r"[-+.0-9_:eExXa-fA-FoO]+")
+_NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_:eExXa-fA-FoO]*")
 
 
 def _at(event: yaml.Event, file: Path) -> Place:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
-from assembler import device
+from assembler import LAYERS, device
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
@@ -36,8 +37,11 @@ class Run:
 def run(tmp_path, monkeypatch, capfd):
     """Call run.py in this process, in an empty working directory; the run folder is ``run`` or ``sweep`` there."""
     monkeypatch.chdir(tmp_path)
-    # A test's own layers are imported from its working directory, and forgotten with it.
+    # A test's own layers are imported from its working directory, and forgotten with it, as is what it registers and trusts.
     monkeypatch.syspath_prepend(str(tmp_path))
+    assert len(LAYERS) > 100  # they are read
+    monkeypatch.setattr(LAYERS, "_entries", dict(LAYERS._entries))
+    monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)
 
     def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
         where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"
@@ -45,6 +49,8 @@ def run(tmp_path, monkeypatch, capfd):
         extra = [] if chosen else [where]
         monkeypatch.setattr(sys, "argv", [str(script), *arguments, *extra])
         monkeypatch.setitem(os.environ, "HYDRA_FULL_ERROR", "")
+        # Hydra composes everything once more to ask for hydra.mode, which nothing here sets: a third of the suite's time.
+        monkeypatch.setattr(Hydra, "get_mode", lambda self, **_: None)
         GlobalHydra.instance().clear()
         from assembler import sweeps
 

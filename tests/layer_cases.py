@@ -169,6 +169,7 @@ SEVERAL_INPUTS = {
     "Concat": "Concat(2)",
     "Add": "Add",
     "Multiply": "Multiply",
+    "Together": "Together(SequentialCell(ReLU))",
     "BiDense": "BiDense(4, 5, 6)",
     "RNNCell": "RNNCell(8, 6)",
     "GRUCell": "GRUCell(8, 6)",

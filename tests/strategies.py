@@ -9,7 +9,15 @@ from assembler.recipe import INFER, Layer, Repeat, chain
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null")
 )
-LAYERS = st.one_of(NAMES, st.builds("{}.{}".format, NAMES, NAMES))  # with a scope, and without one
+
+
+@st.composite
+def layer_names(draw):
+    """Names with a scope, and without one."""
+    return draw(NAMES) + (f".{draw(NAMES)}" if draw(st.booleans()) else "")
+
+
+LAYERS = layer_names()
 PLAIN = st.one_of(
     st.none(),
     st.booleans(),

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 LIBRARIES = LAYERS.libraries
 
 
-@pytest.mark.parametrize("scope", ["mint", "mindcv"])
+@pytest.mark.parametrize("scope", ["mint", "mindcv", "mindyolo"])
 def test_what_ships_is_what_its_command_writes(scope):
     text = (ROOT / "conf" / "registry" / f"{scope}.yaml").read_text()
     command = re.search(r"announce (\S+) --scope (\w+)(.*)`", text)
@@ -24,10 +24,10 @@ def test_what_ships_is_what_its_command_writes(scope):
     assert announce(command[1], command[2], modules="--modules" in command[3], first=first) == text
 
 
-@pytest.mark.parametrize("scope", ["mint", "mindcv"])
+@pytest.mark.parametrize("scope", ["mint", "mindcv", "mindyolo"])
 def test_every_entry_that_ships_leads_to_a_layer(scope):
     entries = LIBRARIES[scope].entries
-    assert len(entries) > 60
+    assert len(entries) > 50
     for entry in entries.values():
         assert issubclass(entry.cell, nn.Cell)
         assert set(entry.infer) <= set(entry.parameters)
@@ -91,6 +91,14 @@ def test_a_block_of_mindcv_plans_to_what_it_has(text, shape):
     arguments = [int(value) for value in row.arguments.split(", ")]
     assert arguments[0] == shape[1] if len(shape) == 4 else shape[-1]
     assert row.trainable == sum(one.size for one in entry.cell(*arguments).trainable_params())
+
+
+def test_a_block_of_mindyolo_reads_its_channels_from_the_input():
+    rules = {name for name, entry in LIBRARIES["mindyolo"].entries.items() if entry.infer}
+    assert {"ConvNormAct", "C2f", "SPPF"} < rules
+    assert not rules & {"DFL", "YOLOv8Head", "Concat"}  # DFL's c1 is a quarter of the axis
+    first, second = plan("mindyolo.C2f(_, 8) + mindyolo.SPPF(_, 16)", input=(2, 6, 9, 9)).rows
+    assert (first.arguments, second.arguments) == ("6, 8", "8, 16")
 
 
 BETWEEN = (

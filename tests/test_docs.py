@@ -1,9 +1,11 @@
 """What README and docs show is run, and shows what a run prints."""
 
 import re
+import runpy
 import shlex
-import subprocess
-import sys
+import shutil
+import signal
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +13,8 @@ import yaml
 from assembler.checks import CHECKS
 from assembler.settings import EntrySettings, Expect, Input
 from tests.conftest import ROOT
+from tests.test_recipes import RECIPES as RECIPE_FILES
+from tests.test_recipes import command
 
 README = (ROOT / "README.md").read_text()
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
@@ -20,9 +24,19 @@ def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def commands():
-    """(arguments, what the README shows of their output) of each line that starts run.py."""
-    for block in blocks(README, "console"):
+CLONE, _, ELSEWHERE = README.partition("## Use it in your project\n")
+ELSEWHERE, _, REST = ELSEWHERE.partition("\n## ")
+CLONE += REST
+"""What the README says of the clone, and of a project elsewhere."""
+
+
+FIRST_LINES = [(command(name), "") for name in RECIPE_FILES]
+"""Commands that tests/test_recipes.py runs."""
+
+
+def commands(text):
+    """(arguments, what is shown of their output) of each line that starts run.py."""
+    for block in blocks(text, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, shown = part.partition("\n")
             command = line.rpartition("&& ")[2].split("  #")[0]
@@ -30,7 +44,16 @@ def commands():
                 yield shlex.split(command)[2:], shown
 
 
-COMMANDS = list(commands())
+COMMANDS = [case for case in commands(CLONE) if case not in FIRST_LINES]
+STEPS, STEPS_SHOWN = zip(*commands(ELSEWHERE), strict=True)
+
+
+def write_steps(folder):
+    """The files that the README has a newcomer write, each named by its first line."""
+    for text in (*blocks(ELSEWHERE, "python"), *blocks(ELSEWHERE, "yaml")):
+        file = folder / text.partition("\n")[0].removeprefix("# ")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
 
 def without_figures(text):
@@ -44,6 +67,8 @@ def without_figures(text):
 def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, shown):
     if any(argument.startswith("weights.load=") for argument in arguments):  # what the command above it leaves
         run("recipe=mylinear", "weights.save=mylinear.safetensors", "checks=none")
+    if "recipe=yolo" in arguments:
+        shutil.copy(ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml", Path.cwd())
     quick = ["task.memory=false"] if "task=bench" in arguments else []  # tests/test_bench.py looks at that
     done = run(*arguments, *quick)
     if shown.startswith("override"):
@@ -52,6 +77,37 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, s
     assert (done.code, done.err) == (0, "")
     if shown:
         assert without_figures(done.out) == without_figures(shown)
+
+
+def shell_commands():
+    """(arguments, what the README shows of their output) of each line that starts python -m assembler."""
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            if line.startswith("python -m assembler"):
+                yield shlex.split(line.split("  #")[0])[3:], shown
+
+
+def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
+    from assembler.__main__ import app
+    from assembler.commands import project, watch
+
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copy(ROOT / "run.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "on_terminal", lambda: True)
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: signal.raise_signal(signal.SIGINT))
+    run = []
+    for arguments, shown in shell_commands():
+        expanded = [word for one in arguments for word in (map(str, Path().glob(one)) if "*.yaml" in one else [one])]
+        with pytest.raises(SystemExit) as stop:
+            app(expanded, prog_name="assembler")
+        printed = capsys.readouterr()
+        assert (stop.value.code, printed.err) == (0, "")
+        if shown:
+            assert without_figures(printed.out) == without_figures(shown)
+        run.append(arguments[0])
+    assert run == ["layers", "show", "recipes", "new", "validate", "watch"]
 
 
 def test_the_readme_shows_the_commands_that_matter():
@@ -66,7 +122,7 @@ def test_the_readme_shows_what_was_measured():
     assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 14
 
 
-@pytest.mark.parametrize("shown", [block for block in blocks(README, "yaml") if block.startswith("# conf/")])
+@pytest.mark.parametrize("shown", [block for block in blocks(CLONE, "yaml") if block.startswith("# conf/")])
 def test_the_recipe_in_the_readme_is_the_one_that_ships(shown):
     file = shown.splitlines()[0].removeprefix("# ")
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / file).read_text())
@@ -105,10 +161,20 @@ def test_what_the_readme_says_of_parameters_holds():
     }
 
 
-@pytest.mark.parametrize("code", blocks(README, "python"))
-def test_the_python_of_the_readme_runs(code, tmp_path):
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("code", blocks(CLONE, "python"))
+def test_the_python_of_the_readme_runs(run, code, tmp_path):
     (tmp_path / "example.py").write_text(code)
-    subprocess.run([sys.executable, "-W", "ignore", "example.py"], cwd=tmp_path, check=True)
+    runpy.run_path(str(tmp_path / "example.py"))
+
+
+def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
+    write_steps(tmp_path)
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 4
+    for arguments in STEPS[:2]:  # tests/test_other_project.py takes them all, where a wheel is installed
+        done = run(*arguments, script=tmp_path / "run.py")
+        assert (done.code, done.err) == (0, "")
+        assert "│ Gate " in done.out
 
 
 STACKS = [block for block in blocks(RECIPES, "yaml") if re.search("^(stack|graph):", block, re.MULTILINE)]
@@ -126,19 +192,20 @@ def test_a_recipe_in_the_docs_runs(run, tmp_path, text):
 def project(tmp_path):
     """The project that docs/recipes.md describes."""
     registry = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# @package registry.mine"))
-    config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# my_conf/config.yaml"))
-    own_check, script = blocks(RECIPES, "python")
+    config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# conf/config.yaml"))
+    (own_check,) = blocks(RECIPES, "python")
+    script = next(block for block in blocks(ELSEWHERE, "python") if block.startswith("# run.py"))
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
     trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)
     files = {
-        "my_conf/config.yaml": config,
-        "my_conf/registry/mine.yaml": registry,
-        "my_conf/recipe/my_recipe.yaml": f"input: {{shape: [4, 8]}}\nstack: {STACK}\n{checks}",
+        "conf/config.yaml": config,
+        "conf/registry/mine.yaml": registry,
+        "conf/recipe/my_recipe.yaml": f"input: {{shape: [4, 8]}}\nstack: {STACK}\n{checks}",
         "my_project/__init__.py": "",
         "my_project/checks.py": own_check,
         "my_project/layers.py": LAYERS,
         "pyproject.toml": trust,
-        "own.py": script,
+        "own.py": script.replace("import layers  # they register themselves\n", ""),
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -168,8 +235,8 @@ class Swish(nn.Cell):
 
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
 def test_a_project_of_ones_own_as_the_docs_describe_it(run, project, mode):
-    arguments = ["registry=[mindspore,layers,mine]", "recipe=my_recipe", f"mode={mode}", "checks=full"]
-    ours = run("--config-dir", "my_conf", *arguments)
+    arguments = [f"mode={mode}"]
+    ours = run("--config-dir", "conf", "registry=[mindspore,layers,mine]", "recipe=my_recipe", *arguments)
     assert (ours.code, ours.err) == (0, "")
     theirs = run(*arguments, script=project / "own.py")
     assert (theirs.code, theirs.err) == (0, "")
@@ -180,12 +247,12 @@ def test_a_project_of_ones_own_as_the_docs_describe_it(run, project, mode):
 
 
 def test_a_mistake_in_a_registry_file_has_its_line(run, project):
-    file = project / "my_conf" / "registry" / "mine.yaml"
+    file = project / "conf" / "registry" / "mine.yaml"
     file.write_text(file.read_text().replace("layers.Gate", "layers.Gat"))
-    done = run("--config-dir", "my_conf", "registry=[mindspore,layers,mine]", "recipe=my_recipe")
+    done = run("--config-dir", "conf", "registry=[mindspore,layers,mine]", "recipe=my_recipe")
     assert (done.code, done.err) == (
         2,
-        "my_conf/registry/mine.yaml:3:1: 'my_project.layers' has no 'Gat'. Did you mean 'Gate'?\n"
+        "conf/registry/mine.yaml:3:1: 'my_project.layers' has no 'Gat'. Did you mean 'Gate'?\n"
         "    Gate: {target: my_project.layers.Gat, infer: {channels: -1}}\n"
         "    ^^^^\n",
     )

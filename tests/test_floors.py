@@ -9,14 +9,14 @@ import assembler
 from tests.conftest import ROOT
 
 FLOORS = [
-    "errors files recipe settings references",
-    "entries expansion grammar libraries registry source untrusted",
-    "announce binding rows device tensors inputs costs compiler cells limits trials planner ready_made",
+    "errors files html recipe settings signatures references",
+    "entries expansion grammar libraries registry source untrusted yolo",
+    "announce binding rows tables device tensors inputs costs compiler cells limits trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",
     "views",
     "tasks api",
-    "sweeps",
+    "sweeps commands __main__",
 ]
 FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names.split()}
 MODULES = {

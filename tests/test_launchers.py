@@ -26,7 +26,8 @@ def command(*arguments, cwd, timeout=240, **environment):
     return done
 
 
-@pytest.mark.parametrize("how", [[], pytest.param(["hydra.sweep.dir=elsewhere/deep"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [[], ["hydra.sweep.dir=elsewhere/deep"]])
 def test_joblib_runs_jobs_side_by_side(tmp_path, layer, how):  # noqa: F811
     own = layer(
         "if float(x.max().asnumpy()) > 0.5:\n"
@@ -65,6 +66,7 @@ def test_a_worker_that_is_killed_costs_at_most_what_it_was_at(tmp_path, layer): 
     assert statuses(tmp_path / "multirun" / "j") == ["passed"] * 6
 
 
+@pytest.mark.slow
 def test_a_launcher_that_cannot_run_is_told_and_jobs_stay_to_be_run(tmp_path, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="pip install -e '.[slurm]'")
     done = command("hydra/launcher=slurm", "recipe=centered_vector", "seed=1,2", "sweep.name=s", cwd=tmp_path)

@@ -35,6 +35,7 @@ from assembler.layers.self_attention import SelfAttention
 from assembler.layers.squeeze_excite import SqueezeExcite
 from assembler.layers.swiglu import SwiGLU
 from assembler.layers.tensor_reduction import TensorReduction
+from assembler.layers.together import Together
 from assembler.layers.unembed import Unembed
 from assembler.planner import plan_stack as plan
 from assembler.registry import LAYERS
@@ -384,6 +385,7 @@ REFUSED = [
      "rotary needs heads of even size, and embed_dim / heads is 3"),
     (lambda: Unembed(nn.Dense(8, 8)), TypeError,
      "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
+    (lambda: Together(ops.relu), TypeError, "inner must be a Cell, not function"),
 ]  # fmt: skip
 
 
@@ -464,6 +466,24 @@ def test_the_reference_of_a_layer_with_several_inputs(name):
     arguments = {word: parameter.default for word, parameter in entry.parameters.items() if word == "axis"}
     expected = entry.cell()(*map(Tensor, values)).asnumpy()
     np.testing.assert_allclose(entry.reference_function(values, {}, arguments), expected, rtol=1e-6)
+
+
+class Stacked(nn.Cell):
+    """Takes its tensors as one tuple."""
+
+    def construct(self, tensors):
+        return ops.stack(tensors) * len(tensors)
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_together_gives_tensors_as_one_tuple(mode, count):
+    values = [sample((2, 3)).asnumpy() + i for i in range(count)]
+    with device.mode(mode):
+        emitted = Together(Stacked())(*map(Tensor, values)).asnumpy()
+    np.testing.assert_allclose(emitted, np.stack(values) * count, rtol=1e-6)
+    reference = LAYERS["Together"].reference_function
+    assert np.array_equal(reference(values, {}, {"inner": lambda x: np.stack(x) * len(x)}), np.stack(values) * count)
 
 
 def test_parameters_of_branches_are_numbered():

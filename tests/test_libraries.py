@@ -117,8 +117,8 @@ UNKNOWN = [
     ("shop.Gat", "no layer named 'shop.Gat'. Did you mean 'shop.Gate'"),
     ("Gat", "no layer named 'Gat'. Did you mean 'Gate'"),
     ("shopp.Gate", "no layer named 'shopp.Gate'. Did you mean 'shop.Gate'"),
-    ("Zq", "no layer named 'Zq'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries "
-           "mindcv, mint, shop."),
+    ("Zq", "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries "
+           "mindcv, mindyolo, mint, shop."),
     ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. Looked among"),
 ]  # fmt: skip
 

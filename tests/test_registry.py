@@ -69,6 +69,15 @@ def test_register_without_arguments_decorates():
     assert registry["Plain"].cell is Plain
 
 
+def test_the_reference_of_a_registered_class_may_lie_in_its_package_and_nowhere_else():
+    registry = Registry()
+    registry.register(Gate, reference=f"{__name__}.gate_reference")
+    assert registry["Gate"].reference_function is gate_reference
+    registry.register(Gate, name="Gate2", reference="os.path.join")
+    with pytest.raises(BadTarget, match=r"Gate2: os\.path\.join lies in 'os', which is not trusted"):
+        _ = registry["Gate2"].reference_function
+
+
 def test_a_dotted_path_of_a_trusted_package_is_registered():
     registry = Registry(trusted=["tests"])
     registry.register(f"{__name__}.Gate")
@@ -111,7 +120,7 @@ MISSES = [
     ("dense", "no layer named 'dense'. Did you mean 'Dense' or 'BiDense' or 'Threshold'?"),
     (
         "Zq",
-        "no layer named 'Zq'. Looked among the 133 names of registry.layers, registry.mindspore, and the libraries mindcv, mint.",
+        "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
     ),
 ]
 

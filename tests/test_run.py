@@ -288,7 +288,7 @@ ARGUMENTS = [
     (["mode=grap", "recipe=mlp"], "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"),
     (["mode=grap", "recipe=mlp", "recipe.params.depth=x"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "{conf}/recipe/mlp.yaml:9:5: a repeat count is a whole number, not 'x'\n"
+     "{conf}/recipe/mlp.yaml:10:5: a repeat count is a whole number, not 'x'\n"
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
@@ -303,7 +303,7 @@ ARGUMENTS = [
      "override +recipe.checks.maen.equals=3: no check named 'maen'. Did you mean 'mean'?\n"),
     (["recipe.checks.mean.equals=x"], "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"),
     (["recipe.input.shape=[4,9]"],
-     "{conf}/recipe/centered.yaml:5:8: the input is (4, 9) float32; #0 Dense(8, 128) wants (…, 8)\n"
+     "{conf}/recipe/centered.yaml:6:8: the input is (4, 9) float32; #0 Dense(8, 128) wants (…, 8)\n"
      "    stack: Dense(8, 128) + Centered\n"
      "           ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from assembler.errors import GrammarError, Mistakes, Place
-from assembler.source import Sources, locate_in_file
+from assembler.source import Sources, load_recipe, locate_in_file
 
 YAML = """\
 name: x
@@ -211,3 +211,24 @@ def test_what_ships_is_taken_up_from_anywhere(tmp_path, defaults):
         f"stack: {'ReLU' if defaults == 'defaults:' + chr(10) else 'ConvNorm(4)'}\n"
     )
     assert plan(tmp_path / "recipe" / "mine.yaml").output.shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("params: {n: 9}\nhigh: '${recipe.params.n}'\n", {"params": {"n": 9}, "high": 9}),
+        ("params: {n: [1, 2]}\nlist: ['${recipe.params.n}']\n", {"params": {"n": [1, 2]}, "list": [[1, 2]]}),
+        ("params: {n: 9}\nhigh: 'x${recipe.params.n}'\n", {"params": {"n": 9}, "high": "x${recipe.params.n}"}),
+        ("high: '${recipe.params.n}'\n", {"high": "${recipe.params.n}"}),
+    ],
+)
+def test_what_names_a_value_of_the_recipe_is_filled_in(tmp_path, text, found):
+    (tmp_path / "a.yaml").write_text(text)
+    assert load_recipe(tmp_path / "a.yaml") == found
+
+
+def test_a_file_in_the_working_directory_takes_up_its_neighbours(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("b.yaml").write_text("name: b\nstack: ReLU\n")
+    Path("a.yaml").write_text("defaults: [b, _self_]\nname: a\n")
+    assert load_recipe(Path("a.yaml")) == {"name": "a", "stack": "ReLU"}

@@ -1,4 +1,7 @@
-"""What a check is, what it may ask for, and how all of a run's checks are run."""
+"""What a check is, what it may ask for, and how all of a run's checks are run.
+
+Checks are known and their arguments are read without MindSpore, which is imported when the first one runs.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
 
-import mindspore
 import numpy as np
-from mindspore import Tensor, nn
 from pydantic import BaseModel, ConfigDict, create_model
 
-from assembler import device
-from assembler.build import copy_of
-from assembler.cells import first_line
 from assembler.entries import resolve
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.inputs import Array
-from assembler.precision import mixed, plain_path
 from assembler.rows import Plan
 from assembler.settings import Amp, Dtype, Mode, read
+
+if TYPE_CHECKING:
+    from mindspore import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ class Subject:
         amp: Amp = "O0",
         folder: Path | None = None,
     ):
+        from assembler.precision import mixed
+
         self.bare = model
         self.model = mixed(model, amp)
         self.planned = planned
@@ -88,21 +90,33 @@ class Subject:
 
     def copy(self) -> nn.Cell:
         """The model once more, for a check to change: its own parameters of the same values, set to inference."""
-        return mixed(copy_of(self.bare, self.planned), self.amp)
+        return self._copy()
 
     def copy_for_training(self) -> tuple[nn.Cell, list[Tensor]]:
         """A copy in float32, which is all that MindSpore's Adam takes beside float16, and the inputs for it."""
-        floats = device.as_dtype(self.dtype)
-        inputs = [one.astype(mindspore.float32) if one.dtype == floats else one for one in self.inputs]
-        return mixed(copy_of(self.bare, self.planned, "float32"), self.amp), inputs
+        from assembler.device import as_dtype
+
+        floats, single = as_dtype(self.dtype), as_dtype("float32")
+        inputs = [one.astype(single) if one.dtype == floats else one for one in self.inputs]
+        return self._copy("float32"), inputs
+
+    def _copy(self, dtype: Dtype | None = None) -> nn.Cell:
+        from assembler.build import copy_of
+        from assembler.precision import mixed
+
+        return mixed(copy_of(self.bare, self.planned, dtype), self.amp)
 
     @property
     def cells(self) -> dict[str, nn.Cell]:
         """The Cells of the model by the paths of the plan."""
+        from assembler.precision import plain_path
+
         return {plain_path(path): cell for path, cell in self.model.cells_and_names()}
 
     def call(self, model: nn.Cell, inputs: Sequence[Tensor], mode: Mode | None = None) -> list[Array]:
         """What a model emits in a mode, by default the run's, as arrays: one, or those in a tuple in order."""
+        from assembler import device
+
         with device.mode(mode or self.mode), device.contained():
             return [device.as_array(tensor) for tensor in tensors_in(model(*inputs))]
 
@@ -128,7 +142,9 @@ class Subject:
     @cached_property
     def input_array(self) -> Array:
         """The input as an array; of several, the first."""
-        return device.as_array(self.inputs[0])
+        from assembler.device import as_array
+
+        return as_array(self.inputs[0])
 
     @property
     def resolution(self) -> float:
@@ -153,11 +169,13 @@ class Subject:
 
         Found by one more call in PyNative mode, with hooks.
         """
-        found = [*map(device.as_array, self.inputs), *self.outputs]
+        from assembler.device import as_array
+
+        found = [*map(as_array, self.inputs), *self.outputs]
         extremes = [(largest(array), array.size) for array in found]
 
         def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
-            arrays = map(device.as_array, tensors_in(output))
+            arrays = map(as_array, tensors_in(output))
             extremes.extend((largest(array), array.size) for array in arrays)
 
         cells = self.cells
@@ -203,7 +221,7 @@ def wide(array: Array) -> Array:
 
 def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in nested tuples, in order."""
-    return [value] if isinstance(value, Tensor) else [tensor for item in value for tensor in tensors_in(item)]
+    return [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, list | tuple) else [value]
 
 
 @dataclass(frozen=True)
@@ -320,6 +338,8 @@ def run(prepared: Iterable[Prepared], subject: Subject) -> Iterator[Outcome]:
 
 
 def _run(one: Prepared, subject: Subject) -> Outcome:
+    from assembler.cells import first_line
+
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
         answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from assembler import device, training
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check
 
 
@@ -14,6 +13,8 @@ def gradients(subject: Subject) -> Outcome:
     parameter of which it is zero to the bit is dead: what it is makes no difference to this input. Measured: how many
     parameters receive a gradient, of how many.
     """
+    from assembler import device, training
+
     model = subject.copy()
     parameters = model.trainable_params()
     if not parameters:

@@ -1,9 +1,7 @@
 """Whether the examples of a batch are kept apart."""
 
 import numpy as np
-from mindspore import Tensor
 
-from assembler import device
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, wide
 from assembler.inputs import Array
 
@@ -19,7 +17,12 @@ def independent(subject: Subject, outputs: list[Array], equals: bool = True, axi
         equals: false to ask whether it does depend on them.
         axis: that of the batch, in all inputs and outputs.
     """
-    inputs = [device.as_array(one) for one in subject.inputs]
+    from assembler.device import as_array
+
+    # isort: split
+    from mindspore import Tensor
+
+    inputs = [as_array(one) for one in subject.inputs]
     sizes = {array.shape[axis] if array.ndim > axis else 0 for array in [*inputs, *outputs]}
     size = max(sizes)
     if len(sizes) != 1 or size == 0:

@@ -2,10 +2,6 @@
 
 from typing import Literal
 
-from mindspore import Tensor
-
-from assembler import device
-from assembler.build import copy_of
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
 from assembler.inputs import Array
 
@@ -23,13 +19,15 @@ def precision(
     The bound is ``rtol`` times the largest magnitude of the output, or by default 64 roundings of the coarser type, and
     more for long sums, at the largest magnitude that any layer emits.
     """
+    from assembler.build import copy_of
+    from assembler.device import as_dtype
+
     dtype = dtype or ("float32" if subject.dtype == "float16" else "float16")
     if dtype == subject.dtype:
         raise DoesNotApply(f"the run is in {dtype} itself")
     model = copy_of(subject.bare, subject.planned, dtype)
-    to = device.as_dtype(dtype)
-    floats = device.as_dtype(subject.dtype)
-    inputs: list[Tensor] = [one.astype(to) if one.dtype == floats else one for one in subject.inputs]
+    to, floats = as_dtype(dtype), as_dtype(subject.dtype)
+    inputs = [one.astype(to) if one.dtype == floats else one for one in subject.inputs]
     apart = difference(outputs, subject.call(model, inputs))
     coarser = min(dtype, subject.dtype, key=lambda name: 0 if name == "bfloat16" else int(name[5:]))
     bound = subject.tolerance(64, coarser) if rtol is None else rtol * max(map(largest, outputs))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mindspore import nn
 
-from assembler import device
 from assembler.binding import Step, Steps, map_steps, walk
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
 from assembler.entries import TRUSTED, reference_at
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
 from assembler.registry import trusted_for_recipes
+
+if TYPE_CHECKING:
+    from mindspore import nn
 
 
 @check
@@ -89,6 +91,6 @@ def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]
 
 def _parameters(cell: nn.Cell, prefix: str) -> dict[str, Array]:
     """A Cell's parameters by their names inside it."""
-    return {
-        parameter.name.removeprefix(prefix): _wide(device.as_array(parameter)) for parameter in cell.get_parameters()
-    }
+    from assembler.device import as_array
+
+    return {parameter.name.removeprefix(prefix): _wide(as_array(parameter)) for parameter in cell.get_parameters()}

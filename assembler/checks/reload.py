@@ -4,11 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from assembler import device, weights
-from assembler.build import build
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference
 from assembler.inputs import Array
-from assembler.precision import mixed
 
 
 @check
@@ -17,6 +14,10 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
 
     Measured: the largest difference of the outputs.
     """
+    from assembler import device, weights
+    from assembler.build import build
+    from assembler.precision import mixed
+
     if not subject.planned.parameters:
         raise DoesNotApply("the model has no parameters")
     with tempfile.TemporaryDirectory() as folder:

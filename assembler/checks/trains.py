@@ -1,14 +1,16 @@
 """Whether the model can learn."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from mindspore import Tensor, nn
 from pydantic import Field
 
-from assembler import device
 from assembler.checks.base import DoesNotApply, Outcome, Subject, check
-from assembler.training import Distance, float_outputs, to_training, train, value_of
+
+if TYPE_CHECKING:
+    from mindspore import Tensor, nn
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -29,6 +31,9 @@ def trains(
     Measured: the loss before, divided by the loss after. It hardly falls where BatchNorm sees a few values a channel
     only, for then what it emits jumps.
     """
+    from assembler import device
+    from assembler.training import Distance, float_outputs, to_training, train, value_of
+
     model, inputs = subject.copy_for_training()
     assert subject.planned.output is not None
     outputs = [path for path, _ in float_outputs(subject.planned.output)]
@@ -52,6 +57,12 @@ def trains(
 
 def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:
     """What a model emits whose parameters are up to a distance away from the subject's."""
+    from assembler import device
+    from assembler.training import to_training
+
+    # isort: split
+    from mindspore import Tensor
+
     teacher, inputs = subject.copy_for_training()
     _move(teacher, distance)
     to_training(teacher)
@@ -67,7 +78,12 @@ def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) 
 
 
 def _move(model: nn.Cell, distance: float) -> None:
+    from assembler.device import as_array
+
+    # isort: split
+    from mindspore import Tensor
+
     generator = np.random.default_rng(0)
     for parameter in model.trainable_params():
         by = generator.uniform(-distance, distance, parameter.shape)
-        parameter.set_data(Tensor(device.as_array(parameter) + by, parameter.dtype))
+        parameter.set_data(Tensor(as_array(parameter) + by, parameter.dtype))

@@ -35,12 +35,13 @@ from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
 from assembler.sweeps.composition import for_each_choice
 from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
 from assembler.sweeps.explain import explain
+from assembler.sweeps.lines import allowing, main, trust_beside
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.table import figures_of, load
 from assembler.sweeps.watch import Watch
 
-__all__ = ["SweepTable", "job", "launch", "load"]
+__all__ = ["SweepTable", "job", "launch", "load", "main"]
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of any program."""
@@ -58,8 +59,8 @@ _codes: list[int] = []
 """The exit codes of the runs in this process."""
 
 
-def launch(main: Callable[[], Any]) -> NoReturn:
-    """Run a ``@hydra.main`` function and exit with 0, 1 or 2; mistakes in the configuration get one message.
+def launch(begin: Callable[[], Any]) -> NoReturn:
+    """Run a function of ``@main`` and exit with 0, 1 or 2; mistakes in the configuration get one message.
 
     Exits with the worst code of all jobs. A sweep that is interrupted, by Ctrl-C or SIGTERM, still gets its table;
     the exit code is 130.
@@ -67,7 +68,7 @@ def launch(main: Callable[[], Any]) -> NoReturn:
     if child.serving:
         raise AlreadyServing
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
-    os.environ[SCRIPT] = _script_of(main)
+    os.environ[SCRIPT] = _script_of(begin)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
@@ -85,7 +86,9 @@ def launch(main: Callable[[], Any]) -> NoReturn:
         signal.signal(signal.SIGTERM, _interrupt)
     code: int | None = None
     try:
-        main()
+        trust_beside(os.environ[SCRIPT])
+        with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
+            begin()
         code = closing.end()  # not by a callback, for Hydra makes warnings of what goes wrong in those
     except (
         HydraException,
@@ -125,10 +128,10 @@ def _comes_from(error: BaseException, script: str) -> bool:
     return script in files
 
 
-def _script_of(main: Callable[..., Any]) -> str:
+def _script_of(begin: Callable[..., Any]) -> str:
     """The script that a function is of, or its module if it is of one that can be imported by name."""
-    main = inspect.unwrap(main)
-    return main.__code__.co_filename if main.__module__ in ("__main__", "<run_path>") else main.__module__
+    task = inspect.unwrap(begin)
+    return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
 
 
 def job(config: DictConfig) -> float:

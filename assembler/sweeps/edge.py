@@ -99,6 +99,7 @@ def _example(key: str) -> str:
     examples = {
         "recipe.stack": """'recipe.stack="Dense(8, 128) + Centered"'""",
         "recipe.input.shape": "'recipe.input.shape=[4, 8]'",
+        "recipe.file": "recipe.file=yolov8n.yaml",
     }
     return examples.get(key, f"{key}=VALUE")
 

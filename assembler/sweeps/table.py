@@ -17,7 +17,9 @@ from typing import Any
 
 from assembler.errors import AssemblerError
 from assembler.files import replacing
+from assembler.html import html_table
 from assembler.sweeps.points import NOT_OF_A_JOB, Point, damage_of, read_points, result_of
+from assembler.tables import MAX_ROWS, ends
 from assembler.untrusted import read_yaml
 
 PENDING = "pending"
@@ -67,7 +69,21 @@ def gather(folder: Path) -> Table:
     return table
 
 
-def load(path: str | Path) -> dict[str, list[Any]]:
+class Columns(dict[str, list[Any]]):
+    """Name → column of a table; in a notebook, the table."""
+
+    def _repr_html_(self) -> str:
+        rows = list(zip(*self.values(), strict=True))
+        texts = [["" if value is None else str(value) for value in row] for row in ends(rows)]
+        if len(rows) > MAX_ROWS:
+            texts.insert(MAX_ROWS // 2, ["…", f"{len(rows) - MAX_ROWS:,} more"][: len(self)])
+        numbers = [name for name, column in self.items() if any(type(value) in (int, float) for value in column)]
+        return html_table(
+            list(self), texts, right=numbers, below=["1 job" if len(rows) == 1 else f"{len(rows):,} jobs"]
+        )
+
+
+def load(path: str | Path) -> Columns:
     """The table of a sweep as columns, for ``pandas.DataFrame`` or ``polars.DataFrame`` to take.
 
     A column holds texts, or booleans, or numbers, and None where a job has nothing.
@@ -83,7 +99,7 @@ def load(path: str | Path) -> dict[str, list[Any]]:
     table = gather(folder)
     if not table.rows:
         raise FileNotFoundError(f"no job of a sweep has left anything in {folder}")
-    return {name: _of_one_type([row[name] for row in table.rows]) for name in table.columns}
+    return Columns({name: _of_one_type([row[name] for row in table.rows]) for name in table.columns})
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:

@@ -10,16 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from assembler.recipe import print_value
-from assembler.rows import Plan, Row, Spec, Specs, print_bytes, print_shape
+from assembler.rows import Plan, print_bytes
+from assembler.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
 
 if TYPE_CHECKING:
     from assembler.bench import Measurement
     from assembler.checks.base import Outcome
     from assembler.parameters import Observed
     from assembler.weights import Loaded
-
-MAX_ROWS = 60
-"""Rows of the layer table; of a longer one the middle is left out. ``result.json`` has them all."""
 
 _WIDE = 140
 
@@ -35,65 +33,24 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-_COLUMNS: Mapping[str, Callable[[Row], str]] = {
-    "": lambda row: row.path,
-    "layer": lambda row: row.layer,
-    "arguments": lambda row: row.arguments,
-    "input": lambda row: print_shape(row.input),
-    "output": lambda row: print_shape(row.output),
-    "dtype": lambda row: _dtype(row.output),
-    "trainable": lambda row: f"{row.trainable:,}",
-    "frozen": lambda row: f"{row.frozen:,}",
-    "other": lambda row: f"{row.other:,}",
-    "MACs": lambda row: f"{row.macs:,}",
-    "memory": lambda row: print_bytes(row.memory),
-}
-"""Of the layer table: what each shows of a row."""
-
-_NUMBERS = ("trainable", "frozen", "other", "MACs", "memory")
-
-
 def print_plan(console: Console, title: str, planned: Plan) -> None:
     """One row a layer, and the sums."""
     console.print(Text(title, "bold"))
     left_out = {"input", "memory"} if console.width < _NARROW else set()
-    left_out |= {kind for kind in ("frozen", "other") if not getattr(planned, kind)}
-    columns = {name: show for name, show in _COLUMNS.items() if name not in left_out}
+    names, rows = plan_table(planned, left_out)
     table = Table()
-    for name in columns:
-        table.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left")
-    rows = planned.rows
-    half = MAX_ROWS // 2
-    for row in rows if len(rows) <= MAX_ROWS else rows[:half]:
-        table.add_row(*(Text(show(row)) for show in columns.values()))
-    if len(rows) > MAX_ROWS:
-        table.add_row("…", f"{len(rows) - 2 * half:,} more")
-        for row in rows[-half:]:
-            table.add_row(*(Text(show(row)) for show in columns.values()))
+    for name in names:
+        table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
     console.print(table)
     print_sums(console, planned)
 
 
 def print_sums(console: Console, planned: Plan) -> None:
     """What the layers come to together."""
-    layers = "1 layer" if len(planned.rows) == 1 else f"{len(planned.rows):,} layers"
-    others = [f", {count:,} {kind}" for kind in ("frozen", "other") if (count := getattr(planned, kind))]
-    parameters = f"{planned.trainable:,} trainable parameters{''.join(others)}"
-    console.print(f"{layers}, {parameters} ({print_bytes(planned.parameter_memory)}), {planned.macs:,} MACs")
-    if planned.uncounted:
-        console.print(f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule")
-    if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:
-        names = ", ".join(tried[:3]) + (f" and {len(tried) - 3} more" if len(tried) > 3 else "")
-        console.print(f"run on zeros, for the meta device cannot: {names}; what depends on values may be otherwise")
-    if planned.input is not None and planned.output is not None:
-        memory = print_bytes(planned.activations)
-        console.print(f"{print_shape(planned.input)} → {print_shape(planned.output)}, about {memory} of activations")
-
-
-def _dtype(specs: Specs) -> str:
-    while not isinstance(specs, Spec):
-        specs = specs[0]
-    return specs.dtype
+    for line in sums(planned):
+        console.print(line)
 
 
 def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
@@ -104,7 +61,7 @@ def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
     names = ["parameter", "layer", "shape", "dtype", "", *(["set by"] if ruled else [])]
     for name in [*names, *(["mean", "std", "min", "max"] if measured else [])]:
         table.add_column(name, overflow="fold")
-    for one in _ends(parameters):
+    for one in ends(parameters):
         weight = one.weight
         texts = [one.name, one.row.layer, print_value(weight.shape), weight.dtype, weight.kind]
         texts += [one.set_by] if ruled else []
@@ -121,12 +78,6 @@ def say_loaded(loaded: Loaded, file: str) -> str:
     rest = [f"{missing} of the model's are not in it"] if missing else []
     rest += [f"{extra} of its own were left out"] if extra else []
     return f"{len(loaded.names)} parameters loaded from {file}" + (f"; {' and '.join(rest)}" if rest else "")
-
-
-def _ends(items: Sequence[Any]) -> Sequence[Any]:
-    """All, or as many as fit from both ends."""
-    half = MAX_ROWS // 2
-    return items if len(items) <= MAX_ROWS else [*items[:half], *items[-half:]]
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -217,7 +168,7 @@ def print_sweep(
         table.add_column(
             Text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *_FIGURES_RIGHT)
         )
-    for row in _ends(rows):
+    for row in ends(rows):
         status = str(row["status"])
         texts = [str(row["job"]), *("" if row.get(name) is None else str(row[name]) for name in varied)]
         style = _STATUS.get(status, "bold red")

@@ -1,0 +1,23 @@
+"""``announce``: a registry file for the layers of a package."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def announce(
+    package: Annotated[str, typer.Argument(help="The package, or a module of it.")],
+    scope: Annotated[str, typer.Option(metavar="NAME", help="Of its layers; by default the package's name.")] = "",
+    modules: Annotated[bool, typer.Option("--modules", help="Take what its modules define as well.")] = False,
+    first: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODULE", help="A module whose classes keep a name that several have; may be repeated."),
+    ] = None,
+) -> None:
+    """Print a registry file for the layers of a package, to look through and to ship with it."""
+    from assembler.announce import announce as written
+
+    scope = scope or package.partition(".")[0]
+    typer.echo(written(package, scope, modules=modules, first=first or ()), nl=False)

@@ -1,0 +1,127 @@
+"""A stack that shows a layer at work, found by planning candidates."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import islice, product
+from typing import Any
+
+from assembler.entries import Entry
+from assembler.errors import AssemblerError
+from assembler.recipe import INFER
+from assembler.registry import Registry
+
+_INPUTS: tuple[dict[str, Any], ...] = (
+    {"shape": [4, 8]},
+    {"shape": [2, 4, 8, 8]},
+    {"shape": [2, 5, 8]},
+    {"shape": [2, 4, 8, 8, 8]},
+    {"shape": [2, 6], "sample": "integers", "high": 10},
+    {"shape": [8]},
+)
+"""Rows, images, tokens, volumes, numbers of tokens, one row."""
+
+_SEVERAL_INPUTS: tuple[dict[str, Any], ...] = ({"shape": [4, 8]}, {"shape": [2, 5, 8]})
+"""Of a layer that takes several tensors, each."""
+
+_VALUES: dict[str, tuple[str, ...]] = {
+    "axis": ("1", "-1"),
+    "keep_prob": ("0.9",),
+    "p": ("0.1",),
+    "vocab_size": ("10",),
+    "index": ("0",),
+    "norm_type": ("2",),
+    "num_layers": ("1",),
+    "heads": ("2",),
+    "num_heads": ("2",),
+    "nhead": ("2",),
+    "d_model": ("8",),
+    "hidden_size": ("8",),
+    "input_size": ("8",),
+    "embed_dim": ("8",),
+    "out_channels": ("8",),
+    "num_groups": ("2",),
+    "groups": ("2",),
+    "kernel_size": ("2",),
+    "kernel": ("2",),
+    "patch": ("2",),
+    "upscale_factor": ("2",),
+    "downscale_factor": ("2",),
+    "output_size": ("2", "(2, 2)", "(2, 2, 2)"),
+    "unflattened_size": ("(2, 4)", "(2, 2)"),
+    "central_fraction": ("0.5",),
+    "threshold": ("0.1",),
+    "value": ("0.0",),
+    "shift": ("1",),
+    "padding": ("1", "(1, 1)", "(1, 1, 1, 1)", "(1, 1, 1, 1, 1, 1)"),
+    "paddings": ("((0, 0), (1, 1))",),
+    "encoder_layer": ("TransformerEncoderLayer(8, 2)",),
+    "decoder_layer": ("TransformerDecoderLayer(8, 2)",),
+    "embedding": ("Embedding(10, 8)",),
+    "time_axis": ("1",),
+    "ksizes": ("[1, 2, 2, 1]",),
+    "strides": ("[1, 1, 1, 1]",),
+    "rates": ("[1, 1, 1, 1]",),
+}
+"""What to try for arguments that have to be given; what is not here is a layer, or a size."""
+_NEEDED = {
+    "FractionalMaxPool2d": ("output_size=(3, 3)",),
+    "FractionalMaxPool3d": ("output_size=(3, 3, 3)",),
+    "Transformer": ("d_model=8", "nhead=2", "num_encoder_layers=1", "num_decoder_layers=1", "dim_feedforward=16"),
+    "Upsample": ("size=(4, 4)",),
+}
+"""Arguments that a layer needs, or is too large without, though its signature does not say so."""
+_OTHERS = ("8", "ReLU", "2", "1")
+_SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU")
+"""For `*arguments`."""
+
+_MOST = 60
+"""Candidates to try."""
+
+
+def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | str:
+    """A recipe with the layer that plans, and its plan in a line; or why there is none."""
+    from assembler.api import plan
+
+    why = ""
+    for recipe in islice(_recipes(entry), _MOST):
+        try:
+            return recipe, str(plan(recipe, registry=registry))
+        except AssemblerError as error:
+            why = why or error.message
+    return why
+
+
+def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
+    """Candidates, the likeliest first."""
+    for text, given in zip(_texts(entry, "_"), _texts(entry, "8"), strict=True):
+        for said in _INPUTS:
+            yield {"input": said, "stack": text}
+        for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
+            graph = {"joined": f"{given} @ ({', '.join(names)})"}  # of several inputs nothing is read
+            yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
+
+
+def _texts(entry: Entry, size: str) -> Iterator[str]:
+    """How the layer may be written.
+
+    Args:
+        size: what to write for what can be read from the input; values of the rest are tried.
+    """
+    choices: list[list[str]] = []
+    for name, one in entry.parameters.items():
+        required = one.default is inspect.Parameter.empty and name not in entry.defaults
+        if one.kind is one.VAR_POSITIONAL:
+            choices.append(list(_SEVERAL))
+        elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(name) is INFER:
+            continue
+        elif name in entry.infer:
+            choices.append([size])
+        else:
+            written = _VALUES.get(name, _OTHERS)
+            choices.append([f"{name}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])
+    choices += [[needed] for needed in _NEEDED.get(entry.name, ())]
+    for values in product(*choices):
+        yield f"{entry.name}({', '.join(values)})" if values else entry.name

@@ -1,0 +1,49 @@
+"""``layers``: which names there are."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+
+from assembler.commands.project import ConfigDir, Project, complete_layer, entries_of, print_rows
+from assembler.entries import Entry
+from assembler.errors import AssemblerError, SettingsError, suggestion
+from assembler.signatures import print_parameters
+
+
+def layers(
+    pattern: Annotated[
+        str, typer.Argument(help="Part of a name, or a pattern such as 'Conv*'.", autocompletion=complete_layer)
+    ] = "*",
+    config_dir: ConfigDir = None,
+) -> None:
+    """List the layers that recipes may name, with their arguments.
+
+    In a file or a pipe, the columns are set apart by tabs.
+    """
+    known = entries_of(Project.at(config_dir).registry)
+    found = [entry for entry in known if _fits(entry, pattern)]
+    if not found:
+        hint = suggestion(pattern, [entry.name for entry in known])
+        raise SettingsError(f"no layer's name fits {pattern!r}.{hint}")
+    rows = [(entry.name, scope_of_entry(entry), _arguments(entry), ", ".join(entry.infer)) for entry in found]
+    print_rows(("layer", "scope", "arguments", "may be _"), rows)
+
+
+def _fits(entry: Entry, pattern: str) -> bool:
+    name, pattern = entry.name.casefold(), pattern.casefold()
+    return fnmatchcase(name, pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*")
+
+
+def scope_of_entry(entry: Entry) -> str:
+    """``mindspore`` for what stands at ``registry.mindspore``."""
+    return entry.scope.removeprefix("registry.")
+
+
+def _arguments(entry: Entry) -> str:
+    try:
+        return print_parameters(entry.parameters)
+    except AssemblerError as error:
+        return f"({error.message})"

@@ -1,0 +1,72 @@
+"""``recipes``: which there are, and how large they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assembler.commands.project import ConfigDir, Project, print_rows
+from assembler.errors import AssemblerError, first_line
+from assembler.source import load_recipe
+from assembler.untrusted import read_yaml
+
+
+def recipes(
+    plan: Annotated[bool, typer.Option("--plan", help="Plan those that do not say how large they are.")] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """List the recipes of the project and those that ship.
+
+    Sizes are those that a recipe expects, to which every run holds it. In a file or a pipe, the columns are set apart
+    by tabs.
+    """
+    project = Project.at(config_dir)
+    rows = []
+    for name, file in sorted(project.files("recipe").items()):
+        try:
+            sizes = _expected(load_recipe(file))
+            if plan and "" in sizes:
+                sizes = _planned(file, project)
+            rows.append((name, *sizes, _line(file)))
+        except AssemblerError as error:
+            rows.append((name, "", "", f"wrong: {first_line(error)}"))
+    print_rows(("recipe", "parameters", "MACs", ""), rows, ("parameters", "MACs"))
+
+
+def _expected(data: Any) -> tuple[str, str]:
+    """Parameters and MACs, as far as a recipe says what it expects."""
+    expect = data.get("expect") if isinstance(data, Mapping) else None
+    said = expect if isinstance(expect, Mapping) else {}
+    figures = (said.get("parameters", said.get("trainable")), said.get("macs"))
+    parameters, macs = (f"{figure:,}" if isinstance(figure, int) else "" for figure in figures)
+    return parameters, macs
+
+
+def _planned(file: Path, project: Project) -> tuple[str, str]:
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.api import plan
+
+    found = plan(file, registry=project.registry)
+    return f"{found.parameters:,}", f"{found.macs:,}"
+
+
+def _line(file: Path) -> str:
+    """What the comments at the top of a recipe say of it; of one that says nothing, what it is made from."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        said = line.removeprefix("#").strip()
+        if not line.startswith("#"):
+            break
+        if not said.startswith(("python ", "yaml-language-server:", "@")):
+            return said
+    data = read_yaml(file)
+    data = data if isinstance(data, Mapping) else {}
+    below = [name for name in data.get("defaults") or [] if isinstance(name, str) and not name.startswith(("/", "_"))]
+    params = data.get("params")
+    said = ", ".join(f"{name} {json.dumps(value)}" for name, value in (params or {}).items())
+    return f"{below[0]} with {said}" if below and said else ""

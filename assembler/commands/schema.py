@@ -1,0 +1,110 @@
+"""``schema``: what editors need to know, as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assembler.commands.project import ConfigDir, Project, entries_of
+from assembler.entries import Entry
+from assembler.errors import SettingsError, noted
+from assembler.files import write_text
+from assembler.grammar import parse_block
+from assembler.registry import SCOPES, Registry
+from assembler.signatures import FILE, print_parameters
+from assembler.source import short
+from assembler.untrusted import read_yaml
+
+SHIPPED = FILE.parent
+
+
+def schema(
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where to write; by default schemas, in the assembler's clone assembler/schemas."
+        ),
+    ] = None,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Write JSON Schemas of recipes, registries and configurations, for editors that complete and check YAML.
+
+    The layers of the project's registry files are in them.
+    """
+    ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
+    folder = SHIPPED if ours else out or Path("schemas")
+    project = Project(None) if ours else Project.at(config_dir)
+    known = shipped_entries(project.registry) if ours else entries_of(project.registry)
+    files = documents(known, project)
+    if ours:
+        files[FILE.name] = signatures(project.registry)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        write_text(folder / name, print_json(data))
+        typer.echo(f"wrote {short(folder / name)}")
+    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
+    typer.echo(f"\nA recipe in conf/recipe/ has its schema by the line\n{line}")
+
+
+def print_json(data: Mapping[str, Any], depth: int = 2) -> str:
+    """The text of a file, with a line for each definition: its lines change as layers do.
+
+    Args:
+        depth: of mappings that are written one key a line.
+    """
+    return _lines(data, depth, "") + "\n"
+
+
+def _lines(data: Any, depth: int, indent: str) -> str:
+    if not isinstance(data, Mapping) or depth == 0 or not data:
+        return json.dumps(data, ensure_ascii=False)
+    inner = indent + " "
+    lines = [f"{inner}{json.dumps(key)}: {_lines(value, depth - 1, inner)}" for key, value in data.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+
+
+def shipped_entries(registry: Registry) -> list[Entry]:
+    """The layers that are there wherever the assembler is: none of packages that it can do without."""
+    announced = registry.libraries.values()
+    brought = {library.scope for library in announced if library.distribution == "assembler" and not library.extra}
+    return [entry for entry in entries_of(registry) if entry.scope in {f"registry.{name}" for name in SCOPES} | brought]
+
+
+def documents(known: Sequence[Entry], project: Project) -> dict[str, Any]:
+    """File name → schema."""
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.views.schema import schemas
+
+    blocks = {}
+    for file in project.files("blocks").values():
+        for header, body in (read_yaml(file) or {}).items():
+            with noted([]):  # a block that is wrong is told by `validate`
+                block = parse_block(str(header), body, f"blocks/{file.name}")
+                blocks[block.name] = block
+    return {f"{kind}.json": data for kind, data in schemas(known, blocks).items()}
+
+
+def signatures(registry: Registry) -> Mapping[str, Any]:
+    """What the classes of other packages take that the assembler has entries of, and the versions that it is true of.
+
+    Raises:
+        SettingsError: one of these packages is not installed.
+    """
+    from assembler.entries import parameters_of
+
+    announced = [library for library in registry.libraries.values() if library.distribution == "assembler"]
+    if missing := [library.extra for library in announced if library.missing]:
+        raise SettingsError(f"the signatures of a library are needed: pip install '{missing[0]}'")
+    scopes = {*(f"registry.{scope}" for scope in SCOPES), *(library.scope for library in announced)}
+    ours = [entry for entry in entries_of(registry) if entry.scope in scopes]
+    theirs = [entry for entry in ours if not entry.target.startswith("assembler.") and not entry.signature]
+    packages = sorted({entry.target.partition(".")[0] for entry in theirs})
+    layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs}
+    return {"versions": {package: version(package) for package in packages}, "layers": dict(sorted(layers.items()))}

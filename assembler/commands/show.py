@@ -1,0 +1,74 @@
+"""``show``: all about one layer."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from assembler.commands.layers import scope_of_entry
+from assembler.commands.project import ConfigDir, Project, complete_layer
+from assembler.entries import Entry
+from assembler.errors import NOWHERE, first_line
+from assembler.source import short
+
+_LONGEST = 60
+"""Lines of code to print; of a longer class, its file is told."""
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="Of a layer.", autocompletion=complete_layer)],
+    config_dir: ConfigDir = None,
+) -> None:
+    """Print what a layer takes, what it says of itself, where its code is, and a recipe with it that was planned."""
+    registry = Project.at(config_dir).registry
+    entry = registry.find(name, NOWHERE)
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.commands.examples import example
+
+    typer.echo(f"{entry.describe()}\n")
+    typer.echo(f"{entry.target}, scope {scope_of_entry(entry)}")
+    for argument, axis in entry.infer.items():
+        typer.echo(f"{argument} may be _: {_axes(axis)} of the input")
+    for argument, value in entry.defaults.items():
+        typer.echo(f"{argument} is {value!r} unless the recipe says otherwise")
+    if entry.reference:
+        typer.echo(f"in NumPy: {entry.reference}")
+    typer.echo(f"\n{inspect.getdoc(entry.cell) or 'It has no docstring.'}\n")
+    typer.echo(_code(entry))
+    found = example(entry, registry)
+    if isinstance(found, str):
+        why = first_line(ValueError(found))
+        typer.echo(f"no example: none of those that were tried can be planned, the first because\n{why}")
+        return
+    recipe, said = found
+    typer.echo(f"for example\n\n{_written(recipe)}\n{said}")
+
+
+def _axes(axis: int | list[int]) -> str:
+    return f"the size of axis {axis}" if isinstance(axis, int) else f"the sizes of axes {', '.join(map(str, axis))}"
+
+
+def _code(entry: Entry) -> str:
+    """The class's file and line, and its code if that is ours and short."""
+    try:
+        lines, number = inspect.getsourcelines(entry.cell)
+        place = f"{short(Path(inspect.getsourcefile(entry.cell) or ''))}:{number}"
+    except (OSError, TypeError):
+        return "its source is not to be found\n"
+    ours = not entry.cell.__module__.startswith("mindspore.")
+    return f"{place}\n\n{''.join(lines)}" if ours and len(lines) <= _LONGEST else f"{place}, {len(lines)} lines\n"
+
+
+def _written(recipe: dict[str, Any]) -> str:
+    """A recipe as YAML, with short mappings in a line."""
+    lines = []
+    for key, value in recipe.items():
+        text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+        lines.append(f"{key}: {text.removesuffix('...' + chr(10)).strip()}")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,201 @@
+"""``validate``: everything about files that can be found out without planning them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assembler.commands.project import ConfigDir, Project, complete_recipe, scope_of
+from assembler.entries import Entry
+from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
+from assembler.grammar import parse_block, parse_recipe
+from assembler.libraries import Library, libraries
+from assembler.registry import Registry
+from assembler.settings import RecipeSettings, read
+from assembler.source import Sources, load_recipe, recipe_files, short
+from assembler.untrusted import read_yaml
+
+
+def validate(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Recipes, registries, blocks.", autocompletion=complete_recipe)
+    ],
+    plan: Annotated[bool, typer.Option("--plan", help="Plan the recipes as well.")] = False,
+    config_dir: ConfigDir = None,
+) -> None:
+    """Tell every mistake in recipe files, with its place, and run nothing.
+
+    Files in folders called registry and blocks are taken for those. Exit code 2 if there is a mistake.
+    """
+    project = Project.at(config_dir)
+    wrong, told = 0, set[str]()
+    for said in files:
+        mistakes: list[AssemblerError] = []
+        with noted(mistakes):
+            file = project.recipe(said)
+            mistakes += mistakes_in(file, project)
+            if plan and not mistakes and _kind(file) == "recipe":
+                _plan(file, project)
+        messages = dict.fromkeys(map(str, flatten(mistakes)))
+        for message in messages:
+            if message not in told:  # that of a file that several take up is told once
+                typer.echo(message, err=True)
+        told.update(messages)
+        wrong += bool(mistakes)
+    of = "1 file" if len(files) == 1 else f"{len(files)} files"
+    if wrong:
+        typer.echo(f"{of}, {wrong} with mistakes")
+        raise typer.Exit(2)
+    typer.echo(f"{of}, no mistakes")
+
+
+def _kind(file: Path) -> str:
+    """What a file holds: by its folder, or by the first line of a registry."""
+    folder = file.resolve().parent.name
+    if folder in ("registry", "blocks"):
+        return folder
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline()) else "recipe"
+
+
+def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
+    """All mistakes in a file, in reading order, each with its place."""
+    kind = _kind(file)
+    found: list[AssemblerError] = []
+    sources = Sources()
+    with noted(found):
+        if kind == "recipe":
+            sources = Sources(recipe_files(file))
+            found += _in_recipe(load_recipe(file), project)
+        else:
+            key = f"registry.{scope_of(file)}" if kind == "registry" else "blocks"
+            sources = Sources({key: [file]})
+            found += _in_registry(file, project) if kind == "registry" else _in_blocks(read_yaml(file))
+    told = [sources.tell(mistake) for mistake in flatten(found)]
+    return sorted(told, key=_order)
+
+
+def _order(mistake: AssemblerError) -> tuple[str, int, int]:
+    """Where a mistake stands, for sorting; those without a line come first."""
+    file, _, rest = str(mistake.place).partition(":")
+    line, _, column = rest.partition(":")
+    return (file, int(line), int(column)) if line.isdecimal() and column.isdecimal() else (file, 0, 0)
+
+
+def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
+    """What is wrong with a recipe. What an interpolation comes to, only a run knows, and so whether it is right."""
+    found: list[AssemblerError] = []
+    recipe = _settings(data, found)
+    if recipe is not None:
+        found += _in_layers(recipe, project.registry)
+        found += _in_checks(recipe, project)
+    return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
+
+
+def _settings(data: Any, found: list[AssemblerError]) -> RecipeSettings | None:
+    """The recipe; if its settings are wrong, which is noted, without those, so that the rest is looked at, too."""
+    with noted(found):
+        return read(RecipeSettings, data, "recipe")
+    keys = [mistake.place.key.split(".") for mistake in flatten(found)]
+    at_fault = {re.sub(r"\[.*", "", key[1]) for key in keys if len(key) > 1}
+    if isinstance(data, Mapping) and at_fault:
+        rest = {name: value for name, value in data.items() if name not in at_fault}
+        with noted([]):
+            return read(RecipeSettings, rest | ({"input": {"shape": [1]}} if "input" in at_fault else {}), "recipe")
+    return None
+
+
+def _is_open(data: Any, key: str) -> bool:
+    """Whether the value at a key is an interpolation, or still to be given."""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)[1:]:
+        try:
+            data = data[int(index)] if index else data[name]
+        except (LookupError, TypeError):
+            return False
+    return isinstance(data, str) and ("${" in data or data == "???")
+
+
+def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerError]:
+    """What is wrong with the layers of a recipe and their first values."""
+    from assembler.binding import bind
+
+    found: list[AssemblerError] = []
+    with noted(found):
+        stack, definitions = parse_recipe(recipe)
+        with noted(found):
+            bind(stack, registry, definitions)
+        if any(type(value) not in (int, float) for value in recipe.init.values()):
+            import assembler.device  # noqa: F401 - MindSpore knows what its initializers take
+
+            # isort: split
+            from assembler.parameters import read_rules
+
+            read_rules(recipe)
+    return found
+
+
+def _in_checks(recipe: RecipeSettings, project: Project) -> list[AssemblerError]:
+    from assembler import checks
+
+    found: list[AssemblerError] = []
+    with noted(found):
+        wanted = [(name, arguments, f"recipe.checks.{name}") for name, arguments in recipe.checks.items()]
+        checks.prepare(wanted, project.trusted)
+    return found
+
+
+def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
+    """What is wrong with the entries of a registry file, and with their names beside those of the others."""
+    first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    if not re.match(r"#\s*@package\s+registry\.\w+\s*$", first):
+        raise SettingsError(f"{short(file)}:1: the first line of a registry is # @package registry.{file.stem}")
+    if library := next((one for one in libraries().values() if _is_of(file, one)), None):
+        return [mistake for entry in library.entries.values() for mistake in _in_entry(entry)]
+    entries = read_yaml(file)
+    if not isinstance(entries, Mapping):
+        raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
+    others, scope = project.registry_without(scope_of(file)), scope_of(file)
+    found: list[AssemblerError] = []
+    for name, value in entries.items():
+        with noted(found):
+            others.load({name: value}, f"registry.{scope}")
+            found += _in_entry(others[str(name)])
+    return found
+
+
+def _is_of(file: Path, library: Library) -> bool:
+    with suppress(AssemblerError):  # told when one of its layers is asked for
+        return library.file.resolve() == file.resolve()
+    return False
+
+
+def _in_entry(entry: Entry) -> list[AssemblerError]:
+    """What is wrong with an entry's class and its arguments."""
+    found: list[AssemblerError] = []
+    with noted(found):
+        _ = entry.parameters
+    return found
+
+
+def _in_blocks(data: Any) -> list[AssemblerError]:
+    found: list[AssemblerError] = []
+    if not isinstance(data, Mapping):
+        raise SettingsError("a file of blocks is a mapping of their names to layers", Place(key="blocks"))
+    for header, body in data.items():
+        with noted(found):
+            parse_block(str(header), body, f"blocks.{str(header).partition('(')[0].strip()}")
+    return found
+
+
+def _plan(file: Path, project: Project) -> None:
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    # isort: split
+    from assembler.api import plan
+
+    plan(file, registry=project.registry)

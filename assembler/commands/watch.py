@@ -1,0 +1,81 @@
+"""``watch``: the plan of a recipe, anew whenever it is saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assembler.commands.project import ConfigDir, Project, complete_recipe
+from assembler.errors import AssemblerError
+from assembler.source import recipe_files
+
+_PAUSE = 0.1
+"""Seconds from one look at the files to the next: a few of them, and so it costs nothing to ask."""
+
+
+def watch(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A file or a name.", autocompletion=complete_recipe)],
+    config_dir: ConfigDir = None,
+) -> None:
+    """Show the plan of a recipe, and again whenever one of its files is saved. Ctrl-C ends it.
+
+    The files are the recipe's, those that it takes up by `defaults`, and the registry's. Layers in Python are imported
+    once.
+    """
+    folder = Project.at(config_dir).folder
+    file = Project(folder).recipe(recipe)
+    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+
+    with suppress(KeyboardInterrupt):
+        whenever_changed(lambda: files_of(file, Project(folder)), lambda: show(file, Project(folder)))
+
+
+def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
+    """Do something now, and again whenever one of some files is another than it was. It never returns.
+
+    Editors put a new file in the old one's place as often as they write into it; each shows in the time, the size or
+    the number of the file.
+    """
+    before = None
+    while True:
+        now = {file: _state(file) for file in files()}
+        if now != before:
+            do()
+            before = now
+        time.sleep(_PAUSE)
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def files_of(file: Path, project: Project) -> list[Path]:
+    """The files that the plan of a recipe depends on."""
+    taken_up: list[Path] = []
+    with suppress(AssemblerError):  # `show` tells it
+        taken_up = [path for paths in recipe_files(file).values() for path in paths]
+    return [file, *taken_up, *project.registry_files]
+
+
+def show(file: Path, project: Project) -> None:
+    """Clear the screen and print the plan, or what is wrong."""
+    from assembler.api import plan
+    from assembler.views.summary import make_console, print_plan
+
+    console = make_console()
+    console.clear()
+    try:
+        planned = plan(file, registry=project.registry)
+    except AssemblerError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+    else:
+        print_plan(console, f"{file.stem}, {time.strftime('%H:%M:%S')}", planned)

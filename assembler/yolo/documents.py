@@ -1,0 +1,136 @@
+"""YAML with the place of everything in it, and the files that a file of MindYOLO's is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from assembler.errors import GrammarError, Place, SettingsError, first_line
+from assembler.source import short
+from assembler.untrusted import compose_yaml
+
+MAX_SIZE = 200_000
+"""Bytes in one file."""
+MAX_BASES = 20
+"""Files that are read for one network."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A piece of a YAML file: what it holds, and where it stands."""
+
+    file: Path
+    text: str
+    node: yaml.Node
+
+    @cached_property
+    def value(self) -> Any:
+        """The data in it.
+
+        Raises:
+            GrammarError: it is none: a tag that is not YAML's own, say.
+        """
+        try:
+            return yaml.constructor.SafeConstructor().construct_document(self.node)
+        except yaml.MarkedYAMLError as error:
+            raise GrammarError(f"cannot read this: {error.problem}", self.place) from None
+        except ValueError as error:  # a number of thousands of digits
+            raise GrammarError(f"cannot read this: {first_line(error)}", self.place) from None
+
+    @cached_property
+    def place(self) -> Place:
+        """``file:line:column`` with its line."""
+        start, end = self.node.start_mark, self.node.end_mark
+        shown = self.text.split("\n")[start.line]
+        stop = end.column if end.line == start.line else len(shown)
+        label = f"{short(self.file)}:{start.line + 1}:{start.column + 1}"
+        return Place(label=label, shown=shown, indent=start.column, end=max(stop - start.column, 1))
+
+    @property
+    def items(self) -> list[Node]:
+        """What a list holds; of anything else, nothing."""
+        inside = self.node.value if isinstance(self.node, yaml.SequenceNode) else []
+        return [Node(self.file, self.text, node) for node in inside]
+
+    @property
+    def entries(self) -> Iterator[tuple[str, Node]]:
+        """What a mapping holds; of anything else, nothing."""
+        if isinstance(self.node, yaml.MappingNode):
+            yaml.constructor.SafeConstructor().flatten_mapping(self.node)
+            for name, node in self.node.value:
+                yield str(name.value), Node(self.file, self.text, node)
+
+
+@dataclass
+class Document:
+    """What files say of a network.
+
+    Args:
+        outer: the keys of the files themselves.
+        network: the keys below ``network``, where MindYOLO has the network.
+    """
+
+    outer: dict[str, Node] = field(default_factory=dict)
+    network: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def said(self) -> Mapping[str, Node]:
+        """The keys of the network itself."""
+        return self.network or self.outer
+
+
+def load(file: Path, above: tuple[Path, ...] = ()) -> Document:
+    """Read a file, and before it the files that it names under ``__BASE__``, from its own folder.
+
+    Args:
+        above: the files that are based on this one.
+
+    Raises:
+        SettingsError: a file cannot be read, is too large, is no mapping, or is based on itself.
+    """
+    if file.resolve() in above:
+        raise SettingsError(f"{short(file)} is based on itself")
+    if len(above) >= MAX_BASES:
+        raise SettingsError(f"{short(file)}: more than {MAX_BASES} files are based on each other")
+    root = _root(file)
+    own = dict(root.entries)
+    document = Document()
+    if (bases := own.pop("__BASE__", None)) is not None:
+        for base in bases.items or [bases]:
+            below = load(_base(base), (*above, file.resolve()))
+            document.outer.update(below.outer)
+            document.network.update(below.network)
+    document.outer.update(own)
+    if "network" in own:
+        document.network.update(own["network"].entries)
+    return document
+
+
+def _root(file: Path) -> Node:
+    if file.suffix not in (".yaml", ".yml"):
+        raise SettingsError(f"{short(file)} must end in .yaml or .yml")
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise SettingsError(f"{short(file)}: {error.strerror}") from None
+    if size > MAX_SIZE:
+        raise SettingsError(f"{short(file)} has {size:,} bytes; the limit for a network is {MAX_SIZE:,}")
+    text, node = compose_yaml(file)
+    if not isinstance(node, yaml.MappingNode):
+        raise SettingsError(f"{short(file)} is no network: it has no keys such as backbone and head")
+    return Node(file, text, node)
+
+
+def _base(named: Node) -> Path:
+    name = named.value
+    if not isinstance(name, str) or Path(name).is_absolute() or name.startswith("~"):
+        raise SettingsError(f"a base is a file, as a path from the folder of this one, not {name!r}", named.place)
+    file = named.file.parent / name
+    if not file.is_file():
+        raise SettingsError(f"there is no file {short(file)}", named.place)
+    return file
