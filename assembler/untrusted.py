@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -260,6 +260,7 @@ def _looked_at(file: Path, *as_it_is: Any) -> Any:
         for entry in _defaults(data, file):
             _hold_entry(entry, file)
         _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
+        _hold_network(data.get("file"), file)
     elif data is not None:
         raise SettingsError(f"{short(file)}: a recipe is a mapping of keys to values, and this is none")
     return data
@@ -331,6 +332,13 @@ def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
                 shown = value[start.start() : start.start() + 60].partition("}")[0] + "}"
                 instead = "a recipe refers to its own values, as ${recipe.params.width}"
                 raise SettingsError(f"{shown} leads out of the recipe; {instead}", _within(file, keys))
+
+
+def _hold_network(named: Any, file: Path) -> None:
+    """Refuse a network file that lies elsewhere; the command line may name any."""
+    if isinstance(named, str) and (PurePath(named).is_absolute() or ".." in PurePath(named).parts):
+        said = f"a recipe reads files below the working directory only, not {named[:200]}"
+        raise SettingsError(said, _within(file, ("file",)))
 
 
 def _within(file: Path, keys: tuple[Any, ...]) -> Place:

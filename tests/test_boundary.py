@@ -45,6 +45,9 @@ REFUSED = {
     f"defaults: ['${{oc.env:SECRET}}']\n{GOOD}": f"{FILE}: its defaults name '${{oc.env:SECRET}}'; {ONLY}",
     f"defaults: [/etc/passwd]\n{GOOD}": f"{FILE}: its defaults name '/etc/passwd'; {ONLY}",
     f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes take up each other in a circle: mine → mine",
+    "input: {shape: [1, 3, 8, 8]}\nfile: /etc/x.yaml\n": (
+        f"{FILE}, file: a recipe reads files below the working directory only, not /etc/x.yaml"
+    ),
     # references
     f"name: ${{oc.env:SECRET}}\n{GOOD}": f"{FILE}, name: ${{oc.env:SECRET}} {OUT}",
     f"params: {{a: ['${{hydra:runtime.cwd}}']}}\n{GOOD}": f"{FILE}, params.a.0: ${{hydra:runtime.cwd}} {OUT}",
