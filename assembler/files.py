@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -84,8 +84,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def short(file: Path) -> str:
-    """The path from the working directory if the file lies below it, else in full."""
-    try:
-        return str(file.resolve().relative_to(Path.cwd().resolve()))
-    except (ValueError, OSError, RuntimeError):  # it lies elsewhere, or is no path at all
-        return str(file)
+    """The path from the working directory if the file lies below it, or from ``~``, the person's home; else in full."""
+    for folder, name in ((Path.cwd, ""), (Path.home, "~/")):
+        with suppress(ValueError, OSError, RuntimeError):  # it lies elsewhere, or is no path at all
+            return f"{name}{file.resolve().relative_to(folder().resolve())}"
+    return str(file)
+
+
+def without_home(text: str) -> str:
+    """A text that may tell of files, such as a traceback, with ``~`` for the person's home."""
+    with suppress(RuntimeError):  # nobody's
+        home = str(Path.home())
+        if len(Path(home).parts) > 1:
+            return text.replace(f"{home}/", "~/")
+    return text

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import yaml
 
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
 from assembler.files import short as short
-from assembler.untrusted import MAX_FILES, hold_size, load_untrusted
+from assembler.untrusted import MAX_FILES, compose_yaml, hold_size, load_untrusted
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def _lies_in(key: str, outer: str) -> bool:
 def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     """The place as ``file:line:column`` with its line of YAML, or None if the file does not have the key."""
     try:
-        source = file.read_text(encoding="utf-8")
-        node = yaml.compose(source, Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        found_file = file.stat()
+        source, node = _composed(file, found_file.st_mtime_ns, found_file.st_size)
+    except (OSError, ValueError, AssemblerError):
         return None
     steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
     found = _descend(node, steps)
@@ -93,6 +94,12 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
     end = min(end, line_start + len(shown))
     return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
+
+
+@lru_cache(maxsize=32)
+def _composed(file: Path, *as_it_is: int) -> tuple[str, yaml.Node | None]:
+    """A file's text and its nodes: composed once, however many mistakes are in it."""
+    return compose_yaml(file)
 
 
 def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -259,7 +259,8 @@ def _looked_at(file: Path, *as_it_is: Any) -> Any:
     if isinstance(data, Mapping):
         for entry in _defaults(data, file):
             _hold_entry(entry, file)
-        _hold_references({key: value for key, value in data.items() if key != "defaults"}, ())
+        _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
+        _hold_network(data.get("file"), file)
     elif data is not None:
         raise SettingsError(f"{short(file)}: a recipe is a mapping of keys to values, and this is none")
     return data
@@ -314,25 +315,34 @@ def _hold_entry(entry: Any, file: Path) -> None:
 _REFERENCE = re.compile(r"\$\{\s*(?:(\.+)|recipe(?=[.\[}\s]))([-\w.\[\]]*)\s*\}")
 
 
-def _hold_references(value: Any, keys: tuple[Any, ...]) -> None:
+def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
     """Refuse references to anything but values of the recipe: to the environment, to Hydra, to the rest."""
     if isinstance(value, Mapping):
         for key, inside in value.items():
             if key is None:
-                raise SettingsError("a key is missing before a colon", Place(key=".".join(map(str, ("recipe", *keys)))))
-            _hold_references(inside, (*keys, key))
+                raise SettingsError("a key is missing before a colon", _within(file, keys))
+            _hold_references(inside, file, (*keys, key))
     elif isinstance(value, list):
         for index, inside in enumerate(value):
-            _hold_references(inside, (*keys, index))
+            _hold_references(inside, file, (*keys, index))
     elif isinstance(value, str) and "${" in value:
         for start in re.finditer(r"\$\{", value):
             found = _REFERENCE.match(value, start.start())
             if found is None or len(found[1] or "") > len(keys):
                 shown = value[start.start() : start.start() + 60].partition("}")[0] + "}"
-                said = (
-                    f"{shown} leads out of the recipe; a recipe refers to its own values, as ${{recipe.params.width}}"
-                )
-                raise SettingsError(said, Place(key=".".join(map(str, ("recipe", *keys)))))
+                instead = "a recipe refers to its own values, as ${recipe.params.width}"
+                raise SettingsError(f"{shown} leads out of the recipe; {instead}", _within(file, keys))
+
+
+def _hold_network(named: Any, file: Path) -> None:
+    """Refuse a network file that lies elsewhere; the command line may name any."""
+    if isinstance(named, str) and (PurePath(named).is_absolute() or ".." in PurePath(named).parts):
+        said = f"a recipe reads files below the working directory only, not {named[:200]}"
+        raise SettingsError(said, _within(file, ("file",)))
+
+
+def _within(file: Path, keys: tuple[Any, ...]) -> Place:
+    return Place(label=f"{short(file)}, {'.'.join(map(str, keys))[:100]}" if keys else short(file))
 
 
 # ---- references, filled in

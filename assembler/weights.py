@@ -243,7 +243,10 @@ def _array_of(tensors: Sequence[Any]) -> Array:
     shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
     if kind == "str":
         return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
-    values = np.frombuffer(content, np.dtype(kind))
+    dtype = np.dtype(kind)
+    if dtype.kind not in "iufbc":
+        raise ValueError(f"{kind!r} is no type of numbers")
+    values = np.frombuffer(content, dtype)
     return values.reshape(() if shape == [0] else shape)
 
 

@@ -34,7 +34,9 @@ def _values(layers):
         lambda inner: st.one_of(
             st.lists(inner, max_size=3),
             st.lists(inner, max_size=3).map(tuple),
-            st.dictionaries(st.one_of(st.text(max_size=5), st.integers(), st.booleans()), inner, max_size=3),
+            st.dictionaries(
+                st.one_of(st.text(max_size=5), st.integers(-(2**63), 2**63), st.booleans()), inner, max_size=3
+            ),
         ),
         max_leaves=4,
     )

@@ -1,120 +1,358 @@
-"""What a recipe file of a stranger cannot do: each case is refused with a message, by run.py and by ``plan`` alike."""
+"""What a recipe of a stranger cannot do. docs: SECURITY.md."""
+
+import json
 
 import pytest
 
-from assembler import AssemblerError, plan
+from assembler import AssemblerError, limits, plan
+from assembler.checks import prepare
+from assembler.registry import trusted_for_recipes
+from assembler.untrusted import hold_size
 from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
-OUT = "conf/recipe/mine.yaml: its defaults name {}; a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
-ATTACKS = {
-    "": GOOD,
-    "# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: pwned}}}\n": "x",
-    "\n  # @package registry.mine\nA: os.system\n": "x",
-    "#  @anything\n" + GOOD: "x",
-    "defaults: [override /hydra/launcher: joblib]\n" + GOOD: "x",
-    "defaults: [{override /hydra/launcher: joblib}]\n" + GOOD: "x",
-    "defaults: [{optional /blocks@blocks: joblib}]\n" + GOOD: "x",
-    "defaults: [/hydra/launcher@_global_.hydra: joblib]\n" + GOOD: "x",
-    "defaults: [{/blocks@_global_.hydra: convolutions}]\n" + GOOD: "x",
-    "defaults: [{/registry@registry.x: layers}]\n" + GOOD: "x",
-    "defaults: [{/blocks@blocks: '${oc.env:HOME}'}]\n" + GOOD: "x",
-    "defaults: [mine]\n" + GOOD: "x",
-    "defaults: [/etc/passwd]\n" + GOOD: "x",
-    "defaults: {a: b}\n" + GOOD: "x",
-    "defaults: [{/blocks@blocks: ../recipe/mine}]\n" + GOOD: "x",
-    "defaults: ['a\\0b']\n" + GOOD: "x",
-    "defaults: [1]\n" + GOOD: "x",
-    "hydra: {job: {env_set: {A: b}}}\n" + GOOD: "x",
-    "_target_: os.system\n" + GOOD: "x",
-    "name: ${oc.env:SECRET}\n" + GOOD: "x",
-    "name: ${hydra:runtime.cwd}\n" + GOOD: "x",
-    "name: ${hydra.job.name}\n" + GOOD: "x",
-    "name: ${..sweep.name}\n" + GOOD: "x",
-    "name: ${oc.decode:'[1]'}\n" + GOOD: "x",
-    "name: ${now:%Y}\n" + GOOD: "x",
-    "name: ${recipe.${oc.env:SECRET}}\n" + GOOD: "x",
-    "name: ${recipe}\n" + GOOD: "x",
-    "name: ${recipe.name}\n" + GOOD: "x",
-    "name: ${\n" + GOOD: "x",
-    "name: ${recipe.a b}\n" + GOOD: "x",
-    "name: !!python/object/apply:os.system [touch pwned]\n" + GOOD: "x",
-    "name: !!python/object/apply:pathlib.Path [a]\n" + GOOD: "x",
-    "name: !unknown x\n" + GOOD: "x",
-    "name: !!binary aGk=\n" + GOOD: "x",
-    "params:\n"
-    + "  a0: &a0 [1, 1]\n"
-    + "".join(f"  a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
-    + GOOD: "x",
-    "params:\n"
-    + "  a0: &a0 {k: 1}\n"
-    + "".join(f"  a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40))
-    + GOOD: "x",
-    "params: &a [*a]\n" + GOOD: "x",
-    "params: {a: " + "[" * 100000 + "}\n" + GOOD: "x",
-    "params: {a: " + "[" * 61 + "]" * 61 + "}\n" + GOOD: "x",
-    "- " * 1000 + "a\n": "x",
-    "name: " + "a" * 2**20 + "\n" + GOOD: "x",
-    "params: {a: [" + "1," * 50000 + "]}\n" + GOOD: "x",
-    "seed: " + "9" * 5000 + "\n" + GOOD: "x",
-    "params: {a: 2001-99-99}\n" + GOOD: "x",
-    "params: {a: 0b_}\n" + GOOD: "x",
-    "params: {a: 0x}\n" + GOOD: "x",
-    "params: {a: 1, a: 2}\n" + GOOD: "x",
-    "params: {1: 2}\n" + GOOD: "x",
-    "params: {[1]: 2}\n" + GOOD: "x",
-    "params: {null: 2}\n" + GOOD: "x",
-    "params: {? {a: 1} : 2}\n" + GOOD: "x",
-    "params: {.nan: .inf}\n" + GOOD: "x",
-    "params: {a: \0}\n" + GOOD: "x",
-    "params: {a: '\\ud800'}\n" + GOOD: "x",
-    'params: {a: "\\ud800"}\n' + GOOD: "x",
-    "params: {a: &}\n" + GOOD: "x",
-    "params: {a: *nothing}\n" + GOOD: "x",
-    "<<: 1\n" + GOOD: "x",
-    "=: 1\n" + GOOD: "x",
-    "params: {a: =}\n" + GOOD: "x",
-    GOOD + "---\n" + GOOD: "x",
-    "%YAML 99.1\n---\n" + GOOD: "x",
-    "%TAG ! tag:yaml.org,2002:python/\n---\n" + GOOD: "x",
-    "[]": "x",
-    "a": "x",
-    "1": "x",
-    "\ufeff" + GOOD: "x",
-    "null": "x",
-    "params:\n"
-    + "  a0: [1, 1]\n"
-    + "".join(f"  a{i}: ['${{recipe.params.a{i - 1}}}', '${{recipe.params.a{i - 1}}}']\n" for i in range(1, 40))
-    + GOOD: "x",
-    "params:\n"
-    + "  a0: aaaa\n"
-    + "".join(f"  a{i}: '${{.a{i - 1}}}${{.a{i - 1}}}'\n" for i in range(1, 40))
-    + GOOD: "x",
-    "params:\n" + "  a0: aaaa\n" + "".join(f"  a{i}: '${{.a{i - 1}}}'\n" for i in range(1, 400)) + GOOD: "x",
-    "params: {a: '${.b}', b: '${.a}'}\n" + GOOD: "x",
-    "params: {a: {b: '${..a}'}}\n" + GOOD: "x",
+FILE = "conf/recipe/mine.yaml"
+ONLY = "a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
+OUT = "leads out of the recipe; a recipe refers to its own values, as ${recipe.params.width}"
+ITS_FILE = "where the keys of a recipe go is not for its file to say"
+LAUGHS = "params:\n  a0: &a0 [1, 1]\n" + "".join(f"  a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+MERGES = "params:\n  a0: &a0 {k: 1}\n" + "".join(
+    f"  a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40)
+)
+
+REFUSED = {
+    # what Hydra would act upon
+    "# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: pwned}}}\n": (
+        f"{FILE}:1:1: '# @package _global_': {ITS_FILE}"
+    ),
+    f"\n  # @package registry.mine\n{GOOD}": f"{FILE}:2:1: '# @package registry.mine': {ITS_FILE}",
+    f"defaults: [override /hydra/launcher: joblib]\n{GOOD}": (
+        f"{FILE}: its defaults name {{'override /hydra/launcher': 'joblib'}}; {ONLY}"
+    ),
+    f"defaults: [optional mine]\n{GOOD}": f"{FILE}: its defaults name 'optional mine'; {ONLY}",
+    f"defaults: [{{/hydra/launcher@_global_.hydra: joblib}}]\n{GOOD}": (
+        f"{FILE}: its defaults name {{'/hydra/launcher@_global_.hydra': 'joblib'}}; {ONLY}"
+    ),
+    f"defaults: [{{/blocks@_global_.hydra: convolutions}}]\n{GOOD}": (
+        f"{FILE}: its defaults name {{'/blocks@_global_.hydra': 'convolutions'}}; {ONLY}"
+    ),
+    f"defaults: [{{/registry@registry.x: layers}}]\n{GOOD}": (
+        f"{FILE}: its defaults name {{'/registry@registry.x': 'layers'}}; {ONLY}"
+    ),
+    f"defaults: [{{/blocks@blocks: [convolutions, ../x]}}]\n{GOOD}": (
+        f"{FILE}: its defaults name {{'/blocks@blocks': ['convolutions', '../x']}}; {ONLY}"
+    ),
+    f"defaults: ['${{oc.env:SECRET}}']\n{GOOD}": f"{FILE}: its defaults name '${{oc.env:SECRET}}'; {ONLY}",
+    f"defaults: [/etc/passwd]\n{GOOD}": f"{FILE}: its defaults name '/etc/passwd'; {ONLY}",
+    f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes take up each other in a circle: mine → mine",
+    "input: {shape: [1, 3, 8, 8]}\nfile: /etc/x.yaml\n": (
+        f"{FILE}, file: a recipe reads files below the working directory only, not /etc/x.yaml"
+    ),
+    # references
+    f"name: ${{oc.env:SECRET}}\n{GOOD}": f"{FILE}, name: ${{oc.env:SECRET}} {OUT}",
+    f"params: {{a: ['${{hydra:runtime.cwd}}']}}\n{GOOD}": f"{FILE}, params.a.0: ${{hydra:runtime.cwd}} {OUT}",
+    f"name: ${{oc.decode:'[1]'}}\n{GOOD}": f"{FILE}, name: ${{oc.decode:'[1]'}} {OUT}",
+    f"name: ${{now:%Y}}\n{GOOD}": f"{FILE}, name: ${{now:%Y}} {OUT}",
+    f"name: ${{hydra.job.name}}\n{GOOD}": f"{FILE}, name: ${{hydra.job.name}} {OUT}",
+    f"name: ${{..sweep.name}}\n{GOOD}": f"{FILE}, name: ${{..sweep.name}} {OUT}",
+    f"name: ${{recipe.${{oc.env:SECRET}}}}\n{GOOD}": f"{FILE}, name: ${{recipe.${{oc.env:SECRET}} {OUT}",
+    # YAML
+    f"name: !!python/object/apply:os.system [touch pwned]\n{GOOD}": (
+        f"{FILE}:1:7: a recipe has no tags such as !!python/object/apply:os.system; quotes make a text of anything"
+    ),
+    f"name: !mine x\n{GOOD}": f"{FILE}:1:7: a recipe has no tags such as !mine; quotes make a text of anything",
+    LAUGHS + GOOD: f"{FILE} comes to more than 50,000 values",
+    MERGES + GOOD: f"{FILE} comes to more than 50,000 values",
+    f"params: &a [*a]\n{GOOD}": f"{FILE}:1:13: *a stands inside of what it stands for",
+    f"params: {'[' * 100_000}\n{GOOD}": f"{FILE}:1:68: nested more than 60 deep",
+    f"name: {'a' * 2**20}\n{GOOD}": f"{FILE} is larger than 1,048,576 bytes",
+    f"params: {{a: {'9' * 5000}}}\n{GOOD}": f"{FILE}:1:13: a number of more than 100 digits",
+    f"params: {{a: 0b_}}\n{GOOD}": f"{FILE} cannot be read: invalid literal for int() with base 2: ''",
+    f"params: {{a: \0}}\n{GOOD}": f"{FILE}: special characters are not allowed at character 13",
+    f"params: {{a: 1, a: 2}}\n{GOOD}": (
+        f"{FILE}:1:16: while constructing a mapping, found duplicate key a\n"
+        "    params: {a: 1, a: 2}\n                   ^"
+    ),
+    f"params: {{null: 1}}\n{GOOD}": f"{FILE}, params: a key is missing before a colon",
+    "1": f"{FILE}: a recipe is a mapping of keys to values, and this is none",
 }
 
 
-@pytest.mark.parametrize("text", ATTACKS, ids=range(len(ATTACKS)))
-def test_a(run, recipe_file, text, tmp_path, monkeypatch):
-    import time
-
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
+def test_error_of_a_file_that_reaches_out_or_is_a_bomb(run, recipe_file, tmp_path, monkeypatch, text):
     recipe_file(text)
     monkeypatch.setenv("SECRET", "sesame")
-    t = time.perf_counter()
-    done = run(*MINE, "task=plan")
-    t1 = time.perf_counter() - t
-    t = time.perf_counter()
-    try:
-        plan(tmp_path / "conf/recipe/mine.yaml")
-        said = "ok"
-    except AssemblerError as e:
-        said = str(e)
-    except BaseException as e:
-        said = "CRASH " + repr(e)[:300]
-    t2 = time.perf_counter() - t
-    with open("/tmp/adhoc/out.txt", "a") as f:
-        f.write(f"=== {text[:100]!r}\n{done.code} {t1:.1f}s {done.err[:400]}\n--plan {t2:.1f}s: {said[:400]}\n")
-        if "Traceback" in done.err:
-            f.write("TRACEBACK\n" + done.err[-1500:])
+    done = run(*MINE)
+    assert (done.code, done.err) == (2, f"{REFUSED[text]}\n")
+    with pytest.raises(AssemblerError) as error:
+        plan(tmp_path / FILE)
+    assert str(error.value) == REFUSED[text]
+    assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+
+
+@pytest.mark.parametrize("text", ["# @package _global_\n" + GOOD, f"name: ${{oc.env:SECRET}}\n{GOOD}"])
+def test_a_block_file_is_held_to_the_same(run, recipe_file, tmp_path, text):
+    recipe_file("defaults: [{/blocks@blocks: theirs}]\n" + GOOD)
+    (tmp_path / "conf" / "blocks").mkdir()
+    (tmp_path / "conf" / "blocks" / "theirs.yaml").write_text(text)
+    expected = {message.replace(FILE, "conf/blocks/theirs.yaml") for message in REFUSED.values()}
+    for more in ([], ["-m"]):
+        done = run(*more, *MINE)
+        assert done.code == 2
+        assert any(message in done.err for message in expected), done.err
+    with pytest.raises(AssemblerError) as error:
+        plan(tmp_path / FILE)
+    assert str(error.value) in expected
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_sweep_refuses_before_callbacks_and_launchers_are_made(run, recipe_file, tmp_path, launcher):
+    recipe_file("# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: pwned}}}\n")
+    recipe_file(GOOD, "good")
+    done = run("-m", "--config-dir", "conf", "recipe=good,mine", f"hydra/launcher={launcher}", "sweep.invalid=skip")
+    assert done.code == 2
+    assert not (tmp_path / "pwned").exists()
+    rows = json.loads((done.folder / "sweep.json").read_text())["jobs"]
+    assert [row["error"] for row in rows] == [None, f"{FILE}:1:1: '# @package _global_': {ITS_FILE}"]
+
+
+def test_references_within_a_recipe_are_filled_in(run, recipe_file):
+    recipe_file("name: n${recipe.params.width}\nparams: {width: 8, twice: {a: '${..width}', b: '${.a}'}}\n" + GOOD)
+    done = run(*MINE, "task=plan", "recipe.params.width=9")
+    assert (done.code, done.err) == (0, "")
+    found = json.loads((done.folder / "result.json").read_text())["recipe"]
+    assert (found["name"], found["params"]) == ("n9", {"width": 9, "twice": {"a": 9, "b": 9}})
+
+
+def test_the_command_line_is_trusted(run, monkeypatch):
+    monkeypatch.setenv("MINE", "hers")
+    done = run("recipe.name=${oc.env:MINE}", "task=plan")
+    assert json.loads((done.folder / "result.json").read_text())["recipe"]["name"] == "hers"
+
+
+ROUND = "references lead to one another more than 20 times, or in a circle"
+LARGE = "with its references filled in, it comes to more than 1,000,000 characters and values"
+GROWING = [
+    ({"name": "${recipe}"}, f"recipe: {ROUND}"),
+    ({"a": "${recipe.b}", "b": "${.a}"}, f"recipe.b: {ROUND}"),
+    ({"a": {"b": "${..a}"}}, f"recipe.a: {ROUND}"),
+    ({f"a{i}": f"${{.a{i - 1}}}" if i else "x" for i in range(400)}, f"recipe.a21: {ROUND}"),
+    ({f"a{i}": [f"${{recipe.a{i - 1}}}"] * 2 if i else "x" for i in range(20)}, f"recipe.a12: {LARGE}"),
+    ({f"a{i}": f"${{.a{i - 1}}}" * 4 if i else "x" * 500 for i in range(20)}, f"recipe.a6: {LARGE}"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "message"), GROWING)
+def test_error_of_references_that_grow_without_bounds(recipe, message):
+    with pytest.raises(AssemblerError) as error:
+        hold_size(recipe)
+    assert str(error.value) == message
+
+
+# ---- bombs in texts
+
+
+def doubling(body, last, count=40):
+    return {**{f"B{i}(x)": f"B{i + 1}({body})" for i in range(count)}, f"B{count}(x)": last}
+
+
+INPUT = {"input": {"shape": [4, 8]}}
+BOMBS = {
+    "power": ({"stack": "Dense(9**9**9, 8)"}, "9 ** 387420489 is too large"),
+    "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'*' needs numbers, not 'a'"),
+    "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
+    "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "a whole number this large; the limit is 2**63"),
+    "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),
+    "chains": ({"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"}, "the recipe comes to more than 10,000 values"),
+    "lists": ({"blocks": doubling("[x, x]", "ReLU"), "stack": "B0(1)"}, "the recipe comes to more than 10,000 values"),
+    "shared": (
+        {"shared": {**{f"s{i}": f"Residual(s{i + 1} + s{i + 1})" for i in range(40)}, "s40": "ReLU"}, "stack": "s0"},
+        "the recipe comes to more than 10,000 values",
+    ),
+    "deep": (
+        {"blocks": {**{f"B{i}": f"Residual(B{i + 1})" for i in range(90)}, "B90": "ReLU"}, "stack": "B0"},
+        "blocks use each other more than 50 deep",
+    ),
+    "reserved": ({"stack": "4 * _broken"}, "no layer named '_broken'. Looked among the "),
+    "table": (
+        {"stack": "Embedding(10**9, 1000, padding_idx=0)"},
+        "Embedding(1000000000, 1000, padding_idx=0) does not fit into memory: MemoryError: ",
+    ),
+    "product": ({"stack": "Dense(10**18, 10**18)"}, "Dense(1000000000000000000, 1000000000000000000) cannot be made: "),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_error_of_a_bomb(monkeypatch, name):
+    monkeypatch.setattr("assembler.expansion.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
+    recipe, message = BOMBS[name]
+    with pytest.raises(AssemblerError) as error:
+        plan({**INPUT, **recipe})
+    assert error.value.message.startswith(message)
+    assert error.value.message == message or message.endswith((" ", ": "))
+
+
+def test_so_many_mistakes_are_told_and_no_more():
+    with pytest.raises(AssemblerError) as error:
+        plan({**INPUT, "stack": [f"Nothing{i}" for i in range(5000)]})
+    lines = [line for line in str(error.value).splitlines() if line.startswith("recipe")]
+    assert len(lines) == 100
+    assert str(error.value).endswith("\nafter 100 mistakes no more are looked for")
+
+
+def test_a_layer_that_is_too_large_to_be_run_on_zeros_is_compiled():
+    found = plan("Upsample(size=(100000, 100000))", input=(2, 3, 8, 8))
+    assert (found.output.shape, found.rows[0].on_zeros) == ((2, 3, 100_000, 100_000), False)
+
+
+def test_error_of_a_plan_that_takes_too_long(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
+    with pytest.raises(AssemblerError) as error:
+        plan("LSTM(8, 8, num_layers=1000000)", input=(4, 3, 8))
+    assert str(error.value) == "planning takes more than 0.3 s, and was ended"
+
+
+def test_the_limits_of_the_process_are_as_they_were():
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_DATA), signal.getsignal(signal.SIGALRM)
+    inside = []
+    with limits.limited():
+        inside = [resource.getrlimit(resource.RLIMIT_DATA), signal.getsignal(signal.SIGALRM)]
+    assert (resource.getrlimit(resource.RLIMIT_DATA), signal.getsignal(signal.SIGALRM)) == before
+    assert inside[0][0] != before[0][0]
+    assert inside[1] != before[1]
+
+
+# ---- functions and files that a recipe names
+
+
+@pytest.mark.parametrize(
+    "name", ["assembler.files.discard", "mindspore.nn.cell.os", "mindspore.run_check", "os.system"]
+)
+def test_error_of_a_function_that_is_not_the_projects_own(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AssemblerError) as error:
+        prepare([(name, None, "k")], trusted_for_recipes())
+    package = name.partition(".")[0]
+    assert str(error.value).startswith(f"k: {name} lies in {package!r}, which is not trusted. ")
+
+
+HEADERS = [
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999999), }",
+    b"{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }",
+    b"{'desc\0{'r':",
+    b"(" * 9000,
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }",
+    b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_error_of_a_hostile_npy_file(tmp_path, monkeypatch, header):
+    monkeypatch.chdir(tmp_path)
+    content = b"\x93NUMPY\x01\x00" + len(header + b"\n").to_bytes(2, "little") + header + b"\n" + bytes(16)
+    (tmp_path / "w.npy").write_bytes(content)
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 2]}, "stack": "Dense(2, 2)", "init": {"0.weight": {"file": "w.npy"}}})
+    assert str(error.value).startswith("recipe.init.0.weight: w.npy cannot be read: ")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a\0b", "a" * 5000, "a\nb", ".", "..", "", "-rf", "con/../../x"])
+@pytest.mark.parametrize("task", ["eject", "plan"])
+def test_a_recipes_name_leads_to_no_other_folder(run, recipe_file, tmp_path, name, task):
+    recipe_file(f"name: {json.dumps(name)}\n{GOOD}")
+    done = run(*MINE, f"task={task}")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
+
+
+# ---- what a run leaves of the person's surroundings
+
+
+FAULTY = """\
+from mindspore import nn
+
+
+class Faulty(nn.Cell):
+    def construct(self, x):
+        raise KeyError("inside")
+"""
+
+
+def test_what_is_left_tells_nothing_of_the_persons_home_and_environment(run, recipe_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TOKEN_OF_MINE", "sesame-4711")
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\ntrusted = ["faulty"]\n')
+    recipe_file(GOOD)
+    faulty = ["+registry.mine.Faulty=faulty.Faulty", "recipe.stack=Faulty"]
+    seen = []
+    for arguments in (MINE, (*MINE, *faulty), (*MINE, "task=eject"), ("-m", *MINE, "seed=1,2"), ("-m", *MINE, *faulty)):
+        done = run(*arguments, *(["sweep.invalid=skip"] if "-m" in arguments else []))
+        for file in (path for path in done.folder.rglob("*") if path.is_file()):
+            content = file.read_bytes()
+            assert str(tmp_path).encode() not in content, file
+            assert b"sesame-4711" not in content, file
+            seen.append(file.name)
+    assert {"result.json", "result.html", "recipe.yaml", "sweep.csv", "sweep.sqlite", "output.txt"} <= set(seen)
+
+
+def test_the_traceback_of_a_fault_has_the_home_as_a_tilde(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\ntrusted = ["faulty"]\n')
+    done = run("recipe=inline", "recipe.input.shape=[2]", "+registry.mine.Faulty=faulty.Faulty", "recipe.stack=Faulty")
+    error = json.loads((done.folder / "result.json").read_text())["error"]
+    assert '  File "~/faulty.py", line 6, in construct\n' in error
+
+
+# ---- a sweep that somebody else left
+
+JOB = {"job": "0", "identity": "a", "overrides": ["seed=1"], "error": None, "plan": None}
+DAMAGED_LEDGERS = [
+    ({"jobs": [{**JOB, "job": "../outside"}]}, "jobs.0.job: Value error, '../outside' is no folder of the sweep"),
+    ({"jobs": [{**JOB, "job": "/etc"}]}, "jobs.0.job: Value error, '/etc' is no folder of the sweep"),
+    ({"jobs": [{**JOB, "plan": []}]}, "jobs.0.plan: Input should be a valid dictionary"),
+    ({"jobs": [{**JOB, "overrides": "a"}]}, "jobs.0.overrides: Input should be a valid list"),
+    ({"jobs": [{**JOB, "more": 1}]}, "jobs.0.more: Extra inputs are not permitted"),
+    ([], "Input should be a valid dictionary or instance of _Ledger"),
+]
+
+
+@pytest.mark.parametrize(("data", "said"), DAMAGED_LEDGERS)
+def test_error_of_a_hostile_sweep(tmp_path, monkeypatch, data, said):
+    from assembler.sweeps import load
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.json").write_text(json.dumps(data))
+    with pytest.raises(AssemblerError) as error:
+        load(tmp_path)
+    instead = "move it away, or give the sweep another sweep.name"
+    assert str(error.value) == f"sweep.json: it is damaged ({said}); {instead}"
+
+
+RESULT = {"status": "passed", "identity": "a", "overrides": [], "started": "", "plan": None, "outcomes": []}
+DAMAGED_RESULTS = [
+    ("[" * 100_000, "it is nested too deep"),
+    (
+        json.dumps({**RESULT, "outcomes": [{"check": 1, "passed": True}]}),
+        "outcomes.0.check: Input should be a valid string",
+    ),
+    (json.dumps({**RESULT, "plan": {"layers": 3}}), "plan.layers: Input should be a valid list"),
+    (json.dumps({**RESULT, "seconds": {"plan": "long"}}), "seconds.plan: Input should be a valid number"),
+    (json.dumps({**RESULT, "overrides": None}), "overrides: Input should be a valid list"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), DAMAGED_RESULTS)
+def test_a_damaged_result_is_told_in_its_row(tmp_path, text, said):
+    from assembler.sweeps import load
+
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [JOB]}))
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "result.json").write_text(text)
+    table = load(tmp_path)
+    assert table["status"] == ["pending"]
+    assert table["message"] == [f"its result.json cannot be read: {said}"]

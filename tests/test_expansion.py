@@ -211,9 +211,9 @@ def test_error_of_a_part_that_uses_itself():
 
 def test_blocks_that_double_are_stopped(monkeypatch):
     monkeypatch.setattr(expansion, "MAX_VALUES", 10_000)  # a hundredth of what it is, and of the time
-    blocks = [("B0", "ReLU"), *((f"B{n}", f"B{n - 1} + B{n - 1}") for n in range(1, 60))]
+    blocks = [("B0", "ReLU"), *((f"B{n}", f"B{n - 1} + B{n - 1}") for n in range(1, 40))]
     with pytest.raises(RecipeError) as error:
-        expanded("B59", definitions(blocks=blocks))
+        expanded("B39", definitions(blocks=blocks))
     assert error.value.message == "the recipe comes to more than 10,000 values"
 
 

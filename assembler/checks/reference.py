@@ -30,10 +30,10 @@ def reference(
 ) -> Outcome:
     """Whether the output is what NumPy computes in float64. Measured: the largest difference.
 
-    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a package
-    that the project trusts; otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is ``rtol`` times the
-    largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at the largest
-    magnitude that any layer emits.
+    ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a package that the
+    project trusts; otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is
+    ``rtol`` times the largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at
+    the largest magnitude that any layer emits.
     """
     missing = sorted({step.layer.name for step in walk(subject.planned.steps) if step.entry.reference is None})
     if missing and function is None:

@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -148,6 +149,8 @@ def job(config: DictConfig) -> float:
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    with suppress(OSError, TypeError):  # Hydra's record of this machine: where the person's folders are
+        (folder / str(hydra.output_subdir) / "hydra.yaml").unlink()
     is_of_a_sweep = not OmegaConf.is_missing(hydra.job, "num")
     code = _apart(config, folder) if is_of_a_sweep else _here(config, folder)
     objective = OmegaConf.select(config, "objective")

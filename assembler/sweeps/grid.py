@@ -106,7 +106,7 @@ class Grid(Sweeper):
         with _alone_in(folder):
             if read_points(folder) != before:
                 raise SettingsError(f"another process has swept in {short(folder)} meanwhile; run the command again")
-            OmegaConf.save(self.config, folder / "multirun.yaml")
+            OmegaConf.save(_told_of_a_sweep(self.config), folder / "multirun.yaml")
             for point in points:
                 ledger.add(point)
             ledger.write()
@@ -219,6 +219,14 @@ class Grid(Sweeper):
             batch = points[start : start + size]
             overrides = [[*point.overrides, where, f"{SUBDIR}={_quoted(point.job)}"] for point in batch]
             yield self.launcher.launch(overrides, initial_job_idx=start)
+
+
+def _told_of_a_sweep(config: DictConfig) -> DictConfig:
+    """The configuration, of Hydra's own part only what the command line said: the rest tells of this machine."""
+    told = OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"])
+    with read_write(told), open_dict(told):
+        told.hydra = {"overrides": config.hydra.overrides}
+    return told
 
 
 @contextmanager

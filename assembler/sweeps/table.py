@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.errors import AssemblerError
-from assembler.files import replacing
+from assembler.files import replacing, short
 from assembler.html import html_table
 from assembler.sweeps.points import NOT_OF_A_JOB, Point, damage_of, read_points, result_of
 from assembler.tables import MAX_ROWS, ends
@@ -147,11 +147,11 @@ def _row(
             "job": job,
             "status": status,
             "message": in_a_line(point.error or damage_of(folder / job) or "") or None,
-            "path": str(folder / job),
+            "path": short(folder / job),
         }
         return values_of(point.overrides), _planned(point), rest
     rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
-    rest |= {"started": record["started"], "path": str(folder / job)}
+    rest |= {"started": record["started"], "path": short(folder / job)}
     if point is not None and not record.get("plan"):  # a job that was lost
         return values_of(record["overrides"]), {**_planned(point), **figures_of(record)}, rest
     return values_of(record["overrides"]), figures_of(record), rest

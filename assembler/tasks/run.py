@@ -14,7 +14,7 @@ from typing import Any
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
-from assembler.files import write_text
+from assembler.files import without_home, write_text
 from assembler.settings import RecipeSettings, Settings, read
 from assembler.source import Sources, short
 from assembler.tasks.bench import bench
@@ -198,7 +198,7 @@ def leave(
 
 def told(error: AssemblerError) -> str:
     """A mistake as a person reads it: the message, after the tracebacks of faults inside layers."""
-    return f"{''.join(traces(error))}{error}"
+    return without_home(f"{''.join(traces(error))}{error}")
 
 
 def traces(error: AssemblerError) -> Iterator[str]:
