@@ -16,6 +16,9 @@ from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
 
+RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml") if path.stem != "yolo")
+"""The recipes that ship, but for the one that reads a file; tests/test_yolo.py is of that."""
+
 DIAGRAMS = ["diagram.mmd", *(["diagram.svg"] if shutil.which("dot") else [])]
 """What a run leaves of a diagram on this machine."""
 

@@ -28,9 +28,9 @@ from assembler.views.diagram import (
     to_mermaid,
     to_svg,
 )
-from tests.conftest import ROOT
+from tests.conftest import RECIPES, ROOT
 
-RECIPES = [path for path in sorted((ROOT / "conf" / "recipe").glob("*.yaml")) if path.stem != "inline"]
+PATHS = [ROOT / "conf" / "recipe" / f"{name}.yaml" for name in RECIPES if name != "inline"]
 
 graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 
@@ -81,7 +81,7 @@ def shapes(planned):
     return {print_shape(one) for one in flat}
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_recipe_is_drawn_whole(path):
     planned = plan(path)
     found = diagram(planned, path.stem)
@@ -96,7 +96,7 @@ def test_a_recipe_is_drawn_whole(path):
 
 
 @graphviz
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_graphviz_draws_a_recipe(path):
     found = diagram(plan(path), path.stem)
     text = to_svg(to_dot(found))

@@ -28,12 +28,11 @@ from assembler.views.code.sources import Sources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
-from tests.conftest import ROOT
+from tests.conftest import RECIPES, ROOT
 from tests.layer_cases import NATIVE, OURS
 
 CASES = {**OURS, **NATIVE}
 
-RECIPES = sorted(file.stem for file in (ROOT / "conf" / "recipe").glob("*.yaml"))
 
 IMAGE = {"input": {"shape": [1, 3, 32, 32], "sample": "normal"}}
 TOKENS = {"input": {"shape": [2, 6], "sample": "integers", "high": 50}}

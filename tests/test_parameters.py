@@ -15,7 +15,7 @@ from assembler.api import plan
 from assembler.errors import AssemblerError
 from assembler.parameters import initializer_classes, observe
 from assembler.registry import Registry
-from tests.conftest import MINE, ROOT
+from tests.conftest import MINE, RECIPES, ROOT
 
 INPUT = {"shape": [4, 8]}
 STACK = "Dense(8, 16) + BatchNorm1d(16) + Residual(Dense(16, 16) + ReLU) + MyLinear(16, 3)"
@@ -272,9 +272,6 @@ def test_training_changes_what_is_trainable_and_nothing_else():
     same = {name for name in before if np.array_equal(before[name], after[name])}
     assert {"0.weight", "1.beta"} <= same
     assert not same & {"0.bias", "1.gamma", "2.inner.0.weight", "3.weight"}
-
-
-RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", RECIPES)
