@@ -92,7 +92,7 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
         if isinstance(expect, Mapping):
             data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
     recipe = read(RecipeSettings, data, "recipe")
-    stack, definitions = parse_recipe(recipe)
+    stack, definitions = parse_recipe(recipe, registry=registry)
     rules = read_rules(recipe)
     planned = plan_stack(stack, registry, input_specs(recipe, dtype), dtype, definitions)
     planned = settle(planned, rules, recipe.freeze)

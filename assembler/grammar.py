@@ -12,9 +12,9 @@ import re
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all, suggestion
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.recipe import (
     BROKEN,
     INFER,
@@ -35,6 +35,9 @@ from assembler.recipe import (
 )
 from assembler.settings import RecipeSettings
 from assembler.yolo import read_network
+
+if TYPE_CHECKING:
+    from assembler.registry import Registry
 
 MAX_TEXT = 100_000
 """Characters in one text."""
@@ -94,17 +97,23 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     return chain(parts)
 
 
-def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, Definitions]:
+def parse_recipe(
+    recipe: RecipeSettings, key: str = "recipe", *, registry: Registry | None = None
+) -> tuple[Stack, Definitions]:
     """Read the layers of a recipe, and what its names mean.
 
+    Args:
+        registry: where the modules of a network file are found that neither MindYOLO nor Ultralytics has; by default
+            ``LAYERS``.
+
     Raises:
-        GrammarError, Mistakes: all that cannot be read.
+        GrammarError, SettingsError, UnknownLayer, Mistakes: all that cannot be read.
     """
     mistakes: list[AssemblerError] = []
     stack: Stack = Layer(BROKEN)
     with noted(mistakes):
         if recipe.file is not None:
-            stack = read_network(recipe.file, channels=_channels(recipe), scale=recipe.scale, classes=recipe.classes)
+            stack = _network(recipe, recipe.file, registry)
         elif recipe.graph is not None:
             stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
         else:
@@ -126,6 +135,14 @@ def parse_recipe(recipe: RecipeSettings, key: str = "recipe") -> tuple[Stack, De
             shared[_name(name, f"{key}.shared.{name}")] = _part(body, f"{key}.shared.{name}")
     raise_all(mistakes)
     return stack, Definitions(params, blocks, shared)
+
+
+def _network(recipe: RecipeSettings, file: str, registry: Registry | None) -> Stack:
+    if file == "???":
+        said = "recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"
+        raise SettingsError(said, Place(key="recipe.file"))
+    given: Any = {"scale": recipe.scale, "classes": recipe.classes}
+    return read_network(file, channels=_channels(recipe), registry=registry, **given)
 
 
 def _channels(recipe: RecipeSettings) -> int:

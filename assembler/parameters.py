@@ -50,7 +50,8 @@ def read_rules(recipe: RecipeSettings, key: str = "recipe") -> list[Rule]:
     told: list[AssemblerError] = []
     definitions = Definitions()
     with noted(told):
-        _, definitions = parse_recipe(recipe)
+        if recipe.file is None:  # beside a network file, nothing has a name
+            _, definitions = parse_recipe(recipe)
     if told:
         return []  # what is wrong with the layers is told with the layers; what names mean is not known
     for pattern, value in recipe.init.items():

@@ -99,6 +99,14 @@ class Expect(Model):
         return value
 
 
+class _AtKey(ValueError):
+    """What is wrong with a mapping as a whole, told at one of its keys."""
+
+    def __init__(self, said: str, key: str):
+        super().__init__(said)
+        self.key = key
+
+
 class RecipeSettings(Model):
     """One recipe file: what goes in, and layers as a stack, a graph, or a network file of somebody else's."""
 
@@ -121,22 +129,25 @@ class RecipeSettings(Model):
 
     @model_validator(mode="after")
     def _whole(self) -> RecipeSettings:
-        if (self.input is None) == (not self.inputs):
-            raise ValueError("'input' is missing" if self.input is None else "'input' and 'inputs' exclude each other")
+        if self.input is None and not self.inputs:
+            raise ValueError("'input' is missing")
+        if self.input is not None and self.inputs:
+            raise _AtKey("'input' and 'inputs' exclude each other", "inputs")
         layers = [name for name in ("stack", "graph", "file") if getattr(self, name) is not None]
-        if len(layers) != 1:
-            raise ValueError(
-                f"{' and '.join(map(repr, layers))} exclude each other" if layers else "'stack' is missing"
-            )
+        if not layers:
+            raise ValueError("'stack' is missing")
+        if len(layers) > 1:
+            raise _AtKey(f"{' and '.join(map(repr, layers))} exclude each other", layers[-1])
         if self.graph is None and (self.inputs or self.outputs is not None):
-            raise ValueError(f"{'inputs' if self.inputs else 'outputs'!r} are for a graph; a stack has one of each")
+            several = "inputs" if self.inputs else "outputs"
+            raise _AtKey(f"{several!r} are for a graph; a stack has one of each", several)
         only = ("scale", "classes") if self.file is None else ("params", "blocks", "shared")
         for name in only:
             if getattr(self, name):
                 beside = (
                     "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
                 )
-                raise ValueError(f"{name!r} {beside}")
+                raise _AtKey(f"{name!r} {beside}", name)
         return self
 
     @property
@@ -363,7 +374,8 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> lis
         if len(seen) >= MAX_MISTAKES:
             break
         names, owner = _walk(model, item["loc"])
-        where = _join(key, names)
+        about = item.get("ctx", {}).get("error")
+        where = _join(key, [*names, about.key] if isinstance(about, _AtKey) else names)
         if any(known == where or known.startswith(f"{where}[") for known in seen):
             continue
         seen[where] = SettingsError(_say(item, names, owner), Place(key=where))

@@ -242,8 +242,21 @@ def load_recipe(file: Path) -> Any:
         for name in reversed(key.split(".") if key else []):
             part = {name: part}
         data = _merged(data, part)
+    _refuse_network(data, file)
     hold_size(data)
     return _filled(data, data)
+
+
+def _refuse_network(data: Any, file: Path) -> None:
+    """Refuse a file of MindYOLO's or Ultralytics' in a recipe's place."""
+    has = data if isinstance(data, dict) else {}
+    key = next((name for name in ("backbone", "network", "__BASE__") if name in has), None)
+    if key is not None:
+        said = (
+            f"this is a network file, not a recipe; it goes into one: recipe=yolo recipe.file={short(file)}, "
+            f'or in Python plan({{"file": "{short(file)}", "input": {{"shape": [1, 3, 640, 640]}}}})'
+        )
+        raise SettingsError(said, Place(key=f"recipe.{key}"))
 
 
 _OF_RECIPE = re.compile(r"\$\{recipe\.([\w.]+)\}")

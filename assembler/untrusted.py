@@ -50,7 +50,7 @@ def read_yaml(file: Path) -> Any:
 
 
 def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
-    """The text of a YAML file, and its nodes, which know where they stand.
+    """The text of a YAML file, and its nodes, which know where they stand. No key comes twice in them.
 
     Raises:
         SettingsError: as ``read_yaml``.
@@ -58,7 +58,7 @@ def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
     text = _text_of(file)
     with _told(text, file):
         _hold_bounds(_events(text, file), file)
-        return text, yaml.compose(_named(text, file), yaml.SafeLoader)
+        return text, yaml.compose(_named(text, file), _Composer)
 
 
 def _text_of(file: Path) -> str:
@@ -185,17 +185,32 @@ class _Loader(_FAST):
     """Reads plain data as OmegaConf's reader does: ``1e-3`` is a number, ``2026-01-01`` a text, no key comes twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """A mapping; of a key that comes twice, YAML itself would drop the first."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.tag == yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG:
-                if key.value in seen:
-                    said = f"found duplicate key {key.value}"
-                    raise yaml.constructor.ConstructorError(
-                        "while constructing a mapping", node.start_mark, said, key.start_mark
-                    )
-                seen.add(key.value)
+        """A mapping whose keys come once."""
+        _refuse_duplicates(node)
         return super().construct_mapping(node, deep=deep)
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes nodes of plain data: no key comes twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping whose keys come once."""
+        node = super().compose_mapping_node(anchor)
+        _refuse_duplicates(node)
+        return node
+
+
+def _refuse_duplicates(node: Any) -> None:
+    """Refuse a mapping with a key that comes twice, of which YAML itself would drop the first."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.tag == yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG:
+            if key.value in seen:
+                said = f"found duplicate key {key.value}"
+                raise yaml.constructor.ConstructorError(
+                    "while constructing a mapping", node.start_mark, said, key.start_mark
+                )
+            seen.add(key.value)
 
 
 _FLOAT = r"""[-+]?(?:[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+)

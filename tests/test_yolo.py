@@ -14,8 +14,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor
+from typer.testing import CliRunner
 
-from assembler import LAYERS, assemble, plan
+from assembler import LAYERS, Registry, assemble, plan
+from assembler.__main__ import app
+from assembler.commands.project import Project
+from assembler.commands.watch import files_of
 from assembler.dump import dump
 from assembler.errors import AbsentPackage, AssemblerError, GrammarError, LayerFault, SettingsError
 from assembler.yolo import read_network
@@ -224,7 +228,7 @@ VALUES = "the arguments of a row are at most 1,000 values, in lists at most 10 d
 # the row; what is said, after the file and line; the column; what is underlined
 ROWS = [
     ("[-1, 1, Conv]", "a row is a list [from, number, module, args]", 5, "[-1, 1, Conv]"),
-    ("Conv", "a row is a list [from, number, module, args]", 5, "Conv"),
+    ("Conv", "a row is a list [from, number, module, args], not 'Conv'", 5, "Conv"),
     ("[-1, 1, [a], []]", "a module is a name such as C2f or nn.Upsample, not ['a']", 13, "[a]"),
     ("[-1, 1, a.b.C, []]", "a module is a name such as C2f or nn.Upsample, not 'a.b.C'", 13, "a.b.C"),
     ("[-1, 1, Conv, 64]", "the arguments of Conv are a list, not 64", 19, "64"),
@@ -275,6 +279,8 @@ def test_error_in_a_row(file, row, said, column, underlined):
 TWO = f"{START}  - [-1, 1, CBLinear, [[8, 8]]]\n"
 SCALES = "scales: {n: [1, 1], s: [1, 2]}\n"
 ROW = "  - [-1, 1, Conv, [64]]\n"
+IS_ROWS = "is a list of rows [from, number, module, args]"
+MINDYOLO = "network:\n  backbone: [[-1, 1, ConvNormAct, [8]]]\n  head: [[-1, 1, ConvNormAct, [8]]]\n"
 
 # the file, the scale, the message without its excerpt
 FILES_WITH_MISTAKES = [
@@ -313,6 +319,25 @@ FILES_WITH_MISTAKES = [
      "x.yaml:1:13: a scale is a list of depth, width and, at most, the channels there may be"),
     (f"width_multiple: -1\n{START}{ROW}", None,
      "x.yaml:1:17: width_multiple takes numbers above 0 and at most 1,000,000, not -1"),
+    ("backbone:\n" + ROW + "head: abc\n", None, f"x.yaml:3:7: head {IS_ROWS}, not 'abc'"),
+    ("backbone:\n" + ROW + "head:\n", None, f"x.yaml:3:6: head {IS_ROWS}, not None"),
+    ("backbone: {a: 1}\nhead: []\n", None, f"x.yaml:1:11: backbone {IS_ROWS}, not {{'a': 1}}"),
+    (f"scales: [1, 2]\n{START}{ROW}", None,
+     "x.yaml:1:9: scales is a mapping of letters to lists [depth, width, channels], not [1, 2]"),
+    (f"scales: {{n: 1}}\n{START}{ROW}", "n",
+     "x.yaml:1:13: a scale is a list of depth, width and, at most, the channels there may be, not 1"),
+    (f"network:\n{START}{ROW}", None, "x.yaml:1:9: network is a mapping with a backbone and a head, not None"),
+    (f"{MINDYOLO}data: 80\n", None, "x.yaml:4:7: data is a mapping, such as {nc: 80}, not 80"),
+    (f"{START}{ROW}nc: 3\n", None, "x.yaml:6:1: while constructing a mapping, found duplicate key nc"),
+    (f"{START}{ROW}<<: 3\n", None,
+     "x.yaml:1:1: cannot read this: expected a mapping or list of mappings for merging, but found scalar"),
+    (f"stride: 8\n{START}{ROW}", None, "x.yaml:1:9: stride is a list of whole numbers, such as [8, 16, 32], not 8"),
+    (START.replace("80", "x") + ROW, None, "x.yaml:1:5: nc must be a whole number, not 'x'"),
+    (START.replace("80", "-3") + ROW, None, "x.yaml:1:5: nc must be at least 1, not -3"),
+    (START.replace("80", "0") + ROW, None, "x.yaml:1:5: nc must be at least 1, not 0"),
+    (START.replace("80", "") + ROW, None, "x.yaml:1:4: nc must be a whole number, not None"),
+    (f"{MINDYOLO}data: {{nc: -3}}\n", None, "x.yaml:4:12: nc must be at least 1, not -3"),
+    ("__BASE__: [3]\n", None, "x.yaml:1:12: a base is a file, as a path from the folder of this one, not 3"),
     ("__BASE__: [./x.yaml]\n", None, "x.yaml is based on itself"),
     ("__BASE__: [/etc/x.yaml]\n", None,
      "x.yaml:1:12: a base is a file, as a path from the folder of this one, not '/etc/x.yaml'"),
@@ -354,9 +379,34 @@ def test_all_mistakes_are_told_at_once(file):
     assert [str(one).partition(": ")[0] for one in error.value.mistakes] == ["x.yaml:5:6", "x.yaml:6:20"]
 
 
+LACKS = "MindYOLO has no such module as Ultralytics'"
+TORCHS = (
+    "of torch's layers, nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.BatchNorm2d, nn.Conv2d, nn.ConvTranspose2d, nn.Dropout, "
+    "nn.Flatten, nn.GELU, nn.Hardswish, nn.Identity, nn.LeakyReLU, nn.Linear, nn.MaxPool2d, nn.Mish, nn.ReLU, "
+    "nn.ReLU6, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Upsample, nn.ZeroPad2d are known"
+)
+
 PLANNED = [
-    ("[-1, 1, RepC3, [64]]", "x.yaml:5:13: no layer named 'RepC3'. Did you mean 'RepNCSP' or 'RepConv'?"),
-    ("[-1, 1, nn.Silu2, []]", "x.yaml:5:13: no layer named 'Silu2'. Did you mean 'SiLU' or 'SwiGLU' or 'SeLU'?"),
+    ("[-1, 1, C2F, [64]]", "x.yaml:5:13: no layer named 'C2F'. Did you mean 'C2f' or 'C2fCIB'?"),
+    ("[-1, 1, GhostBottleneck, [64]]", f"x.yaml:5:13: {LACKS} GhostBottleneck; register one of that name"),  # mindcv's
+    ("[-1, 1, C3TR, [64]]", f"x.yaml:5:13: {LACKS} C3TR; register one of that name"),
+    ("[-1, 1, Pose, [nc]]", f"x.yaml:5:13: {LACKS} Pose; register one of that name"),
+    (
+        "[-1, 1, ZeroPad1d, [1]]",
+        "x.yaml:5:13: no layer named 'ZeroPad1d'. Did you mean 'ZeroPad2d'?",
+    ),  # mint's
+    ("[-1, 1, nn.PReLU, []]", f"x.yaml:5:13: {TORCHS}, not nn.PReLU"),
+    ("[-1, 1, Conv, [64, 3, 1, act=nn.ELU()]]", f"x.yaml:5:30: {TORCHS}, not nn.ELU"),
+    ("[-1, 1, nn.Dropout, [0.1, True, 2]]", "x.yaml:5:13: nn.Dropout takes p, inplace; there are 3 arguments"),
+    ("[-1, 1, nn.Dropout, [keep_prob=0.5]]", "x.yaml:5:26: nn.Dropout takes p, inplace, not keep_prob"),
+    (
+        "[-1, 1, nn.Conv2d, [32, 3, 1, 1]]",
+        "x.yaml:5:25: nn.Conv2d begins with the channels that it takes: 16 reach it, not 32",
+    ),
+    (
+        "[-1, 1, nn.Linear, [32]]",
+        "x.yaml:5:13: nn.Linear begins with the numbers of channels that it takes and emits, at most 1,000,000",
+    ),
     ("[-1, 1, Conv, [64, ks=3]]", "x.yaml:5:24: ConvNormAct has no argument 'ks'. Did you mean 's' or 'k'?"),
 ]
 """Rows, and what is said of them once layers are looked up."""
@@ -386,10 +436,12 @@ SAID = [
     ({}, "recipe: 'input' is missing"),
     ({"input": {"shape": [1, 3]}}, "recipe.input: a network file is for images: the input needs a shape (N, C, H, W), such as "
      "[1, 3, 640, 640]"),
-    ({"stack": "ReLU", "input": IMAGE}, "recipe: 'stack' and 'file' exclude each other"),
-    ({"params": {"a": 1}, "input": IMAGE}, "recipe: 'params' does not go with 'file'"),
+    ({"stack": "ReLU", "input": IMAGE}, "recipe.file: 'stack' and 'file' exclude each other"),
+    ({"file": "???", "input": IMAGE},
+     "recipe.file: recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"),
+    ({"params": {"a": 1}, "input": IMAGE}, "recipe.params: 'params' does not go with 'file'"),
     ({"file": None, "stack": "ReLU", "input": IMAGE, "scale": "n"},
-     "recipe: 'scale' is for a network file, and there is no 'file'"),
+     "recipe.scale: 'scale' is for a network file, and there is no 'file'"),
 ]  # fmt: skip
 
 
@@ -437,6 +489,81 @@ def test_strides_of_a_head_are_found_out(file):
     assert str(read(file).wires[-1].body) == "Together(mindyolo.YOLOv8Head(3, 16, [2, 4, 8, 16], [8, 8, 8, 8]))"
 
 
+def test_a_stride_counts_as_often_as_its_row_is_repeated(file):
+    """But not where a module takes the number of repeats itself."""
+    file.write_text(
+        "nc: 3\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n  - [-1, 2, Conv, [64, 3, 2]]\n  - [-1, 2, DownC, [64]]\n"
+        "head:\n  - [-1, 2, nn.Upsample, [None, 2, nearest]]\n  - [[1, 2, 3], 1, Detect, [nc]]\n"
+    )
+    assert str(read(file).wires[-1].body) == "Together(mindyolo.YOLOv8Head(3, 16, [8, 16, 4], [64, 64, 64]))"
+    planned = plan({"file": "x.yaml", "input": {"shape": [1, 3, 64, 64]}})
+    assert [shape.output.shape[2] for shape in planned.rows if shape.path in ("m1.1", "m2", "m3.1")] == [8, 4, 16]
+
+
+# the row of Ultralytics', what it comes to, and the shape that torch's documentation gives for (1, 16, 20, 20)
+TORCH = [
+    ("nn.ReLU, [True]", "ReLU", (1, 16, 20, 20)),
+    ("nn.SiLU, []", "SiLU", (1, 16, 20, 20)),
+    ("nn.Hardswish, []", "HSwish", (1, 16, 20, 20)),
+    ("nn.GELU, []", "GELU(approximate=False)", (1, 16, 20, 20)),
+    ("nn.LeakyReLU, []", "LeakyReLU(0.01)", (1, 16, 20, 20)),
+    ("nn.LeakyReLU, [0.1, True]", "LeakyReLU(0.1)", (1, 16, 20, 20)),
+    ("nn.Dropout, [0.1]", "Dropout(p=0.1)", (1, 16, 20, 20)),
+    ("nn.Dropout, []", "Dropout(p=0.5)", (1, 16, 20, 20)),
+    ("nn.Identity, [1, a=2]", "Identity", (1, 16, 20, 20)),
+    ("nn.BatchNorm2d, [99]", "BatchNorm2d(16)", (1, 16, 20, 20)),
+    ("nn.MaxPool2d, [2]", "MaxPool2d(2, 2, pad_mode='pad')", (1, 16, 10, 10)),
+    ("nn.MaxPool2d, [3, 2, 1]", "MaxPool2d(3, 2, padding=1, pad_mode='pad')", (1, 16, 10, 10)),
+    ("nn.MaxPool2d, [3, None, 0, 1, False, True]",
+     "MaxPool2d(3, 3, padding=0, dilation=1, return_indices=False, ceil_mode=True, pad_mode='pad')", (1, 16, 7, 7)),
+    ("nn.AvgPool2d, [3]", "AvgPool2d(3, 3, pad_mode='pad')", (1, 16, 6, 6)),
+    ("nn.ZeroPad2d, [[0, 1, 0, 1]]", "ZeroPad2d((0, 1, 0, 1))", (1, 16, 21, 21)),
+    ("nn.AdaptiveAvgPool2d, [1]", "AdaptiveAvgPool2d(1)", (1, 16, 1, 1)),
+    ("nn.Flatten, []", "Flatten", (1, 6400)),
+    ("nn.Linear, [20, 5]", "Dense(20, 5)", (1, 16, 20, 5)),
+    ("nn.Conv2d, [16, 8, 3, 2]", "Conv2d(16, 8, 3, 2, pad_mode='pad', has_bias=True)", (1, 8, 9, 9)),
+    ("nn.Conv2d, [16, 8, 3, 1, 1, bias=False]",
+     "Conv2d(16, 8, 3, 1, padding=1, has_bias=False, pad_mode='pad')", (1, 8, 20, 20)),
+    ("nn.ConvTranspose2d, [8, 2, 2, 0]",
+     "Conv2dTranspose(16, 8, 2, 2, padding=0, pad_mode='pad', has_bias=True)", (1, 8, 40, 40)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "line", "shape"), TORCH, ids=[row for row, *_ in TORCH])
+def test_torchs_layers_are_mindspores_of_the_same_meaning(file, row, line, shape):
+    file.write_text(f"{START}  - [-1, 1, {row}]\n")
+    assert str(read(file).wires[-1].body) == line
+    recipe = {"file": "x.yaml", "input": {"shape": [1, 3, 40, 40]}}
+    assert plan(recipe).output.shape == shape
+    assert assemble(recipe)(Tensor(np.ones((1, 3, 40, 40), np.float32))).shape == shape
+
+
+def test_strides_of_torchs_layers_count(file):
+    file.write_text(
+        "nc: 3\nbackbone:\n  - [-1, 1, nn.MaxPool2d, [2]]\n  - [-1, 1, nn.Conv2d, [3, 8, 3, 4, 1]]\nhead:\n"
+        "  - [-1, 1, nn.ConvTranspose2d, [8, 2, 2, 0]]\n  - [[0, 1, 2], 1, Detect, [nc]]\n"
+    )
+    assert str(read(file).wires[-1].body) == "Together(mindyolo.YOLOv8Head(3, 16, [2, 8, 4], [3, 8, 8]))"
+
+
+def test_nn_is_mindspores_in_a_file_of_mindyolos(file):
+    rows = [[-1, 1, "nn.MaxPool2d", [2]], [-1, 1, "nn.Conv2d", [16, 3]], [-1, 1, "nn.Dropout", [0.9]]]
+    file.write_text(yaml.safe_dump({"network": {"backbone": rows, "head": [[-1, 1, "RepNCSP", [16, 16]]]}}))
+    lines = [str(wire.body) for wire in read(file).wires]
+    assert lines == ["MaxPool2d(2)", "Conv2d(3, 16, 3)", "Dropout(0.9)", "mindyolo.RepNCSP(16, 16)"]
+
+
+def test_a_module_that_mindyolo_lacks_is_ones_own_with_the_flow_of_ultralytics(file):
+    registry = Registry(shipped=True, installed=True)
+    for name in ("C2", "OBB", "GhostConv"):
+        registry.register("assembler.layers.add.Add", name=name)
+    file.write_text(
+        f"{START}  - [-1, 2, C2, [30, True]]\n  - [-1, 1, GhostConv, [8, 1, 2]]\n  - [[1, 2], 1, OBB, [nc, 1]]\n"
+    )
+    lines = [str(wire.body) for wire in read(file, registry=registry).wires[1:]]
+    assert lines == ["C2(16, 32, 2, True)", "GhostConv(32, 8, 1, 2)", "Together(OBB(80, 1, [32, 8]))"]
+
+
 def test_modules_of_ones_own_keep_their_arguments_and_channels(file):
     file.write_text(f"{START}  - [-1, 2, Tanh, []]\n  - [-1, 1, nn.ReLU, []]\n  - [-1, 1, Conv, [8]]\n")
     lines = [str(wire) for wire in read(file).wires]
@@ -457,6 +584,53 @@ def test_the_docs_name_the_modules_that_are_known():
     section = docs.split("## Bring your YOLO file", 1)[1].split("\n## ", 1)[0]
     (told,) = re.findall(r"Of Ultralytics', (.*?) are MindYOLO's Cells", section, re.DOTALL)
     assert set(re.findall(r"`(.*?)`", told)) <= set(MODULES)
+
+
+# ---- files
+
+
+def test_error_of_a_recipe_file_points_at_a_key(file):
+    file.write_text("name: a\ninput: {shape: [1, 3, 64, 64]}\nstack: ReLU\nfile: y.yaml\n")
+    with pytest.raises(SettingsError) as error:
+        plan(file)
+    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' exclude each other"
+
+
+def test_error_of_the_recipe_whose_file_is_still_to_be_given():
+    with pytest.raises(SettingsError) as error:
+        plan(ROOT / "conf" / "recipe" / "yolo.yaml")
+    assert str(error.value).partition(": ")[2].splitlines()[0] == (
+        "recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"
+    )
+
+
+@pytest.mark.parametrize("text", [START + ROW, f"{MINDYOLO}data: {{nc: 3}}\n", "__BASE__: y.yaml\n"])
+def test_error_of_a_network_file_in_a_recipes_place(file, text):
+    file.write_text(text)
+    with pytest.raises(SettingsError) as error:
+        plan(file)
+    line = 2 if text.startswith("nc") else 1
+    assert str(error.value).splitlines()[0] == (
+        f"x.yaml:{line}:1: this is a network file, not a recipe; it goes into one: recipe=yolo recipe.file=x.yaml, or in "
+        'Python plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})'
+    )
+
+
+def test_validate_tells_the_same(file):
+    file.write_text(START + ROW)
+    done = CliRunner().invoke(app, ["validate", "x.yaml"])
+    assert (done.exit_code, done.stderr.partition(";")[0]) == (2, "x.yaml:2:1: this is a network file, not a recipe")
+
+
+def test_watch_looks_at_the_network_file_and_its_bases(file, tmp_path):
+    file.write_text("__BASE__: [sub/y.yaml, z.yaml]\n")
+    (tmp_path / "sub").mkdir()
+    Path("sub/y.yaml").write_text("__BASE__: ../x.yaml\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("input: {shape: [1, 3, 64, 64]}\nfile: x.yaml\n")
+    watched = {path.resolve() for path in files_of(recipe, Project(ROOT / "conf"))}
+    assert {tmp_path / name for name in ("recipe.yaml", "x.yaml", "sub/y.yaml", "z.yaml")} <= watched
+    assert files_of(tmp_path / "none.yaml", Project(ROOT / "conf"))[0] == tmp_path / "none.yaml"
 
 
 # ---- runs

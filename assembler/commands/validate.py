@@ -132,7 +132,7 @@ def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerErro
         return []
     found: list[AssemblerError] = []
     with noted(found):
-        stack, definitions = parse_recipe(recipe)
+        stack, definitions = parse_recipe(recipe, registry=registry)
         with noted(found):
             bind(stack, registry, definitions)
         if any(type(value) not in (int, float) for value in recipe.init.values()):

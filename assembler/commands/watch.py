@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,8 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError
-from assembler.source import recipe_files
+from assembler.source import load_recipe, recipe_files
+from assembler.yolo import network_files
 
 _PAUSE = 0.1
 """Seconds from one look at the files to the next: a few of them, and so it costs nothing to ask."""
@@ -24,8 +25,8 @@ def watch(
 ) -> None:
     """Show the plan of a recipe, and again whenever one of its files is saved. Ctrl-C ends it.
 
-    The files are the recipe's, those that it takes up by `defaults`, and the registry's. Layers in Python are imported
-    once.
+    The files are the recipe's, those that it takes up by `defaults`, the network file that it names with those that
+    this is based on, and the registry's. Layers in Python are imported once.
     """
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
@@ -63,7 +64,12 @@ def files_of(file: Path, project: Project) -> list[Path]:
     taken_up: list[Path] = []
     with suppress(AssemblerError):  # `show` tells it
         taken_up = [path for paths in recipe_files(file).values() for path in paths]
-    return [file, *taken_up, *project.registry_files]
+    network: list[Path] = []
+    with suppress(AssemblerError):
+        data = load_recipe(file)
+        if isinstance(data, Mapping) and isinstance(data.get("file"), str):
+            network = network_files(data["file"])
+    return [file, *taken_up, *network, *project.registry_files]
 
 
 def show(file: Path, project: Project) -> None:

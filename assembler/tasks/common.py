@@ -142,10 +142,12 @@ def bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]
     from assembler.binding import bind
 
     parsed = registry = None
-    with noted(mistakes):
-        parsed = parse_recipe(recipe)
-    with noted(mistakes):
+    of_registry: list[AssemblerError] = []
+    with noted(of_registry):
         registry = registry_of(scopes)
+    with noted(mistakes):
+        parsed = parse_recipe(recipe, registry=registry)
+    mistakes += of_registry
     if parsed is None or registry is None:
         return None
     stack, definitions = parsed

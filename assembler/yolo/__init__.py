@@ -1,5 +1,5 @@
 """Network files of MindYOLO and Ultralytics → recipe data."""
 
-from assembler.yolo.network import read_network
+from assembler.yolo.network import network_files, read_network
 
-__all__ = ["read_network"]
+__all__ = ["network_files", "read_network"]

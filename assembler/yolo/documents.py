@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from assembler.errors import GrammarError, Place, SettingsError, first_line
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, first_line
 from assembler.source import short
 from assembler.untrusted import compose_yaml
 
@@ -52,18 +53,45 @@ class Node:
         return Place(label=label, shown=shown, indent=start.column, end=max(stop - start.column, 1))
 
     @property
-    def items(self) -> list[Node]:
-        """What a list holds; of anything else, nothing."""
-        inside = self.node.value if isinstance(self.node, yaml.SequenceNode) else []
-        return [Node(self.file, self.text, node) for node in inside]
+    def is_list(self) -> bool:
+        """Whether it is a list."""
+        return isinstance(self.node, yaml.SequenceNode)
 
-    @property
-    def entries(self) -> Iterator[tuple[str, Node]]:
-        """What a mapping holds; of anything else, nothing."""
-        if isinstance(self.node, yaml.MappingNode):
+    def items(self, said: str) -> list[Node]:
+        """What a list holds.
+
+        Args:
+            said: what it should be, such as "head is a list of rows".
+
+        Raises:
+            GrammarError: it is no list.
+        """
+        if not self.is_list:
+            raise GrammarError(f"{said}, not {show(self.value)}", self.place)
+        return [Node(self.file, self.text, node) for node in self.node.value]
+
+    def entries(self, said: str) -> dict[str, Node]:
+        """What a mapping holds, by its keys.
+
+        Args:
+            said: what it should be, such as "data is a mapping".
+
+        Raises:
+            GrammarError: it is no mapping.
+        """
+        if not isinstance(self.node, yaml.MappingNode):
+            raise GrammarError(f"{said}, not {show(self.value)}", self.place)
+        try:
             yaml.constructor.SafeConstructor().flatten_mapping(self.node)
-            for name, node in self.node.value:
-                yield str(name.value), Node(self.file, self.text, node)
+        except yaml.MarkedYAMLError as error:
+            raise GrammarError(f"cannot read this: {error.problem}", self.place) from None
+        return {str(name.value): Node(self.file, self.text, node) for name, node in self.node.value}
+
+
+def show(value: Any) -> str:
+    """A value in a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 @dataclass
@@ -97,21 +125,33 @@ def load(file: Path, above: tuple[Path, ...] = ()) -> Document:
         raise SettingsError(f"{short(file)} is based on itself")
     if len(above) >= MAX_BASES:
         raise SettingsError(f"{short(file)}: more than {MAX_BASES} files are based on each other")
-    root = _root(file)
-    own = dict(root.entries)
+    own = _root(file)
     document = Document()
-    if (bases := own.pop("__BASE__", None)) is not None:
-        for base in bases.items or [bases]:
-            below = load(_base(base), (*above, file.resolve()))
-            document.outer.update(below.outer)
-            document.network.update(below.network)
+    for base in _bases(own):
+        below = load(_there(base), (*above, file.resolve()))
+        document.outer.update(below.outer)
+        document.network.update(below.network)
+    own.pop("__BASE__", None)
     document.outer.update(own)
     if "network" in own:
-        document.network.update(own["network"].entries)
+        document.network.update(own["network"].entries("network is a mapping with a backbone and a head"))
     return document
 
 
-def _root(file: Path) -> Node:
+def files_of(file: Path) -> list[Path]:
+    """A file and those that it is based on, as far as they can be read."""
+    found: dict[Path, None] = {}
+    waiting = [file]
+    while waiting and len(found) < MAX_BASES:
+        file = waiting.pop()
+        if file.resolve() not in map(Path.resolve, found):
+            found[file] = None
+            with suppress(AssemblerError):  # whoever loads it is told
+                waiting += [_named(base) for base in _bases(_root(file))]
+    return list(found)
+
+
+def _root(file: Path) -> dict[str, Node]:
     if file.suffix not in (".yaml", ".yml"):
         raise SettingsError(f"{short(file)} must end in .yaml or .yml")
     try:
@@ -123,14 +163,23 @@ def _root(file: Path) -> Node:
     text, node = compose_yaml(file)
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(f"{short(file)} is no network: it has no keys such as backbone and head")
-    return Node(file, text, node)
+    return Node(file, text, node).entries("a network is a mapping")
 
 
-def _base(named: Node) -> Path:
-    name = named.value
+def _bases(own: Mapping[str, Node]) -> list[Node]:
+    named = own.get("__BASE__")
+    return [] if named is None else named.items("") if named.is_list else [named]
+
+
+def _named(base: Node) -> Path:
+    name = base.value
     if not isinstance(name, str) or Path(name).is_absolute() or name.startswith("~"):
-        raise SettingsError(f"a base is a file, as a path from the folder of this one, not {name!r}", named.place)
-    file = named.file.parent / name
+        raise SettingsError(f"a base is a file, as a path from the folder of this one, not {show(name)}", base.place)
+    return base.file.parent / name
+
+
+def _there(base: Node) -> Path:
+    file = _named(base)
     if not file.is_file():
-        raise SettingsError(f"there is no file {short(file)}", named.place)
+        raise SettingsError(f"there is no file {short(file)}", base.place)
     return file

@@ -7,20 +7,34 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.recipe import Graph, Layer, Repeat, Source, Stack, Wire
 from assembler.source import short
 from assembler.yolo import heads
-from assembler.yolo.documents import load
-from assembler.yolo.rows import MAX_NUMBER, Row, Written, show
+from assembler.yolo.documents import files_of, load, show
+from assembler.yolo.modules import Names
+from assembler.yolo.rows import MAX_NUMBER, Row, Written
+
+if TYPE_CHECKING:
+    from assembler.registry import Registry
+
+MAX_STRIDE = 2**31
+"""Where strides are counted no further: no image is larger."""
 
 INPUT = "input"
 """What the first row takes."""
 
 
-def read_network(file: str, *, channels: int, scale: str | None = None, classes: int | None = None) -> Graph:
+def read_network(
+    file: str,
+    *,
+    channels: int,
+    scale: str | None = None,
+    classes: int | None = None,
+    registry: Registry | None = None,
+) -> Graph:
     """Read a network file of MindYOLO or Ultralytics.
 
     Each row becomes a line of the graph, ``m0``, ``m1``, …, with its channels, repeats and scale worked out.
@@ -30,13 +44,23 @@ def read_network(file: str, *, channels: int, scale: str | None = None, classes:
         channels: of the input.
         scale: which of the file's ``scales``; by default the letter in the file's name.
         classes: instead of the file's ``nc``.
+        registry: where modules are found that neither project has; by default ``LAYERS``.
 
     Raises:
-        SettingsError, GrammarError, Mistakes: with the file, line and column of each mistake.
+        SettingsError, GrammarError, UnknownLayer, Mistakes: with the file, line and column of each mistake.
     """
+    from assembler.registry import LAYERS  # whose entries are read by the grammar, which reads networks
+
     path, letter = _find(Path(file))
-    written = Written(load(path), path, scale, letter, classes)
+    document = load(path)
+    names = Names(LAYERS if registry is None else registry, torch=not document.network)
+    written = Written(document, path, names, scale=scale, letter=letter, classes=classes)
     return _Writer(written, written.rows(), channels).graph(path)
+
+
+def network_files(file: str) -> list[Path]:
+    """The files that a network is read from: its own, and those that it is based on, as far as they can be read."""
+    return files_of(_find(Path(file))[0])
 
 
 def _find(file: Path) -> tuple[Path, str | None]:
@@ -103,15 +127,32 @@ class _Writer:
                 return self.scaled(row)
             case "channels alone":
                 return _layer(row, row.module.layer, (self.taken(row),)), reached[0]
+            case "own":
+                return self.as_written(row)
             case "join":
                 if not all(isinstance(one, int) for one in reached):
                     raise GrammarError(f"{row.name} joins rows that emit one tensor each", row.place)
-                return _layer(row, row.module.layer, row.args), sum(reached)
+                return self.translated(row, row.args), sum(reached)
             case "fold":
-                return _layer(row, row.module.layer, row.args), 4 * self.taken(row)
+                return self.translated(row, row.args), 4 * self.taken(row)
             case "split":
                 return self.split(row)
-        return _layer(row, row.module.layer, row.args), reached[0]
+        return self.translated(row, row.args), reached[0]
+
+    def translated(self, row: Row, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
+        """A row's layer, with the arguments that it has here."""
+        return self.written.layers.layer(row.name, _layer(row, row.module.layer, args, places))
+
+    def as_written(self, row: Row) -> tuple[Layer, int]:
+        """A module that says itself how many channels it takes and emits, as torch's do."""
+        numbers = row.args[:2]
+        if len(numbers) < 2 or not all(type(one) is int and 1 <= one <= MAX_NUMBER for one in numbers):
+            said = "begins with the numbers of channels that it takes and emits"
+            raise GrammarError(f"{row.name} {said}, at most {MAX_NUMBER:,}", row.place)
+        if row.name == "nn.Conv2d" and numbers[0] != (reached := self.taken(row)):
+            said = f"{row.name} begins with the channels that it takes: {reached} reach it, not {numbers[0]}"
+            raise GrammarError(said, row.arg_places[0])
+        return self.translated(row, row.args), numbers[1]
 
     def scaled(self, row: Row) -> tuple[Layer, int]:
         """A module that is told how many channels it takes and emits."""
@@ -124,7 +165,7 @@ class _Writer:
         if row.name == "C3k2" and self.written.scale in ("m", "l", "x"):
             args[3:4] = [True]  # as both have it: the larger scales have C3k inside throughout
             places[3:4] = [row.place]
-        return _layer(row, row.module.layer, args, places), emitted
+        return self.translated(row, args, places), emitted
 
     def split(self, row: Row) -> tuple[Layer, list[int]]:
         emitted = row.args[0] if row.args else None
@@ -149,7 +190,7 @@ class _Writer:
         elif row.module.flow == "detect":
             stated = self.written.names.get("stride")
             found = [self.strides[one] for one in row.sources]
-            strides = stated if isinstance(stated, list) else heads.whole(found, row.place)
+            strides = heads.whole(found, row.place) if stated is None else stated
             newer = any(one.name == "C3k2" for one in self.rows)
             name, args = heads.ultralytics(row.name, args, channels, strides, row.place, newer=newer)
         else:
@@ -160,16 +201,25 @@ class _Writer:
 
     def stride(self, row: Row) -> Fraction:
         """By how much the input's height and width are divided where a row emits, as far as arguments tell."""
-        before = self.strides[row.sources[0]]
-        rule = row.module.stride
-        if row.module.layer == "mindyolo.Upsample":
-            times = row.args[1] if len(row.args) > 1 else 1
-            return before / Fraction(times) if isinstance(times, int | float) and 0 < times < math.inf else before
-        if isinstance(rule, int):
-            return before * rule
-        at, name, default = rule
-        by = dict(row.kwargs).get(name, row.args[at] if at < len(row.args) else default)
-        return before * by if type(by) is int and by > 0 else before
+        stride, by = self.strides[row.sources[0]], _division(row)
+        for _ in range(1 if row.module.repeats or by == 1 else row.number):
+            stride *= by if Fraction(1, MAX_STRIDE) < stride < MAX_STRIDE else 1
+        return stride
+
+
+def _division(row: Row) -> Fraction:
+    """By how much a row's module divides height and width, each time that it is run."""
+    rule = row.module.stride
+    if row.module.layer == "mindyolo.Upsample":
+        by = row.args[1] if len(row.args) > 1 else 1
+        return 1 / Fraction(by) if isinstance(by, int | float) and 0 < by < math.inf else Fraction(1)
+    if isinstance(rule, int):
+        return Fraction(rule)
+    at, name, default = rule
+    given = [*row.args[at : at + 1], default, *row.args[:1]]
+    by = dict(row.kwargs).get(name, next((one for one in given if one is not None), 1))
+    divided = Fraction(by) if type(by) is int and by > 0 else Fraction(1)
+    return 1 / divided if row.module.enlarges else divided
 
 
 def _channels_of(row: Row) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all, suggestion
 from assembler.recipe import Layer
+from assembler.settings import Axis, Model, read
 from assembler.source import short
-from assembler.yolo.documents import Document, Node
-from assembler.yolo.modules import Module, module_of
+from assembler.yolo.documents import Document, Node, show
+from assembler.yolo.modules import Module, Names
 from assembler.yolo.values import NAMES, Reader, split_name
 
 MAX_ROWS = 1000
@@ -45,12 +46,33 @@ class Row:
     arg_places: tuple[Place, ...]
 
 
-class Written:
-    """What a file says: its numbers, and its rows as they are written."""
+class _Classes(Model):
+    """The number of classes, bound as a recipe's own is."""
 
-    def __init__(self, document: Document, file: Path, scale: str | None, letter: str | None, classes: int | None):
+    nc: Axis
+
+
+class Written:
+    """What a file says: its numbers, and its rows as they are written.
+
+    Args:
+        layers: what the names of layers in it mean.
+        letter: the scale that is chosen if ``scale`` is none and the file has it.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        file: Path,
+        layers: Names,
+        *,
+        scale: str | None,
+        letter: str | None,
+        classes: int | None,
+    ):
         self.said = document.said
         self.file = file
+        self.layers = layers
         mistakes: list[AssemblerError] = []
         self.depth, self.width, self.most = 1.0, 1.0, math.inf
         self.scale: str | None = None
@@ -58,20 +80,35 @@ class Written:
             self._read_scale(scale, letter)
         self.names: dict[str, Any] = {}
         for name in NAMES:
-            if name in self.said:
+            if name in self.said and name != "nc":
                 with noted(mistakes):
-                    self.names[name] = Reader(self.names).read(self.said[name].value, self.said[name].place)
-        data = dict(document.outer["data"].entries) if document.network and "data" in document.outer else {}
-        if "nc" in data:  # MindYOLO pays no heed to the network's own
-            self.names["nc"] = data["nc"].value
-        if classes is not None:
-            self.names["nc"] = classes
+                    self.names[name] = self._read(self.said[name])
+        with noted(mistakes):
+            self._require_strides()
+        with noted(mistakes):
+            self._read_classes(document, classes)
         with noted(mistakes):
             self._require_silu()
         raise_all(mistakes)
 
+    def _read(self, node: Node) -> Any:
+        return Reader(self.names, self.layers).read(node.value, node.place)
+
+    def _read_classes(self, document: Document, instead: int | None) -> None:
+        node = self.said.get("nc")
+        if document.network and "data" in document.outer:  # MindYOLO pays no heed to the network's own
+            node = document.outer["data"].entries("data is a mapping, such as {nc: 80}").get("nc", node)
+        if instead is not None:
+            self.names["nc"] = instead
+        elif node is not None:
+            try:
+                self.names["nc"] = read(_Classes, {"nc": self._read(node)}).nc
+            except SettingsError as error:
+                raise GrammarError(f"nc {error.message}", node.place) from None
+
     def _read_scale(self, scale: str | None, letter: str | None) -> None:
-        scales = dict(self.said["scales"].entries) if "scales" in self.said else {}
+        said = "scales is a mapping of letters to lists [depth, width, channels]"
+        scales = self.said["scales"].entries(said) if "scales" in self.said else {}
         if not scales:
             if scale is not None:
                 raise SettingsError(f"{short(self.file)} has no scales", Place(key="recipe.scale"))
@@ -90,9 +127,10 @@ class Written:
             instead = suggestion(chosen, scales) or f" It has {', '.join(scales)}."
             raise SettingsError(f"{short(self.file)} has no scale {chosen!r}.{instead}", Place(key="recipe.scale"))
         node = scales[chosen]
-        numbers = [_positive(one.value, one.place, "a scale") for one in node.items]
+        said = "a scale is a list of depth, width and, at most, the channels there may be"
+        numbers = [_positive(one.value, one.place, "a scale") for one in node.items(said)]
         if not 2 <= len(numbers) <= 3:
-            raise GrammarError("a scale is a list of depth, width and, at most, the channels there may be", node.place)
+            raise GrammarError(said, node.place)
         self.scale = chosen
         self.depth, self.width = numbers[:2]
         self.most = numbers[2] if len(numbers) == 3 else self._number("max_channels", self.most)
@@ -101,9 +139,15 @@ class Written:
         node = self.said.get(name)
         return default if node is None or node.value is None else _positive(node.value, node.place, name)
 
+    def _require_strides(self) -> None:
+        stride = self.names.get("stride", [])
+        if not isinstance(stride, list) or not all(type(one) is int and one > 0 for one in stride):
+            said = f"stride is a list of whole numbers, such as [8, 16, 32], not {show(stride)}"
+            raise GrammarError(said, self.said["stride"].place)
+
     def _require_silu(self) -> None:
         node = self.said.get("activation")
-        value = Reader({}).read(node.value, node.place) if node is not None else None
+        value = self._read(node) if node is not None else None
         if node is not None and value not in (None, Layer("SiLU")):
             raise GrammarError(
                 "the Cells of MindYOLO have SiLU inside; there is no way to give them another", node.place
@@ -119,13 +163,17 @@ class Written:
             if name not in self.said:
                 hint = suggestion(name, self.said)
                 raise SettingsError(f"{short(self.file)} is no network: it has no {name!r}.{hint}")
-        nodes = [*self.said["backbone"].items, *self.said["head"].items]
+        mistakes: list[AssemblerError] = []
+        nodes: list[Node] = []
+        for name in ("backbone", "head"):
+            with noted(mistakes):
+                nodes += self.said[name].items(f"{name} is a list of rows [from, number, module, args]")
+        raise_all(mistakes)
         if not nodes:
             message = "a network is a list of rows [from, number, module, args]"
             raise GrammarError(message, self.said["backbone"].place)
         if len(nodes) > MAX_ROWS:
             raise GrammarError(f"the network has {len(nodes):,} rows; the limit is {MAX_ROWS:,}", nodes[MAX_ROWS].place)
-        mistakes: list[AssemblerError] = []
         rows: list[Row] = []
         for index, node in enumerate(nodes):
             with noted(mistakes):
@@ -134,23 +182,22 @@ class Written:
         return rows
 
     def _row(self, index: int, node: Node) -> Row:
-        items = node.items
+        items = node.items("a row is a list [from, number, module, args]")
         if len(items) != 4:
             raise GrammarError("a row is a list [from, number, module, args]", node.place)
         taken, number, module, args = items
         name = module.value
         if not isinstance(name, str) or not re.fullmatch(r"(nn\.)?[A-Za-z]\w*", name):
             raise GrammarError(f"a module is a name such as C2f or nn.Upsample, not {show(name)}", module.place)
-        if not isinstance(args.value, list):
-            raise GrammarError(f"the arguments of {name} are a list, not {show(args.value)}", args.place)
-        several = isinstance(taken.value, list)
-        sources = tuple(_source(one, index) for one in (taken.items if several else [taken]))
+        given_here = args.items(f"the arguments of {name} are a list")
+        several = taken.is_list
+        sources = tuple(_source(one, index) for one in (taken.items("") if several else [taken]))
         if not sources:
             raise GrammarError(f"{name} takes nothing: 'from' is empty", taken.place)
         mistakes: list[AssemblerError] = []
-        reader = Reader(self.names)
+        reader = Reader(self.names, self.layers)
         given: list[tuple[str | None, Any, Place]] = []
-        for one in args.items:
+        for one in given_here:
             with noted(mistakes):
                 word, raw = split_name(one.value)
                 given.append((word, reader.read(raw, one.place), one.place))
@@ -162,7 +209,7 @@ class Written:
             several,
             self._repeats(number),
             name,
-            module_of(name),
+            self.layers.module(name, module.place),
             tuple(value for word, value, _ in given if word is None),
             tuple((word, value) for word, value, _ in given if word is not None),
             module.place,
@@ -200,9 +247,3 @@ def _source(node: Node, index: int) -> int:
         above = f"rows above it are 0 to {index - 1}" if index else "the first row takes -1, the input"
         raise GrammarError(f"row {index} cannot take row {value}: {above}", node.place)
     return position
-
-
-def show(value: Any) -> str:
-    """A value in a message."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

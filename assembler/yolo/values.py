@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from assembler.errors import GrammarError, Place
 from assembler.recipe import Layer
-from assembler.yolo.modules import layer_name
+from assembler.yolo.modules import Names
 
 MAX_TEXT = 200
 """Characters in one text."""
@@ -41,10 +41,12 @@ class Reader:
     """Reads the values of one row.
 
     Args:
-        names: what the names in it mean.
+        names: what the names of ``NAMES`` in it are.
+        layers: what the names of layers in it mean.
     """
 
     names: Mapping[str, Any]
+    layers: Names
     count: int = field(default=0, init=False)
 
     def read(self, raw: Any, place: Place, depth: int = 0) -> Any:
@@ -106,7 +108,8 @@ class Reader:
         if any(named.arg is None for named in node.keywords):
             self._refuse(text, place)
         kwargs = tuple((str(named.arg), self._tree(named.value, text, place)) for named in node.keywords)
-        return Layer(layer_name(name), args, kwargs, place, (place,) * (len(args) + len(kwargs)))
+        layer = Layer(self.layers.module(name, place).layer, args, kwargs, place, (place,) * (len(args) + len(kwargs)))
+        return self.layers.layer(name, layer)
 
     def _refuse(self, text: str, place: Place) -> NoReturn:
         raise GrammarError(
