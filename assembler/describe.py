@@ -67,7 +67,7 @@ class _Describer:
         entry = self.entries.get(type(cell))
         if entry is None:
             raise RecipeError(f"#{path} is a {type(cell).__name__}, which is not registered")
-        label = entry.name if self.registry.get(entry.name) is entry else entry.full_name
+        label = self.registry.name_of(entry)
         parameters = entry.parameters
         required = [
             name for name, one in parameters.items() if one.default is Parameter.empty and one.kind not in _OPEN

@@ -15,7 +15,7 @@ from typing import Any
 from mindspore import nn
 
 from assembler.binding import Step, Steps, bind, map_steps, root_graph, walk
-from assembler.cells import cast, first_line, is_ours, make, required_inputs
+from assembler.cells import cast, first_line, is_ours, make, required_inputs, without_stack
 from assembler.compiler import CannotTell
 from assembler.errors import (
     ArgumentMismatch,
@@ -481,8 +481,8 @@ class _Planner:
         if lacks_memory(error):
             return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
         if not is_ours(step.entry.cell):
-            said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
-            return LayerFault(said, step.layer.place)
+            message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
+            return LayerFault(message, step.layer.place)
         wants = self.wants(step, draft.input, error) or f"does not accept it: {first_line(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
 

@@ -6,7 +6,7 @@ import pytest
 
 from assembler import AssemblerError, limits, plan
 from assembler.checks import prepare
-from assembler.registry import trusted_for_recipes
+from assembler.registry import said_by_project, trusted_for_recipes
 from assembler.untrusted import hold_size
 from tests.conftest import MINE
 
@@ -234,7 +234,7 @@ def test_the_limits_of_the_process_are_as_they_were():
 def test_error_of_a_function_that_is_not_the_projects_own(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AssemblerError) as error:
-        prepare([(name, None, "k")], trusted_for_recipes())
+        prepare([(name, None, "k")], trusted_for_recipes(said_by_project()))
     package = name.partition(".")[0]
     assert str(error.value).startswith(f"k: {name} lies in {package!r}, which is not trusted. ")
 

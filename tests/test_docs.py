@@ -50,7 +50,7 @@ STEPS, STEPS_SHOWN = zip(*commands(ELSEWHERE), strict=True)
 
 def write_steps(folder):
     """The files that the README has a newcomer write, each named by its first line."""
-    for text in (*blocks(ELSEWHERE, "python"), *blocks(ELSEWHERE, "yaml")):
+    for text in (text for language in ("toml", "python", "yaml") for text in blocks(ELSEWHERE, language)):
         file = folder / text.partition("\n")[0].removeprefix("# ")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -81,7 +81,7 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, s
 
 def shell_commands():
     """(arguments, what the README shows of their output) of each line that starts python -m assembler."""
-    for block in blocks(README, "console"):
+    for block in blocks(CLONE, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, shown = part.partition("\n")
             if line.startswith("python -m assembler"):
@@ -170,7 +170,7 @@ def test_the_python_of_the_readme_runs(run, code, tmp_path):
 
 def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
     write_steps(tmp_path)
-    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 4
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 5
     for arguments in STEPS[:2]:  # tests/test_other_project.py takes them all, where a wheel is installed
         done = run(*arguments, script=tmp_path / "run.py")
         assert (done.code, done.err) == (0, "")

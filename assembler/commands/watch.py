@@ -63,7 +63,7 @@ def files_of(file: Path, project: Project) -> list[Path]:
     taken_up: list[Path] = []
     with suppress(AssemblerError):  # `show` tells it
         taken_up = [path for paths in recipe_files(file).values() for path in paths]
-    return [file, *taken_up, *project.registry_files]
+    return [file, *taken_up, *(path for paths in project.registry_files.values() for path in paths)]
 
 
 def show(file: Path, project: Project) -> None:
