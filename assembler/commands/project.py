@@ -117,10 +117,10 @@ class Project:
 
 
 def library_of(file: Path) -> Library | None:
-    """The library whose entries a file holds, if it is one's."""
+    """The library whose entries a file holds, if it is one's, or a copy of it."""
     for library in libraries().values():
         with suppress(AssemblerError):  # told when one of its layers is asked for
-            if library.file.resolve() == file.resolve():
+            if library.file.read_bytes() == file.read_bytes():
                 return library
     return None
 
