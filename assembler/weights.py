@@ -238,7 +238,7 @@ def _read_checkpoint(path: Path) -> Stored:
 
 
 _NUMBERS = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
-_NUMBERS |= {"float16", "float32", "float64", "complex64", "complex128"}
+_NUMBERS |= {"float16", "float32", "float64", "bfloat16", "complex64", "complex128"}
 
 
 def _array_of(tensors: Sequence[Any]) -> Array:
