@@ -1,6 +1,7 @@
 """What a recipe of a stranger cannot do. docs: SECURITY.md."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -266,6 +267,25 @@ def test_a_recipes_name_leads_to_no_other_folder(run, recipe_file, tmp_path, nam
     done = run(*MINE, f"task={task}")
     assert done.code == 0, done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
+
+
+@pytest.mark.parametrize("kind", [",", "f4,f4", "object", "O", "U9", "Float32(2)"])
+def test_error_of_a_checkpoint_of_other_things_than_numbers(tmp_path, monkeypatch, kind):
+    from mindspore.train.checkpoint_pb2 import Checkpoint
+
+    from assembler.weights import read_file
+
+    monkeypatch.chdir(tmp_path)
+    written = Checkpoint()
+    entry = written.value.add(tag="0.weight")
+    entry.tensor.dims.extend([2])
+    entry.tensor.tensor_type = kind
+    entry.tensor.tensor_content = bytes(8)
+    (tmp_path / "w.ckpt").write_bytes(written.SerializeToString())
+    with pytest.raises(AssemblerError) as error:
+        read_file(Path("w.ckpt"))
+    told = f"{kind.lower()!r} is no type of numbers"
+    assert str(error.value) == f"w.ckpt is damaged, or is no .ckpt file: {told}"
 
 
 # ---- what a run leaves of the person's surroundings
