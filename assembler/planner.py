@@ -27,7 +27,7 @@ from assembler.errors import (
     noted,
     raise_all,
 )
-from assembler.limits import lacks_memory, limited
+from assembler.limits import lacks_memory
 from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, Weight, memory_of, print_specs
@@ -67,14 +67,14 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
     Raises:
         RecipeError: the recipe is wrong.
         LayerFault: a layer raises, its own exception being the cause.
-        DeviceError: it takes more time or memory than ``assembler.limits`` allows.
+        DeviceError: it takes too much memory.
         Mistakes: several of them.
     """
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
     planner = _Planner(dtype)
-    with limited(), planner.trials.begin():
+    with planner.trials.begin():
         planner.try_constructors(steps)
         output, peak = planner.model(steps, input)
         planner.add_uncalled(steps)

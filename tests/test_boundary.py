@@ -206,9 +206,17 @@ def test_a_layer_that_is_too_large_to_be_run_on_zeros_is_compiled():
     assert (found.output.shape, found.rows[0].on_zeros) == ((2, 3, 100_000, 100_000), False)
 
 
-def test_error_of_a_plan_that_takes_too_long(monkeypatch):
+def test_error_of_a_plan_that_takes_too_long(run, monkeypatch):
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
-    with pytest.raises(AssemblerError) as error:
+    done = run(
+        "task=plan", "recipe=inline", 'recipe.stack="LSTM(8, 8, num_layers=1000000)"', "recipe.input.shape=[4,3,8]"
+    )
+    assert (done.code, done.err) == (2, "planning takes more than 0.3 s, and was ended\n")
+
+
+def test_a_program_of_somebody_else_plans_within_limits_if_it_asks_to(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
+    with pytest.raises(AssemblerError) as error, limits.limited():
         plan("LSTM(8, 8, num_layers=1000000)", input=(4, 3, 8))
     assert str(error.value) == "planning takes more than 0.3 s, and was ended"
 

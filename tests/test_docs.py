@@ -289,10 +289,27 @@ def test_the_docs_of_the_design_list_every_module():
 
 def test_the_tables_of_the_language_hold():
     from assembler.binding import MAX_LAYERS
+    from assembler.errors import MAX_MISTAKES
+    from assembler.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.limits import MAX_MEMORY, MAX_SECONDS
+    from assembler.untrusted import MAX_BYTES, MAX_DIGITS, MAX_EXPANDED, MAX_FILES, MAX_REFERENCES
+    from assembler.untrusted import MAX_DEPTH as MAX_DEPTH_OF_YAML
+    from assembler.untrusted import MAX_VALUES as MAX_VALUES_OF_YAML
 
-    limits = f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep and {MAX_OPERATORS} operators in one text"
-    assert f"{limits}; {MAX_LAYERS:,} layers in one model" in RECIPES
+    part = RECIPES.split("## Limits\n", 1)[1].split("\n## ", 1)[0]
+    for told in (
+        f"{MAX_BYTES >> 20} MiB, {MAX_VALUES_OF_YAML:,} keys",
+        f"{MAX_DEPTH_OF_YAML} deep, numbers of {MAX_DIGITS} digits",
+        f"{MAX_FILES} files",
+        f"{MAX_REFERENCES} that lead to one another, {MAX_EXPANDED:,} characters",
+        f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep, {MAX_OPERATORS} operators",
+        f"{MAX_WITHIN} inside each other, {MAX_VALUES:,} values",
+        f"{MAX_LAYERS:,} layers",
+        f"{MAX_SECONDS} seconds, and {MAX_MEMORY >> 30} GiB",
+        f"{MAX_MISTAKES} told at once",
+    ):
+        assert told in part
     texts = [text for row in rows("stack").values() for text in re.findall(r"`([^`]+)`", row[0])]
     assert len(texts) >= 8
     for text in texts:

@@ -245,7 +245,7 @@ ARGUMENTS = [
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
     (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: bench, check, eject, export, plan.\n"),
     (["registry=[mindspore,mine]"],
-     "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
+     "no registry named 'mine'. Did you mean 'mint' or 'mindspore' or 'mindcv'? There are: layers, mindcv, mindspore, mindyolo, mint.\n"),
     (["amp=O2", "dtype=float16"],
      "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],

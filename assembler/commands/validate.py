@@ -203,5 +203,7 @@ def _plan(file: Path, project: Project) -> None:
 
     # isort: split
     from assembler.api import plan
+    from assembler.limits import limited
 
-    plan(file, registry=project.registry)
+    with limited():
+        plan(file, registry=project.registry)

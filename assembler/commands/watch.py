@@ -69,12 +69,14 @@ def files_of(file: Path, project: Project) -> list[Path]:
 def show(file: Path, project: Project) -> None:
     """Clear the screen and print the plan, or what is wrong."""
     from assembler.api import plan
+    from assembler.limits import limited
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()
     console.clear()
     try:
-        planned = plan(file, registry=project.registry)
+        with limited():
+            planned = plan(file, registry=project.registry)
     except AssemblerError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
     else:

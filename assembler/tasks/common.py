@@ -158,14 +158,16 @@ def plan_of(given: Given, settings: Settings, result: Result) -> Plan:
     """The plan, and what ``expect`` says of it.
 
     Raises:
-        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none.
+        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none; it takes more time or memory
+            than ``assembler.limits`` allows.
     """
     from assembler.checks import expectations
     from assembler.inputs import input_specs
+    from assembler.limits import limited
     from assembler.parameters import settle
     from assembler.planner import plan_steps
 
-    with result.timed("plan"):
+    with result.timed("plan"), limited():
         found = plan_steps(given.steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
         result.planned = settle(found, given.rules, settings.recipe.freeze)
     result.outcomes = expectations(settings.recipe.expect, result.planned)
