@@ -25,11 +25,13 @@ def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
     are not told. What the text makes is compared with what was given, so that nothing is left out unnoticed.
 
     Raises:
-        RecipeError: a Cell's class is not registered, or its arguments cannot be told.
+        RecipeError: it is another Cell; a Cell's class is not registered, or its arguments cannot be told.
 
     >>> describe(nn.SequentialCell(nn.Dense(8, 128), nn.ReLU(), nn.Conv2d(3, 8, 3, pad_mode="valid")))
     "Dense(8, 128) + ReLU + Conv2d(3, 8, 3, pad_mode='valid')"
     """
+    if not isinstance(cell, nn.SequentialCell):
+        raise RecipeError(f"only a SequentialCell is told as a recipe, not a {type(cell).__name__}")
     stack = _Describer(registry).chain(cell, "")
     with mindspore.DeviceCtx("meta"):
         made = build_steps(bind(parse(str(stack)), registry))

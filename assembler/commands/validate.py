@@ -29,7 +29,8 @@ def validate(
 ) -> None:
     """Tell every mistake in recipe files, with its place, and run nothing.
 
-    Files in folders called registry and blocks are taken for those. Exit code 2 if there is a mistake.
+    Files in folders called registry and blocks are taken for those; blocks are read, and what they name is looked up
+    where a recipe uses them. Exit code 2 if there is a mistake.
     """
     project = Project.at(config_dir)
     wrong, told = 0, set[str]()
