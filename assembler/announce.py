@@ -47,12 +47,14 @@ def announce(package: str, scope: str, *, modules: bool = False, first: Sequence
         YAML, with a header that tells the command.
 
     Raises:
-        RegistryError: it does not import, or has no layers.
+        RegistryError: it does not import, or has no layers; the scope is no name.
     """
+    if not scope.isidentifier():
+        raise RegistryError(f"{scope!r} cannot be a scope's name in a recipe")
     try:
         top = importlib.import_module(package)
         found = list(_cells(top, modules))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RegistryError(f"cannot import {package!r}: {type(error).__name__}: {error}") from error
     if not found:
         raise RegistryError(f"{package!r} has no layers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from assembler.binding import Step, Steps, map_steps
 from assembler.device import as_dtype
 from assembler.entries import TRUSTED
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
+from assembler.libraries import libraries
 from assembler.settings import Dtype
 
 
@@ -72,8 +74,19 @@ def cast(cell: nn.Cell, dtype: Dtype, *, meta: bool = False) -> None:
 
 
 def is_ours(cell: type) -> bool:
-    """Whether MindSpore or the assembler wrote a layer, so that what it raises is about its input, not a fault."""
-    return str(cell.__module__).partition(".")[0] in TRUSTED
+    """Whether a layer is MindSpore's, ours, or of a library that ships: what it raises is about its input, no fault."""
+    package = str(cell.__module__).partition(".")[0]
+    return package in TRUSTED or package in {
+        entry.target.partition(".")[0]
+        for library in libraries().values()
+        if library.ships
+        for entry in library.entries.values()
+    }
+
+
+def without_stack(error: BaseException) -> str:
+    """All that an exception says, without MindSpore's C++ call stack."""
+    return re.split(r"\n-{20,}\n", str(error))[0].strip()
 
 
 def required_inputs(cell: type[nn.Cell]) -> list[str]:

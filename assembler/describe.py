@@ -25,11 +25,13 @@ def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
     are not told. What the text makes is compared with what was given, so that nothing is left out unnoticed.
 
     Raises:
-        RecipeError: a Cell's class is not registered, or its arguments cannot be told.
+        RecipeError: it is another Cell; a Cell's class is not registered, or its arguments cannot be told.
 
     >>> describe(nn.SequentialCell(nn.Dense(8, 128), nn.ReLU(), nn.Conv2d(3, 8, 3, pad_mode="valid")))
     "Dense(8, 128) + ReLU + Conv2d(3, 8, 3, pad_mode='valid')"
     """
+    if not isinstance(cell, nn.SequentialCell):
+        raise RecipeError(f"only a SequentialCell is told as a recipe, not a {type(cell).__name__}")
     stack = _Describer(registry).chain(cell, "")
     with mindspore.DeviceCtx("meta"):
         made = build_steps(bind(parse(str(stack)), registry))
@@ -67,7 +69,7 @@ class _Describer:
         entry = self.entries.get(type(cell))
         if entry is None:
             raise RecipeError(f"#{path} is a {type(cell).__name__}, which is not registered")
-        label = entry.name if self.registry.get(entry.name) is entry else entry.full_name
+        label = self.registry.name_of(entry)
         parameters = entry.parameters
         required = [
             name for name, one in parameters.items() if one.default is Parameter.empty and one.kind not in _OPEN

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from types import ModuleType
 from typing import Any
 
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError, suggestion
@@ -179,12 +180,7 @@ def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
     if not module_name or not all(part.isidentifier() for part in path.split(".")):
         raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
     _require_trust(path, module_name, trusted, place)
-    try:
-        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
-            warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
-            module = importlib.import_module(module_name)
-    except Exception as error:
-        raise BadTarget(f"cannot import {module_name!r}: {type(error).__name__}: {error}", place) from error
+    module = import_module(module_name, place)
     if not hasattr(module, name):
         raise BadTarget(f"{module_name!r} has no {name!r}.{suggestion(name, dir(module))}", place)
     found = getattr(module, name)
@@ -193,6 +189,20 @@ def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
         raise BadTarget(f"{path} is neither a class nor a function", place)
     _require_trust(path, home, trusted, place)
     return found
+
+
+def import_module(name: str, place: Place) -> ModuleType:
+    """Import a module.
+
+    Raises:
+        BadTarget: it does not import, or ends the program when it is.
+    """
+    try:
+        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
+            return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise BadTarget(f"cannot import {name!r}: {type(error).__name__}: {error}", place) from error
 
 
 def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: Place) -> None:

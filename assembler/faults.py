@@ -13,7 +13,7 @@ from mindspore import nn
 
 from assembler import device
 from assembler.binding import Step, walk
-from assembler.cells import first_line, is_ours, lacks_kernel, required_inputs
+from assembler.cells import first_line, is_ours, lacks_kernel, required_inputs, without_stack
 from assembler.checks.base import Subject
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.rows import Row, print_specs
@@ -34,7 +34,7 @@ def blame(subject: Subject, error: Exception) -> AssemblerError:
         return LayerFault(f"the model raised {first_line(error)} once, and not again")
     step = _step_of(row, subject)
     if not is_ours(step.entry.cell):
-        return LayerFault(f"{row} raised {type(error).__name__}: {str(error).strip()}", row.place)
+        return LayerFault(f"{row} raised {type(error).__name__}: {without_stack(error)}", row.place)
     if lacks_kernel(error):
         return DeviceError(f"{row} cannot run on this device: {first_line(error)}", row.place)
     return ShapeMismatch(f"{row} does not accept {print_specs(row.input)}: {first_line(error)}", row.place)

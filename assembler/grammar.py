@@ -552,6 +552,8 @@ class _Reader:
                 return [self.value(part) for part in parts]
             case ast.Dict():
                 return self.dictionary(node)
+            case ast.Attribute():
+                return self.unknown(node, _undotted(node))
             case _:
                 return self.unknown(node, f"{_word(node)} is not part of the recipe language")
 
@@ -569,7 +571,13 @@ class _Reader:
     def layer(self, node: ast.Call) -> Any:
         called = node.func.id if isinstance(node.func, ast.Name) else self.scoped(node.func)
         if not called:
-            return self.unknown(node.func, f"only a layer can be called, by its name; {_word(node.func)} cannot")
+            dotted = isinstance(node.func, ast.Attribute)
+            said = (
+                _undotted(node.func)
+                if dotted
+                else f"only a layer can be called, by its name; {_word(node.func)} cannot"
+            )
+            return self.unknown(node.func, said)
         if called in CONSTANTS or called == "_":
             return self.unknown(node.func, f"{called!r} is not a layer")
         places: list[Place] = []
@@ -672,7 +680,6 @@ def _called(layer: Layer) -> bool:
 
 
 _WORDS = {
-    ast.Attribute: "a dot",
     ast.Subscript: "a slice",
     ast.Compare: "this comparison",
     ast.Lambda: "lambda",
@@ -688,6 +695,13 @@ _OPERATORS = {
     ast.MatMult: "@", ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
     ast.Invert: "~",
 }  # fmt: skip
+
+
+def _undotted(node: ast.expr) -> str:
+    """What to say of a dot that is not between a scope and a layer's name."""
+    path = ast.unparse(node).split(".")
+    instead = f": {path[0]}.{path[-1]}?" if all(part.isidentifier() for part in path) else ""
+    return f"a dot stands between the scope and the name of a layer, once{instead}"
 
 
 def _word(node: ast.expr) -> str:

@@ -101,6 +101,18 @@ class Library:
         packages = {entry.target.partition(".")[0] for entry in self.entries.values()}
         return next((package for package in sorted(packages) if spec_of(package) is None), "")
 
+    @property
+    def ships(self) -> bool:
+        """Whether the assembler announces it itself."""
+        return self.distribution == "assembler"
+
+    def has_but_misses(self, name: str) -> bool:
+        """Whether a name is one of its layers, and they are not installed."""
+        try:
+            return name in self.entries and bool(self.missing)
+        except AssemblerError:
+            return False
+
 
 def _packages_in(value: object) -> tuple[str, ...]:
     paths = [value, *(value.values() if isinstance(value, Mapping) else ())]

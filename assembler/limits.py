@@ -1,6 +1,11 @@
 """What planning a recipe may take: time and memory, for layers may make tables, and loops, of any size.
 
 Layers are made without storage where MindSpore can do so; some make arrays all the same. The sizes are the recipe's.
+Runs and commands plan within these bounds. They are the whole process's, so that in a program of somebody else nothing
+sets them unless it is asked to::
+
+    with assembler.limits.limited():
+        assembler.plan(Path("from_a_stranger.yaml"))
 """
 
 from __future__ import annotations

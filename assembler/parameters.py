@@ -30,7 +30,6 @@ from assembler.errors import AssemblerError, ParameterError, Place, closest, not
 from assembler.expansion import expand
 from assembler.grammar import parse, parse_recipe
 from assembler.inputs import Array, load_array, numbers
-from assembler.limits import limited
 from assembler.recipe import Definitions, Layer, is_stack, leaves, print_value
 from assembler.rows import Plan, Row, Rule, Weight
 from assembler.settings import RecipeSettings, StoredValues, read
@@ -148,13 +147,7 @@ def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str], key: str
 
     Raises:
         ParameterError, Mistakes: patterns that decide nothing.
-        DeviceError: it takes longer than a plan may.
     """
-    with limited():
-        return _settle(planned, rules, freeze, key)
-
-
-def _settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str], key: str) -> Plan:
     planned = replace(planned, names=names_in_model(planned), rules=tuple(rules))
     if not rules and not freeze:
         return planned

@@ -15,7 +15,7 @@ from typing import Any
 from mindspore import nn
 
 from assembler.binding import Step, Steps, bind, map_steps, root_graph, walk
-from assembler.cells import cast, first_line, is_ours, make, required_inputs
+from assembler.cells import cast, first_line, is_ours, make, required_inputs, without_stack
 from assembler.compiler import CannotTell
 from assembler.errors import (
     ArgumentMismatch,
@@ -27,7 +27,7 @@ from assembler.errors import (
     noted,
     raise_all,
 )
-from assembler.limits import lacks_memory, limited
+from assembler.limits import lacks_memory
 from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, Weight, memory_of, print_specs
@@ -67,14 +67,14 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
     Raises:
         RecipeError: the recipe is wrong.
         LayerFault: a layer raises, its own exception being the cause.
-        DeviceError: it takes more time or memory than ``assembler.limits`` allows.
+        DeviceError: it takes too much memory.
         Mistakes: several of them.
     """
     if input is None:
         raise_all([_needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
     planner = _Planner(dtype)
-    with limited(), planner.trials.begin():
+    with planner.trials.begin():
         planner.try_constructors(steps)
         output, peak = planner.model(steps, input)
         planner.add_uncalled(steps)
@@ -481,8 +481,8 @@ class _Planner:
         if lacks_memory(error):
             return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
         if not is_ours(step.entry.cell):
-            said = f"{draft} raised {type(error).__name__}: {str(error).strip()}; {self.edge(draft)}"
-            return LayerFault(said, step.layer.place)
+            message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
+            return LayerFault(message, step.layer.place)
         wants = self.wants(step, draft.input, error) or f"does not accept it: {first_line(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
 

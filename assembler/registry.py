@@ -11,20 +11,23 @@ from typing import Any, TypeVar, overload
 
 import yaml
 
-from assembler.entries import PYTHON, TRUSTED, Entry, read_entry
+from assembler.entries import PYTHON, TRUSTED, Entry, import_module, read_entry
 from assembler.errors import (
+    NOWHERE,
     AbsentPackage,
     AssemblerError,
     DuplicateLayer,
     Place,
     RegistryError,
     UnknownLayer,
+    closest,
     noted,
     raise_all,
     suggestion,
 )
 from assembler.html import html_table
 from assembler.libraries import Library, libraries
+from assembler.settings import ProjectSettings, read
 from assembler.source import SHIPPED
 
 SCOPES = ("layers", "mindspore")
@@ -51,6 +54,7 @@ class Registry(Mapping[str, Entry]):
     def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False, installed: bool = False):
         self.trusted = (*TRUSTED, *trusted)
         self._entries: dict[str, Entry] = {}
+        self.modules: tuple[str, ...] = ()
         self._pending = shipped
         self._installed = installed
 
@@ -84,7 +88,7 @@ class Registry(Mapping[str, Entry]):
         rows = [[entry.name, entry.target, ", ".join(entry.infer)] for entry in self.values()]
         return html_table(("layer", "class", "may be _"), rows, below=[f"{len(self):,} layers"])
 
-    def find(self, name: str, place: Place) -> Entry:
+    def find(self, name: str, place: Place = NOWHERE) -> Entry:
         """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
 
         A name without a scope is that of a loaded or registered layer; else that of the one library that has it.
@@ -129,14 +133,26 @@ class Registry(Mapping[str, Entry]):
 
     def _instead(self, name: str) -> str:
         """What to say of a name that nothing has."""
-        others = [entry for library in self._usable() for entry in library.entries.values()]
-        if close := suggestion(name, self) or suggestion(
-            name, [e.full_name if "." in name else e.name for e in others]
-        ):
+        scope, _, short = name.rpartition(".")
+        every = [*self.all_entries()]
+        scopes = list(dict.fromkeys(entry.full_name.rpartition(".")[0] for entry in every))
+        if scope:
+            inside = [entry.full_name for entry in every if entry.full_name.startswith(f"{scope}.")]
+            near = [f"{other}.{short}" for other in closest(scope, scopes) if self.candidates(f"{other}.{short}")]
+            listed = f" `python -m assembler layers '{scope}.*'` lists those of {scope}." if inside else ""
+            return suggestion(name, inside or near) or listed or f" The scopes are {', '.join(filter(None, scopes))}."
+        absent = [library for library in self.libraries.values() if library.has_but_misses(name)]
+        if absent and absent[0].extra:
+            return f" The library {absent[0].scope} has it: pip install '{absent[0].extra}'."
+        if close := suggestion(name, self) or suggestion(name, [entry.name for entry in every]):
             return close
-        scopes = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
-        beside = f", and the libraries {', '.join(self.libraries)}" if self.libraries else ""
-        return f" Looked among the {len(self)} names of {scopes}{beside}."
+        known = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
+        beside = f", and the libraries {', '.join(library.scope for library in self._usable())}"
+        return f" Looked among the {len(self)} names of {known}{beside if self.libraries else ''}."
+
+    def name_of(self, entry: Entry) -> str:
+        """The name by which a recipe finds an entry: its own, or with its scope if that means something else."""
+        return entry.name if self.get(entry.name) is entry else entry.full_name
 
     def all_entries(self) -> Iterator[Entry]:
         """Every layer that a recipe can name: those of the mapping, then those of the libraries that are installed."""
@@ -222,16 +238,31 @@ class Registry(Mapping[str, Entry]):
         self.add(entry)
         return target
 
-    def registered(self) -> list[Entry]:
-        """The entries whose classes were registered in Python."""
+    def take_up(self, project: ProjectSettings) -> None:
+        """Trust what a project trusts, and remember the modules that register its layers, for ``registered``."""
+        self.trusted = tuple(dict.fromkeys((*self.trusted, *project.trusted)))
+        self.modules = tuple(dict.fromkeys((*self.modules, *project.layers)))
+
+    def registered(self, others: Iterable[str] = ()) -> list[Entry]:
+        """The entries whose classes were registered in Python, once the modules that do so are imported.
+
+        Args:
+            others: modules beside those that were taken up.
+
+        Raises:
+            RegistryError: one of them does not import.
+        """
+        for module in (*self.modules, *others):
+            import_module(module, Place(key="tool.assembler.layers"))
         return [entry for entry in self._entries.values() if entry.registered is not None]
 
 
-def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
-    """The packages that the nearest ``pyproject.toml``, from this folder upwards, trusts.
+def said_by_project(folder: Path | None = None) -> ProjectSettings:
+    """``[tool.assembler]`` of the nearest ``pyproject.toml``, from this folder upwards.
 
     Raises:
-        RegistryError: the file cannot be read, or ``[tool.assembler] trusted`` is not a list of names.
+        RegistryError: the file cannot be read.
+        SettingsError, Mistakes: what is wrong with it.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -242,26 +273,21 @@ def trusted_by_project(folder: Path | None = None) -> tuple[str, ...]:
         (path / "pyproject.toml" for path in (folder, *folder.parents) if (path / "pyproject.toml").exists()), None
     )
     if file is None:
-        return ()
+        return ProjectSettings()
     try:
-        said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {}).get("trusted", [])
+        said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"cannot read it: {error}", Place(key=str(file))) from None
-    if not isinstance(said, list) or not all(isinstance(name, str) for name in said):
-        raise RegistryError("[tool.assembler] trusted must be a list of package names", Place(key=str(file)))
-    return tuple(said)
+    return read(ProjectSettings, said, f"{file}: tool.assembler")
 
 
-def trusted_for_recipes() -> tuple[str, ...]:
+def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:
     """The packages whose functions a recipe may name: those that the project trusts itself.
 
     MindSpore and the assembler are trusted for layers, which the registry names; they are full of modules and functions
     that are not meant for a recipe.
-
-    Raises:
-        RegistryError: as ``trusted_by_project``.
     """
-    return (*(name for name in LAYERS.trusted if name not in TRUSTED), *trusted_by_project())
+    return (*(name for name in LAYERS.trusted if name not in TRUSTED), *project.trusted)
 
 
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -335,6 +335,17 @@ class Settings(Model):
         return self
 
 
+class ProjectSettings(Model):
+    """``[tool.assembler]`` of a project's ``pyproject.toml``.
+
+    ``trusted`` are the packages whose layers and checks YAML may name; ``layers`` are modules that register layers when
+    they are imported.
+    """
+
+    trusted: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
 class EntrySettings(Model):
     """One registry entry; see ``assembler.entries.Entry``."""
 

@@ -129,7 +129,10 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
                 raise SettingsError(f"*{event.anchor} stands inside of what it stands for", _at(event, file))
-            values += sizes.get(event.anchor or "", 1)
+            if event.anchor not in sizes:
+                mark: Any = event.start_mark
+                raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", mark)
+            values += sizes[event.anchor]
         elif isinstance(event, yaml.NodeEvent):
             values += 1
             _hold_node(event, file)

@@ -237,16 +237,19 @@ def _read_checkpoint(path: Path) -> Stored:
     return Stored(arrays, about)
 
 
+_NUMBERS = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+_NUMBERS |= {"float16", "float32", "float64", "bfloat16", "complex64", "complex128"}
+
+
 def _array_of(tensors: Sequence[Any]) -> Array:
     """The values of one entry, of which all parts say the same shape and type."""
     content = bytearray().join(tensor.tensor_content for tensor in tensors)
     shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
     if kind == "str":
         return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
-    dtype = np.dtype(kind)
-    if dtype.kind not in "iufbc":
+    if kind not in _NUMBERS:  # NumPy would read other texts as descriptions of records
         raise ValueError(f"{kind!r} is no type of numbers")
-    values = np.frombuffer(content, dtype)
+    values = np.frombuffer(content, np.dtype(kind))
     return values.reshape(() if shape == [0] else shape)
 
 

@@ -45,6 +45,7 @@ def run(tmp_path, monkeypatch, capfd):
     assert len(LAYERS) > 100  # they are read
     monkeypatch.setattr(LAYERS, "_entries", dict(LAYERS._entries))
     monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)
+    monkeypatch.setattr(LAYERS, "modules", ())
 
     def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
         where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"

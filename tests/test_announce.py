@@ -174,6 +174,9 @@ def test_the_modules_of_a_package_define_layers(goods):
 
 def test_error_of_a_package_without_layers(goods):
     with pytest.raises(RegistryError) as error:
+        announce("goods", "a b")
+    assert str(error.value) == "'a b' cannot be a scope's name in a recipe"
+    with pytest.raises(RegistryError) as error:
         announce("json", "shop")
     assert str(error.value) == "'json' has no layers"
     with pytest.raises(RegistryError) as error:

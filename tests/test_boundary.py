@@ -1,12 +1,13 @@
 """What a recipe of a stranger cannot do. docs: SECURITY.md."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from assembler import AssemblerError, limits, plan
 from assembler.checks import prepare
-from assembler.registry import trusted_for_recipes
+from assembler.registry import said_by_project, trusted_for_recipes
 from assembler.untrusted import hold_size
 from tests.conftest import MINE
 
@@ -205,9 +206,17 @@ def test_a_layer_that_is_too_large_to_be_run_on_zeros_is_compiled():
     assert (found.output.shape, found.rows[0].on_zeros) == ((2, 3, 100_000, 100_000), False)
 
 
-def test_error_of_a_plan_that_takes_too_long(monkeypatch):
+def test_error_of_a_plan_that_takes_too_long(run, monkeypatch):
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
-    with pytest.raises(AssemblerError) as error:
+    done = run(
+        "task=plan", "recipe=inline", 'recipe.stack="LSTM(8, 8, num_layers=1000000)"', "recipe.input.shape=[4,3,8]"
+    )
+    assert (done.code, done.err) == (2, "planning takes more than 0.3 s, and was ended\n")
+
+
+def test_a_program_of_somebody_else_plans_within_limits_if_it_asks_to(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
+    with pytest.raises(AssemblerError) as error, limits.limited():
         plan("LSTM(8, 8, num_layers=1000000)", input=(4, 3, 8))
     assert str(error.value) == "planning takes more than 0.3 s, and was ended"
 
@@ -234,7 +243,7 @@ def test_the_limits_of_the_process_are_as_they_were():
 def test_error_of_a_function_that_is_not_the_projects_own(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AssemblerError) as error:
-        prepare([(name, None, "k")], trusted_for_recipes())
+        prepare([(name, None, "k")], trusted_for_recipes(said_by_project()))
     package = name.partition(".")[0]
     assert str(error.value).startswith(f"k: {name} lies in {package!r}, which is not trusted. ")
 
@@ -266,6 +275,25 @@ def test_a_recipes_name_leads_to_no_other_folder(run, recipe_file, tmp_path, nam
     done = run(*MINE, f"task={task}")
     assert done.code == 0, done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
+
+
+@pytest.mark.parametrize("kind", [",", "f4,f4", "object", "O", "U9", "Float32(2)"])
+def test_error_of_a_checkpoint_of_other_things_than_numbers(tmp_path, monkeypatch, kind):
+    from mindspore.train.checkpoint_pb2 import Checkpoint
+
+    from assembler.weights import read_file
+
+    monkeypatch.chdir(tmp_path)
+    written = Checkpoint()
+    entry = written.value.add(tag="0.weight")
+    entry.tensor.dims.extend([2])
+    entry.tensor.tensor_type = kind
+    entry.tensor.tensor_content = bytes(8)
+    (tmp_path / "w.ckpt").write_bytes(written.SerializeToString())
+    with pytest.raises(AssemblerError) as error:
+        read_file(Path("w.ckpt"))
+    told = f"{kind.lower()!r} is no type of numbers"
+    assert str(error.value) == f"w.ckpt is damaged, or is no .ckpt file: {told}"
 
 
 # ---- what a run leaves of the person's surroundings

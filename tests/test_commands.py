@@ -560,3 +560,91 @@ def test_the_hook_of_pre_commit_runs_what_there_is():
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert hook["id"] == "assembler-validate"
     assert hook["entry"] == "python -m assembler validate"
+
+
+def test_the_commands_know_the_layers_of_the_project_in_the_readme(tmp_path):
+    from tests.test_docs import write_steps
+
+    write_steps(tmp_path)
+    assert own_process("validate", "gated")[:2] == (0, "1 file, no mistakes\n")
+    code, out, err = own_process("show", "Gate")
+    assert (code, err) == (0, "True\n")
+    assert "stack: Gate(_)" in out
+    assert own_process("watch", "nothing")[2].startswith("no recipe named 'nothing'.")
+
+
+@pytest.mark.parametrize("folder", [None, "elsewhere"])
+def test_the_commands_know_the_layers_and_checks_of_the_example(tmp_path, monkeypatch, folder):
+    """From its own folder, and from another one."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "examples" / "other_project", project)
+    monkeypatch.chdir(project)
+    named = []
+    if folder:
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        named = ["--config-dir", str(project / "conf")]
+    files = [str(file) for file in sorted((project / "conf").rglob("*.yaml")) if file.stem != "config"]
+    assert own_process("validate", *named, *files) == (0, "5 files, no mistakes\n", "True\n")
+
+
+def test_error_of_a_module_of_layers_that_does_not_import():
+    write("pyproject.toml", '[tool.assembler]\nlayers = ["absent_module"]\n')
+    assert call("layers", "Dense") == (
+        2, "", "tool.assembler.layers: cannot import 'absent_module': ModuleNotFoundError: No module named 'absent_module'"
+    )  # fmt: skip
+    write("pyproject.toml", '[tool.assembler]\nlayer = ["absent_module"]\n')
+    assert call("layers", "Dense")[2].endswith(
+        "pyproject.toml: tool.assembler.layer: unknown key 'layer'. Did you mean 'layers'?"
+    )
+
+
+def test_a_registry_of_ones_own_under_the_scope_of_a_library_is_known():
+    write("conf/registry/mint.yaml", "# @package registry.mint\nMyReLU: mindspore.nn.ReLU\n")
+    write("conf/recipe/mine.yaml", "input: {shape: [2, 3]}\nstack: MyReLU + mint.MyReLU + mint.Tanh\n")
+    assert call("validate", "mine") == (0, "1 file, no mistakes\n", "")
+
+
+def test_error_of_a_module_that_ends_the_program():
+    write("pyproject.toml", '[tool.assembler]\ntrusted = ["ends"]\n')
+    write("ends.py", "import sys\nfrom mindspore import nn\nsys.exit(0)\n")
+    write("conf/registry/mine.yaml", "# @package registry.mine\nA: ends.A\n")
+    write("conf/recipe/mine.yaml", "input: {shape: [2, 3]}\nstack: A\n")
+    code, out, err = own_process("validate", "mine")
+    assert (code, out) == (2, "1 file, 1 with mistakes\n")
+    assert err.startswith("conf/registry/mine.yaml:2:1: cannot import 'ends': SystemExit: 0\n")
+
+
+def test_what_editors_leave_beside_files_is_passed_over():
+    write("conf/registry/mine.yaml", "# @package registry.mine\nMine: mindspore.nn.ReLU\n")
+    (Path("conf/registry") / ".#mine.yaml").symlink_to("somebody@somewhere")
+    Path("conf/registry/folder.yaml").mkdir()
+    code, out, err = call("layers", "Mine")
+    assert (code, err) == (0, "")
+    assert out.startswith("Mine\tmine\t")
+
+
+def test_two_files_of_a_scope_have_different_names():
+    for file in ("one", "other"):
+        write(f"conf/registry/{file}.yaml", "# @package registry.mine\nMine: mindspore.nn.ReLU\n")
+    assert call("layers", "Mine")[2] == "conf/registry/other.yaml: 'Mine' is in another file of the same scope, too"
+
+
+@pytest.mark.parametrize(("name", "text"), [("conf/recipe/empty.yaml", ""), ("conf/blocks/empty.yaml", "")])
+def test_error_of_an_empty_file_names_it(name, text):
+    write(name, text)
+    code, _, err = call("validate", name)
+    assert code == 2
+    assert err.startswith(name)
+
+
+@pytest.mark.parametrize("name", ["mint.Conv2d", "mindcv.Bottleneck", "mindyolo.Bottleneck", "Linear"])
+def test_the_example_of_a_librarys_layer_is_of_that_layer(name):
+    entry = LAYERS.find(name)
+    recipe, _ = example(entry, LAYERS)
+    assert plan(recipe).steps[0].entry is entry
+
+
+def test_layers_are_listed_by_their_names_with_scopes():
+    code, out, _ = call("layers", "mint.conv2d")
+    assert (code, out.split("\t")[:2]) == (0, ["Conv2d", "mint"])

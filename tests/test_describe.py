@@ -58,6 +58,12 @@ def test_error_of_a_layer_that_nobody_registered():
     assert error.value.message == "#1.0 is a Unknown, which is not registered"
 
 
+def test_error_of_a_cell_that_is_no_chain():
+    with pytest.raises(RecipeError) as error:
+        describe(nn.Dense(3, 4))
+    assert error.value.message == "only a SequentialCell is told as a recipe, not a Dense"
+
+
 def test_error_of_arguments_that_are_not_kept():
     with pytest.raises(RecipeError) as error:
         describe(nn.SequentialCell(nn.LSTM(8, 6)))

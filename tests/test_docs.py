@@ -50,7 +50,7 @@ STEPS, STEPS_SHOWN = zip(*commands(ELSEWHERE), strict=True)
 
 def write_steps(folder):
     """The files that the README has a newcomer write, each named by its first line."""
-    for text in (*blocks(ELSEWHERE, "python"), *blocks(ELSEWHERE, "yaml")):
+    for text in (text for language in ("toml", "python", "yaml") for text in blocks(ELSEWHERE, language)):
         file = folder / text.partition("\n")[0].removeprefix("# ")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
@@ -81,7 +81,7 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, s
 
 def shell_commands():
     """(arguments, what the README shows of their output) of each line that starts python -m assembler."""
-    for block in blocks(README, "console"):
+    for block in blocks(CLONE, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, shown = part.partition("\n")
             if line.startswith("python -m assembler"):
@@ -170,7 +170,7 @@ def test_the_python_of_the_readme_runs(run, code, tmp_path):
 
 def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
     write_steps(tmp_path)
-    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 4
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 5
     for arguments in STEPS[:2]:  # tests/test_other_project.py takes them all, where a wheel is installed
         done = run(*arguments, script=tmp_path / "run.py")
         assert (done.code, done.err) == (0, "")
@@ -289,10 +289,27 @@ def test_the_docs_of_the_design_list_every_module():
 
 def test_the_tables_of_the_language_hold():
     from assembler.binding import MAX_LAYERS
+    from assembler.errors import MAX_MISTAKES
+    from assembler.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.limits import MAX_MEMORY, MAX_SECONDS
+    from assembler.untrusted import MAX_BYTES, MAX_DIGITS, MAX_EXPANDED, MAX_FILES, MAX_REFERENCES
+    from assembler.untrusted import MAX_DEPTH as MAX_DEPTH_OF_YAML
+    from assembler.untrusted import MAX_VALUES as MAX_VALUES_OF_YAML
 
-    limits = f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep and {MAX_OPERATORS} operators in one text"
-    assert f"{limits}; {MAX_LAYERS:,} layers in one model" in RECIPES
+    part = RECIPES.split("## Limits\n", 1)[1].split("\n## ", 1)[0]
+    for told in (
+        f"{MAX_BYTES >> 20} MiB, {MAX_VALUES_OF_YAML:,} keys",
+        f"{MAX_DEPTH_OF_YAML} deep, numbers of {MAX_DIGITS} digits",
+        f"{MAX_FILES} files",
+        f"{MAX_REFERENCES} that lead to one another, {MAX_EXPANDED:,} characters",
+        f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep, {MAX_OPERATORS} operators",
+        f"{MAX_WITHIN} inside each other, {MAX_VALUES:,} values",
+        f"{MAX_LAYERS:,} layers",
+        f"{MAX_SECONDS} seconds, and {MAX_MEMORY >> 30} GiB",
+        f"{MAX_MISTAKES} told at once",
+    ):
+        assert told in part
     texts = [text for row in rows("stack").values() for text in re.findall(r"`([^`]+)`", row[0])]
     assert len(texts) >= 8
     for text in texts:

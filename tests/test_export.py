@@ -280,7 +280,7 @@ def test_the_mistake_has_its_place(run):
     done = run("recipe=fourier", "task=export", "task.formats=[mindir,onnx]")
     assert done.code == 2
     assert done.err == (
-        f"{ROOT / 'conf' / 'recipe' / 'fourier.yaml'}:5:8: #0 HalfSpectrum cannot be written as ONNX: MindSpore's "
+        f"{ROOT / 'conf' / 'recipe' / 'fourier.yaml'}:6:8: #0 HalfSpectrum cannot be written as ONNX: MindSpore's "
         "exporter does not know the operator RFFT\n"
         "    stack: HalfSpectrum + Dense(66, 10)\n"
         "           ^^^^^^^^^^^^\n"

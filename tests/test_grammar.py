@@ -52,8 +52,8 @@ REFUSES = [
     ("3", "s:1: expected a layer, found 3\n    3\n    ^"),
     ("A + _", "s:5: expected a layer, found '_'\n    A + _\n        ^"),
     ("A + 'B'", "s:5: expected a layer, found 'B'\n    A + 'B'\n        ^^^"),
-    ("A(1).b", "s:1: a dot is not part of the recipe language\n    A(1).b\n    ^^^^^^"),
-    ("a.b.C(1)", "s:1: only a layer can be called, by its name; a dot cannot\n    a.b.C(1)\n    ^^^^^"),
+    ("A(1).b", "s:1: a dot stands between the scope and the name of a layer, once\n    A(1).b\n    ^^^^^^"),
+    ("a.b.C(1)", "s:1: a dot stands between the scope and the name of a layer, once: a.C?\n    a.b.C(1)\n    ^^^^^"),
     ("A(1)(2)", "s:1: only a layer can be called, by its name; this cannot\n    A(1)(2)\n    ^^^^"),
     ("_(1)", "s:1: '_' is not a layer\n    _(1)\n    ^"),
     ("A(*x)", "s:3: '*' before an argument is not part of the recipe language\n    A(*x)\n      ^^"),
@@ -72,8 +72,8 @@ REFUSES = [
         "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
     ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
-    ("Ä + B().c", "s:5: a dot is not part of the recipe language\n    Ä + B().c\n        ^^^^^"),
-    ("A +\nB().c", "s:5: a dot is not part of the recipe language\n    B().c\n    ^^^^^"),
+    ("Ä + B().c", "s:5: a dot stands between the scope and the name of a layer, once\n    Ä + B().c\n        ^^^^^"),
+    ("A +\nB().c", "s:5: a dot stands between the scope and the name of a layer, once\n    B().c\n    ^^^^^"),
 ]
 
 
@@ -95,7 +95,7 @@ def test_error_lists_all_mistakes_of_a_text_in_order():
     with pytest.raises(Mistakes) as error:
         parse("A().b + C(**x) + 3 + D")
     assert [mistake.message for mistake in error.value.mistakes] == [
-        "a dot is not part of the recipe language",
+        "a dot stands between the scope and the name of a layer, once",
         "'**' is not part of the recipe language",
         "expected a layer, found 3",
     ]
@@ -153,7 +153,7 @@ BAD_LISTS = [
     ([{"A + B": [1]}], "s[0].A + B: 'A + B' is not a layer's name; write a stack's text without a colon"),
     ([{"A": {"x": {"stack": "B(1", "2)": None}}}],
      "s[0].A.x: 'stack' stands alone; if YAML split its text at a comma, put the text in quotes"),
-    (["A", "B().c"], "s[1]:1: a dot is not part of the recipe language\n    B().c\n    ^^^^^"),
+    (["A", "B().c"], "s[1]:1: a dot stands between the scope and the name of a layer, once\n    B().c\n    ^^^^^"),
     ([{"a.b.C": [1]}], "s[0].a.b.C: 'a.b.C' is not a layer's name; write a stack's text without a colon"),
 ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Layers that installed packages announce. A package is installed as pip would leave it: files, and metadata beside them."""
 
+import importlib
 import sys
 
 import pytest
@@ -50,6 +51,7 @@ def install(tmp_path, monkeypatch):
         for file, text in files.items():
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).write_text(text)
+        importlib.invalidate_caches()
 
     yield write
     libraries.libraries.cache_clear()
@@ -117,9 +119,12 @@ UNKNOWN = [
     ("shop.Gat", "no layer named 'shop.Gat'. Did you mean 'shop.Gate'"),
     ("Gat", "no layer named 'Gat'. Did you mean 'Gate'"),
     ("shopp.Gate", "no layer named 'shopp.Gate'. Did you mean 'shop.Gate'"),
+    ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
+    ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),
+    ("zzzzzzz.Gate", "no layer named 'zzzzzzz.Gate'. The scopes are layers, mindspore, mindcv, mindyolo, mint, shop."),
     ("Zq", "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries "
            "mindcv, mindyolo, mint, shop."),
-    ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. Looked among"),
+    ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `python -m assembler layers 'shop.*'` lists those of shop."),
 ]  # fmt: skip
 
 
@@ -154,8 +159,10 @@ def test_error_when_what_a_library_needs_is_not_installed(install, extras, inste
         find("crates.Crate")
     said = f"'crates.Crate' is of the package absent_package, which is not installed{instead}"
     assert (error.value.message, error.value.place.key) == (said, "stack")
-    with pytest.raises(UnknownLayer, match="no layer named 'Crate'"):
+    said = f" The library crates has it{instead}." if extras else " Looked among"
+    with pytest.raises(UnknownLayer) as error:
         find("Crate")
+    assert error.value.message.startswith(f"no layer named 'Crate'.{said}")
 
 
 BROKEN = [

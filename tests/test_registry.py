@@ -6,7 +6,7 @@ from mindspore import nn
 import assembler
 from assembler.entries import reference_at
 from assembler.errors import AssemblerError, BadTarget, DuplicateLayer, Mistakes, Place, RegistryError, UnknownLayer
-from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.registry import LAYERS, Registry, said_by_project
 
 
 class Gate(nn.Cell):
@@ -240,9 +240,9 @@ def test_the_nearest_pyproject_says_what_is_trusted(tmp_path):
     inner.mkdir(parents=True)
     file = tmp_path / "pyproject.toml"
     file.write_text('[tool.assembler]\ntrusted = ["mine"]\n')
-    assert trusted_by_project(inner) == ("mine",)
+    assert said_by_project(inner).trusted == ("mine",)
     for text in ("[tool.assembler]\ntrusted = 3\n", "[tool", "[tool.assembler]\ntrusted = [3]\n"):
         file.write_text(text)
         with pytest.raises(AssemblerError) as error:
-            trusted_by_project(inner)
+            said_by_project(inner)
         assert str(error.value).startswith(f"{file}: ")

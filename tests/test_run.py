@@ -245,7 +245,7 @@ ARGUMENTS = [
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
     (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: bench, check, eject, export, plan.\n"),
     (["registry=[mindspore,mine]"],
-     "no registry named 'mine'. Did you mean 'mindspore'? There are: layers, mindspore.\n"),
+     "no registry named 'mine'. Did you mean 'mint' or 'mindspore' or 'mindcv'? There are: layers, mindcv, mindspore, mindyolo, mint.\n"),
     (["amp=O2", "dtype=float16"],
      "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
@@ -386,9 +386,9 @@ FILES = [
      "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; a text that begins with * needs quotes\n"
      "    stack: *x\n"
      "           ^\n"),
-    ("input: {shape: '${nowhere.at.all}'}\nstack: ReLU\n",
-     "conf/recipe/mine.yaml:1:9: Interpolation key 'nowhere.at.all' not found\n"
-     "    input: {shape: '${nowhere.at.all}'}\n"
+    ("input: {shape: '${recipe.nowhere}'}\nstack: ReLU\n",
+     "conf/recipe/mine.yaml:1:9: Interpolation key 'recipe.nowhere' not found\n"
+     "    input: {shape: '${recipe.nowhere}'}\n"
      "            ^^^^^\n"),
 ]  # fmt: skip
 
@@ -450,7 +450,7 @@ def test_the_recipe_of_an_earlier_run_does_not_stay_beside_a_mistake(run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: Ä".encode("latin-1"), "a YAML file is not UTF-8 text: "),
+        ("name: Ä".encode("latin-1"), "conf/recipe/mine.yaml is not UTF-8 text: "),
         (b"name: \x07", "conf/recipe/mine.yaml: special characters are not allowed at character 7\n"),
     ],
 )

@@ -14,7 +14,7 @@ from assembler.checks.base import DoesNotApply, Outcome, Subject, check, differe
 from assembler.entries import TRUSTED, reference_at
 from assembler.errors import NOWHERE
 from assembler.inputs import Array
-from assembler.registry import trusted_for_recipes
+from assembler.registry import said_by_project, trusted_for_recipes
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -55,7 +55,10 @@ def reference(
 def _trusted(steps: Steps) -> set[str]:
     """The packages that a function may be named of: those that a registry adds to ours, and the project's."""
     of_registries = [step.entry.trusted for step in walk(steps) if step.entry.trusted[: len(TRUSTED)] == TRUSTED]
-    return {*(name for names in of_registries for name in names[len(TRUSTED) :]), *trusted_for_recipes()}
+    return {
+        *(name for names in of_registries for name in names[len(TRUSTED) :]),
+        *trusted_for_recipes(said_by_project()),
+    }
 
 
 def _wide(array: Array) -> Array:

@@ -87,7 +87,7 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
     from assembler.api import plan
 
     why = ""
-    for recipe in islice(_recipes(entry), _MOST):
+    for recipe in islice(_recipes(entry, registry.name_of(entry)), _MOST):
         try:
             return recipe, str(plan(recipe, registry=registry))
         except AssemblerError as error:
@@ -95,9 +95,9 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
     return why
 
 
-def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
+def _recipes(entry: Entry, name: str) -> Iterator[dict[str, Any]]:
     """Candidates, the likeliest first."""
-    for text, given in zip(_texts(entry, "_"), _texts(entry, "8"), strict=True):
+    for text, given in zip(_texts(entry, name, "_"), _texts(entry, name, "8"), strict=True):
         for said in _INPUTS:
             yield {"input": said, "stack": text}
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
@@ -105,24 +105,25 @@ def _recipes(entry: Entry) -> Iterator[dict[str, Any]]:
             yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
 
 
-def _texts(entry: Entry, size: str) -> Iterator[str]:
+def _texts(entry: Entry, name: str, size: str) -> Iterator[str]:
     """How the layer may be written.
 
     Args:
+        name: by which the registry finds it.
         size: what to write for what can be read from the input; values of the rest are tried.
     """
     choices: list[list[str]] = []
-    for name, one in entry.parameters.items():
-        required = one.default is inspect.Parameter.empty and name not in entry.defaults
+    for word, one in entry.parameters.items():
+        required = one.default is inspect.Parameter.empty and word not in entry.defaults
         if one.kind is one.VAR_POSITIONAL:
             choices.append(list(_SEVERAL))
-        elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(name) is INFER:
+        elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(word) is INFER:
             continue
-        elif name in entry.infer:
+        elif word in entry.infer:
             choices.append([size])
         else:
-            written = _VALUES.get(name, _OTHERS)
-            choices.append([f"{name}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])
+            written = _VALUES.get(word, _OTHERS)
+            choices.append([f"{word}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])
     choices += [[needed] for needed in _NEEDED.get(entry.name, ())]
     for values in product(*choices):
-        yield f"{entry.name}({', '.join(values)})" if values else entry.name
+        yield f"{name}({', '.join(values)})" if values else name

@@ -33,8 +33,9 @@ def layers(
 
 
 def _fits(entry: Entry, pattern: str) -> bool:
-    name, pattern = entry.name.casefold(), pattern.casefold()
-    return fnmatchcase(name, pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*")
+    pattern = pattern.casefold()
+    pattern = pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*"
+    return any(fnmatchcase(name.casefold(), pattern) for name in (entry.name, entry.full_name))
 
 
 def scope_of_entry(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +15,9 @@ import typer
 
 from assembler.entries import Entry
 from assembler.errors import AssemblerError, SettingsError, suggestion
-from assembler.libraries import libraries
-from assembler.registry import LAYERS, Registry, trusted_by_project
+from assembler.libraries import Library, libraries
+from assembler.registry import Registry, said_by_project
+from assembler.settings import ProjectSettings
 from assembler.source import SHIPPED, Sources, short
 from assembler.tasks.common import registry_of
 from assembler.untrusted import read_yaml
@@ -53,7 +54,8 @@ class Project:
     def files(self, group: str) -> dict[str, Path]:
         """The files of a group by name. One of the project's own comes before one that ships under the same name."""
         folders = [SHIPPED, *([self.folder] if self.folder else [])]
-        return {file.stem: file for folder in folders for file in sorted((folder / group).glob("*.yaml"))}
+        found = (file for folder in folders for file in sorted((folder / group).glob("*.yaml")))
+        return {file.stem: file for file in found if file.is_file()}
 
     def recipe(self, said: str) -> Path:
         """The file of a recipe, by its path or its name.
@@ -71,15 +73,23 @@ class Project:
             raise SettingsError(f"no recipe named {said!r}.{hint}")
         return recipes[said]
 
-    @property
-    def trusted(self) -> tuple[str, ...]:
-        """Packages whose layers and checks may be named."""
-        return (*LAYERS.trusted, *trusted_by_project())
+    @cached_property
+    def said(self) -> ProjectSettings:
+        """What the ``pyproject.toml`` above the folder says.
+
+        Raises:
+            RegistryError, SettingsError, Mistakes: it is wrong.
+        """
+        return said_by_project(self.folder.absolute().parent if self.folder else None)
 
     @property
-    def registry_files(self) -> list[Path]:
-        """The files of the registry, but for those under scopes of libraries, which are there in any case."""
-        return [file for file in self.files("registry").values() if scope_of(file) not in libraries()]
+    def registry_files(self) -> dict[str, list[Path]]:
+        """The files of the registry by their keys, but for those that are a library's, which are there in any case."""
+        found: dict[str, list[Path]] = {}
+        for file in self.files("registry").values():
+            if library_of(file) is None:
+                found.setdefault(f"registry.{scope_of(file)}", []).append(file)
+        return found
 
     @cached_property
     def registry(self) -> Registry:
@@ -88,18 +98,31 @@ class Project:
         Raises:
             AssemblerError: a registry file is wrong, with its place.
         """
-        files = self.registry_files
         try:
-            return registry_of(_scopes(files))
+            return self._registry_of(self.registry_files)
         except AssemblerError as error:
-            raise Sources({f"registry.{scope_of(file)}": [file] for file in files}).tell(error) from None
+            raise Sources(self.registry_files).tell(error) from None
 
     def registry_without(self, scope: str) -> Registry:
         """The registry as it is without one scope, of which it does not matter whether it is right."""
-        files = [file for file in self.registry_files if scope_of(file) != scope]
+        others = {key: files for key, files in self.registry_files.items() if key != f"registry.{scope}"}
         with suppress(AssemblerError):
-            return registry_of(_scopes(files))
-        return Registry(trusted=self.trusted)
+            return self._registry_of(others)
+        return Registry(trusted=self.said.trusted)
+
+    def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
+        if self.folder is not None and (home := str(self.folder.absolute().parent)) not in sys.path:
+            sys.path.insert(0, home)  # the project's own layers come first, as for its run script
+        return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
+
+
+def library_of(file: Path) -> Library | None:
+    """The library whose entries a file holds, if it is one's, or a copy of it."""
+    for library in libraries().values():
+        with suppress(AssemblerError):  # told when one of its layers is asked for
+            if library.file.read_bytes() == file.read_bytes():
+                return library
+    return None
 
 
 def scope_of(file: Path) -> str:
@@ -109,16 +132,18 @@ def scope_of(file: Path) -> str:
     return said[1] if said else file.stem
 
 
-def _scopes(files: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """What registry files hold: scope → name → entry."""
-    scopes: dict[str, dict[str, Any]] = {}
+def _entries(files: Iterable[Path]) -> dict[str, Any]:
+    """What the registry files of one scope hold: name → entry."""
+    found: dict[str, Any] = {}
     for file in files:
-        found = read_yaml(file)
-        if found is not None and not isinstance(found, dict):
+        data = read_yaml(file)
+        if data is not None and not isinstance(data, dict):
             raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
-        entries = {name: value for name, value in (found or {}).items() if name != "defaults"}
-        scopes.setdefault(scope_of(file), {}).update(entries)
-    return scopes
+        entries = {name: value for name, value in (data or {}).items() if name != "defaults"}
+        if twice := next((name for name in entries if name in found), None):
+            raise SettingsError(f"{short(file)}: {twice!r} is in another file of the same scope, too")
+        found.update(entries)
+    return found
 
 
 def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:

@@ -52,8 +52,10 @@ def _planned(file: Path, project: Project) -> tuple[str, str]:
 
     # isort: split
     from assembler.api import plan
+    from assembler.limits import limited
 
-    found = plan(file, registry=project.registry)
+    with limited():
+        found = plan(file, registry=project.registry)
     return f"{found.parameters:,}", f"{found.macs:,}"
 
 

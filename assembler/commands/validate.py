@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_recipe, scope_of
+from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
 from assembler.entries import Entry
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
 from assembler.grammar import parse_block, parse_recipe
-from assembler.libraries import Library, libraries
 from assembler.registry import Registry, trusted_for_recipes
 from assembler.settings import RecipeSettings, read
 from assembler.source import Sources, load_recipe, recipe_files, short
@@ -30,7 +29,8 @@ def validate(
 ) -> None:
     """Tell every mistake in recipe files, with its place, and run nothing.
 
-    Files in folders called registry and blocks are taken for those. Exit code 2 if there is a mistake.
+    Files in folders called registry and blocks are taken for those; blocks are read, and what they name is looked up
+    where a recipe uses them. Exit code 2 if there is a mistake.
     """
     project = Project.at(config_dir)
     wrong, told = 0, set[str]()
@@ -70,14 +70,21 @@ def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
     sources = Sources()
     with noted(found):
         if kind == "recipe":
-            sources = Sources(recipe_files(file))
+            sources = Sources(recipe_files(file) | project.registry_files)
             found += _in_recipe(load_recipe(file), project)
         else:
             key = f"registry.{scope_of(file)}" if kind == "registry" else "blocks"
             sources = Sources({key: [file]})
             found += _in_registry(file, project) if kind == "registry" else _in_blocks(read_yaml(file))
-    told = [sources.tell(mistake) for mistake in flatten(found)]
+    told = [_in_file(sources.tell(mistake), file) for mistake in flatten(found)]
     return sorted(told, key=_order)
+
+
+def _in_file(mistake: AssemblerError, file: Path) -> AssemblerError:
+    """The mistake with the file that was looked at, if its own place does not tell where it is."""
+    if mistake.place.key and mistake.place.label is None:
+        mistake.place = replace(mistake.place, label=f"{short(file)}, {mistake.place.key}")
+    return mistake
 
 
 def _order(mistake: AssemblerError) -> tuple[str, int, int]:
@@ -93,7 +100,7 @@ def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
     recipe = _settings(data, found)
     if recipe is not None:
         found += _in_layers(recipe, project.registry)
-        found += _in_checks(recipe)
+        found += _in_checks(recipe, project)
     return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
 
 
@@ -145,13 +152,13 @@ def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerErro
     return found
 
 
-def _in_checks(recipe: RecipeSettings) -> list[AssemblerError]:
+def _in_checks(recipe: RecipeSettings, project: Project) -> list[AssemblerError]:
     from assembler import checks
 
     found: list[AssemblerError] = []
     with noted(found):
         wanted = [(name, arguments, f"recipe.checks.{name}") for name, arguments in recipe.checks.items()]
-        checks.prepare(wanted, trusted_for_recipes())
+        checks.prepare(wanted, trusted_for_recipes(project.said))
     return found
 
 
@@ -160,7 +167,7 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
     first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     if not re.match(r"#\s*@package\s+registry\.\w+\s*$", first):
         raise SettingsError(f"{short(file)}:1: the first line of a registry is # @package registry.{file.stem}")
-    if library := next((one for one in libraries().values() if _is_of(file, one)), None):
+    if library := library_of(file):
         return [mistake for entry in library.entries.values() for mistake in _in_entry(entry)]
     entries = read_yaml(file)
     if not isinstance(entries, Mapping):
@@ -172,12 +179,6 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
             others.load({name: value}, f"registry.{scope}")
             found += _in_entry(others[str(name)])
     return found
-
-
-def _is_of(file: Path, library: Library) -> bool:
-    with suppress(AssemblerError):  # told when one of its layers is asked for
-        return library.file.resolve() == file.resolve()
-    return False
 
 
 def _in_entry(entry: Entry) -> list[AssemblerError]:
@@ -203,5 +204,7 @@ def _plan(file: Path, project: Project) -> None:
 
     # isort: split
     from assembler.api import plan
+    from assembler.limits import limited
 
-    plan(file, registry=project.registry)
+    with limited():
+        plan(file, registry=project.registry)

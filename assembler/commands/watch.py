@@ -64,23 +64,26 @@ def files_of(file: Path, project: Project) -> list[Path]:
     taken_up: list[Path] = []
     with suppress(AssemblerError):  # `show` tells it
         taken_up = [path for paths in recipe_files(file).values() for path in paths]
+    registries = (path for paths in project.registry_files.values() for path in paths)
     network: list[Path] = []
     with suppress(AssemblerError):
         data = load_recipe(file)
         if isinstance(data, Mapping) and isinstance(data.get("file"), str):
             network = network_files(data["file"])
-    return [file, *taken_up, *network, *project.registry_files]
+    return [file, *taken_up, *network, *registries]
 
 
 def show(file: Path, project: Project) -> None:
     """Clear the screen and print the plan, or what is wrong."""
     from assembler.api import plan
+    from assembler.limits import limited
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()
     console.clear()
     try:
-        planned = plan(file, registry=project.registry)
+        with limited():
+            planned = plan(file, registry=project.registry)
     except AssemblerError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
     else:

@@ -36,7 +36,7 @@ from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
 from assembler.sweeps.composition import for_each_choice
 from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
 from assembler.sweeps.explain import explain
-from assembler.sweeps.lines import allowing, main, trust_beside
+from assembler.sweeps.lines import allowing, main, take_up_beside
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.table import figures_of, load
@@ -87,7 +87,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         signal.signal(signal.SIGTERM, _interrupt)
     code: int | None = None
     try:
-        trust_beside(os.environ[SCRIPT])
+        take_up_beside(os.environ[SCRIPT])
         with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
             begin()
         code = closing.end()  # not by a callback, for Hydra makes warnings of what goes wrong in those

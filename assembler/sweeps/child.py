@@ -25,7 +25,7 @@ from assembler.errors import AssemblerError
 from assembler.settings import Settings, read
 from assembler.source import Sources
 from assembler.sweeps.cores import take_share
-from assembler.sweeps.lines import trust_beside
+from assembler.sweeps.lines import take_up_beside
 from assembler.sweeps.points import LOCK, result_of
 
 OUTPUT = "output.txt"
@@ -89,7 +89,7 @@ def _begin(script: str) -> str | None:
     import assembler.planner  # noqa: F401 - a second and a half, best spent before the first request
 
     try:
-        trust_beside(script)
+        take_up_beside(script)
         if script.endswith(".py"):
             sys.path.insert(0, str(Path(script).parent))
             runpy.run_path(script, run_name="__mp_main__")

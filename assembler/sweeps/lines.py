@@ -14,7 +14,7 @@ import hydra
 from hydra import utils
 
 from assembler.entries import TRUSTED
-from assembler.registry import LAYERS, trusted_by_project
+from assembler.registry import LAYERS, said_by_project
 
 os.environ.setdefault(
     "GLOG_v", "4"
@@ -37,29 +37,28 @@ def allowing(target: str) -> Iterator[None]:
     """Let the configuration name a target, and the packages that are trusted; Hydra 1.4 asks for such a list.
 
     Raises:
-        RegistryError: as ``trusted_by_project``.
+        RegistryError: as ``said_by_project``.
     """
     if not hasattr(utils, "execution_whitelist"):
         yield
         return
-    others = {*LAYERS.trusted, *trusted_by_project()} - set(TRUSTED)
+    others = {*LAYERS.trusted, *said_by_project().trusted} - set(TRUSTED)
     with utils.execution_whitelist((target, *(f"{package}.*" for package in sorted(others)))):
         yield
 
 
-def trust_beside(script: str) -> None:
-    """Trust what the ``pyproject.toml`` of a run script trusts, for it may be started from elsewhere.
+def take_up_beside(script: str) -> None:
+    """Take up what the ``pyproject.toml`` of a run script says, for it may be started from elsewhere.
 
     Args:
         script: its file, or the name of its module.
 
     Raises:
-        RegistryError: as ``trusted_by_project``.
+        RegistryError: as ``said_by_project``.
     """
     file = script if script.endswith(".py") else _file_of(script)
     if file:
-        beside = trusted_by_project(Path(file).parent)
-        LAYERS.trusted = (*LAYERS.trusted, *(package for package in beside if package not in LAYERS.trusted))
+        LAYERS.take_up(said_by_project(Path(file).parent))
 
 
 def _file_of(module: str) -> str | None:

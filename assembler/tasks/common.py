@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler.errors import AssemblerError, noted, raise_all
 from assembler.grammar import parse_recipe
-from assembler.registry import LAYERS, Registry, trusted_by_project, trusted_for_recipes
-from assembler.settings import RecipeSettings, Settings, WeightSettings
+from assembler.registry import LAYERS, Registry, said_by_project, trusted_for_recipes
+from assembler.settings import ProjectSettings, RecipeSettings, Settings, WeightSettings
 from assembler.tasks.result import Result
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def read_all(settings: Settings, result: Result) -> Given:
     prepared: list[Prepared] = []
     rules: list[Rule] = []
     with noted(mistakes):
-        prepared = checks.prepare(wanted_checks(settings), trusted_for_recipes())
+        prepared = checks.prepare(wanted_checks(settings), trusted_for_recipes(said_by_project()))
     steps = bound(settings.recipe, settings.registry, mistakes)
     with noted(mistakes):
         rules = read_rules(settings.recipe)
@@ -160,14 +160,16 @@ def plan_of(given: Given, settings: Settings, result: Result) -> Plan:
     """The plan, and what ``expect`` says of it.
 
     Raises:
-        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none.
+        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none; it takes more time or memory
+            than ``assembler.limits`` allows.
     """
     from assembler.checks import expectations
     from assembler.inputs import input_specs
+    from assembler.limits import limited
     from assembler.parameters import settle
     from assembler.planner import plan_steps
 
-    with result.timed("plan"):
+    with result.timed("plan"), limited():
         found = plan_steps(given.steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
         result.planned = settle(found, given.rules, settings.recipe.freeze)
     result.outcomes = expectations(settings.recipe.expect, result.planned)
@@ -197,19 +199,23 @@ def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) 
     return drawing + copies + kept
 
 
-def registry_of(scopes: Scopes) -> Registry:
+def registry_of(scopes: Scopes, project: ProjectSettings | None = None) -> Registry:
     """The registry that the configuration describes, and the layers registered in Python.
+
+    Args:
+        project: what the project says; by default that of the working directory.
 
     Raises:
         RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
     """
-    registry = Registry(trusted=(*LAYERS.trusted, *trusted_by_project()), installed=True)
+    project = project or said_by_project()
+    registry = Registry(trusted=(*LAYERS.trusted, *project.trusted), installed=True)
     mistakes: list[AssemblerError] = []
     for scope, entries in scopes.items():
         with noted(mistakes):
             registry.load(entries, f"registry.{scope}")
     raise_all(mistakes)
-    for entry in LAYERS.registered():
+    for entry in LAYERS.registered(project.layers):
         registry.add(entry)
     return registry
 

@@ -3,8 +3,6 @@
 from assembler import sweeps
 from omegaconf import DictConfig
 
-import layers.standardize  # noqa: F401 - it registers itself
-
 
 @sweeps.main(config_path="conf", config_name="config")
 def main(config: DictConfig) -> float:
