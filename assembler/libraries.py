@@ -21,7 +21,7 @@ from pathlib import Path
 from assembler.entries import Entry, read_entry
 from assembler.errors import AssemblerError, Place, RegistryError, SettingsError, noted, raise_all
 from assembler.signatures import folders_of, spec_of
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 GROUP = "assembler.layers"
 """The group of entry points."""

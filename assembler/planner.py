@@ -32,7 +32,7 @@ from assembler.recipe import Definitions, Graph, Stack, leaves, print_source
 from assembler.registry import Registry
 from assembler.rows import Plan, Row, Spec, Specs, Weight, memory_of, print_specs
 from assembler.settings import Dtype
-from assembler.tensors import specs_among, specs_of, weights_of
+from assembler.tensors import NoTensor, specs_among, specs_of, weights_of
 from assembler.trials import Trials
 
 
@@ -476,7 +476,7 @@ class _Planner:
         if len(names) > 1 and isinstance(draft.input, Spec):
             said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
             return ShapeMismatch(said, step.layer.place)
-        if isinstance(error, CannotTell):
+        if isinstance(error, CannotTell | NoTensor):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
         if lacks_memory(error):
             return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)

@@ -10,15 +10,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
 from assembler.files import short as short
-from assembler.untrusted import MAX_FILES, compose_yaml, hold_size, load_untrusted
+from assembler.interpolation import filled
+from assembler.untrusted import MAX_FILES, load_untrusted
+from assembler.yaml_files import locate_in_file
 
 
 @dataclass(frozen=True)
@@ -72,93 +71,6 @@ def _name(override: str) -> str:
 
 def _lies_in(key: str, outer: str) -> bool:
     return key == outer or key.startswith((f"{outer}.", f"{outer}["))
-
-
-def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
-    """The place as ``file:line:column`` with its line of YAML, or None if the file does not have the key."""
-    try:
-        found_file = file.stat()
-        source, node = _composed(file, found_file.st_mtime_ns, found_file.st_size)
-    except (OSError, ValueError, AssemblerError):
-        return None
-    steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
-    found = _descend(node, steps)
-    if found is None:
-        return None
-    name, value = found
-    spot = _inside(source, value, place) or _inside(source, name, place) if place.text else None
-    node = name or value
-    start, end = spot or (node.start_mark.index, node.end_mark.index)
-    line_start = source.rfind("\n", 0, start) + 1
-    shown = source[line_start:].split("\n", 1)[0]
-    label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
-    end = min(end, line_start + len(shown))
-    return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
-
-
-@lru_cache(maxsize=32)
-def _composed(file: Path, *as_it_is: int) -> tuple[str, yaml.Node | None]:
-    """A file's text and its nodes: composed once, however many mistakes are in it."""
-    return compose_yaml(file)
-
-
-def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """The nodes of a key's name (none for an item of a list) and of its value.
-
-    A name may have dots of its own, as the patterns of parameters do: several steps are one name then.
-    """
-    if node is None:
-        return None
-    if not steps:
-        return None, node
-    if isinstance(node, yaml.SequenceNode):
-        index, *rest = steps
-        if not isinstance(index, int) or index >= len(node.value):
-            return None
-        return _descend(node.value[index], rest)
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    for count in range(1, len(steps) + 1):
-        wanted = ".".join(map(str, steps[:count]))
-        for key, value in reversed(node.value):
-            if _names(key.value, wanted) and (found := _descend(value, steps[count:])):
-                return found if found[0] or steps[count:] else (key, value)
-    return None
-
-
-def _names(key: str, name: str) -> bool:
-    """Whether a key is a name, or a block of that name with its arguments."""
-    return key == name or key.partition("(")[0].strip() == name
-
-
-def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
-    """Offsets in the file of a stretch of a scalar's text.
-
-    YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
-    walked side by side, from one character that is not white space to the next.
-    """
-    if not isinstance(node, yaml.ScalarNode) or node.value != place.text:
-        return None
-    at = node.start_mark.index
-    if node.style in ("|", ">"):
-        at = source.index("\n", at)
-    elif node.style:
-        at += 1
-    offsets: list[int] = []
-    for character in node.value:
-        if character.isspace():
-            offsets.append(at)
-            continue
-        while source[at].isspace():
-            at += 1
-        if source[at] != character:
-            return None  # an escape inside quotes
-        offsets.append(at)
-        at += 2 if node.style == "'" and character == "'" else 1
-    offsets.append(at)
-    start = offsets[min(place.start, len(offsets) - 1)]
-    last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
-    return start, max(last + 1, start + 1)
 
 
 SHIPPED = Path(__file__).parent / "conf"
@@ -227,7 +139,7 @@ def recipe_files(file: Path) -> dict[str, list[Path]]:
 def load_recipe(file: Path) -> Any:
     """The data in a recipe file, with that of the files that it takes up below its own.
 
-    ``${recipe.params.width}`` is filled in, if it is a whole value.
+    References such as ``${recipe.params.width}`` are filled in.
 
     Raises:
         SettingsError: one of them cannot be read; and as ``defaults_of``.
@@ -243,8 +155,7 @@ def load_recipe(file: Path) -> Any:
             part = {name: part}
         data = _merged(data, part)
     _refuse_network(data, file)
-    hold_size(data)
-    return _filled(data, data)
+    return filled(data)
 
 
 def _refuse_network(data: Any, file: Path) -> None:
@@ -257,28 +168,6 @@ def _refuse_network(data: Any, file: Path) -> None:
             f'or in Python plan({{"file": "{short(file)}", "input": {{"shape": [1, 3, 640, 640]}}}})'
         )
         raise SettingsError(said, Place(key=f"recipe.{key}"))
-
-
-_OF_RECIPE = re.compile(r"\$\{recipe\.([\w.]+)\}")
-
-
-def _filled(part: Any, recipe: Any) -> Any:
-    """A part of a recipe with ``${recipe.params.width}`` replaced by what stands there.
-
-    Any other interpolation stays as it is, and so does one that leads to another: only Hydra knows these.
-    """
-    if isinstance(part, dict):
-        return {name: _filled(value, recipe) for name, value in part.items()}
-    if isinstance(part, list):
-        return [_filled(value, recipe) for value in part]
-    if not isinstance(part, str) or not (said := _OF_RECIPE.fullmatch(part)):
-        return part
-    found = recipe
-    for name in said[1].split("."):
-        if not isinstance(found, dict) or name not in found:
-            return part
-        found = found[name]
-    return found
 
 
 def _merged(below: Any, above: Any) -> Any:

@@ -13,17 +13,21 @@ from assembler.recipe import map_leaves
 from assembler.rows import Spec, Specs, Weight
 
 
+class NoTensor(TypeError):
+    """Something that a layer emits is no tensor."""
+
+
 def specs_of(value: Any) -> Specs:
     """Shape and dtype of a tensor, or of the tensors in tuples.
 
     Raises:
-        TypeError: there is something else among them, such as the None of an operator that failed silently.
+        NoTensor: there is something else among them, such as the None of an operator that failed silently.
     """
     if isinstance(value, Tensor):
         return spec_of(value)
     if isinstance(value, tuple | list):
         return tuple(map(specs_of, value))
-    raise TypeError(f"a layer emits tensors, not {type(value).__name__}")
+    raise NoTensor(f"a layer emits tensors, not {type(value).__name__}")
 
 
 def spec_of(tensor: Tensor) -> Spec:

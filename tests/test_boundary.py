@@ -7,8 +7,9 @@ import pytest
 
 from assembler import AssemblerError, limits, plan
 from assembler.checks import prepare
+from assembler.interpolation import hold_size
 from assembler.registry import said_by_project, trusted_for_recipes
-from assembler.untrusted import hold_size
+from assembler.source import load_recipe
 from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
@@ -47,16 +48,19 @@ REFUSED = {
     f"defaults: [/etc/passwd]\n{GOOD}": f"{FILE}: its defaults name '/etc/passwd'; {ONLY}",
     f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes take up each other in a circle: mine → mine",
     "input: {shape: [1, 3, 8, 8]}\nfile: /etc/x.yaml\n": (
-        f"{FILE}, file: a recipe reads files below the working directory only, not /etc/x.yaml"
+        f"{FILE}:2:1: a recipe reads files below the working directory only, not /etc/x.yaml\n    file: /etc/x.yaml\n    ^^^^"
     ),
     # references
-    f"name: ${{oc.env:SECRET}}\n{GOOD}": f"{FILE}, name: ${{oc.env:SECRET}} {OUT}",
-    f"params: {{a: ['${{hydra:runtime.cwd}}']}}\n{GOOD}": f"{FILE}, params.a.0: ${{hydra:runtime.cwd}} {OUT}",
-    f"name: ${{oc.decode:'[1]'}}\n{GOOD}": f"{FILE}, name: ${{oc.decode:'[1]'}} {OUT}",
-    f"name: ${{now:%Y}}\n{GOOD}": f"{FILE}, name: ${{now:%Y}} {OUT}",
-    f"name: ${{hydra.job.name}}\n{GOOD}": f"{FILE}, name: ${{hydra.job.name}} {OUT}",
-    f"name: ${{..sweep.name}}\n{GOOD}": f"{FILE}, name: ${{..sweep.name}} {OUT}",
-    f"name: ${{recipe.${{oc.env:SECRET}}}}\n{GOOD}": f"{FILE}, name: ${{recipe.${{oc.env:SECRET}} {OUT}",
+    f"name: ${{oc.env:SECRET}}\n{GOOD}": f"{FILE}:1:1: ${{oc.env:SECRET}} {OUT}\n    name: ${{oc.env:SECRET}}\n    ^^^^",
+    f"params: {{a: ['${{hydra:runtime.cwd}}']}}\n{GOOD}": (
+        f"{FILE}:1:14: ${{hydra:runtime.cwd}} {OUT}\n    params: {{a: ['${{hydra:runtime.cwd}}']}}\n"
+        "                 ^^^^^^^^^^^^^^^^^^^^^^"
+    ),
+    f"name: ${{oc.decode:'[1]'}}\n{GOOD}": f"{FILE}:1:1: ${{oc.decode:'[1]'}} {OUT}\n    name: ${{oc.decode:'[1]'}}\n    ^^^^",
+    f"name: ${{now:%Y}}\n{GOOD}": f"{FILE}:1:1: ${{now:%Y}} {OUT}\n    name: ${{now:%Y}}\n    ^^^^",
+    f"name: ${{hydra.job.name}}\n{GOOD}": f"{FILE}:1:1: ${{hydra.job.name}} {OUT}\n    name: ${{hydra.job.name}}\n    ^^^^",
+    f"name: ${{..sweep.name}}\n{GOOD}": f"{FILE}:1:1: ${{..sweep.name}} {OUT}\n    name: ${{..sweep.name}}\n    ^^^^",
+    f"name: ${{recipe.${{oc.env:SECRET}}}}\n{GOOD}": f"{FILE}:1:1: ${{recipe.${{oc.env:SECRET}} {OUT}\n    name: ${{recipe.${{oc.env:SECRET}}}}\n    ^^^^",
     # YAML
     f"name: !!python/object/apply:os.system [touch pwned]\n{GOOD}": (
         f"{FILE}:1:7: a recipe has no tags such as !!python/object/apply:os.system; quotes make a text of anything"
@@ -74,7 +78,7 @@ REFUSED = {
         f"{FILE}:1:16: while constructing a mapping, found duplicate key a\n"
         "    params: {a: 1, a: 2}\n                   ^"
     ),
-    f"params: {{null: 1}}\n{GOOD}": f"{FILE}, params: a key is missing before a colon",
+    f"params: {{null: 1}}\n{GOOD}": f"{FILE}:1:1: a key is missing before a colon\n    params: {{null: 1}}\n    ^^^^^^",
     "1": f"{FILE}: a recipe is a mapping of keys to values, and this is none",
 }
 
@@ -123,6 +127,8 @@ def test_references_within_a_recipe_are_filled_in(run, recipe_file):
     assert (done.code, done.err) == (0, "")
     found = json.loads((done.folder / "result.json").read_text())["recipe"]
     assert (found["name"], found["params"]) == ("n9", {"width": 9, "twice": {"a": 9, "b": 9}})
+    alone = load_recipe(Path(FILE))
+    assert (alone["name"], alone["params"]) == ("n8", {"width": 8, "twice": {"a": 8, "b": 8}})
 
 
 def test_the_command_line_is_trusted(run, monkeypatch):

@@ -292,10 +292,12 @@ def test_the_tables_of_the_language_hold():
     from assembler.errors import MAX_MISTAKES
     from assembler.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.interpolation import MAX_EXPANDED, MAX_REFERENCES
     from assembler.limits import MAX_MEMORY, MAX_SECONDS
-    from assembler.untrusted import MAX_BYTES, MAX_DIGITS, MAX_EXPANDED, MAX_FILES, MAX_REFERENCES
-    from assembler.untrusted import MAX_DEPTH as MAX_DEPTH_OF_YAML
-    from assembler.untrusted import MAX_VALUES as MAX_VALUES_OF_YAML
+    from assembler.untrusted import MAX_FILES
+    from assembler.yaml_files import MAX_BYTES, MAX_DIGITS
+    from assembler.yaml_files import MAX_DEPTH as MAX_DEPTH_OF_YAML
+    from assembler.yaml_files import MAX_VALUES as MAX_VALUES_OF_YAML
 
     part = RECIPES.split("## Limits\n", 1)[1].split("\n## ", 1)[0]
     for told in (

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from assembler.errors import GrammarError, Mistakes, Place
-from assembler.source import Sources, load_recipe, locate_in_file
+from assembler.errors import AssemblerError, GrammarError, Mistakes, Place
+from assembler.source import Sources, load_recipe
+from assembler.yaml_files import locate_in_file
 
 YAML = """\
 name: x
@@ -218,13 +219,24 @@ def test_what_ships_is_taken_up_from_anywhere(tmp_path, defaults):
     [
         ("params: {n: 9}\nhigh: '${recipe.params.n}'\n", {"params": {"n": 9}, "high": 9}),
         ("params: {n: [1, 2]}\nlist: ['${recipe.params.n}']\n", {"params": {"n": [1, 2]}, "list": [[1, 2]]}),
-        ("params: {n: 9}\nhigh: 'x${recipe.params.n}'\n", {"params": {"n": 9}, "high": "x${recipe.params.n}"}),
-        ("high: '${recipe.params.n}'\n", {"high": "${recipe.params.n}"}),
+        ("params: {n: 9}\nhigh: 'x${recipe.params.n}'\n", {"params": {"n": 9}, "high": "x9"}),
+        ("params: {n: 9, m: '${.n}'}\nhigh: '${recipe.params.m}'\n", {"params": {"n": 9, "m": 9}, "high": 9}),
+        (
+            "a: {b: '${recipe.c}'}\nc: [1, {d: 2}]\ne: '${recipe.a.b.1.d} ${.c[0]}'\n",
+            {"a": {"b": [1, {"d": 2}]}, "c": [1, {"d": 2}], "e": "2 1"},
+        ),
     ],
 )
 def test_what_names_a_value_of_the_recipe_is_filled_in(tmp_path, text, found):
     (tmp_path / "a.yaml").write_text(text)
     assert load_recipe(tmp_path / "a.yaml") == found
+
+
+def test_error_of_a_reference_that_leads_nowhere(tmp_path):
+    (tmp_path / "a.yaml").write_text("params: {n: 9}\nhigh: ['${recipe.params.m}']\n")
+    with pytest.raises(AssemblerError) as error:
+        load_recipe(tmp_path / "a.yaml")
+    assert str(error.value) == "recipe.high.0: Interpolation key 'recipe.params.m' not found"
 
 
 def test_a_file_in_the_working_directory_takes_up_its_neighbours(tmp_path, monkeypatch):

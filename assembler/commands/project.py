@@ -20,7 +20,7 @@ from assembler.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
 from assembler.source import SHIPPED, Sources, short
 from assembler.tasks.common import registry_of
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 ConfigDir = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ import typer
 from assembler.commands.project import ConfigDir, Project, print_rows
 from assembler.errors import AssemblerError, first_line
 from assembler.source import load_recipe
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 
 def recipes(

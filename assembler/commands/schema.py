@@ -18,7 +18,7 @@ from assembler.grammar import parse_block
 from assembler.registry import SCOPES, Registry
 from assembler.signatures import FILE, print_parameters
 from assembler.source import short
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 SHIPPED = FILE.parent
 

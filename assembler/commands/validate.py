@@ -17,7 +17,7 @@ from assembler.grammar import parse_block, parse_recipe
 from assembler.registry import Registry, trusted_for_recipes
 from assembler.settings import RecipeSettings, read
 from assembler.source import Sources, load_recipe, recipe_files, short
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 
 def validate(

@@ -15,10 +15,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, first_line, raise_all
+from assembler.interpolation import hold_size
 from assembler.settings import SweepSettings, read
 from assembler.source import Sources, recipe_files
 from assembler.sweeps.points import NOT_OF_A_JOB
-from assembler.untrusted import hold_size
 
 
 class Shared(DictConfig):

@@ -15,7 +15,7 @@ from assembler.errors import AssemblerError, first_line, suggestion
 from assembler.settings import Settings
 from assembler.source import SHIPPED, load_recipe
 from assembler.sweeps.edge import first_file, folder_of
-from assembler.untrusted import explain_yaml
+from assembler.yaml_files import explain_yaml
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:

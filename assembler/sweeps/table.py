@@ -20,7 +20,7 @@ from assembler.files import replacing, short
 from assembler.html import html_table
 from assembler.sweeps.points import NOT_OF_A_JOB, Point, damage_of, read_points, result_of
 from assembler.tables import MAX_ROWS, ends
-from assembler.untrusted import read_yaml
+from assembler.yaml_files import read_yaml
 
 PENDING = "pending"
 """The status of a job that has not left a result; the others are those of ``result.json``."""

@@ -13,7 +13,7 @@ import yaml
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, first_line
 from assembler.source import short
-from assembler.untrusted import compose_yaml
+from assembler.yaml_files import compose_yaml
 
 MAX_SIZE = 200_000
 """Bytes in one file."""
