@@ -237,6 +237,21 @@ def test_the_steps_of_the_readme_lead_to_a_project(elsewhere, tmp_path):
         code, out, complaints = elsewhere("run.py", *arguments, cwd=project)
         assert (code, complaints) == (0, "")
         assert shown in out
+    assert elsewhere("-m", "assembler", "validate", "gated", cwd=project) == (0, "1 file, no mistakes\n", "")
+    code, out, complaints = elsewhere("-m", "assembler", "show", "Gate", cwd=project)
+    assert (code, complaints) == (0, "")
+    assert "stack: Gate(_)" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["-m"], ["-m", "hydra/launcher=joblib"]], ids=["run", "sweep", "joblib"])
+def test_a_recipe_says_nothing_to_hydra_where_the_wheel_is_installed(elsewhere, example, more):
+    file = example / "conf" / "recipe" / "evil.yaml"
+    file.write_text("# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: pwned}}}\n")
+    code, _, complaints = elsewhere(example / "run.py", *more, "recipe=evil")
+    assert code == 2
+    assert "where the keys of a recipe go is not for its file to say" in complaints
+    assert not list(example.parent.rglob("pwned"))
 
 
 @pytest.mark.slow
