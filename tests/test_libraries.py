@@ -39,6 +39,7 @@ def install(tmp_path, monkeypatch):
     """Install a package by what its files hold; of several calls the registry sees all."""
     monkeypatch.syspath_prepend(str(tmp_path))
     libraries.libraries.cache_clear()
+    _forget()  # what another test imported
 
     def write(name, announces, files, extras=()):
         provided = "".join(f"Provides-Extra: {extra}\n" for extra in extras)
@@ -55,6 +56,10 @@ def install(tmp_path, monkeypatch):
 
     yield write
     libraries.libraries.cache_clear()
+    _forget()
+
+
+def _forget():
     for name in [name for name in sys.modules if name.partition(".")[0] in ("shop", "stall")]:
         del sys.modules[name]
 

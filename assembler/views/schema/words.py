@@ -36,6 +36,8 @@ DESCRIPTIONS = {
     "EntrySettings.infer": "For an argument that may be written `_`: the axis of the input, or a list of axes.",
     "EntrySettings.signature": "The arguments, as `LSTM(input_size, num_layers=1)`, of a class that says only `*args`.",
     "EntrySettings.reference": "A function `(x, parameters, arguments)` that does the same in NumPy.",
+    "ProjectSettings.trusted": "Packages whose layers and checks YAML may name.",
+    "ProjectSettings.layers": "Modules that register layers when they are imported.",
     "DeviceSettings.target": "Where to run.",
     "DeviceSettings.fallback": "Whether to go on with the best target there is if this one is absent.",
     "CheckSettings.own": "Whether the recipe's own checks run, too.",
