@@ -14,7 +14,6 @@ from mindspore import nn
 from assembler.build import build
 from assembler.checks import expectations
 from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
-from assembler.grammar import parse_recipe, parse_stack
 from assembler.inputs import input_spec, input_specs
 from assembler.parameters import read_rules, settle
 from assembler.planner import plan_stack
@@ -23,6 +22,7 @@ from assembler.registry import LAYERS, Registry
 from assembler.rows import Plan, Spec, Specs
 from assembler.settings import Dtype, Input, Model, RecipeSettings, read
 from assembler.source import Sources, load_recipe, recipe_files
+from assembler.written import parse_recipe, parse_stack
 
 if TYPE_CHECKING:
     Stack: TypeAlias = str | Sequence[Any]

@@ -7,37 +7,27 @@ that this module does not know is a mistake with a place.
 from __future__ import annotations
 
 import ast
-import keyword
 import re
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
-from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all, suggestion
+from assembler.errors import AssemblerError, GrammarError, Place, raise_all
 from assembler.recipe import (
     BROKEN,
     INFER,
     Block,
-    Definitions,
-    Graph,
     Infer,
     Layer,
     Operation,
     Repeat,
-    Source,
     Stack,
-    Wire,
     chain,
     is_stack,
     may_be_stack,
     print_value,
 )
-from assembler.settings import RecipeSettings
-from assembler.yolo import read_network
-
-if TYPE_CHECKING:
-    from assembler.registry import Registry
 
 MAX_TEXT = 100_000
 """Characters in one text."""
@@ -56,6 +46,10 @@ _TOKENS = re.compile(
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
+Spot: TypeAlias = tuple[str, "int | None", Place]
+"""A source with its place."""
+
+
 def parse(text: str, key: str = "") -> Stack:
     """Read one stack: ``Dense(8, 128) + Centered``.
 
@@ -70,259 +64,34 @@ def parse(text: str, key: str = "") -> Stack:
     return _Reader(text, key).read()
 
 
-def parse_stack(items: object, key: str = "stack") -> Stack:
-    """Read what YAML may hold under ``stack``: a text, or a list of texts and of mappings of a layer to its arguments.
-
-    ``{Dense: {in_channels: 8, out_channels: 128}}``, ``{Dense: [8, 128]}`` and ``{Centered: null}`` are mappings.
-    Inside one, ``{stack: …}`` stands for layers.
+def parse_line(text: str, key: str) -> tuple[Stack, tuple[Spot, ...]]:
+    """Read a line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
     """
-    if isinstance(items, str):
-        return parse(items, key)
-    if not isinstance(items, Sequence):
-        raise GrammarError(f"a stack is a text or a list, not {_kind(items)}", Place(key=key))
-    if not items:
-        raise GrammarError("the stack is empty; it needs at least one layer", Place(key=key))
-    parts: list[Stack] = []
-    mistakes: list[AssemblerError] = []
-    for index, item in enumerate(items):
-        with noted(mistakes):
-            parts.append(_item(item, f"{key}[{index}]"))
-    words = " ".join(mistake.message for mistake in mistakes)
-    if "is never closed" in words and "nothing opened this" in words:
-        raise GrammarError("YAML split this list at the commas inside brackets; quote its texts", Place(key=key))
-    raise_all(mistakes)
-    return chain(parts)
+    return _Reader(text, key).line()
 
 
-def parse_recipe(
-    recipe: RecipeSettings, key: str = "recipe", *, registry: Registry | None = None
-) -> tuple[Stack, Definitions]:
-    """Read the layers of a recipe, and what its names mean.
-
-    Args:
-        registry: where the modules of a network file are found that neither MindYOLO nor Ultralytics has; by default
-            ``LAYERS``.
-
-    Raises:
-        GrammarError, SettingsError, UnknownLayer, Mistakes: all that cannot be read.
-    """
-    mistakes: list[AssemblerError] = []
-    stack: Stack = Layer(BROKEN)
-    with noted(mistakes):
-        if recipe.file is not None:
-            stack = _network(recipe, recipe.file, registry)
-        elif recipe.graph is not None:
-            stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
-        else:
-            stack = parse_stack(recipe.stack, f"{key}.stack")
-    params: dict[str, Any] = {}
-    for name, value in recipe.params.items():
-        with noted(mistakes):
-            params[_name(name, f"{key}.params.{name}")] = _data(value, f"{key}.params.{name}", 0)
-    blocks: dict[str, Block] = {}
-    for header, body in recipe.blocks.items():
-        with noted(mistakes):
-            block = parse_block(header, body, f"{key}.blocks.{header.partition('(')[0].strip()}")
-            if block.name in blocks:
-                raise GrammarError(f"there are two blocks named {block.name}", block.place)
-            blocks[block.name] = block
-    shared: dict[str, Stack] = {}
-    for name, body in recipe.shared.items():
-        with noted(mistakes):
-            shared[_name(name, f"{key}.shared.{name}")] = _part(body, f"{key}.shared.{name}")
-    raise_all(mistakes)
-    return stack, Definitions(params, blocks, shared)
-
-
-def _network(recipe: RecipeSettings, file: str, registry: Registry | None) -> Stack:
-    if file == "???":
-        said = "recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"
-        raise SettingsError(said, Place(key="recipe.file"))
-    given: Any = {"scale": recipe.scale, "classes": recipe.classes}
-    return read_network(file, channels=_channels(recipe), registry=registry, **given)
-
-
-def _channels(recipe: RecipeSettings) -> int:
-    """Those of the images that a network file is for."""
-    shape = recipe.input.shape if recipe.input is not None else None
-    if shape is None or len(shape) != 4:
-        message = "a network file is for images: the input needs a shape (N, C, H, W), such as [1, 3, 640, 640]"
-        raise GrammarError(message, Place(key="recipe.input"))
-    return shape[1]
-
-
-def _name(name: str, key: str) -> str:
-    if not name.isidentifier() or name in CONSTANTS or name == "_" or keyword.iskeyword(name):
-        raise GrammarError(f"{name!r} cannot be used as a name", Place(key=key))
-    return name
-
-
-def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("input",), outputs: object = None) -> Graph:
-    """Read a graph: lines of ``name: layer @ source``, as a mapping.
-
-    Args:
-        inputs: names for what goes in.
-        outputs: a source, or a list of sources, as texts; by default the last line.
-
-    Raises:
-        GrammarError, Mistakes: lines that cannot be read, sources that are not there, and wires that nothing uses.
-    """
-    if not isinstance(said, Mapping) or not said:
-        raise GrammarError(f"a graph is a mapping of names to layers, not {_kind(said)}", Place(key=key))
-    mistakes: list[AssemblerError] = []
-    wires: list[Wire] = []
-    names = [str(name) for name in said]
-    known = dict.fromkeys(inputs)
-    last = next(reversed(known))
-    used: set[str] = set()
-    for name, text in zip(names, said.values(), strict=True):
-        place = Place(key=f"{key}.{name}")
-        with noted(mistakes):
-            _require_wire(name, inputs, place)
-        with noted(mistakes):
-            body, sources = _Reader(text, place.key).line() if isinstance(text, str) else (_part(text, place.key), ())
-            if not sources:
-                if len(wires) == 0 and len(inputs) > 1:
-                    message = f"there are several inputs; say which goes in: @ {inputs[0]}, or @ ({', '.join(inputs)})"
-                    raise GrammarError(message, place)
-                sources = ((last, None, place),)
-            for source, _, where in sources:
-                with noted(mistakes):
-                    _require_source(source, where, known, names)
-            used.update(source for source, _, _ in sources)
-            wires.append(Wire(name, body, tuple((source, element) for source, element, _ in sources), place))
-        known[name] = None
-        last = name
-    emitted: list[Source] = [(names[-1], None)] if outputs is None else []
-    used.update(name for name, _ in emitted)
-    wanted = [outputs] if isinstance(outputs, str) else outputs or []
-    if (
-        not isinstance(wanted, Sequence)
-        or (outputs is not None and not wanted)
-        or not all(isinstance(one, str) for one in wanted)
-    ):
-        raise GrammarError(f"outputs are a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
-    for text in wanted:
-        with noted(mistakes):
-            for source, element, where in _Reader(text, f"{key}.outputs").sources_alone():
-                with noted(mistakes):
-                    _require_source(source, where, known, names)
-                emitted.append((source, element))
-                used.add(source)
-    if not mistakes:
-        mistakes += [
-            GrammarError(
-                f"nothing uses {name!r}; use it as a source, or name it among the outputs", Place(key=f"{key}.{name}")
-            )
-            for name in [*inputs, *names]
-            if name not in used
-        ]
-    raise_all(mistakes)
-    return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
-
-
-def _require_wire(name: str, inputs: Collection[str], place: Place) -> None:
-    if not name.isidentifier() or name in CONSTANTS or name == "_":
-        raise GrammarError(f"{name!r} is not a name for a wire", place)
-    if name in inputs:
-        raise GrammarError(f"{name!r} is an input; a line needs another name", place)
-
-
-def _require_source(name: str, place: Place, known: Collection[str], names: Collection[str]) -> None:
-    if name not in known:
-        below = " It stands below; a line uses lines above it." if name in names else ""
-        raise GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
-
-
-def parse_block(header: str, body: object, key: str) -> Block:
-    """Read a block: ``ConvNorm(channels, kernel=3)`` and what it stands for.
+def parse_sources(text: str, key: str) -> tuple[Spot, ...]:
+    """Read what a graph emits: ``stem``, or ``stem, lstm[0]``.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
     """
-    return _Reader(header, key).header(_part(body, key))
+    return _Reader(text, key).sources_alone()
 
 
-def _part(body: object, key: str) -> Stack:
-    """Layers as YAML may hold them: a text, a list, or a mapping ``{graph: …}``, ``{stack: …}`` or of one layer."""
-    if isinstance(body, Mapping) and "graph" in body:
-        if extra := set(body) - {"graph", "inputs", "outputs"}:
-            raise GrammarError(
-                f"beside 'graph' stand 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
-            )
-        inputs = body.get("inputs", ["input"])
-        if not isinstance(inputs, list) or not all(isinstance(name, str) and name.isidentifier() for name in inputs):
-            raise GrammarError(f"inputs are a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
-        return parse_graph(body["graph"], f"{key}.graph", inputs or ["input"], body.get("outputs"))
-    if isinstance(body, Mapping) and set(body) == {"stack"}:
-        return parse_stack(body["stack"], f"{key}.stack")
-    if isinstance(body, Mapping):
-        return _item(body, key)
-    return parse_stack(body, key)
+def parse_header(text: str, body: Stack, key: str) -> Block:
+    """Read a block's name and arguments: ``ConvNorm(channels, kernel=3)``.
 
+    Args:
+        body: what the block stands for.
 
-def _item(item: object, key: str, depth: int = 0) -> Stack:
-    if isinstance(item, str):
-        return parse(item, key)
-    if isinstance(item, Mapping) and "graph" in item:
-        return _part(item, key)
-    if not isinstance(item, Mapping) or len(item) != 1 or not isinstance(name := next(iter(item)), str):
-        raise GrammarError(
-            f"an item of a stack is a text or a mapping of one layer to its arguments, not {_kind(item)}",
-            Place(key=key),
-        )
-    inside, key = item[name], f"{key}.{name}"
-    if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
-        raise GrammarError(f"{name!r} is not a layer's name; write a stack's text without a colon", Place(key=key))
-    place = Place(key=key)
-    if inside is None:
-        return Layer(name, place=place)
-    if isinstance(inside, Mapping):
-        kwargs = tuple((str(word), _data(value, f"{key}.{word}", depth)) for word, value in inside.items())
-        return Layer(name, (), kwargs, place, tuple(Place(key=f"{key}.{word}") for word in inside))
-    if isinstance(inside, Sequence) and not isinstance(inside, str):
-        args = tuple(_data(value, f"{key}[{index}]", depth) for index, value in enumerate(inside))
-        return Layer(name, args, (), place, tuple(Place(key=f"{key}[{index}]") for index in range(len(args))))
-    raise GrammarError(f"the arguments of {name} are a mapping or a list, not {_kind(inside)}", place)
-
-
-def _data(value: object, key: str, depth: int) -> Any:
-    """An argument written in YAML: data as it is, and ``{stack: …}`` as layers."""
-    if depth > MAX_NESTING:
-        raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))
-    if isinstance(value, Mapping):
-        if "graph" in value:
-            return _part(value, key)
-        if "stack" in value:
-            if len(value) > 1:
-                message = "'stack' stands alone; if YAML split its text at a comma, put the text in quotes"
-                raise GrammarError(message, Place(key=key))
-            inside = value["stack"]
-            return parse_stack(inside if isinstance(inside, str | list) else [inside], f"{key}.stack")
-        return {name: _data(item, f"{key}.{name}", depth + 1) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_data(item, f"{key}[{index}]", depth + 1) for index, item in enumerate(value)]
-    return INFER if value == "_" else value
-
-
-def _kind(value: object) -> str:
-    """A value's kind in the words of YAML."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, Mapping):
-        return "a mapping" if len(value) == 1 else f"a mapping of {len(value)} keys"
-    return "a list" if isinstance(value, Sequence) else type(value).__name__
-
-
-_Spot: TypeAlias = tuple[str, "int | None", Place]
-"""A source with its place."""
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return _Reader(text, key).header(body)
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:
@@ -357,10 +126,10 @@ class _Reader:
         self.lines = list(self.line_starts())
         return tree
 
-    def line(self) -> tuple[Stack, tuple[_Spot, ...]]:
+    def line(self) -> tuple[Stack, tuple[Spot, ...]]:
         """A line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources."""
         tree = self.node()
-        sources: tuple[_Spot, ...] = ()
+        sources: tuple[Spot, ...] = ()
         if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
             sources = tuple(self.source(part) for part in _parts(tree.right))
             tree = tree.left
@@ -375,13 +144,13 @@ class _Reader:
         raise_all(self.mistakes)
         return stack, sources
 
-    def sources_alone(self) -> tuple[_Spot, ...]:
+    def sources_alone(self) -> tuple[Spot, ...]:
         """``stem``, or ``stem, lstm[0]``."""
         sources = tuple(self.source(part) for part in _parts(self.node()))
         raise_all(self.mistakes)
         return sources
 
-    def source(self, node: ast.expr) -> _Spot:
+    def source(self, node: ast.expr) -> Spot:
         match node:
             case ast.Name(id=name):
                 return name, None, self.place(node)

@@ -28,11 +28,12 @@ from assembler.build import build_steps
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, ParameterError, Place, closest, noted, raise_all, suggestion
 from assembler.expansion import expand
-from assembler.grammar import parse, parse_recipe
+from assembler.grammar import parse
 from assembler.inputs import Array, load_array, numbers
 from assembler.recipe import Definitions, Layer, is_stack, leaves, print_value
 from assembler.rows import Plan, Row, Rule, Weight
 from assembler.settings import RecipeSettings, StoredValues, read
+from assembler.written import parse_recipe
 
 
 def read_rules(recipe: RecipeSettings, key: str = "recipe") -> list[Rule]:

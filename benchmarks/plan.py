@@ -159,12 +159,12 @@ def recipes() -> None:
     from pathlib import Path
 
     from assembler.binding import bind
-    from assembler.grammar import parse_recipe
     from assembler.inputs import input_specs
     from assembler.planner import plan_stack
     from assembler.registry import LAYERS
     from assembler.settings import RecipeSettings, read
     from assembler.source import load_recipe
+    from assembler.written import parse_recipe
 
     print("recipes: read from YAML, parsed, expanded and bound, planned; in ms")
     for name in ("resnet50", "densenet121", "mobilenet_v2", "convnext_tiny", "vit_b_16", "gpt2_small", "llama2_7b"):

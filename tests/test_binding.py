@@ -113,7 +113,7 @@ def test_error_lists_every_mistake_of_a_recipe_in_reading_order():
 
 
 def test_error_of_an_argument_written_in_yaml_has_its_key():
-    from assembler.grammar import parse_stack
+    from assembler.written import parse_stack
 
     with pytest.raises(ArgumentMismatch) as error:
         bind(parse_stack([{"Dense": {"in_channels": 8, "out_channels": 1, "has_bais": True}}], "recipe.stack"), LAYERS)

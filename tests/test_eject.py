@@ -18,7 +18,6 @@ from assembler import LAYERS, Registry, device, plan
 from assembler.binding import bind, walk
 from assembler.build import build
 from assembler.errors import BadTarget
-from assembler.grammar import parse_stack
 from assembler.inputs import make_inputs
 from assembler.layers.centered import Centered
 from assembler.settings import RecipeSettings, read
@@ -28,6 +27,7 @@ from assembler.views.code.sources import Sources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
+from assembler.written import parse_stack
 from tests.conftest import RECIPES, ROOT
 from tests.layer_cases import NATIVE, OURS
 

@@ -8,9 +8,10 @@ from assembler import expansion
 from assembler.binding import bind
 from assembler.errors import AssemblerError, RecipeError, raise_all
 from assembler.expansion import expand
-from assembler.grammar import parse, parse_block
+from assembler.grammar import parse
 from assembler.recipe import Definitions
 from assembler.registry import LAYERS
+from assembler.written import parse_block
 from tests.strategies import STACKS
 
 PARAMS = {

@@ -17,12 +17,12 @@ from assembler.binding import bind
 from assembler.build import build
 from assembler.checks import Subject
 from assembler.errors import AssemblerError, FormatError, Mistakes, SettingsError
-from assembler.grammar import parse_stack
 from assembler.inputs import make_inputs
 from assembler.planner import plan_steps
 from assembler.registry import Registry
 from assembler.rows import Spec
 from assembler.settings import Input, RecipeSettings
+from assembler.written import parse_stack
 from tests.conftest import DIAGRAMS, ROOT
 
 FORMATS = list(export.FORMATS)

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 FLOORS = [
     "errors files html recipe settings signatures references",
-    "entries expansion grammar libraries interpolation registry source untrusted yaml_files yolo",
+    "entries expansion grammar libraries interpolation registry source untrusted written yaml_files yolo",
     "announce binding rows tables device tensors inputs costs compiler cells limits trials planner ready_made",
     "build dump describe parameters precision training weights",
     "checks faults export bench",

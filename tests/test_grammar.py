@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from assembler import grammar
 from assembler.errors import AssemblerError, GrammarError, Mistakes, flatten
-from assembler.grammar import parse, parse_stack
+from assembler.grammar import parse
 from assembler.recipe import INFER, Chain, Layer, Repeat
+from assembler.written import parse_stack
 from tests.strategies import STACKS
 
 DENSE = Layer("Dense", (8, 128))

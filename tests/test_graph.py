@@ -12,12 +12,12 @@ from assembler import device, plan
 from assembler.build import build
 from assembler.dump import dump
 from assembler.errors import AssemblerError
-from assembler.grammar import parse_graph, parse_recipe
 from assembler.layers.graph import Graph
 from assembler.planner import plan_stack
 from assembler.registry import LAYERS
 from assembler.rows import Spec
 from assembler.settings import RecipeSettings, read
+from assembler.written import parse_graph, parse_recipe
 
 
 def planned(recipe, shape=(4, 8)):

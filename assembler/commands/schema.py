@@ -14,10 +14,10 @@ from assembler.commands.project import ConfigDir, Project, entries_of
 from assembler.entries import Entry
 from assembler.errors import SettingsError, noted
 from assembler.files import write_text
-from assembler.grammar import parse_block
 from assembler.registry import SCOPES, Registry
 from assembler.signatures import FILE, print_parameters
 from assembler.source import short
+from assembler.written import parse_block
 from assembler.yaml_files import read_yaml
 
 SHIPPED = FILE.parent

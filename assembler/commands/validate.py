@@ -13,10 +13,10 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
 from assembler.entries import Entry
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
-from assembler.grammar import parse_block, parse_recipe
 from assembler.registry import Registry, trusted_for_recipes
 from assembler.settings import RecipeSettings, read
 from assembler.source import Sources, load_recipe, recipe_files, short
+from assembler.written import parse_block, parse_recipe
 from assembler.yaml_files import read_yaml
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler.errors import AssemblerError, noted, raise_all
-from assembler.grammar import parse_recipe
 from assembler.registry import LAYERS, Registry, said_by_project, trusted_for_recipes
 from assembler.settings import ProjectSettings, RecipeSettings, Settings, WeightSettings
 from assembler.tasks.result import Result
+from assembler.written import parse_recipe
 
 if TYPE_CHECKING:
     from mindspore import nn

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from assembler.errors import Place, UnknownLayer, suggestion
 from assembler.recipe import Layer
+from assembler.registry import Registry
 from assembler.yolo.torch_layers import SIGNATURES, translate
-
-if TYPE_CHECKING:
-    from assembler.registry import Registry
 
 Flow = Literal[
     "channels", "keep", "channels alone", "own", "join", "add", "fold", "split", "fuse", "head", "anchors", "detect"

@@ -7,18 +7,16 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.recipe import Graph, Layer, Repeat, Source, Stack, Wire
+from assembler.registry import LAYERS, Registry
 from assembler.source import short
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
 from assembler.yolo.modules import Names
 from assembler.yolo.rows import MAX_NUMBER, Row, Written
-
-if TYPE_CHECKING:
-    from assembler.registry import Registry
 
 MAX_STRIDE = 2**31
 """Where strides are counted no further: no image is larger."""
@@ -49,8 +47,6 @@ def read_network(
     Raises:
         SettingsError, GrammarError, UnknownLayer, Mistakes: with the file, line and column of each mistake.
     """
-    from assembler.registry import LAYERS  # whose entries are read by the grammar, which reads networks
-
     path, letter = _find(Path(file))
     document = load(path)
     names = Names(LAYERS if registry is None else registry, torch=not document.network)
