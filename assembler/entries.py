@@ -207,12 +207,16 @@ def import_module(name: str, place: Place) -> ModuleType:
 
 def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: Place) -> None:
     package = module_name.partition(".")[0]
-    if package not in trusted:
-        raise BadTarget(
-            f"{path} lies in {package!r}, which is not trusted. Trust it in a pyproject.toml in or above the working "
-            f'directory, [tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
-            place,
-        )
+    if package in trusted:
+        return
+    said = f"{path} lies in {package!r}, which is not trusted"
+    if package in sys.stdlib_module_names:
+        raise BadTarget(f"{said}. It is Python's own: no layers and no checks lie there", place)
+    raise BadTarget(
+        f"{said}. If it is your own, trust it in a pyproject.toml in or above the working directory, "
+        f'[tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
+        place,
+    )
 
 
 @cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -81,6 +83,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically: to a new name in the same folder, to the disk, then over the old name."""
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8")
+
+
+def require_file(path: Path) -> Path:
+    """The path, if reading it ends: no pipe and no device.
+
+    Raises:
+        OSError: it is one of these, or there is nothing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a folder fails by itself
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return path
 
 
 def short(file: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from assembler.errors import Place, SettingsError
+from assembler.files import require_file
 from assembler.recipe import leaves
 from assembler.rows import Spec, Specs
 from assembler.settings import Dtype, Input, RecipeSettings, read
@@ -153,7 +154,7 @@ def load_array(file: Path) -> Array:
         ValueError: it cannot be read, or holds no numbers. Pickled objects are not loaded.
     """
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array = np.load(require_file(file), mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
     except ValueError:

@@ -28,6 +28,7 @@ from assembler.build import build_steps
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, ParameterError, Place, closest, noted, raise_all, suggestion
 from assembler.expansion import expand
+from assembler.files import require_file
 from assembler.grammar import parse
 from assembler.inputs import Array, load_array, numbers
 from assembler.recipe import Definitions, Layer, is_stack, leaves, print_value
@@ -131,7 +132,7 @@ def _stored(said: StoredValues, place: Place) -> Array:
     try:
         if file.suffix == ".npy":
             return load_array(file)
-        with safe_open(file, framework="np") as stored:
+        with safe_open(require_file(file), framework="np") as stored:
             names = list(stored.keys())
             if said.name not in names:
                 close = closest(str(said.name), names) or names[:5]

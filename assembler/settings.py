@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePath
 from types import UnionType
@@ -126,6 +127,13 @@ class RecipeSettings(Model):
     freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_printed(cls, name: str) -> str:
+        if any(unicodedata.category(character) == "Cc" for character in name):  # a terminal would obey them
+            raise ValueError("a name has no control characters")
+        return name
 
     @model_validator(mode="after")
     def _whole(self) -> RecipeSettings:

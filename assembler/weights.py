@@ -27,7 +27,7 @@ from safetensors.numpy import save_file
 
 from assembler.cells import first_line
 from assembler.errors import AssemblerError, ParameterError, Place, closest, raise_all
-from assembler.files import replacing
+from assembler.files import replacing, require_file
 from assembler.inputs import Array
 from assembler.recipe import print_value
 from assembler.settings import WEIGHT_FILES
@@ -175,7 +175,7 @@ def read_file(path: Path) -> Stored:
     """
     _require_format(path)
     try:
-        with path.open("rb") as file:
+        with require_file(path).open("rb") as file:
             beginning = file.read(9)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}") from None

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from assembler.errors import AssemblerError, Place, SettingsError
-from assembler.files import short
+from assembler.files import require_file, short
 
 MAX_BYTES = 2**20
 """Size of one file."""
@@ -53,7 +53,7 @@ def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
 
 def _text_of(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
+        with require_file(file).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None

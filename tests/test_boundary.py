@@ -1,6 +1,7 @@
 """What a recipe of a stranger cannot do. docs: SECURITY.md."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -390,3 +391,45 @@ def test_a_damaged_result_is_told_in_its_row(tmp_path, text, said):
     table = load(tmp_path)
     assert table["status"] == ["pending"]
     assert table["message"] == [f"its result.json cannot be read: {said}"]
+
+
+# ---- what a newcomer tried
+
+
+@pytest.mark.parametrize("name", ["w.npy", "w.safetensors"])
+def test_error_of_a_pipe_where_a_file_is_named(run, recipe_file, tmp_path, name):
+    """Reading it would never end."""
+    os.mkfifo(tmp_path / name)
+    more = ", name: a" if name.endswith("s") else ""
+    recipe_file(f"input: {{shape: [4, 8]}}\nstack: Dense(8, 8)\ninit: {{'*': {{file: {name}{more}}}}}\n")
+    done = run(*MINE)
+    assert done.code == 2
+    assert "is no regular file" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_error_of_a_recipe_that_is_a_pipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("mine.yaml")
+    with pytest.raises(AssemblerError) as error:
+        plan(Path("mine.yaml"))
+    assert str(error.value) == "mine.yaml: is no regular file"
+
+
+def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file):
+    recipe_file('name: "x\\x1b]0;y\\x07"\n' + GOOD)
+    done = run(*MINE)
+    assert (done.code, done.err) == (
+        2, f'{FILE}:1:1: a name has no control characters\n    name: "x\\x1b]0;y\\x07"\n    ^^^^\n'
+    )  # fmt: skip
+
+
+def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_file):
+    recipe_file(GOOD + "checks: {os.system: {}}\n")
+    done = run(*MINE)
+    assert done.code == 2
+    assert (
+        "os.system lies in 'os', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+        in done.err
+    )
+    assert "trusted = [" not in done.err

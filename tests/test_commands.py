@@ -648,3 +648,12 @@ def test_the_example_of_a_librarys_layer_is_of_that_layer(name):
 def test_layers_are_listed_by_their_names_with_scopes():
     code, out, _ = call("layers", "mint.conv2d")
     assert (code, out.split("\t")[:2]) == (0, ["Conv2d", "mint"])
+
+
+def test_validate_refuses_a_reference_that_a_run_would_refuse():
+    write("mine.yaml", "input: {shape: [4, 8]}\nstack: ReLU\nchecks: {reference: {function: subprocess.call}}\n")
+    code, _, err = call("validate", "mine.yaml")
+    assert code == 2
+    assert err.startswith(
+        "mine.yaml:3:22: subprocess.call lies in 'subprocess', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+    )

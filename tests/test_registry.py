@@ -141,8 +141,10 @@ TARGETS = [
     ("mindspore.nn.Tensor", "'mindspore.nn' has no 'Tensor'."),
     ("mindspore.Tensor", "mindspore.Tensor is not an nn.Cell class"),
     ("mindspore.ops.relu", "mindspore.ops.relu is not an nn.Cell class"),
-    ("os.system", "os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml in or above the working "
-                  'directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])'),
+    ("os.system", "os.system lies in 'os', which is not trusted. It is Python's own: no layers and no checks lie there"),
+    ("theirs.Cell", "theirs.Cell lies in 'theirs', which is not trusted. If it is your own, trust it in a pyproject.toml in or "
+                    'above the working directory, [tool.assembler] trusted = ["theirs"], or with '
+                    'Registry(trusted=["theirs"])'),
     ("mindspore.nn.layer", "mindspore.nn.layer is neither a class nor a function"),
     ("assembler.files.Path", "assembler.files.Path lies in 'pathlib', which is not trusted. "),
 ]  # fmt: skip

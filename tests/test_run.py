@@ -307,8 +307,8 @@ ARGUMENTS = [
      "    stack: Dense(8, 128) + Centered\n"
      "           ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],
-     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. Trust it in a pyproject.toml "
-     'in or above the working directory, [tool.assembler] trusted = ["os"], or with Registry(trusted=["os"])\n'),
+     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. "
+     "It is Python's own: no layers and no checks lie there\n"),
     (["+registry.mine.X=mindspore.nn.Dens", "recipe.stack=X"],
      "override +registry.mine.X=mindspore.nn.Dens: 'mindspore.nn' has no 'Dens'. "
      "Did you mean 'Dense' or 'BiDense' or 'DenseThor'?\n"),

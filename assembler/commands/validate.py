@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
-from assembler.entries import Entry
+from assembler.entries import Entry, reference_at
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
 from assembler.registry import Registry, trusted_for_recipes
 from assembler.settings import RecipeSettings, read
@@ -159,6 +159,11 @@ def _in_checks(recipe: RecipeSettings, project: Project) -> list[AssemblerError]
     with noted(found):
         wanted = [(name, arguments, f"recipe.checks.{name}") for name, arguments in recipe.checks.items()]
         checks.prepare(wanted, trusted_for_recipes(project.said))
+    function = (recipe.checks.get("reference") or {}).get("function")
+    if isinstance(function, str):
+        with noted(found):
+            place = Place(key="recipe.checks.reference.function")
+            reference_at(function, trusted_for_recipes(project.said), place)
     return found
 
 
