@@ -275,7 +275,7 @@ def test_error_of_a_hostile_npy_file(tmp_path, monkeypatch, header):
     assert str(error.value).startswith("recipe.init.0.weight: w.npy cannot be read: ")
 
 
-@pytest.mark.parametrize("name", ["../../x", "/x", "a\0b", "a" * 5000, "a\nb", ".", "..", "", "-rf", "con/../../x"])
+@pytest.mark.parametrize("name", ["../../x", "/x", "a" * 5000, ".", "..", "", "-rf", "con/../../x"])
 @pytest.mark.parametrize("task", ["eject", "plan"])
 def test_a_recipes_name_leads_to_no_other_folder(run, recipe_file, tmp_path, name, task):
     recipe_file(f"name: {json.dumps(name)}\n{GOOD}")
@@ -416,12 +416,14 @@ def test_error_of_a_recipe_that_is_a_pipe(tmp_path, monkeypatch):
     assert str(error.value) == "mine.yaml: is no regular file"
 
 
-def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file):
-    recipe_file('name: "x\\x1b]0;y\\x07"\n' + GOOD)
-    done = run(*MINE)
-    assert (done.code, done.err) == (
-        2, f'{FILE}:1:1: a name has no control characters\n    name: "x\\x1b]0;y\\x07"\n    ^^^^\n'
-    )  # fmt: skip
+@pytest.mark.parametrize("name", ["x\x1b]0;y\x07", "a\0b", "a\nb", "a\x9b31m"])
+@pytest.mark.parametrize("task", ["eject", "plan"])
+def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file, tmp_path, name, task):
+    line = f"name: {json.dumps(name)}"
+    recipe_file(f"{line}\n{GOOD}")
+    done = run(*MINE, f"task={task}")
+    assert (done.code, done.err) == (2, f"{FILE}:1:1: a name has no control characters\n    {line}\n    ^^^^\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
 
 
 def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_file):
