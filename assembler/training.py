@@ -12,6 +12,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from assembler import device
 from assembler.inputs import Array
 from assembler.rows import Spec, Specs
+from assembler.tensors import specs_of
 
 
 class _Loss(nn.Cell):
@@ -77,11 +78,20 @@ def to_training(model: nn.Cell) -> None:
             cell.set_train(False)
 
 
-def float_outputs(specs: Specs, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Spec]]:
-    """Where the floating-point tensors are in what a model emits, and their specs."""
+def float_outputs(model: nn.Cell, inputs: Sequence[Tensor]) -> list[tuple[tuple[int, ...], Spec]]:
+    """Where the floating-point tensors are in what a model emits in training, and their specs.
+
+    It is called to find out: heads of detectors emit something else in training than in inference.
+    """
+    to_training(model)
+    with device.mode("pynative"), device.contained():
+        return list(_floats(specs_of(model(*inputs))))
+
+
+def _floats(specs: Specs, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Spec]]:
     if not isinstance(specs, Spec):
         for index, one in enumerate(specs):
-            yield from float_outputs(one, (*path, index))
+            yield from _floats(one, (*path, index))
     elif "float" in specs.dtype:
         yield path, specs
 

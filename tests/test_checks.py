@@ -134,6 +134,14 @@ class Large(nn.Cell):
         return (x + 1000.0) * 1000.0
 
 
+@REGISTRY.register
+class Detector(nn.Cell):
+    """Emits two features in training, and one joined answer otherwise, as heads of detectors do."""
+
+    def construct(self, x):
+        return (x, x[:, :2]) if self.training else ops.ReduceSum(True)(x, 1)
+
+
 def subject(text, values=None, mode="pynative", dtype="float32", shape=(4, 8), freeze=(), amp="O0", folder=None):
     x = np.random.default_rng(0).normal(size=shape) if values is None else np.asarray(values)
     x = Tensor(x.astype(dtype if x.dtype.kind == "f" else "int32"))
@@ -446,6 +454,15 @@ def plain(output, limit=3):
 def outcome_of(name, given):
     (answer,) = checks.run(checks.prepare([(name, given, "k")], ["tests"]), subject("Centered", values=FIVE))
     return answer
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("name", ["gradients", "trains", "frozen"])
+def test_a_model_that_emits_something_else_in_training_is_trained_as_it_is(name, mode):
+    answer = outcome(
+        name, "Dense(8, 8) + Dense(8, 3) + Detector", mode=mode, freeze=["0.*"] if name == "frozen" else ()
+    )
+    assert answer.passed, answer.detail
 
 
 def test_an_outcome_carries_what_was_measured_and_the_bound():

@@ -11,18 +11,16 @@ from assembler.checks.base import DoesNotApply, Outcome, Subject, check
 def frozen(subject: Subject) -> Outcome:
     """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
     from assembler import device
-    from assembler.training import Weighted, float_outputs, random_targets, to_training, train
+    from assembler.training import Weighted, float_outputs, random_targets, train
 
     names = {name for name, _, weight in subject.planned.weights() if weight.frozen}
     if not names:
         raise DoesNotApply("the recipe freezes nothing")
     model, inputs = subject.copy_for_training()
-    assert subject.planned.output is not None
-    outputs = list(float_outputs(subject.planned.output))
+    outputs = float_outputs(model, inputs)
     if not model.trainable_params() or not outputs:
         raise DoesNotApply("there is nothing to train: every parameter is frozen, or no floating-point number emitted")
     before = {one.name: device.as_array(one).copy() for one in model.get_parameters()}
-    to_training(model)
     loss = Weighted(model, [path for path, _ in outputs])
     with device.mode(subject.mode), device.contained():
         train(loss, [*inputs, *random_targets(replace(spec, dtype="float32") for _, spec in outputs)], 1, 0.1)

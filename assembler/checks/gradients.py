@@ -19,11 +19,9 @@ def gradients(subject: Subject) -> Outcome:
     parameters = model.trainable_params()
     if not parameters:
         raise DoesNotApply("the model has no trainable parameters")
-    assert subject.planned.output is not None
-    outputs = list(training.float_outputs(subject.planned.output))
+    outputs = training.float_outputs(model, subject.inputs)
     if not outputs:
         raise DoesNotApply("the model emits no floating-point numbers")
-    training.to_training(model)
     loss = training.Weighted(model, [path for path, _ in outputs])
     with device.mode(subject.mode), device.contained():
         given = [*subject.inputs, *training.random_targets(spec for _, spec in outputs)]

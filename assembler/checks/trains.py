@@ -32,18 +32,16 @@ def trains(
     only, for then what it emits jumps.
     """
     from assembler import device
-    from assembler.training import Distance, float_outputs, to_training, train, value_of
+    from assembler.training import Distance, float_outputs, train, value_of
 
     model, inputs = subject.copy_for_training()
-    assert subject.planned.output is not None
-    outputs = [path for path, _ in float_outputs(subject.planned.output)]
+    outputs = [path for path, _ in float_outputs(model, inputs)]
     if not model.trainable_params() or not outputs:
         raise DoesNotApply("the model has no trainable parameters, or emits no floating-point numbers")
     values = np.concatenate([device.as_array(one).reshape(-1) for one in model.trainable_params()])
     distance = float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) / 10 or 0.01
     learning_rate = learning_rate or distance * min(0.1, values.size**-0.5)
     given = [*inputs, *_targets(subject, outputs, distance)]
-    to_training(model)
     loss = Distance(model, outputs)
     with device.mode(subject.mode), device.contained():
         before = train(loss, given, steps, learning_rate)
