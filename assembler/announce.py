@@ -57,7 +57,8 @@ def announce(package: str, scope: str, *, modules: bool = False, first: Sequence
     except (Exception, SystemExit) as error:
         raise RegistryError(f"cannot import {package!r}: {type(error).__name__}: {error}") from error
     if not found:
-        raise RegistryError(f"{package!r} has no layers")
+        instead = "" if modules else "; --modules takes what its modules define as well"
+        raise RegistryError(f"{package!r} has no layers{instead}")
     lines: dict[str, str] = {}
     for name, target, cell in found:
         ranks = [_rank(other, name, top, first) for known, _, other in found if known == name]

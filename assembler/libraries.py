@@ -106,6 +106,15 @@ class Library:
         """Whether the assembler announces it itself."""
         return self.distribution == "assembler"
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether what it announces cannot be read."""
+        try:
+            _ = self.entries
+        except AssemblerError:
+            return True
+        return False
+
     def has_but_misses(self, name: str) -> bool:
         """Whether a name is one of its layers, and they are not installed."""
         try:

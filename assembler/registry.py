@@ -146,6 +146,9 @@ class Registry(Mapping[str, Entry]):
             return f" The library {absent[0].scope} has it: pip install '{absent[0].extra}'."
         if close := suggestion(name, self) or suggestion(name, [entry.name for entry in every]):
             return close
+        broken = [library.scope for library in self.libraries.values() if library.is_broken]
+        if broken:
+            return f" The library {broken[0]} might have it, and cannot be read: '{broken[0]}.{name}' tells why."
         known = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
         beside = f", and the libraries {', '.join(library.scope for library in self._usable())}"
         return f" Looked among the {len(self)} names of {known}{beside if self.libraries else ''}."

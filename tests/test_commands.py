@@ -570,6 +570,8 @@ def test_the_commands_know_the_layers_of_the_project_in_the_readme(tmp_path):
     code, out, err = own_process("show", "Gate")
     assert (code, err) == (0, "True\n")
     assert "stack: Gate(_)" in out
+    assert "layers.Gate, registered in Python\n" in out
+    assert "It has no docstring." in out  # and not that of nn.Cell
     assert own_process("watch", "nothing")[2].startswith("no recipe named 'nothing'.")
 
 

@@ -188,8 +188,11 @@ def test_error_of_a_library_that_cannot_be_read(install, announces, text, messag
         find("bad.A")
     assert str(error.value).startswith(message)
     assert find("Dense").target == "mindspore.nn.Dense"
-    with pytest.raises(UnknownLayer, match="no layer named 'Zq'"):
+    with pytest.raises(UnknownLayer) as error:
         find("Zq")
+    assert error.value.message == (
+        "no layer named 'Zq'. The library bad might have it, and cannot be read: 'bad.Zq' tells why."
+    )
 
 
 def test_error_of_a_scope_that_two_packages_announce(install):

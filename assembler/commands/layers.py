@@ -39,8 +39,8 @@ def _fits(entry: Entry, pattern: str) -> bool:
 
 
 def scope_of_entry(entry: Entry) -> str:
-    """``mindspore`` for what stands at ``registry.mindspore``."""
-    return entry.scope.removeprefix("registry.")
+    """``mindspore`` for what stands at ``registry.mindspore``; nothing for what Python registered: it has no scope."""
+    return entry.full_name.rpartition(".")[0]
 
 
 def _arguments(entry: Entry) -> str:

@@ -32,14 +32,15 @@ def show(
     from assembler.commands.examples import example
 
     typer.echo(f"{entry.describe()}\n")
-    typer.echo(f"{entry.target}, scope {scope_of_entry(entry)}")
+    scope = scope_of_entry(entry)
+    typer.echo(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
     for argument, axis in entry.infer.items():
         typer.echo(f"{argument} may be _: {_axes(axis)} of the input")
     for argument, value in entry.defaults.items():
         typer.echo(f"{argument} is {value!r} unless the recipe says otherwise")
     if entry.reference:
         typer.echo(f"in NumPy: {entry.reference}")
-    typer.echo(f"\n{inspect.getdoc(entry.cell) or 'It has no docstring.'}\n")
+    typer.echo(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
     typer.echo(_code(entry))
     found = example(entry, registry)
     if isinstance(found, str):
