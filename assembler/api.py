@@ -6,23 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from assembler import device  # before all that imports MindSpore: it sets the log level
-
-# isort: split
 from mindspore import nn
 
-from assembler.build import build
+from assembler.binding.parsing import parse_recipe
 from assembler.checks import expectations
 from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
-from assembler.inputs import input_spec, input_specs
-from assembler.parameters import read_rules, settle
-from assembler.planner import plan_stack
-from assembler.ready_made import plan_cell
-from assembler.registry import LAYERS, Registry
-from assembler.rows import Plan, Spec, Specs
-from assembler.settings import Dtype, Input, Model, RecipeSettings, read
-from assembler.source import Sources, load_recipe, recipe_files
-from assembler.written import parse_recipe, parse_stack
+from assembler.language.yaml_form import parse_stack
+from assembler.model.build import build
+from assembler.model.inputs import input_spec, input_specs
+from assembler.model.parameters import read_rules, settle
+from assembler.planning.existing_cell import plan_cell
+from assembler.planning.plan import Plan
+from assembler.planning.planner import plan_stack
+from assembler.planning.specs import Spec, Specs
+from assembler.reading.places import Sources
+from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.registry.registry import LAYERS, Registry
+from assembler.runtime import device, memory
+from assembler.settings import Dtype, Input, RecipeSettings
+from assembler.validation import Model, read
 
 if TYPE_CHECKING:
     Stack: TypeAlias = str | Sequence[Any]
@@ -160,5 +162,5 @@ def assemble(
         spec = None if input is None else _spec(input, dtype, "input")
         planned = plan_stack(parse_stack(recipe), registry, spec, dtype)
     if guard and planned.input is not None:
-        device.require_memory(planned.parameter_memory, planned.activations, device.in_use(), otherwise="guard=False")
+        memory.require_memory(planned.parameter_memory, planned.activations, device.in_use(), otherwise="guard=False")
     return build(planned)

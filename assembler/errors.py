@@ -26,11 +26,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,34 +222,3 @@ def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
             yield from mistake.mistakes
         else:
             yield mistake
-
-
-MAX_NAME = 60
-"""Characters of a name that others are compared with."""
-MAX_KNOWN = 500
-"""Names that one is compared with."""
-
-
-def closest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a name is close to, the closest first; at most three.
-
-    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``. Of a name longer than any that a person
-    would mistype, and of very many known ones, none is looked for: that would take long.
-    """
-    folded: dict[str, str] = {}
-    if len(name) > MAX_NAME:
-        return []
-    for candidate in islice(known, MAX_KNOWN):
-        folded.setdefault(candidate.casefold(), candidate)
-    return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing."""
-    close = closest(name, known)
-    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says that is not empty; of one that says nothing, its name."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

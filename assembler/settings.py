@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
 from pathlib import PurePath
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from assembler.errors import MAX_MISTAKES, AssemblerError, Place, SettingsError, raise_all, suggestion
+from assembler.validation import AtKey, Model, show_value
+from assembler.words import suggestion
 
 Mode = Literal["pynative", "graph"]
 Dtype = Literal["float16", "float32", "float64", "bfloat16"]
@@ -31,12 +27,6 @@ Count = Annotated[int, Field(ge=0, strict=True)]
 
 MAX_NUMBERS = 2**30
 """Numbers in one input."""
-
-
-class Model(BaseModel):
-    """The manners of every model here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Input(Model):
@@ -96,16 +86,8 @@ class Expect(Model):
     @classmethod
     def _shape_or_shapes(cls, value: Any) -> Any:
         if value is not None and not _is_shape(value):
-            raise ValueError(f"must be a shape such as [2, 10], or a list of shapes, not {_show(value)}")
+            raise ValueError(f"must be a shape such as [2, 10], or a list of shapes, not {show_value(value)}")
         return value
-
-
-class _AtKey(ValueError):
-    """What is wrong with a mapping as a whole, told at one of its keys."""
-
-    def __init__(self, said: str, key: str):
-        super().__init__(said)
-        self.key = key
 
 
 class RecipeSettings(Model):
@@ -115,7 +97,7 @@ class RecipeSettings(Model):
     input: Input | None = None
     inputs: dict[str, Input] = {}  # of a graph that takes several tensors
     params: dict[str, Any] = {}
-    blocks: dict[str, Any] = {}  # assembler.grammar says what these four may be
+    blocks: dict[str, Any] = {}  # assembler.language.grammar says what these four may be
     shared: dict[str, Any] = {}
     stack: Any = None
     graph: Any = None
@@ -123,7 +105,7 @@ class RecipeSettings(Model):
     file: str | None = None  # of MindYOLO or Ultralytics; assembler.yolo reads it
     scale: str | None = None  # of such a file, as are the classes
     classes: Axis | None = None
-    init: dict[str, Any] = {}  # assembler.parameters says what these two may be
+    init: dict[str, Any] = {}  # assembler.model.parameters says what these two may be
     freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
@@ -140,22 +122,22 @@ class RecipeSettings(Model):
         if self.input is None and not self.inputs:
             raise ValueError("'input' is missing")
         if self.input is not None and self.inputs:
-            raise _AtKey("'input' and 'inputs' exclude each other", "inputs")
+            raise AtKey("'input' and 'inputs' exclude each other", "inputs")
         layers = [name for name in ("stack", "graph", "file") if getattr(self, name) is not None]
         if not layers:
             raise ValueError("'stack' is missing")
         if len(layers) > 1:
-            raise _AtKey(f"{' and '.join(map(repr, layers))} exclude each other", layers[-1])
+            raise AtKey(f"{' and '.join(map(repr, layers))} exclude each other", layers[-1])
         if self.graph is None and (self.inputs or self.outputs is not None):
             several = "inputs" if self.inputs else "outputs"
-            raise _AtKey(f"{several!r} are for a graph; a stack has one of each", several)
+            raise AtKey(f"{several!r} are for a graph; a stack has one of each", several)
         only = ("scale", "classes") if self.file is None else ("params", "blocks", "shared")
         for name in only:
             if getattr(self, name):
                 beside = (
                     "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
                 )
-                raise _AtKey(f"{name!r} {beside}", name)
+                raise AtKey(f"{name!r} {beside}", name)
         return self
 
     @property
@@ -355,145 +337,10 @@ class ProjectSettings(Model):
 
 
 class EntrySettings(Model):
-    """One registry entry; see ``assembler.entries.Entry``."""
+    """One registry entry; see ``assembler.registry.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}
     infer: dict[str, int | list[int]] = {}
     signature: str | None = None
     reference: str | None = None
-
-
-AnyModel = TypeVar("AnyModel", bound=BaseModel)
-
-
-def read(model: type[AnyModel], data: object, key: str = "") -> AnyModel:
-    """Validate plain data against a model.
-
-    Args:
-        key: the configuration key of ``data``, for messages.
-
-    Raises:
-        SettingsError, Mistakes: with the key of each mistake.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise_all(mistakes_in(error, model, key))
-        raise  # pragma: no cover - pydantic always names at least one mistake
-
-
-def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> list[AssemblerError]:
-    """Pydantic's errors in our words, one for each key.
-
-    A value that fits no member of a union is told once by each member; the first speaks for all.
-    """
-    seen: dict[str, AssemblerError] = {}
-    for item in error.errors(include_url=False):
-        if len(seen) >= MAX_MISTAKES:
-            break
-        names, owner = _walk(model, item["loc"])
-        about = item.get("ctx", {}).get("error")
-        where = _join(key, [*names, about.key] if isinstance(about, _AtKey) else names)
-        if any(known == where or known.startswith(f"{where}[") for known in seen):
-            continue
-        seen[where] = SettingsError(_say(item, names, owner), Place(key=where))
-    return list(seen.values())
-
-
-def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
-    """The part of a location that is keys and indices, and the model that the last key belongs to.
-
-    Pydantic adds the members of unions to locations; they are no keys of ours.
-    """
-    names: list[int | str] = []
-    owner: type[BaseModel] | None = model
-    inside: Any = model
-    for part in loc:
-        if (member := _member(inside, part)) is not None:
-            inside = owner = member
-        elif isinstance(inside, type) and issubclass(inside, BaseModel):
-            names.append(part)
-            owner = inside
-            field = inside.model_fields.get(str(part))
-            inside = _one_model(field.annotation) if field else None
-        elif isinstance(part, int):
-            names.append(part)
-        elif get_origin(inside) is dict:
-            names.append(part)
-            inside = get_args(inside)[1]
-        else:
-            break
-    return names, owner
-
-
-def _member(annotation: Any, tag: int | str) -> type[BaseModel] | None:
-    """The model of a union that goes by a name, as ``export`` among the tasks."""
-    models = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
-    named = [one for one in models if "name" in one.model_fields]
-    return next((one for one in named if tag in get_args(one.model_fields["name"].annotation)), None)
-
-
-def _one_model(annotation: Any) -> Any:
-    """The model of ``Model | None``; any other annotation as it is."""
-    members = [member for member in get_args(annotation) if member is not type(None)]
-    is_optional = get_origin(annotation) is UnionType and len(members) == 1
-    return members[0] if is_optional else annotation
-
-
-def _join(key: str, names: list[int | str]) -> str:
-    for name in names:
-        key = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}" if key else str(name)
-    return key
-
-
-def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel] | None) -> str:
-    kind, value = item["type"], item.get("input")
-    known = list(owner.model_fields) if owner else []
-    if kind == "extra_forbidden":
-        hint = suggestion(str(names[-1]), known) or f" Known here: {', '.join(known)}."
-        return f"unknown key {str(names[-1])!r}.{hint}"
-    if kind == "missing":
-        return f"{str(names[-1])!r} is missing"
-    if kind == "union_tag_not_found":
-        return "'name' is missing"
-    if kind in ("literal_error", "union_tag_invalid"):
-        context = item["ctx"]
-        value = context.get("tag", value)
-        expected = str(context.get("expected", context.get("expected_tags"))).replace("'", "")
-        return f"{_show(value)} is not one of {expected}.{suggestion(str(value), _choices(expected))}"
-    if kind == "value_error":
-        return str(item["ctx"]["error"])
-    said = _MUST.get(kind) or f"must {str(item['msg']).removeprefix('Input should ')}"
-    return f"{said.format(**item.get('ctx', {}))}, not {_show(value)}"
-
-
-_MUST = {
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be a text",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "model_attributes_type": "must be a mapping",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
-    "too_short": "must have at least {min_length} item",
-    "too_long": "must have at most {max_length} items",
-    "finite_number": "must be a number",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be above {gt:g}",
-    "less_than": "must be below {lt}",
-}
-
-
-def _choices(expected: str) -> list[str]:
-    return expected.replace(" or ", ", ").split(", ")
-
-
-def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -16,7 +16,8 @@ from timing import compare, report
 
 warnings.simplefilter("ignore")
 
-from assembler import assemble, device  # noqa: E402
+from assembler import assemble  # noqa: E402
+from assembler.runtime import device  # noqa: E402
 from assembler.settings import DeviceSettings  # noqa: E402
 
 device.prepare(device.pick(DeviceSettings()))

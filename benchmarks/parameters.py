@@ -18,7 +18,9 @@ from timing import compare, report
 
 warnings.simplefilter("ignore")
 
-from assembler import assemble, device, weights  # noqa: E402
+from assembler import assemble  # noqa: E402
+from assembler.model import weights  # noqa: E402
+from assembler.runtime import device  # noqa: E402
 from assembler.settings import DeviceSettings  # noqa: E402
 
 device.prepare(device.pick(DeviceSettings()))

@@ -128,7 +128,8 @@ def against_building() -> None:
     from mindspore import Tensor
     from timing import compare
 
-    from assembler import device, plan
+    from assembler import plan
+    from assembler.runtime import device
     from assembler.settings import DeviceSettings
 
     device.prepare(device.pick(DeviceSettings()))
@@ -158,13 +159,14 @@ def recipes() -> None:
     """The largest recipes that ship, in this process, each for the second time."""
     from pathlib import Path
 
-    from assembler.binding import bind
-    from assembler.inputs import input_specs
-    from assembler.planner import plan_stack
-    from assembler.registry import LAYERS
-    from assembler.settings import RecipeSettings, read
-    from assembler.source import load_recipe
-    from assembler.written import parse_recipe
+    from assembler.binding.bind import bind
+    from assembler.binding.parsing import parse_recipe
+    from assembler.model.inputs import input_specs
+    from assembler.planning.planner import plan_stack
+    from assembler.reading.recipe_files import load_recipe
+    from assembler.registry.registry import LAYERS
+    from assembler.settings import RecipeSettings
+    from assembler.validation import read
 
     print("recipes: read from YAML, parsed, expanded and bound, planned; in ms")
     for name in ("resnet50", "densenet121", "mobilenet_v2", "convnext_tiny", "vit_b_16", "gpt2_small", "llama2_7b"):

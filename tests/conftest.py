@@ -11,7 +11,8 @@ import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
-from assembler import LAYERS, device
+from assembler import LAYERS
+from assembler.runtime import device
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent

@@ -150,9 +150,10 @@ class Targets:
     """What is fuzzed, by name: a function of bytes, which raises nothing but AssemblerErrors."""
 
     def __init__(self, folder: Path) -> None:
-        from assembler import assemble, binding
+        from assembler import assemble
+        from assembler.binding import bind
 
-        binding.MAX_LAYERS = 200  # a hundred thousand take half a minute; that is no news
+        bind.MAX_LAYERS = 200  # a hundred thousand take half a minute; that is no news
         self.folder = folder
         self.model = assemble("Dense(2, 2)")
         (folder / "recipe").mkdir()
@@ -193,7 +194,7 @@ class Targets:
         self._load("w.ckpt", data)
 
     def _load(self, name: str, content: bytes) -> None:
-        from assembler import weights
+        from assembler.model import weights
 
         file = self.folder / name
         file.write_bytes(content)
@@ -211,7 +212,7 @@ class Targets:
 
     def sweep(self, data: bytes) -> None:
         """What a sweep has left, as it is gathered, loaded, and made data of for its page."""
-        from assembler.sweeps import closing, load
+        from assembler.sweeps import load, report
         from assembler.sweeps.table import gather, to_csv
         from assembler.views.page.data import as_json, sweep_data
 
@@ -221,7 +222,7 @@ class Targets:
         load(self.folder / "sweep")
         table = gather(self.folder / "sweep")
         to_csv(table)
-        as_json(sweep_data(table.rows, table.overrides, table.records, closing._diagrams(table.records)))
+        as_json(sweep_data(table.rows, table.overrides, table.records, report._diagrams(table.records)))
 
 
 def _ledger(text: str) -> str:
@@ -253,7 +254,8 @@ def seeds(name: str) -> list[bytes]:
         return [b"\x41" + b'{"macs": 1}', b"\x61" + b'[{"check": "a", "passed": true, "measured": 1}]']
     files = []
     with tempfile.TemporaryDirectory() as folder:
-        from assembler import assemble, weights
+        from assembler import assemble
+        from assembler.model import weights
 
         path = Path(folder) / f"w.{name}"
         weights.save(assemble("Dense(2, 2)"), path, {"recipe": "a"})
@@ -276,8 +278,8 @@ def main() -> None:
 
     with atheris.instrument_imports(include=["assembler"], enable_loader_override=False):
         import assembler.api
-        import assembler.sweeps
-        import assembler.weights  # noqa: F401
+        import assembler.model.weights
+        import assembler.sweeps  # noqa: F401
     import os
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))

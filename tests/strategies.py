@@ -4,7 +4,7 @@ import keyword
 
 from hypothesis import strategies as st
 
-from assembler.recipe import INFER, Layer, Repeat, chain
+from assembler.language.recipe import INFER, Layer, Repeat, chain
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null")

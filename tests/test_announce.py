@@ -8,9 +8,9 @@ import yaml
 from mindspore import nn
 
 from assembler import plan
-from assembler.announce import announce
 from assembler.errors import RegistryError
-from assembler.registry import LAYERS
+from assembler.registry.announce import announce
+from assembler.registry.registry import LAYERS
 from tests.conftest import ROOT
 
 LIBRARIES = LAYERS.libraries

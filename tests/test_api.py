@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from assembler import AssemblerError, Registry, assemble, device, plan
+from assembler import AssemblerError, Registry, assemble, plan
 from assembler.errors import DeviceError, RecipeError, SettingsError
-from assembler.rows import Spec
+from assembler.planning.specs import Spec
+from assembler.runtime import memory
 
 RECIPE = {"input": {"shape": [4, 8]}, "stack": "Dense(_, 16) + ReLU + Dense(_, 2)"}
 
@@ -138,7 +139,7 @@ def test_a_tuple_is_expected_as_a_list_of_shapes():
 
 
 def test_what_cannot_fit_is_not_assembled(monkeypatch):
-    monkeypatch.setattr(device, "available_memory", lambda target: 1000)
+    monkeypatch.setattr(memory, "available_memory", lambda target: 1000)
     with pytest.raises(DeviceError) as error:
         assemble("Dense(_, 128)", input=(4, 8))
     assert str(error.value) == (

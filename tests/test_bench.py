@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from assembler import bench, device, inputs
 from assembler.errors import AssemblerError
-from assembler.settings import RecipeSettings, read
+from assembler.model import inputs, timing
+from assembler.runtime import device, memory
+from assembler.settings import RecipeSettings
+from assembler.validation import read
 from assembler.views import progress as bar
 
 FAST = ("task=bench", "task.memory=false", "task.warmup=1", "task.repeat=3")
@@ -36,7 +38,7 @@ X = Tensor(np.ones((5, 3), np.float32))
 
 
 def test_a_layer_that_sleeps_is_measured_at_its_time():
-    found = bench.measure(Sleeps(), (X,), "pynative", warmup=1, repeat=5)
+    found = timing.measure(Sleeps(), (X,), "pynative", warmup=1, repeat=5)
     assert 0.02 <= found.lowest <= found.latency <= found.highest
     assert found.lowest < 0.05
     assert found.throughput == pytest.approx(5 / found.latency)
@@ -64,22 +66,22 @@ class Clock:
 
 def test_only_the_calls_that_count_count(monkeypatch):
     clock, ticks = Clock(), []
-    monkeypatch.setattr(bench, "time", clock)
+    monkeypatch.setattr(timing, "time", clock)
     model = Steps(clock, [100, 10, 10, 10, 3, 1, 2, 5, 4])
-    found = bench.measure(model, (X,), "pynative", warmup=3, repeat=5, tick=lambda: ticks.append(1))
-    assert found == bench.Measurement("pynative", 5, 100, 3, 1, 5, 2, pytest.approx(5 / 3), None, 5)
+    found = timing.measure(model, (X,), "pynative", warmup=3, repeat=5, tick=lambda: ticks.append(1))
+    assert found == timing.Measurement("pynative", 5, 100, 3, 1, 5, 2, pytest.approx(5 / 3), None, 5)
     assert len(ticks) == 1 + 3 + 5
 
 
 def test_one_call_has_no_spread():
-    found = bench.measure(Sleeps(), (X,), "pynative", warmup=0, repeat=1)
+    found = timing.measure(Sleeps(), (X,), "pynative", warmup=0, repeat=1)
     assert found.lowest == found.latency == found.highest
     assert found.spread == 0
 
 
 def test_a_call_ends_when_the_device_is_done(monkeypatch):
     monkeypatch.setattr(device, "synchronize", lambda: time.sleep(0.02))
-    assert bench.measure(nn.ReLU(), (X,), "pynative", warmup=0, repeat=3).lowest >= 0.02
+    assert timing.measure(nn.ReLU(), (X,), "pynative", warmup=0, repeat=3).lowest >= 0.02
 
 
 def test_the_mode_is_the_one_asked_for_and_restored():
@@ -90,7 +92,7 @@ def test_the_mode_is_the_one_asked_for_and_restored():
 
     seen = []
     with device.mode("graph"):
-        bench.measure(Mode(), (X,), "pynative", warmup=0, repeat=1)
+        timing.measure(Mode(), (X,), "pynative", warmup=0, repeat=1)
         assert mindspore.get_context("mode") == mindspore.GRAPH_MODE
     assert set(seen) == {mindspore.PYNATIVE_MODE}
 
@@ -100,13 +102,13 @@ def test_memory_on_an_accelerator_is_what_mindspore_counts(monkeypatch):
     forgotten = []
     monkeypatch.setattr(mindspore.runtime, "reset_peak_memory_stats", lambda: forgotten.append(1))
     monkeypatch.setattr(mindspore.runtime, "max_memory_allocated", lambda: 12345)
-    found = bench.measure(nn.ReLU(), (X,), "pynative", warmup=0, repeat=1)
+    found = timing.measure(nn.ReLU(), (X,), "pynative", warmup=0, repeat=1)
     assert (found.memory, forgotten) == (12345, [1])
 
 
 def test_memory_is_unknown_where_linux_does_not_tell(monkeypatch):
-    monkeypatch.setattr(device, "_status_of_process", lambda name: None)
-    assert bench.memory_of(lambda: (nn.ReLU(), (X,)), "pynative") is None
+    monkeypatch.setattr(memory, "_status_of_process", lambda name: None)
+    assert timing.memory_of(lambda: (nn.ReLU(), (X,)), "pynative") is None
 
 
 # ---- inputs of another batch
@@ -150,7 +152,7 @@ def test_every_mode_with_every_batch(run):
         (mode, batch) for mode in ("pynative", "graph") for batch in (2, 16, 32)
     ]
     for one in found:
-        assert set(one) == {*bench.Measurement.__dataclass_fields__}
+        assert set(one) == {*timing.Measurement.__dataclass_fields__}
         assert 0 < one["lowest"] <= one["latency"] <= one["highest"]
         assert 0 <= one["spread"] <= one["highest"] - one["lowest"]
         assert one["throughput"] == pytest.approx(one["batch"] / one["latency"])
@@ -214,7 +216,7 @@ def test_a_layer_that_raises_is_blamed(run, tmp_path):
 
 
 def test_the_guard_looks_at_the_largest_batch(run, monkeypatch):
-    monkeypatch.setattr(device, "available_memory", lambda target: 2**20)
+    monkeypatch.setattr(memory, "available_memory", lambda target: 2**20)
     assert run(*FAST, "task.modes=[pynative]").code == 0
     done = run(*FAST, "task.batches=[4,4096]")
     assert done.code == 2

@@ -1,12 +1,12 @@
 import pytest
 from mindspore import nn
 
-from assembler import binding
-from assembler.binding import bind
-from assembler.dump import dump
+from assembler.binding import bind as binding
+from assembler.binding.bind import bind
+from assembler.binding.dump import dump
 from assembler.errors import ArgumentMismatch, AssemblerError, RecipeError
-from assembler.grammar import parse
-from assembler.registry import LAYERS, Registry
+from assembler.language.grammar import parse
+from assembler.registry.registry import LAYERS, Registry
 
 DENSE = (
     "Dense(in_channels, out_channels, weight_init=None, bias_init=None, has_bias=True, activation=None, dtype=float32)"
@@ -113,7 +113,7 @@ def test_error_lists_every_mistake_of_a_recipe_in_reading_order():
 
 
 def test_error_of_an_argument_written_in_yaml_has_its_key():
-    from assembler.written import parse_stack
+    from assembler.language.yaml_form import parse_stack
 
     with pytest.raises(ArgumentMismatch) as error:
         bind(parse_stack([{"Dense": {"in_channels": 8, "out_channels": 1, "has_bais": True}}], "recipe.stack"), LAYERS)

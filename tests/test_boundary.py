@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from assembler import AssemblerError, limits, plan
+from assembler import AssemblerError, plan
 from assembler.checks import prepare
-from assembler.interpolation import hold_size
-from assembler.registry import said_by_project, trusted_for_recipes
-from assembler.source import load_recipe
+from assembler.planning import limits
+from assembler.reading.interpolation import hold_size
+from assembler.reading.recipe_files import load_recipe
+from assembler.registry.registry import said_by_project, trusted_for_recipes
 from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
@@ -192,7 +193,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_error_of_a_bomb(monkeypatch, name):
-    monkeypatch.setattr("assembler.expansion.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
+    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
     recipe, message = BOMBS[name]
     with pytest.raises(AssemblerError) as error:
         plan({**INPUT, **recipe})
@@ -288,7 +289,7 @@ def test_a_recipes_name_leads_to_no_other_folder(run, recipe_file, tmp_path, nam
 def test_error_of_a_checkpoint_of_other_things_than_numbers(tmp_path, monkeypatch, kind):
     from mindspore.train.checkpoint_pb2 import Checkpoint
 
-    from assembler.weights import read_file
+    from assembler.model.weights import read_file
 
     monkeypatch.chdir(tmp_path)
     written = Checkpoint()

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from assembler import assemble, device
+from assembler import assemble
 from assembler.errors import AssemblerError
 from assembler.layers.centered import Centered
 from assembler.layers.my_linear import MyLinear
 from assembler.layers.residual import Residual
-from assembler.registry import Registry
+from assembler.registry.registry import Registry
+from assembler.runtime import device
 
 
 def by_hand(text):

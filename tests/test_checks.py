@@ -6,14 +6,14 @@ import pytest
 from mindspore import Parameter, Tensor, nn, ops
 
 from assembler import checks
-from assembler.build import build
 from assembler.checks import CHECKS, Subject
 from assembler.errors import AssemblerError
-from assembler.grammar import parse
-from assembler.parameters import settle
-from assembler.planner import plan_stack as plan
-from assembler.registry import Registry
-from assembler.tensors import specs_of
+from assembler.language.grammar import parse
+from assembler.model.build import build
+from assembler.model.parameters import settle
+from assembler.planning.planner import plan_stack as plan
+from assembler.planning.tensors import specs_of
+from assembler.registry.registry import Registry
 
 REGISTRY = Registry(shipped=True, trusted=["tests"])
 

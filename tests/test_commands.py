@@ -18,8 +18,8 @@ from assembler.commands import watch
 from assembler.commands.examples import example
 from assembler.commands.project import Project
 from assembler.commands.validate import mistakes_in
-from assembler.entries import parameters_of
-from assembler.signatures import known_parameters, print_parameters, read_parameters
+from assembler.registry.entries import parameters_of
+from assembler.registry.signatures import known_parameters, print_parameters, read_parameters
 from tests.conftest import ROOT
 
 
@@ -130,7 +130,7 @@ PLAIN = "class Gate(nn.Cell):\n    def __init__(self, channels, scale=1.0): supe
 )
 def test_a_source_is_believed_where_it_is_plain(tmp_path, monkeypatch, text, found):
     monkeypatch.syspath_prepend(str(tmp_path))
-    from assembler import signatures
+    from assembler.registry.registry import signatures
 
     signatures._statements.cache_clear()
     write("goods.py", SOURCE + text)
@@ -139,7 +139,7 @@ def test_a_source_is_believed_where_it_is_plain(tmp_path, monkeypatch, text, fou
 
 
 def test_signatures_of_another_version_are_not_believed(monkeypatch):
-    from assembler import signatures
+    from assembler.registry.registry import signatures
 
     monkeypatch.setattr(signatures, "_version", lambda package: "2.11.0")
     signatures._stored.cache_clear()

@@ -6,9 +6,11 @@ import mindspore
 import pytest
 from mindspore import nn, ops
 
-from assembler import compiler, device, plan
-from assembler.cells import cast
-from assembler.rows import Spec
+from assembler import plan
+from assembler.planning import compiler
+from assembler.planning.cells import cast
+from assembler.planning.specs import Spec
+from assembler.runtime import device
 
 
 class Einsum(nn.Cell):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import ReadonlyConfigError
 
-from assembler.sweeps.composition import QuickLoader, _bases, for_each_choice
-from assembler.sweeps.edge import Shared, plain
+from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice
+from assembler.hydra_edge.configuration import Shared, plain
 from tests.conftest import ROOT
 
 

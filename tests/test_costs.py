@@ -5,7 +5,7 @@ import pytest
 from mindspore import Tensor, mint, nn, ops
 
 from assembler import plan
-from assembler.costs import Meter, macs_of
+from assembler.planning.costs import Meter, macs_of
 
 # A product of ones sums to the number of its multiplications: nothing is assumed about how many there should be.
 PRODUCTS = {

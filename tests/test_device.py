@@ -7,9 +7,9 @@ import mindspore
 import numpy as np
 import pytest
 
-from assembler import device
-from assembler.device import Device
 from assembler.errors import DeviceError
+from assembler.runtime import device, memory
+from assembler.runtime.device import Device
 from assembler.settings import DeviceSettings
 
 
@@ -130,13 +130,13 @@ def test_looking_for_devices_prints_nothing():
 
 def control_group(root, version, path, files):
     """Files as Linux shows them to a process."""
-    memory = root / "sys/fs/cgroup" / ("memory" if version == 1 else "")
+    folder = root / "sys/fs/cgroup" / ("memory" if version == 1 else "")
     (root / "proc/self").mkdir(parents=True, exist_ok=True)
     lines = ["4:memory:" + path, "3:cpu:/"] if version == 1 else ["0::" + path]
     (root / "proc/self/cgroup").write_text("\n".join(lines) + "\n")
     for name, text in files.items():
-        (memory / name).parent.mkdir(parents=True, exist_ok=True)
-        (memory / name).write_text(text + "\n")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text + "\n")
 
 
 V1 = {"memory.limit_in_bytes": "1000", "memory.usage_in_bytes": "700", "memory.stat": "cache 9\ntotal_inactive_file 50"}
@@ -162,49 +162,49 @@ def below(folder, files):
 )
 def test_what_control_groups_leave(tmp_path, version, path, files, left):
     control_group(tmp_path, version, path, files)
-    assert list(device._left_in_control_groups(tmp_path)) == left
+    assert list(memory._left_in_control_groups(tmp_path)) == left
 
 
 def test_there_are_no_control_groups_elsewhere(tmp_path):
-    assert list(device._left_in_control_groups(tmp_path)) == []
+    assert list(memory._left_in_control_groups(tmp_path)) == []
 
 
 def test_the_cpu_has_what_is_free_or_less():
     import psutil
 
-    available = device.available_memory("cpu")
+    available = memory.available_memory("cpu")
     assert 0 < available <= psutil.virtual_memory().total
 
 
 def test_a_group_with_less_than_the_machine_decides(monkeypatch):
-    monkeypatch.setattr(device, "_left_in_control_groups", lambda: iter([12345]))
-    assert device.available_memory("cpu") == 12345
+    monkeypatch.setattr(memory, "_left_in_control_groups", lambda: iter([12345]))
+    assert memory.available_memory("cpu") == 12345
 
 
 @pytest.mark.parametrize(
-    ("target", "told", "memory"),
+    ("target", "told", "left"),
     [
         ("ascend", {"total_memory": 900, "free_memory": 400}, 400),
         ("ascend", {"total_memory": 0, "free_memory": 0}, None),
         ("gpu", {"total_memory": 900}, 900),
     ],
 )
-def test_an_accelerator_tells_what_it_has(monkeypatch, target, told, memory):
+def test_an_accelerator_tells_what_it_has(monkeypatch, target, told, left):
     asked = []
     properties = lambda *given: asked.append(given) or SimpleNamespace(**told)  # noqa: E731
     monkeypatch.setattr(mindspore.hal, "get_device_properties", properties)
-    assert device.available_memory(target) == memory
+    assert memory.available_memory(target) == left
     assert asked == [(0, {"ascend": "Ascend", "gpu": "GPU"}[target])]
 
 
 def test_an_accelerator_that_tells_nothing_has_no_guard():
-    assert device.available_memory("ascend") is None
-    device.require_memory(2**60, 2**60, "ascend")
+    assert memory.available_memory("ascend") is None
+    memory.require_memory(2**60, 2**60, "ascend")
 
 
 def test_error_when_a_model_cannot_fit():
     with pytest.raises(DeviceError) as error:
-        device.require_memory(3 * 2**40, 2**40, "cpu")
+        memory.require_memory(3 * 2**40, 2**40, "cpu")
     assert str(error.value).startswith(
         "the model needs 4.0 TiB (3.0 TiB of parameters, about 1.0 TiB of activations), and CPU has "
     )

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mindspore import nn
 
 from assembler import LAYERS, Registry, plan, tasks
-from assembler.grammar import parse
-from assembler.planner import plan_stack
-from assembler.rows import Spec, print_shape
-from assembler.source import Sources
+from assembler.language.grammar import parse
+from assembler.planning.planner import plan_stack
+from assembler.planning.specs import Spec, print_shape
+from assembler.reading.places import Sources
 from assembler.views import diagram as view
 from assembler.views.diagram import (
     MAX_EDGES,

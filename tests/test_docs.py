@@ -288,16 +288,16 @@ def test_the_docs_of_the_design_list_every_module():
 
 
 def test_the_tables_of_the_language_hold():
-    from assembler.binding import MAX_LAYERS
+    from assembler.binding.bind import MAX_LAYERS
+    from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.errors import MAX_MISTAKES
-    from assembler.expansion import MAX_VALUES, MAX_WITHIN
-    from assembler.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
-    from assembler.interpolation import MAX_EXPANDED, MAX_REFERENCES
-    from assembler.limits import MAX_MEMORY, MAX_SECONDS
-    from assembler.untrusted import MAX_FILES
-    from assembler.yaml_files import MAX_BYTES, MAX_DIGITS
-    from assembler.yaml_files import MAX_DEPTH as MAX_DEPTH_OF_YAML
-    from assembler.yaml_files import MAX_VALUES as MAX_VALUES_OF_YAML
+    from assembler.language.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.planning.limits import MAX_MEMORY, MAX_SECONDS
+    from assembler.reading.interpolation import MAX_EXPANDED, MAX_REFERENCES
+    from assembler.reading.untrusted import MAX_FILES
+    from assembler.reading.yaml_files import MAX_BYTES, MAX_DIGITS
+    from assembler.reading.yaml_files import MAX_DEPTH as MAX_DEPTH_OF_YAML
+    from assembler.reading.yaml_files import MAX_VALUES as MAX_VALUES_OF_YAML
 
     part = RECIPES.split("## Limits\n", 1)[1].split("\n## ", 1)[0]
     for told in (
@@ -319,7 +319,7 @@ def test_the_tables_of_the_language_hold():
 
 
 def test_the_table_of_our_layers_names_them_all():
-    from assembler.registry import LAYERS
+    from assembler.registry.registry import LAYERS
 
     told = {name for row in rows("Layers of ours").values() for name in re.findall(r"`(\w+)", row[0])}
     assert told == {name for name, entry in LAYERS.items() if entry.scope == "registry.layers"}

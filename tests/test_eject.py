@@ -14,20 +14,22 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-from assembler import LAYERS, Registry, device, plan
-from assembler.binding import bind, walk
-from assembler.build import build
+from assembler import LAYERS, Registry, plan
+from assembler.binding.bind import bind, walk
 from assembler.errors import BadTarget
-from assembler.inputs import make_inputs
+from assembler.language.yaml_form import parse_stack
 from assembler.layers.centered import Centered
-from assembler.settings import RecipeSettings, read
-from assembler.source import load_recipe
+from assembler.model.build import build
+from assembler.model.inputs import make_inputs
+from assembler.reading.recipe_files import load_recipe
+from assembler.runtime import device
+from assembler.settings import RecipeSettings
+from assembler.validation import read
 from assembler.views.code import class_name, code, module_name
 from assembler.views.code.sources import Sources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
-from assembler.written import parse_stack
 from tests.conftest import RECIPES, ROOT
 from tests.layer_cases import NATIVE, OURS
 

@@ -1,7 +1,8 @@
 import pytest
 
 from assembler import errors
-from assembler.errors import AssemblerError, GrammarError, Mistakes, Place, raise_all, suggestion
+from assembler.errors import AssemblerError, GrammarError, Mistakes, Place, raise_all
+from assembler.words import suggestion
 
 
 def test_the_message_shows_the_spot_under_the_text():

@@ -4,14 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assembler import expansion
-from assembler.binding import bind
+from assembler.binding.bind import bind, expansion
+from assembler.binding.expansion import expand
 from assembler.errors import AssemblerError, RecipeError, raise_all
-from assembler.expansion import expand
-from assembler.grammar import parse
-from assembler.recipe import Definitions
-from assembler.registry import LAYERS
-from assembler.written import parse_block
+from assembler.language.grammar import parse
+from assembler.language.recipe import Definitions
+from assembler.language.yaml_form import parse_block
+from assembler.registry.registry import LAYERS
 from tests.strategies import STACKS
 
 PARAMS = {

@@ -12,20 +12,21 @@ import onnxruntime
 import pytest
 from mindspore import Tensor, nn, ops
 
-from assembler import device, export
-from assembler.binding import bind
-from assembler.build import build
+from assembler.binding.bind import bind
 from assembler.checks import Subject
 from assembler.errors import AssemblerError, FormatError, Mistakes, SettingsError
-from assembler.inputs import make_inputs
-from assembler.planner import plan_steps
-from assembler.registry import Registry
-from assembler.rows import Spec
+from assembler.language.yaml_form import parse_stack
+from assembler.model import formats
+from assembler.model.build import build
+from assembler.model.inputs import make_inputs
+from assembler.planning.planner import plan_steps
+from assembler.planning.specs import Spec
+from assembler.registry.registry import Registry
+from assembler.runtime import device
 from assembler.settings import Input, RecipeSettings
-from assembler.written import parse_stack
 from tests.conftest import DIAGRAMS, ROOT
 
-FORMATS = list(export.FORMATS)
+FORMATS = list(formats.FORMATS)
 REGISTRY = Registry(shipped=True, trusted=["tests"])
 
 
@@ -63,8 +64,8 @@ def subject_of(text, shape, dtype="float32", **input):
 
 
 def write(subject, folder, formats=FORMATS, batch=None):
-    order = export.Order(subject.inputs, ("input",), batch)
-    return export.export(subject, export.require(formats), folder, "model", order)
+    order = formats.Order(subject.inputs, ("input",), batch)
+    return formats.export(subject, formats.require(formats), folder, "model", order)
 
 
 STACKS = [
@@ -169,12 +170,12 @@ def test_a_model_that_ran_in_graph_mode_is_written_too(tmp_path):
 
 
 def change(monkeypatch, name, **changes):
-    monkeypatch.setitem(export.FORMATS, name, replace(export.FORMATS[name], **changes))
+    monkeypatch.setitem(formats.FORMATS, name, replace(formats.FORMATS[name], **changes))
 
 
 def lie(monkeypatch, name, about):
     """Let what is read back emit something else."""
-    read = export.FORMATS[name].read
+    read = formats.FORMATS[name].read
 
     def read_wrong(path):
         call = read(path)
@@ -196,15 +197,15 @@ OTHERS = {
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_outputs_are_apart(other):
-    assert export.apart(ONE, ONE) == 0
-    assert export.apart(ONE, other) >= 1e-3
-    assert export.apart(other, ONE) >= 1e-3
+    assert formats.apart(ONE, ONE) == 0
+    assert formats.apart(ONE, other) >= 1e-3
+    assert formats.apart(other, ONE) >= 1e-3
 
 
 def test_complex_outputs_are_compared_in_both_parts():
     one = [np.array([1 + 2j, 3], np.complex64)]
-    assert export.apart(one, one) == 0
-    assert export.apart(one, [one[0] + 2j]) == 2
+    assert formats.apart(one, one) == 0
+    assert formats.apart(one, [one[0] + 2j]) == 2
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -270,7 +271,7 @@ def test_a_model_that_only_as_a_whole_cannot_be_written(tmp_path, monkeypatch):
             raise RuntimeError("the whole is too much")
         write(cell, order, path)
 
-    write = export.FORMATS["mindir"].write
+    write = formats.FORMATS["mindir"].write
     change(monkeypatch, "mindir", write=only_layers)
     error = refused(subject_of("Dense(8, 4) + ReLU", (3, 8)), tmp_path, ["mindir"])
     assert error.message == "the model as a whole cannot be written as MINDIR: RuntimeError: the whole is too much"
@@ -290,7 +291,7 @@ def test_the_mistake_has_its_place(run):
 
 
 def test_onnx_needs_its_packages_and_says_so_before_anything_runs(run, monkeypatch):
-    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
     done = run("task=export", "task.formats=[mindir,onnx]")
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith("task.formats=[mindir,onnx]: ONNX needs onnx and onnxruntime, not installed here: "
@@ -298,7 +299,7 @@ def test_onnx_needs_its_packages_and_says_so_before_anything_runs(run, monkeypat
 
 
 def test_mindir_needs_no_package():
-    script = "import sys; sys.modules.update(onnx=None, onnxruntime=None); from assembler import export; export.require(['mindir'])"
+    script = "import sys; sys.modules.update(onnx=None, onnxruntime=None); from assembler import export; formats.require(['mindir'])"
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, check=True)
 
 

@@ -16,14 +16,14 @@ NAMES = ["recipe", "yaml", "safetensors", "ckpt", "npy", "sweep"]
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory):
     """What is fuzzed, in a folder of its own."""
-    from assembler import binding
+    from assembler.binding import bind
     from assembler.files import inside
 
-    before = binding.MAX_LAYERS
+    before = bind.MAX_LAYERS
     folder = tmp_path_factory.mktemp("fuzz")
     with inside(folder):
         yield Targets(folder)
-    binding.MAX_LAYERS = before
+    bind.MAX_LAYERS = before
 
 
 def mutated(name):

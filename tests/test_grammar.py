@@ -2,11 +2,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from assembler import grammar
 from assembler.errors import AssemblerError, GrammarError, Mistakes, flatten
-from assembler.grammar import parse
-from assembler.recipe import INFER, Chain, Layer, Repeat
-from assembler.written import parse_stack
+from assembler.language import grammar
+from assembler.language.grammar import parse
+from assembler.language.recipe import INFER, Chain, Layer, Repeat
+from assembler.language.yaml_form import parse_stack
 from tests.strategies import STACKS
 
 DENSE = Layer("Dense", (8, 128))

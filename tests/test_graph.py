@@ -8,16 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mindspore import Tensor, nn, ops
 
-from assembler import device, plan
-from assembler.build import build
-from assembler.dump import dump
+from assembler import plan
+from assembler.binding.dump import dump
+from assembler.binding.parsing import parse_recipe
 from assembler.errors import AssemblerError
+from assembler.language.yaml_form import parse_graph
 from assembler.layers.graph import Graph
-from assembler.planner import plan_stack
-from assembler.registry import LAYERS
-from assembler.rows import Spec
-from assembler.settings import RecipeSettings, read
-from assembler.written import parse_graph, parse_recipe
+from assembler.model.build import build
+from assembler.planning.planner import plan_stack
+from assembler.planning.specs import Spec
+from assembler.registry.registry import LAYERS
+from assembler.runtime import device
+from assembler.settings import RecipeSettings
+from assembler.validation import read
 
 
 def planned(recipe, shape=(4, 8)):

@@ -10,7 +10,7 @@ import time
 import pytest
 from hydra.errors import MissingConfigException
 
-from assembler.sweeps.explain import explain
+from assembler.hydra_edge.explain import explain
 from tests.conftest import ROOT
 from tests.test_sweeps import INLINE, REAL, layer, rows, statuses, times, wait_for  # noqa: F401 - a fixture
 

@@ -9,11 +9,10 @@ import psutil
 import pytest
 from mindspore import ParameterTuple, Tensor, grad, nn, ops, value_and_grad
 
-from assembler import checks, device
-from assembler.build import build
+from assembler import checks
 from assembler.checks import Subject
 from assembler.errors import ShapeMismatch
-from assembler.grammar import parse
+from assembler.language.grammar import parse
 from assembler.layers.add import Add
 from assembler.layers.centered import Centered
 from assembler.layers.class_token import ClassToken
@@ -37,11 +36,13 @@ from assembler.layers.swiglu import SwiGLU
 from assembler.layers.tensor_reduction import TensorReduction
 from assembler.layers.together import Together
 from assembler.layers.unembed import Unembed
-from assembler.planner import plan_stack as plan
-from assembler.registry import LAYERS
-from assembler.rows import Spec
-from assembler.tensors import specs_of
-from assembler.trials import Trials
+from assembler.model.build import build
+from assembler.planning.planner import plan_stack as plan
+from assembler.planning.probing import Trials
+from assembler.planning.specs import Spec
+from assembler.planning.tensors import specs_of
+from assembler.registry.registry import LAYERS
+from assembler.runtime import device
 from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OURS, SEVERAL_INPUTS, VARIANTS
 
 ALL = {**OURS, **NATIVE}

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from assembler import assemble, libraries, plan
+from assembler import assemble, plan
 from assembler.errors import BadTarget, Place, RegistryError, UnknownLayer
-from assembler.registry import LAYERS, Registry
+from assembler.registry.registry import LAYERS, Registry, libraries
 
 CELLS = """\
 from mindspore import nn

@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from assembler import LAYERS, plan
-from assembler.entries import Entry
 from assembler.html import html_table
+from assembler.planning.tables import MAX_ROWS
+from assembler.registry.entries import Entry
 from assembler.sweeps.table import Columns
-from assembler.tables import MAX_ROWS
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 

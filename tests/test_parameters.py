@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from assembler import assemble
 from assembler.api import plan
 from assembler.errors import AssemblerError
-from assembler.parameters import initializer_classes, observe
-from assembler.registry import Registry
+from assembler.model.parameters import initializer_classes, observe
+from assembler.registry.registry import Registry
 from tests.conftest import MINE, RECIPES, ROOT
 
 INPUT = {"shape": [4, 8]}
@@ -276,7 +276,7 @@ def test_training_changes_what_is_trainable_and_nothing_else():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_names_in_a_plan_are_those_in_the_model(name):
-    from assembler.build import build_steps
+    from assembler.model.build import build_steps
 
     found = plan(ROOT / "conf" / "recipe" / f"{name}.yaml")
     with mindspore.DeviceCtx("meta"):

@@ -5,9 +5,9 @@ import pytest
 from mindspore import Tensor, nn
 
 from assembler import plan
-from assembler.build import build
 from assembler.layers.self_attention import SelfAttention
-from assembler.source import load_recipe
+from assembler.model.build import build
+from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's

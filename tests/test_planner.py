@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
 
-from assembler import device
-from assembler.binding import bind
-from assembler.build import build
-from assembler.dump import dump
+from assembler.binding.bind import bind
+from assembler.binding.dump import dump
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
-from assembler.grammar import parse
-from assembler.planner import plan_stack as plan
-from assembler.registry import Registry
-from assembler.rows import Spec, print_shape
+from assembler.language.grammar import parse
+from assembler.model.build import build
+from assembler.planning import probing
+from assembler.planning.planner import plan_stack as plan
+from assembler.planning.specs import Spec, print_shape
+from assembler.registry.registry import Registry
+from assembler.runtime import device
 
 REGISTRY = Registry(shipped=True)
 
@@ -340,7 +341,7 @@ def test_the_dtype_runs_through(dtype):
 
 
 def test_equal_layers_are_planned_once(monkeypatch):
-    from assembler import planner
+    from assembler.planning import planner
 
     made = []
     make = planner.make
@@ -389,13 +390,12 @@ def test_a_cell_called_twice_works_twice_and_has_its_parameters_once():
 @pytest.fixture
 def fallbacks(monkeypatch):
     """The ways in which Cells were called that the meta device cannot run."""
-    from assembler import trials
 
     ways = []
-    for_real = trials.Trials.for_real
-    monkeypatch.setattr(trials.Trials, "for_real", lambda self: ways.append("real") or for_real(self))
-    infer = trials.compiler.infer
-    monkeypatch.setattr(trials.compiler, "infer", lambda *given: ways.append("compiled") or infer(*given))
+    for_real = probing.Trials.for_real
+    monkeypatch.setattr(probing.Trials, "for_real", lambda self: ways.append("real") or for_real(self))
+    infer = probing.compiler.infer
+    monkeypatch.setattr(probing.compiler, "infer", lambda *given: ways.append("compiled") or infer(*given))
     return ways
 
 
@@ -415,12 +415,11 @@ def test_a_large_layer_is_compiled_and_not_run(fallbacks):
 
 @pytest.mark.parametrize("width", [8, 4096])
 def test_the_ways_agree_about_a_layer(fallbacks, monkeypatch, width):
-    from assembler import trials
 
     text = f"TransformerEncoderLayer({width}, 2, dim_feedforward={width})"
-    monkeypatch.setattr(trials, "MAX_TRIAL", 10**9)
+    monkeypatch.setattr(probing, "MAX_TRIAL", 10**9)
     real = planned(text, (16, 2, width))
-    monkeypatch.setattr(trials, "MAX_TRIAL", 0)
+    monkeypatch.setattr(probing, "MAX_TRIAL", 0)
     compiled = planned(text, (16, 2, width))
     assert fallbacks[-1] == "compiled"
     assert compiled.rows == (replace(real.rows[0], on_zeros=False),)
@@ -445,12 +444,11 @@ def test_error_of_a_layer_that_takes_several_inputs():
 
 
 def test_error_of_a_layer_that_nothing_here_can_run(monkeypatch):
-    from assembler import trials
 
     def refuse(*given):
         raise RuntimeError("The kernel Roll unregistered.")
 
-    monkeypatch.setattr(trials.compiler, "infer", refuse)
+    monkeypatch.setattr(probing.compiler, "infer", refuse)
     with pytest.raises(DeviceError) as error:
         planned("ReLU + Roll(2, 1)")
     assert error.value.message == (
@@ -536,9 +534,8 @@ class Looks(nn.Cell):
 
 
 def test_error_of_a_layer_that_is_too_large_to_be_tried(monkeypatch):
-    from assembler import trials
 
-    monkeypatch.setattr(trials, "MAX_TRIAL_WORK", 0)
+    monkeypatch.setattr(probing, "MAX_TRIAL_WORK", 0)
     with pytest.raises(DeviceError) as error:
         planned("ReLU + Looks")
     assert error.value.message == (
@@ -548,7 +545,7 @@ def test_error_of_a_layer_that_is_too_large_to_be_tried(monkeypatch):
 
 
 def test_equal_containers_are_planned_once(monkeypatch):
-    from assembler import planner
+    from assembler.planning import planner
 
     looked = []
     look = planner._Planner.look

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from assembler import assemble, device
-from assembler.precision import mixed
+from assembler import assemble
+from assembler.model.precision import mixed
+from assembler.runtime import device
 from tests.conftest import ROOT
 
 IMAGES = "Conv2d(1, 4, 3) + BatchNorm2d(4) + ReLU + Flatten + Dense(256, 8) + LayerNorm((8,)) + Softmax"
@@ -92,7 +93,7 @@ def test_a_fault_in_a_mixed_model_has_its_layer(run, tmp_path):
 
 
 def test_layers_without_kernels_are_refused_by_name_before_anything_is_built(run, monkeypatch):
-    from assembler import build
+    from assembler.model import build
 
     monkeypatch.setattr(build, "build", lambda *arguments: 1 / 0)
     done = run("dtype=bfloat16")

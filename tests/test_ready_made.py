@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, mint, nn, ops
 
-from assembler import LAYERS, assemble, device, plan
+from assembler import LAYERS, assemble, plan
 from assembler.errors import LayerFault, RecipeError, ShapeMismatch
 from assembler.layers.residual import Residual
-from assembler.rows import print_shape
+from assembler.planning.specs import print_shape
+from assembler.runtime import device
 
 
 class Block(nn.Cell):

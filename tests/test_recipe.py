@@ -1,7 +1,7 @@
 import pytest
 
-from assembler.grammar import parse
-from assembler.recipe import Chain, Layer, Repeat, chain, layers_in, print_value
+from assembler.language.grammar import parse
+from assembler.language.recipe import Chain, Layer, Repeat, chain, layers_in, print_value
 
 
 @pytest.mark.parametrize(

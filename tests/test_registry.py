@@ -4,9 +4,9 @@ import pytest
 from mindspore import nn
 
 import assembler
-from assembler.entries import reference_at
 from assembler.errors import AssemblerError, BadTarget, DuplicateLayer, Mistakes, Place, RegistryError, UnknownLayer
-from assembler.registry import LAYERS, Registry, said_by_project
+from assembler.registry.entries import reference_at
+from assembler.registry.registry import LAYERS, Registry, said_by_project
 
 
 class Gate(nn.Cell):

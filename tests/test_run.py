@@ -604,7 +604,7 @@ def test_a_layer_that_the_device_lacks_is_named(run):
 
 
 def test_a_fault_of_the_assembler_itself_is_told_as_such(run, monkeypatch):
-    from assembler import inputs
+    from assembler.model import inputs
 
     monkeypatch.setattr(inputs, "make_input", lambda *arguments: 1 / 0)
     done = run()
@@ -630,7 +630,8 @@ def test_the_recipe_in_the_result_is_yaml_that_a_person_can_read(run):
 
 
 def test_a_plan_prints_its_table_and_runs_nothing(run, monkeypatch):
-    from assembler import build, device, inputs
+    from assembler.model import build, inputs
+    from assembler.runtime import device
 
     for module, name in ((build, "build"), (device, "pick"), (device, "prepare"), (inputs, "make_input")):
         monkeypatch.setattr(module, name, lambda *arguments, name=name: pytest.fail(f"{name} was called"))
@@ -706,7 +707,7 @@ def test_the_checks_run_when_a_size_drifts(run, recipe_file):
 
 
 def test_a_model_that_cannot_fit_is_refused_before_it_is_built(run, monkeypatch):
-    from assembler import build, inputs
+    from assembler.model import build, inputs
 
     for module, name in ((build, "build"), (inputs, "make_input")):
         monkeypatch.setattr(module, name, lambda *arguments, name=name: pytest.fail(f"{name} was called"))
@@ -721,32 +722,32 @@ def test_a_model_that_cannot_fit_is_refused_before_it_is_built(run, monkeypatch)
 
 
 def test_the_guard_counts_the_sample_and_the_checks(run, monkeypatch):
-    from assembler import device
+    from assembler.runtime import memory
 
     numbers = 1000 * 1000
     needed = 4 * 2 * numbers + 3 * 8 * numbers + 5 * 8 * numbers
     for available, code in ((needed, 0), (needed - 1, 2)):
-        monkeypatch.setattr(device, "available_memory", lambda target, available=available: available)
+        monkeypatch.setattr(memory, "available_memory", lambda target, available=available: available)
         done = run("recipe=inline", "recipe.stack=ReLU", "recipe.input.shape=[1000,1000]")
         assert done.code == code
     assert "(0 B of parameters, about 7.6 MiB of activations, 61.0 MiB for the sample and the checks)" in done.err
 
 
 def test_the_guard_counts_what_training_takes(run, monkeypatch):
-    from assembler import device
+    from assembler.runtime import memory
 
     planned = json.loads((run("checks=none").folder / "result.json").read_text())["plan"]
     needed = planned["parameter_memory"] + planned["activations"] + 3 * 8 * 4 * 8 + 5 * 8 * 4 * 128
     training = needed + 5 * planned["parameter_memory"] + 2 * 4 * 4 * 128  # what both layers emit is kept
     for available, quick, trains in ((needed - 1, 2, 2), (needed, 0, 2), (training - 1, 0, 2), (training, 0, 0)):
-        monkeypatch.setattr(device, "available_memory", lambda target, available=available: available)
+        monkeypatch.setattr(memory, "available_memory", lambda target, available=available: available)
         assert (run().code, run("+checks.run.trains={}").code) == (quick, trains)
 
 
 def test_the_guard_can_be_taken_away(run, monkeypatch):
-    from assembler import device
+    from assembler.runtime import memory
 
-    monkeypatch.setattr(device, "available_memory", lambda target: 10)
+    monkeypatch.setattr(memory, "available_memory", lambda target: 10)
     assert run().code == 2
     assert run("guard=false").code == 0
 

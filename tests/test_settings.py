@@ -1,7 +1,8 @@
 import pytest
 
 from assembler.errors import AssemblerError
-from assembler.settings import EntrySettings, Settings, read
+from assembler.settings import EntrySettings, Settings
+from assembler.validation import read
 
 GOOD = {"recipe": {"stack": "A", "input": {"shape": [4, 8]}}}
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from assembler.errors import AssemblerError, GrammarError, Mistakes, Place
-from assembler.source import Sources, load_recipe
-from assembler.yaml_files import locate_in_file
+from assembler.reading.places import Sources, locate_in_file
+from assembler.reading.recipe_files import load_recipe
 
 YAML = """\
 name: x

@@ -18,8 +18,9 @@ from mindspore import Parameter, Tensor, nn
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from assembler import assemble, weights
+from assembler import assemble
 from assembler.errors import AssemblerError
+from assembler.model import weights
 from tests.conftest import ROOT
 
 FORMATS = ("safetensors", "ckpt")
@@ -82,7 +83,7 @@ def test_ours_load_in_plain_mindspore(tmp_path, format):
     other = model(2)
     left = mindspore.load_checkpoint(str(file), other, strict_load=True, format=format, crc_check=True)
     assert same(values(model(1)), values(other))
-    ours = {"assembler.recipe", "assembler.versions", "assembler.checked"}
+    ours = {"assembler.language.recipe", "assembler.versions", "assembler.checked"}
     assert set(left) - ours == set(values(other))
 
 

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from assembler import LAYERS, Registry, assemble, plan
 from assembler.__main__ import app
+from assembler.binding.dump import dump
 from assembler.commands.project import Project
 from assembler.commands.watch import files_of
-from assembler.dump import dump
 from assembler.errors import AbsentPackage, AssemblerError, DeviceError, GrammarError, SettingsError
 from assembler.yolo import read_network
 from assembler.yolo.modules import MODULES

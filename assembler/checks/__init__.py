@@ -17,19 +17,9 @@ from assembler.checks import (
     reload,
     trains,
 )
-from assembler.checks.base import (
-    CHECKS,
-    Check,
-    DoesNotApply,
-    Outcome,
-    Prepared,
-    Subject,
-    Wanted,
-    check,
-    prepare,
-    run,
-)
+from assembler.checks.base import CHECKS, Check, Prepared, Wanted, check, prepare, run
 from assembler.checks.expect import expectations
+from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 __all__ = [
     "CHECKS",

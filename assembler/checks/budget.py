@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from assembler.checks.base import Outcome, Subject, check
+from assembler.checks.base import check
+from assembler.model.subject import Outcome, Subject
 
 Most = Annotated[int, Field(ge=1)] | None
 

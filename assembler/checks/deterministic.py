@@ -1,7 +1,8 @@
 """Whether calling twice gives the same twice."""
 
-from assembler.checks.base import Outcome, Subject, check, difference
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import Outcome, Subject, difference
 
 
 @check

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from assembler.checks.base import Outcome
-from assembler.rows import Plan, Spec, Specs
+from assembler.model.subject import Outcome
+from assembler.planning.plan import Plan
+from assembler.planning.specs import Spec, Specs
 from assembler.settings import Expect
 
 

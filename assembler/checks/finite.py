@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from assembler.checks.base import Outcome, check
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import Outcome
 
 
 @check

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.checks.base import check
+from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 
 @check
 def frozen(subject: Subject) -> Outcome:
     """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
-    from assembler import device
-    from assembler.training import Weighted, float_outputs, random_targets, train
+    from assembler.checks.training import Weighted, float_outputs, random_targets, train
+    from assembler.runtime import device
 
     names = {name for name, _, weight in subject.planned.weights() if weight.frozen}
     if not names:

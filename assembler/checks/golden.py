@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from assembler.checks.base import Outcome, Subject, check, difference
+from assembler.checks.base import check
 from assembler.errors import SettingsError
 from assembler.files import replacing
-from assembler.inputs import Array, load_array
+from assembler.model.inputs import Array, load_array
+from assembler.model.subject import Outcome, Subject, difference
 from assembler.settings import ArrayFile
 
 

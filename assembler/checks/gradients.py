@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.checks.base import check
+from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 
 @check
@@ -13,7 +14,8 @@ def gradients(subject: Subject) -> Outcome:
     parameter of which it is zero to the bit is dead: what it is makes no difference to this input. Measured: how many
     parameters receive a gradient, of how many.
     """
-    from assembler import device, training
+    from assembler.checks import training
+    from assembler.runtime import device
 
     model = subject.copy()
     parameters = model.trainable_params()

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check, wide
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import DoesNotApply, Outcome, Subject, wide
 
 
 @check
@@ -17,10 +18,9 @@ def independent(subject: Subject, outputs: list[Array], equals: bool = True, axi
         equals: false to ask whether it does depend on them.
         axis: that of the batch, in all inputs and outputs.
     """
-    from assembler.device import as_array
-
-    # isort: split
     from mindspore import Tensor
+
+    from assembler.runtime.device import as_array
 
     inputs = [as_array(one) for one in subject.inputs]
     sizes = {array.shape[axis] if array.ndim > axis else 0 for array in [*inputs, *outputs]}

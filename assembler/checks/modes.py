@@ -1,7 +1,8 @@
 """Whether PyNative and Graph mode agree."""
 
-from assembler.checks.base import Outcome, Subject, check, difference, largest
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import Outcome, Subject, difference, largest
 from assembler.settings import Mode
 
 

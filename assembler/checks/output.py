@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from assembler.checks.base import Outcome, Subject, check, difference
-from assembler.inputs import Array, numbers
-from assembler.recipe import print_value
-from assembler.rows import Plan, Spec, print_shape
+from assembler.checks.base import check
+from assembler.language.recipe import print_value
+from assembler.model.inputs import Array, numbers
+from assembler.model.subject import Outcome, Subject, difference
+from assembler.planning.plan import Plan
+from assembler.planning.specs import Spec, print_shape
 
 
 @check

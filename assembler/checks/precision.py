@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import DoesNotApply, Outcome, Subject, difference, largest
 
 
 @check
@@ -19,8 +20,8 @@ def precision(
     The bound is ``rtol`` times the largest magnitude of the output, or by default 64 roundings of the coarser type, and
     more for long sums, at the largest magnitude that any layer emits.
     """
-    from assembler.build import copy_of
-    from assembler.device import as_dtype
+    from assembler.model.build import copy_of
+    from assembler.runtime.device import as_dtype
 
     dtype = dtype or ("float32" if subject.dtype == "float16" else "float16")
     if dtype == subject.dtype:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.binding import Step, Steps, map_steps, walk
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference, largest
-from assembler.entries import TRUSTED, reference_at
+from assembler.binding.bind import Step, Steps, map_steps, walk
+from assembler.checks.base import check
 from assembler.errors import NOWHERE
-from assembler.inputs import Array
-from assembler.registry import said_by_project, trusted_for_recipes
+from assembler.model.inputs import Array
+from assembler.model.subject import DoesNotApply, Outcome, Subject, difference, largest
+from assembler.registry.entries import TRUSTED, reference_at
+from assembler.registry.registry import said_by_project, trusted_for_recipes
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -94,6 +95,6 @@ def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]
 
 def _parameters(cell: nn.Cell, prefix: str) -> dict[str, Array]:
     """A Cell's parameters by their names inside it."""
-    from assembler.device import as_array
+    from assembler.runtime.device import as_array
 
     return {parameter.name.removeprefix(prefix): _wide(as_array(parameter)) for parameter in cell.get_parameters()}

@@ -4,8 +4,9 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check, difference
-from assembler.inputs import Array
+from assembler.checks.base import check
+from assembler.model.inputs import Array
+from assembler.model.subject import DoesNotApply, Outcome, Subject, difference
 
 
 @check
@@ -14,9 +15,10 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
 
     Measured: the largest difference of the outputs.
     """
-    from assembler import device, weights
-    from assembler.build import build
-    from assembler.precision import mixed
+    from assembler.model import weights
+    from assembler.model.build import build
+    from assembler.model.precision import mixed
+    from assembler.runtime import device
 
     if not subject.planned.parameters:
         raise DoesNotApply("the model has no parameters")

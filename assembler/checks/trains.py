@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import Field
 
-from assembler.checks.base import DoesNotApply, Outcome, Subject, check
+from assembler.checks.base import check
+from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 if TYPE_CHECKING:
     from mindspore import Tensor, nn
@@ -31,8 +32,8 @@ def trains(
     Measured: the loss before, divided by the loss after. It hardly falls where BatchNorm sees a few values a channel
     only, for then what it emits jumps.
     """
-    from assembler import device
-    from assembler.training import Distance, float_outputs, train, value_of
+    from assembler.checks.training import Distance, float_outputs, train, value_of
+    from assembler.runtime import device
 
     model, inputs = subject.copy_for_training()
     outputs = [path for path, _ in float_outputs(model, inputs)]
@@ -55,11 +56,10 @@ def trains(
 
 def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:
     """What a model emits whose parameters are up to a distance away from the subject's."""
-    from assembler import device
-    from assembler.training import to_training
-
-    # isort: split
     from mindspore import Tensor
+
+    from assembler.checks.training import to_training
+    from assembler.runtime import device
 
     teacher, inputs = subject.copy_for_training()
     _move(teacher, distance)
@@ -76,10 +76,9 @@ def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) 
 
 
 def _move(model: nn.Cell, distance: float) -> None:
-    from assembler.device import as_array
-
-    # isort: split
     from mindspore import Tensor
+
+    from assembler.runtime.device import as_array
 
     generator = np.random.default_rng(0)
     for parameter in model.trainable_params():

@@ -17,7 +17,7 @@ def announce(
     ] = None,
 ) -> None:
     """Print a registry file for the layers of a package, to look through and to ship with it."""
-    from assembler.announce import announce as written
+    from assembler.registry.announce import announce as written
 
     scope = scope or package.partition(".")[0]
     typer.echo(written(package, scope, modules=modules, first=first or ()), nl=False)

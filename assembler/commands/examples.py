@@ -8,10 +8,10 @@ from copy import deepcopy
 from itertools import islice, product
 from typing import Any
 
-from assembler.entries import Entry
 from assembler.errors import AssemblerError
-from assembler.recipe import INFER
-from assembler.registry import Registry
+from assembler.language.recipe import INFER
+from assembler.registry.entries import Entry
+from assembler.registry.registry import Registry
 
 _INPUTS: tuple[dict[str, Any], ...] = (
     {"shape": [4, 8]},

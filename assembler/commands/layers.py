@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_layer, entries_of, print_rows
-from assembler.entries import Entry
-from assembler.errors import AssemblerError, SettingsError, suggestion
-from assembler.signatures import print_parameters
+from assembler.errors import AssemblerError, SettingsError
+from assembler.registry.entries import Entry
+from assembler.registry.signatures import print_parameters
+from assembler.words import suggestion
 
 
 def layers(

@@ -11,8 +11,8 @@ import typer
 import assembler
 from assembler.commands.project import ConfigDir
 from assembler.errors import SettingsError
-from assembler.files import write_text
-from assembler.source import SHIPPED, short
+from assembler.files import short, write_text
+from assembler.reading.recipe_files import SHIPPED
 
 _TEXT = """\
 # {command}

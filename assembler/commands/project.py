@@ -13,14 +13,17 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.entries import Entry
-from assembler.errors import AssemblerError, SettingsError, suggestion
-from assembler.libraries import Library, libraries
-from assembler.registry import Registry, said_by_project
+from assembler.errors import AssemblerError, SettingsError
+from assembler.files import short
+from assembler.reading.places import Sources
+from assembler.reading.recipe_files import SHIPPED
+from assembler.reading.yaml_files import read_yaml
+from assembler.registry.entries import Entry
+from assembler.registry.libraries import Library, libraries
+from assembler.registry.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
-from assembler.source import SHIPPED, Sources, short
 from assembler.tasks.common import registry_of
-from assembler.yaml_files import read_yaml
+from assembler.words import suggestion
 
 ConfigDir = Annotated[
     Path | None,

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
-from assembler.errors import AssemblerError, first_line
-from assembler.source import load_recipe
-from assembler.yaml_files import read_yaml
+from assembler.errors import AssemblerError
+from assembler.reading.recipe_files import load_recipe
+from assembler.reading.yaml_files import read_yaml
+from assembler.words import first_line
 
 
 def recipes(
@@ -48,11 +49,8 @@ def _expected(data: Any) -> tuple[str, str]:
 
 
 def _planned(file: Path, project: Project) -> tuple[str, str]:
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
     from assembler.api import plan
-    from assembler.limits import limited
+    from assembler.planning.limits import limited
 
     with limited():
         found = plan(file, registry=project.registry)

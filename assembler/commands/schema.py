@@ -11,14 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, entries_of
-from assembler.entries import Entry
 from assembler.errors import SettingsError, noted
-from assembler.files import write_text
-from assembler.registry import SCOPES, Registry
-from assembler.signatures import FILE, print_parameters
-from assembler.source import short
-from assembler.written import parse_block
-from assembler.yaml_files import read_yaml
+from assembler.files import short, write_text
+from assembler.language.yaml_form import parse_block
+from assembler.reading.yaml_files import read_yaml
+from assembler.registry.entries import Entry
+from assembler.registry.registry import SCOPES, Registry
+from assembler.registry.signatures import FILE, print_parameters
 
 SHIPPED = FILE.parent
 
@@ -77,9 +76,6 @@ def shipped_entries(registry: Registry) -> list[Entry]:
 
 def documents(known: Sequence[Entry], project: Project) -> dict[str, Any]:
     """File name → schema."""
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
     from assembler.views.schema import schemas
 
     blocks = {}
@@ -97,7 +93,7 @@ def signatures(registry: Registry) -> Mapping[str, Any]:
     Raises:
         SettingsError: one of these packages is not installed.
     """
-    from assembler.entries import parameters_of
+    from assembler.registry.entries import parameters_of
 
     announced = [library for library in registry.libraries.values() if library.distribution == "assembler"]
     if missing := [library.extra for library in announced if library.missing]:

@@ -11,9 +11,10 @@ import yaml
 
 from assembler.commands.layers import scope_of_entry
 from assembler.commands.project import ConfigDir, Project, complete_layer
-from assembler.entries import Entry
-from assembler.errors import NOWHERE, first_line
-from assembler.source import short
+from assembler.errors import NOWHERE
+from assembler.files import short
+from assembler.registry.entries import Entry
+from assembler.words import first_line
 
 _LONGEST = 60
 """Lines of code to print; of a longer class, its file is told."""
@@ -26,9 +27,6 @@ def show(
     """Print what a layer takes, what it says of itself, where its code is, and a recipe with it that was planned."""
     registry = Project.at(config_dir).registry
     entry = registry.find(name, NOWHERE)
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
     from assembler.commands.examples import example
 
     typer.echo(f"{entry.describe()}\n")

@@ -10,14 +10,18 @@ from typing import Annotated, Any
 
 import typer
 
+from assembler.binding.parsing import parse_recipe
 from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
-from assembler.entries import Entry, reference_at
 from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
-from assembler.registry import Registry, trusted_for_recipes
-from assembler.settings import RecipeSettings, read
-from assembler.source import Sources, load_recipe, recipe_files, short
-from assembler.written import parse_block, parse_recipe
-from assembler.yaml_files import read_yaml
+from assembler.files import short
+from assembler.language.yaml_form import parse_block
+from assembler.reading.places import Sources
+from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.yaml_files import read_yaml
+from assembler.registry.entries import Entry, reference_at
+from assembler.registry.registry import Registry, trusted_for_recipes
+from assembler.settings import RecipeSettings
+from assembler.validation import read
 
 
 def validate(
@@ -133,7 +137,7 @@ def _is_to_come(value: Any) -> bool:
 
 def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerError]:
     """What is wrong with the layers of a recipe and their first values."""
-    from assembler.binding import bind
+    from assembler.binding.bind import bind
 
     if _is_to_come(recipe.file):
         return []
@@ -143,10 +147,7 @@ def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerErro
         with noted(found):
             bind(stack, registry, definitions)
         if any(type(value) not in (int, float) for value in recipe.init.values()):
-            import assembler.device  # noqa: F401 - MindSpore knows what its initializers take
-
-            # isort: split
-            from assembler.parameters import read_rules
+            from assembler.model.parameters import read_rules
 
             read_rules(recipe)
     return found
@@ -205,11 +206,8 @@ def _in_blocks(data: Any) -> list[AssemblerError]:
 
 
 def _plan(file: Path, project: Project) -> None:
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
     from assembler.api import plan
-    from assembler.limits import limited
+    from assembler.planning.limits import limited
 
     with limited():
         plan(file, registry=project.registry)

@@ -12,7 +12,7 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError
-from assembler.source import load_recipe, recipe_files
+from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.yolo import network_files
 
 _PAUSE = 0.1
@@ -30,7 +30,6 @@ def watch(
     """
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
 
     with suppress(KeyboardInterrupt):
         whenever_changed(lambda: files_of(file, Project(folder)), lambda: show(file, Project(folder)))
@@ -76,7 +75,7 @@ def files_of(file: Path, project: Project) -> list[Path]:
 def show(file: Path, project: Project) -> None:
     """Clear the screen and print the plan, or what is wrong."""
     from assembler.api import plan
-    from assembler.limits import limited
+    from assembler.planning.limits import limited
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()

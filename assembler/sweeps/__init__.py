@@ -1,243 +1,36 @@
-"""The edge to Hydra: one run, many runs, and what is told when a configuration cannot be composed.
+"""One run or many: ``main``, ``job`` and ``launch`` of a run script, and ``load``, which reads a sweep's folder.
 
-Only this package and ``run.py`` know Hydra.
+The modules of this package are the jobs of a sweep; ``assembler.launch`` starts them.
 """
 
 from __future__ import annotations
 
-import inspect
-import io
-import logging
-import math
-import os
-import signal
-import sys
-import threading
-import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from hydra._internal.core_plugins import basic_sweeper
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
-from hydra.errors import HydraException
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, read_write
-from omegaconf.errors import OmegaConfBaseException
-
-from assembler.errors import AssemblerError, Place, SettingsError, suggestion
-from assembler.source import short
-from assembler.sweeps import child, closing, reading
-from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
-from assembler.sweeps.composition import for_each_choice
-from assembler.sweeps.edge import overrides_of, scopes_of, settings_of, settled, sources_of
-from assembler.sweeps.explain import explain
-from assembler.sweeps.lines import allowing, main, take_up_beside
-from assembler.sweeps.points import result_of
-from assembler.sweeps.process import CHILD, SCRIPT, Lost
-from assembler.sweeps.table import figures_of, load
-from assembler.sweeps.watch import Watch
+if TYPE_CHECKING:
+    from assembler.hydra_edge.versions import main
+    from assembler.launch import SweepTable, job, launch
+    from assembler.sweeps.table import load
 
 __all__ = ["SweepTable", "job", "launch", "load", "main"]
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as of any program."""
-
-_BASIC = f"{basic_sweeper.__name__}.BasicSweeper"
-
-_LAUNCHERS = (
-    "hydra._internal.core_plugins.basic_launcher",
-    *(f"hydra_plugins.hydra_{name}_launcher" for name in ("joblib", "submitit", "ray")),
-    "alembic",
-)
-"""Loggers that would say for each job what the line of progress says."""
-
-_codes: list[int] = []
-"""The exit codes of the runs in this process."""
+_HOME = {
+    "SweepTable": "assembler.launch",
+    "job": "assembler.launch",
+    "launch": "assembler.launch",
+    "load": "assembler.sweeps.table",
+    "main": "assembler.hydra_edge.versions",
+}
 
 
-def launch(begin: Callable[[], Any]) -> NoReturn:
-    """Run a function of ``@main`` and exit with 0, 1 or 2; mistakes in the configuration get one message.
-
-    Exits with the worst code of all jobs. A sweep that is interrupted, by Ctrl-C or SIGTERM, still gets its table;
-    the exit code is 130.
-    """
-    if child.serving:
-        raise AlreadyServing
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
-    os.environ[SCRIPT] = _script_of(begin)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
-    if {"-m", "--multirun"} & set(sys.argv):
-        sys.argv[1:] = for_each_choice(sys.argv[1:])
-    elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
-        print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
-        sys.exit(2)
-    reading.install()
-    plugins = Plugins.instance()
-    from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
-
-    plugins.class_name_to_class[_BASIC] = basic_sweeper.BasicSweeper = Grid
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
-    code: int | None = None
-    try:
-        take_up_beside(os.environ[SCRIPT])
-        with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
-            begin()
-        code = closing.end()  # not by a callback, for Hydra makes warnings of what goes wrong in those
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        yaml.YAMLError,
-        AssemblerError,
-        ImportError,
-        OSError,
-        ValueError,
-    ) as error:
-        # A job raises nothing but what its objective is wrong about, so this is Hydra composing, or a launcher, or a
-        # task function that does more.
-        closing.end()
-        if not isinstance(error, AssemblerError) and _comes_from(error, os.environ[SCRIPT]):
-            raise
-        print(explain(error, sys.argv[1:]), file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        CHILD.close()
-        is_sweep = closing.end() is not None
-        goes_on = "; the same command goes on where it stopped if the sweep has a name" if is_sweep else ""
-        print(f"interrupted{goes_on}", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except Exception:
-        closing.end()
-        raise
-    sys.exit(max(_codes, default=0) if code is None else code)
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'assembler.sweeps' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
 
 
-def _interrupt(number: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def _comes_from(error: BaseException, script: str) -> bool:
-    """Whether it was raised in, or below, a function of a script."""
-    files = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)}
-    return script in files
-
-
-def _script_of(begin: Callable[..., Any]) -> str:
-    """The script that a function is of, or its module if it is of one that can be imported by name."""
-    task = inspect.unwrap(begin)
-    return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
-
-
-def job(config: DictConfig) -> float:
-    """The task function: do what one composed configuration says, in Hydra's run folder.
-
-    The job of a sweep is done in a process of its own, and does not raise, so that it stops no other.
-
-    Returns:
-        The exit code; with ``objective``, the value of that figure. A job of a search that did not pass is worth
-        less than any other: plus or minus infinity.
-
-    Raises:
-        SettingsError: the run has no such figure.
-    """
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    with suppress(OSError, TypeError):  # Hydra's record of this machine: where the person's folders are
-        (folder / str(hydra.output_subdir) / "hydra.yaml").unlink()
-    is_of_a_sweep = not OmegaConf.is_missing(hydra.job, "num")
-    code = _apart(config, folder) if is_of_a_sweep else _here(config, folder)
-    objective = OmegaConf.select(config, "objective")
-    return code if objective is None else _value_of(str(objective), folder, hydra)
-
-
-def _here(config: DictConfig, folder: Path) -> int:
-    from assembler import tasks
-
-    hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
-
-    def compose() -> dict[str, Any]:
-        data, about["identity"] = settled(config)
-        return data
-
-    code = tasks.run(compose, folder, sources_of(hydra, scopes_of(config)), about)
-    _codes.append(code)
-    return code
-
-
-def _apart(config: DictConfig, folder: Path) -> int:
-    from assembler import tasks
-
-    _number(folder)
-    hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
-    sources = sources_of(hydra, scopes_of(config))
-    data: dict[str, Any] = {}
-    try:
-        data, about["identity"] = settled(config)
-        request = {"do": "run", "config": data, "folder": str(folder.absolute()), "about": about}
-        cwd = None if hydra.job.chdir else hydra.runtime.cwd
-        answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout, cwd)
-    except AssemblerError as error:
-        return tasks.lost(data, folder, about, str(sources.tell(error)))
-    except Lost as lost:
-        if (done := result_of(folder, about["identity"])) is not None:
-            return tasks.CODES[done["status"]]
-        printed = folder / OUTPUT
-        is_there = printed.exists() and printed.stat().st_size > 0
-        said = f"{lost}; what it had printed is in {short(printed)}" if is_there else str(lost)
-        return tasks.lost(data, folder, about, said)
-    return int(answer["code"])
-
-
-def _number(folder: Path) -> None:
-    """Let ``${hydra:job.num}`` be the number of the job's folder; a launcher counts only those that it runs now."""
-    if folder.name.isdecimal():
-        node = HydraConfig.instance().cfg.hydra.job
-        with read_write(node):
-            node.num = int(folder.name)
-
-
-def _value_of(objective: str, folder: Path, hydra: Any) -> float:
-    record = result_of(folder)
-    assert record is not None
-    figures = figures_of(record)
-    if record["status"] != "passed":
-        return -math.inf if "maximize" in str(OmegaConf.select(hydra, "sweeper.direction")) else math.inf
-    if objective not in figures:
-        said = suggestion(objective, figures) or f" It has: {', '.join(figures)}."
-        raise SettingsError(f"the run has no figure {objective!r}.{said}", Place(key="objective"))
-    return figures[objective]
-
-
-class SweepTable(Callback):
-    """Takes part in a multirun, whichever sweeper makes its jobs; ``launch`` closes it with a table of them."""
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Take note of the sweep; one whose sweeper is not ours is watched from here."""
-        folder = Path(config.hydra.sweep.dir).absolute()
-        for name in _LAUNCHERS:
-            logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
-        objective = OmegaConf.select(config, "objective")
-        if config.hydra.sweeper._target_ == _BASIC:
-            closing.begin(folder, objective)
-            return
-        if objective is None:
-            print("objective: a search needs one, such as objective=plan.macs", file=sys.stderr)
-            sys.exit(2)
-
-        def started() -> Iterable[tuple[Path, str | None]]:
-            return ((path, None) for path in (folder.iterdir() if folder.exists() else ()) if path.is_dir())
-
-        closing.begin(folder, objective, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Let go of the whole configuration, which launchers would keep, and send between processes, for each job."""
-        job_return.cfg = job_return.hydra_cfg = None
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

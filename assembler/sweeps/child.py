@@ -22,11 +22,12 @@ from typing import Any, TextIO
 from filelock import FileLock
 
 from assembler.errors import AssemblerError
-from assembler.settings import Settings, read
-from assembler.source import Sources
+from assembler.hydra_edge.versions import take_up_beside
+from assembler.reading.places import Sources
+from assembler.settings import Settings
 from assembler.sweeps.cores import take_share
-from assembler.sweeps.lines import take_up_beside
 from assembler.sweeps.points import LOCK, result_of
+from assembler.validation import read
 
 OUTPUT = "output.txt"
 """In a job's folder: what it printed."""
@@ -85,8 +86,7 @@ def _begin(script: str) -> str | None:
     Returns:
         The traceback of a script that cannot be imported.
     """
-    import assembler.device
-    import assembler.planner  # noqa: F401 - a second and a half, best spent before the first request
+    import assembler.planning.planner  # noqa: F401 - a second and a half, best spent before the first request
 
     try:
         take_up_beside(script)

@@ -21,18 +21,22 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from assembler.errors import AssemblerError, Place, SettingsError
-from assembler.settings import Settings, SweepSettings, read
-from assembler.source import short
-from assembler.sweeps import closing, composition
+from assembler.files import short
+from assembler.hydra_edge import composition
+from assembler.hydra_edge.composition import SUBDIR, QuickLoader
+from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
+from assembler.hydra_edge.explain import explain
+from assembler.hydra_edge.identity import anywhere, digest, identity_of
+from assembler.settings import Settings, SweepSettings
+from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
-from assembler.sweeps.composition import SUBDIR, QuickLoader
-from assembler.sweeps.edge import anywhere, digest, identity_of, plain, scopes_of, settings_of, sources_of
-from assembler.sweeps.explain import explain
 from assembler.sweeps.points import LOCK, Ledger, Point, read_points, result_of
 from assembler.sweeps.process import CHILD, Lost
-from assembler.sweeps.table import counted, telling
+from assembler.sweeps.table import telling
 from assembler.sweeps.watch import Watch, written_since
+from assembler.validation import read
 from assembler.views.progress import progress
+from assembler.words import counted
 
 BATCH = 20
 """Jobs that Hydra's serial launcher is given at once: it keeps what each returns until they are done."""
@@ -97,7 +101,7 @@ class Grid(Sweeper):
             looked += f"; {len(lines) - len(points)} more would have done the same as one of them"
         print(looked, flush=True)
         if settings.dry_run:
-            closing.forecast(points)
+            report.forecast(points)
         if wrong and (settings.dry_run or settings.invalid == "refuse"):
             raise SettingsError(_told(wrong, len(points), settings.dry_run))
         if settings.dry_run:
@@ -110,7 +114,7 @@ class Grid(Sweeper):
             for point in points:
                 ledger.add(point)
             ledger.write()
-            closing.jobs([point.job for point in points])
+            report.jobs([point.job for point in points])
             return self._run([point for point in points if not point.error], folder, settings)
 
     # ---- looking through

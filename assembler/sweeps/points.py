@@ -8,18 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from assembler.errors import Place, SettingsError, first_line
-from assembler.files import write_text
-from assembler.source import short
+from assembler.errors import Place, SettingsError
+from assembler.files import short, write_text
 from assembler.sweeps.records import read_ledger, read_result
+from assembler.words import first_line
 
 LEDGER = "sweep.json"
 RESULT = "result.json"
 LOCK = ".lock"
 """In a job's folder from when it starts; the process that runs it holds a lock on it."""
 
-NOT_OF_A_JOB = ("sweep", "objective", "show")
-"""Keys that change nothing in what a job does."""
 
 VERSION = 1
 """Of the form of ``sweep.json``."""
@@ -31,7 +29,7 @@ class Point:
 
     Args:
         job: its folder, as a path from the sweep's.
-        identity: what it does, in sixteen characters; see ``assembler.sweeps.edge.identity_of``.
+        identity: what it does, in sixteen characters; see ``assembler.hydra_edge.identity.identity_of``.
         overrides: what the command line says of it.
         error: why it cannot be run; None if it can.
         plan: what its model comes to: layers, parameters, macs and so on; empty if that is not known.

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from assembler.errors import first_line
+from assembler.words import first_line
 
 MAX_BYTES = 2**28
 """Size of a ``result.json`` or ``sweep.json`` that is read."""

@@ -18,9 +18,10 @@ from typing import Any
 from assembler.errors import AssemblerError
 from assembler.files import replacing, short
 from assembler.html import html_table
-from assembler.sweeps.points import NOT_OF_A_JOB, Point, damage_of, read_points, result_of
-from assembler.tables import MAX_ROWS, ends
-from assembler.yaml_files import read_yaml
+from assembler.hydra_edge.identity import NOT_OF_A_JOB
+from assembler.planning.tables import MAX_ROWS, ends
+from assembler.reading.yaml_files import read_yaml
+from assembler.sweeps.points import Point, damage_of, read_points, result_of
 
 PENDING = "pending"
 """The status of a job that has not left a result; the others are those of ``result.json``."""
@@ -252,11 +253,6 @@ def in_a_line(error: str) -> str:
     """The last line of a mistake that is not the text under which it points."""
     lines = error.splitlines() or [""]
     return next((line for line in reversed(lines) if line and not line.startswith((" ", "\t"))), lines[-1])
-
-
-def counted(number: int, what: str) -> str:
-    """``1 job``, ``1,200 jobs``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 # ---- files

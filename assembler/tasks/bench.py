@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from mindspore import nn
 
-    from assembler.export import Inputs
-    from assembler.rows import Plan
-    from assembler.weights import Loaded
+    from assembler.model.inputs import Inputs
+    from assembler.model.weights import Loaded
+    from assembler.planning.plan import Plan
 
 
 MOMENT = 5
@@ -43,10 +43,7 @@ def bench(settings: Settings, result: Result) -> None:
     """
     task = settings.task
     assert isinstance(task, BenchTask)
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
-    from assembler import precision
+    from assembler.model import precision
 
     given = read_all(settings, result)
     target = prepare_device(settings, result)
@@ -75,9 +72,9 @@ def _cases(planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
     own = _Case(settings, planned)
     if task.batches is None:
         return [own]
-    from assembler.inputs import batch_of, input_specs, with_batch
-    from assembler.parameters import settle
-    from assembler.planner import plan_steps
+    from assembler.model.inputs import batch_of, input_specs, with_batch
+    from assembler.model.parameters import settle
+    from assembler.planning.planner import plan_steps
 
     assert planned.input is not None
     had = batch_of(planned.input)
@@ -104,48 +101,49 @@ def _require_memory(cases: list[_Case], target: str) -> None:
     Raises:
         DeviceError: it cannot.
     """
-    from assembler import device
-    from assembler.rows import numbers_in
+    from assembler.planning.specs import numbers_in
+    from assembler.runtime import memory
 
     most = max((case.planned for case in cases), key=lambda planned: planned.activations)
     assert most.input is not None
     sample = 3 * 8 * numbers_in(most.input) if target == "cpu" else 0  # NumPy draws it in float64
-    device.require_memory(most.parameter_memory, most.activations, target, beside=sample)
+    memory.require_memory(most.parameter_memory, most.activations, target, beside=sample)
 
 
-def _time(mode: Mode, cases: list[_Case], memory: list[int | None], result: Result, tick: Callable[[], object]) -> None:
+def _time(mode: Mode, cases: list[_Case], taken: list[int | None], result: Result, tick: Callable[[], object]) -> None:
     """Time each case, on a model built for the mode.
 
     Raises:
         DeviceError, LayerFault, RecipeError: a layer raises.
     """
-    from assembler import bench, device
     from assembler.checks import Subject
-    from assembler.faults import blame
+    from assembler.model import timing
+    from assembler.model.faults import blame
+    from assembler.runtime import device
 
     device.wake()
     model, _, result.loaded = _made(cases[0])
-    for case, found in zip(cases, memory, strict=True):
+    for case, found in zip(cases, taken, strict=True):
         task = case.settings.task
         assert isinstance(task, BenchTask)
         inputs = _inputs(case)
         try:
-            timed = bench.measure(model, inputs, mode, warmup=task.warmup, repeat=task.repeat, memory=found, tick=tick)
+            timed = timing.measure(model, inputs, mode, warmup=task.warmup, repeat=task.repeat, taken=found, tick=tick)
         except Exception as error:
             raise blame(Subject(model, case.planned, inputs, mode, case.settings.dtype), error) from error
         result.bench.append(timed)
 
 
 def _inputs(case: _Case) -> Inputs:
-    from assembler.inputs import make_inputs
+    from assembler.model.inputs import make_inputs
 
     return make_inputs(case.settings.recipe, case.settings.dtype, case.settings.seed)
 
 
 def _made(case: _Case) -> tuple[nn.Cell, Inputs, Loaded | None]:
-    from assembler import device
-    from assembler.build import build
-    from assembler.precision import mixed
+    from assembler.model.build import build
+    from assembler.model.precision import mixed
+    from assembler.runtime import device
 
     inputs = _inputs(case)
     device.seed(case.settings.seed)
@@ -186,7 +184,8 @@ def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
         result = Result(Path())
         given = read_all(settings, result)
         prepare_device(settings, result)
-        from assembler import bench
+
+        from assembler.model import timing
 
         case = _Case(settings, plan_of(given, settings, result))
-        sender.send(bench.memory_of(lambda: _made(case)[:2], mode))
+        sender.send(timing.memory_of(lambda: _made(case)[:2], mode))

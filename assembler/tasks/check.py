@@ -44,7 +44,7 @@ def save(settings: Settings, result: Result, model: nn.Cell) -> None:
     Raises:
         ParameterError: the file cannot be written.
     """
-    from assembler import weights
+    from assembler.model import weights
     from assembler.views import record
 
     assert settings.weights.save is not None

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from assembler.binding.parsing import parse_recipe
 from assembler.errors import AssemblerError, noted, raise_all
-from assembler.registry import LAYERS, Registry, said_by_project, trusted_for_recipes
+from assembler.registry.registry import LAYERS, Registry, said_by_project, trusted_for_recipes
 from assembler.settings import ProjectSettings, RecipeSettings, Settings, WeightSettings
 from assembler.tasks.result import Result
-from assembler.written import parse_recipe
 
 if TYPE_CHECKING:
     from mindspore import nn
 
-    from assembler.binding import Steps
+    from assembler.binding.bind import Steps
     from assembler.checks import Prepared, Subject, Wanted
-    from assembler.rows import Plan, Rule
-    from assembler.weights import Loaded
+    from assembler.model.weights import Loaded
+    from assembler.planning.plan import Plan, Rule
 
 Scopes: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The configuration's ``registry``: scope → name → entry."""
@@ -44,16 +44,18 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         AssemblerError: the recipe, the configuration or the device is wrong.
     """
     given = read_all(settings, result)
-    from assembler import checks, device, precision
-    from assembler.build import build
-    from assembler.inputs import make_inputs
-    from assembler.parameters import observe
+    from assembler import checks
+    from assembler.model import precision
+    from assembler.model.build import build
+    from assembler.model.inputs import make_inputs
+    from assembler.model.parameters import observe
+    from assembler.runtime import device, memory
 
     target = prepare_device(settings, result)
     planned = plan_of(given, settings, result)
     if settings.guard:
         beside = _memory_of_checks(planned, given.checks, target)
-        device.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
+        memory.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     precision.require_kernels(planned, target)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
     with result.timed("build"):
@@ -80,7 +82,8 @@ def prepare_device(settings: Settings, result: Result) -> str:
         DeviceError: it is absent, or in use otherwise.
         SettingsError: types of float that do not go together.
     """
-    from assembler import device, precision
+    from assembler.model import precision
+    from assembler.runtime import device
 
     result.device = device.pick(settings.device)
     precision.require(settings.dtype, settings.amp)
@@ -94,7 +97,7 @@ def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
     Raises:
         ParameterError, Mistakes: it does not fit.
     """
-    from assembler import weights
+    from assembler.model import weights
 
     assert said.load is not None
     return weights.load(model, Path(said.load), rename=said.rename, strict=said.strict, key="weights.load")
@@ -116,11 +119,8 @@ def read_all(settings: Settings, result: Result) -> Given:
         AssemblerError: the recipe or the configuration is wrong.
     """
     with result.timed("import"):
-        import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-        # isort: split
         from assembler import checks
-        from assembler.parameters import read_rules
+        from assembler.model.parameters import read_rules
     mistakes: list[AssemblerError] = []
     prepared: list[Prepared] = []
     rules: list[Rule] = []
@@ -136,10 +136,7 @@ def read_all(settings: Settings, result: Result) -> Given:
 
 def bound(recipe: RecipeSettings, scopes: Scopes, mistakes: list[AssemblerError]) -> Steps | None:
     """The layers of a recipe with their arguments; None if something is wrong, which is noted."""
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
-
-    # isort: split
-    from assembler.binding import bind
+    from assembler.binding.bind import bind
 
     parsed = registry = None
     of_registry: list[AssemblerError] = []
@@ -161,13 +158,13 @@ def plan_of(given: Given, settings: Settings, result: Result) -> Plan:
 
     Raises:
         AssemblerError: shapes do not fit, or what the recipe says of parameters fits none; it takes more time or memory
-            than ``assembler.limits`` allows.
+            than ``assembler.planning.limits`` allows.
     """
     from assembler.checks import expectations
-    from assembler.inputs import input_specs
-    from assembler.limits import limited
-    from assembler.parameters import settle
-    from assembler.planner import plan_steps
+    from assembler.model.inputs import input_specs
+    from assembler.model.parameters import settle
+    from assembler.planning.limits import limited
+    from assembler.planning.planner import plan_steps
 
     with result.timed("plan"), limited():
         found = plan_steps(given.steps, input_specs(settings.recipe, settings.dtype), settings.dtype)
@@ -188,7 +185,7 @@ def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) 
 
     On the CPU, NumPy draws the sample and compares outputs in float64, in a few steps.
     """
-    from assembler.rows import numbers_in
+    from assembler.planning.specs import numbers_in
 
     assert planned.input is not None
     assert planned.output is not None
@@ -242,7 +239,7 @@ def call(subject: Subject) -> None:
         DeviceError: a layer of MindSpore's or ours that the device cannot run.
         LayerFault: another layer raises.
     """
-    from assembler.faults import blame
+    from assembler.model.faults import blame
 
     try:
         _ = subject.outputs

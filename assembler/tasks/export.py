@@ -13,17 +13,14 @@ def export(settings: Settings, result: Result) -> None:
     """
     task = settings.task
     assert isinstance(task, ExportTask)
-    import assembler.device  # noqa: F401 - before all that imports MindSpore: it sets the log level
+    from assembler.model import formats
+    from assembler.model.inputs import batch_of, input_specs
 
-    # isort: split
-    from assembler import export
-    from assembler.inputs import batch_of, input_specs
-
-    formats = export.require(task.formats)
+    wanted = formats.require(task.formats)
     batch = batch_of(input_specs(settings.recipe, settings.dtype)) if task.dynamic_batch else None
     subject, _ = assembled(settings, result)
-    order = export.Order(subject.inputs, tuple(settings.recipe.all_inputs), batch)
+    order = formats.Order(subject.inputs, tuple(settings.recipe.all_inputs), batch)
     with result.timed("export"):
-        name = export.file_name(settings.recipe.name)
-        outcomes, result.files = export.export(subject, formats, result.folder, name, order)
+        name = formats.file_name(settings.recipe.name)
+        outcomes, result.files = formats.export(subject, wanted, result.folder, name, order)
     result.outcomes += outcomes

@@ -12,6 +12,6 @@ def plan(settings: Settings, result: Result) -> None:
         AssemblerError: the recipe or the configuration is wrong.
     """
     found, _ = planned(settings, result)
-    from assembler.parameters import observe
+    from assembler.model.parameters import observe
 
     result.parameters = observe(found)

@@ -13,12 +13,12 @@ from assembler.errors import AssemblerError
 from assembler.settings import Settings
 
 if TYPE_CHECKING:
-    from assembler.bench import Measurement
     from assembler.checks import Outcome
-    from assembler.device import Device
-    from assembler.parameters import Observed
-    from assembler.rows import Plan
-    from assembler.weights import Loaded
+    from assembler.model.parameters import Observed
+    from assembler.model.timing import Measurement
+    from assembler.model.weights import Loaded
+    from assembler.planning.plan import Plan
+    from assembler.runtime.device import Device
 
 PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
-from assembler.files import without_home, write_text
-from assembler.settings import RecipeSettings, Settings, read
-from assembler.source import Sources, short
+from assembler.files import short, without_home, write_text
+from assembler.reading.places import Sources
+from assembler.settings import RecipeSettings, Settings
 from assembler.tasks.bench import bench
 from assembler.tasks.check import check
 from assembler.tasks.common import bound
@@ -24,6 +24,7 @@ from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
+from assembler.validation import read
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from assembler.dump import dump
-from assembler.rows import Plan, Row, Spec, Specs
+from assembler.binding.dump import dump
+from assembler.planning.plan import Plan, Row
+from assembler.planning.specs import Spec, Specs
 from assembler.settings import RecipeSettings
 
 if TYPE_CHECKING:
-    from assembler.checks.base import Outcome
-    from assembler.parameters import Observed
-    from assembler.weights import Loaded
+    from assembler.model.parameters import Observed
+    from assembler.model.subject import Outcome
+    from assembler.model.weights import Loaded
 
 VERSION = 1
 """Of the form of ``result.json``. It rises when a key changes its meaning or goes."""

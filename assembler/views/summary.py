@@ -9,15 +9,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from assembler.recipe import print_value
-from assembler.rows import Plan, print_bytes
-from assembler.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
+from assembler.language.recipe import print_value
+from assembler.planning.plan import Plan
+from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
+from assembler.words import print_bytes
 
 if TYPE_CHECKING:
-    from assembler.bench import Measurement
-    from assembler.checks.base import Outcome
-    from assembler.parameters import Observed
-    from assembler.weights import Loaded
+    from assembler.model.parameters import Observed
+    from assembler.model.subject import Outcome
+    from assembler.model.timing import Measurement
+    from assembler.model.weights import Loaded
 
 _WIDE = 140
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, first_line
-from assembler.source import short
-from assembler.yaml_files import compose_yaml
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError
+from assembler.files import short
+from assembler.reading.yaml_files import compose_yaml
+from assembler.words import first_line
 
 MAX_SIZE = 200_000
 """Bytes in one file."""

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from assembler.errors import Place, UnknownLayer, suggestion
-from assembler.recipe import Layer
-from assembler.registry import Registry
+from assembler.errors import Place, UnknownLayer
+from assembler.language.recipe import Layer
+from assembler.registry.registry import Registry
+from assembler.words import suggestion
 from assembler.yolo.torch_layers import SIGNATURES, translate
 
 Flow = Literal[

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
-from assembler.recipe import Graph, Layer, Repeat, Source, Stack, Wire
-from assembler.registry import LAYERS, Registry
-from assembler.source import short
+from assembler.files import short
+from assembler.language.recipe import Graph, Layer, Repeat, Source, Stack, Wire
+from assembler.registry.registry import LAYERS, Registry
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
 from assembler.yolo.modules import Names

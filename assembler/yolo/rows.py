@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all, suggestion
-from assembler.recipe import Layer
-from assembler.settings import Axis, Model, read
-from assembler.source import short
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all
+from assembler.files import short
+from assembler.language.recipe import Layer
+from assembler.settings import Axis
+from assembler.validation import Model, read
+from assembler.words import suggestion
 from assembler.yolo.documents import Document, Node, show
 from assembler.yolo.modules import Module, Names
 from assembler.yolo.values import NAMES, Reader, split_name

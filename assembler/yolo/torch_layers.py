@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assembler.errors import GrammarError, Place
-from assembler.recipe import Layer
+from assembler.language.recipe import Layer
 
 
 @dataclass(frozen=True, slots=True)

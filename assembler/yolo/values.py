@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from assembler.errors import GrammarError, Place
-from assembler.recipe import Layer
+from assembler.language.recipe import Layer
 from assembler.yolo.modules import Names
 
 MAX_TEXT = 200

@@ -4,7 +4,7 @@ Blocks become classes, repeats loops, wires local names, shared parts local vari
 is found by comparing them, for a plan knows values and not how a recipe computed them: what differs becomes an
 argument of the class, named after the layers' own.
 
-The class has the parameters of the model that ``assembler.build`` makes, in the same order and under the same names,
+The class has the parameters of the model that ``assembler.model.build`` makes, in the same order, under the same names,
 and under the same seed the same values: layers are made in reading order. A shared part is the exception: it is made
 before the whole item of the model that uses it first, so that random layers before it inside that item come later.
 """
@@ -18,9 +18,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
-from assembler.binding import Steps, root_graph, walk
+from assembler.binding.bind import Steps, root_graph, walk
 from assembler.errors import RecipeError
-from assembler.rows import Plan, Specs, print_shape, print_specs
+from assembler.planning.plan import Plan
+from assembler.planning.specs import Specs, print_shape, print_specs
 from assembler.views.code.classes import Class, Classes
 from assembler.views.code.sources import Sources
 from assembler.views.code.terms import Call, Literal, Loop, Reference, Row, Slot, Term, Variable, Wired, mapped

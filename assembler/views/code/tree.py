@@ -12,13 +12,14 @@ from typing import Any
 import mindspore
 from mindspore import nn
 
-from assembler.binding import Step, Steps
+from assembler.binding.bind import Step, Steps
 from assembler.errors import NOWHERE, Place, RecipeError
+from assembler.language.recipe import Graph, leaves
 from assembler.layers.layer_norm_2d import LayerNorm2d
 from assembler.layers.layer_scale import LayerScale
 from assembler.layers.rms_norm import RMSNorm
-from assembler.recipe import Graph, leaves
-from assembler.rows import Plan, print_shape
+from assembler.planning.plan import Plan
+from assembler.planning.specs import print_shape
 from assembler.views.code.terms import (
     Argument,
     Call,

@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias
 
-from assembler.recipe import print_source
-from assembler.rows import Plan, Spec, Specs, print_shape
+from assembler.language.recipe import print_source
+from assembler.planning.plan import Plan
+from assembler.planning.specs import Spec, Specs, print_shape
 from assembler.views.diagram.data import Diagram, Edge, Group, Node
 from assembler.views.diagram.parts import Given, Part, Parts, is_plain_merge, passes_on
 

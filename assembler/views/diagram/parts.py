@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 from mindspore import nn
 
-from assembler.binding import Step, Steps, root_graph, steps_in
-from assembler.recipe import Source
-from assembler.rows import Plan, Row, Specs
+from assembler.binding.bind import Step, Steps, root_graph, steps_in
+from assembler.language.recipe import Source
+from assembler.planning.plan import Plan, Row
+from assembler.planning.specs import Specs
 
 _LONGEST = 8
 """Parts in a row whose repeats are looked for."""

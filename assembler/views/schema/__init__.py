@@ -8,9 +8,9 @@ from copy import deepcopy
 from typing import Any
 
 from assembler.checks import CHECKS, Check
-from assembler.entries import Entry
-from assembler.parameters import initializer_classes
-from assembler.recipe import Block
+from assembler.language.recipe import Block
+from assembler.model.parameters import initializer_classes
+from assembler.registry.entries import Entry
 from assembler.settings import (
     CheckSettings,
     DeviceSettings,

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from assembler.entries import Entry
 from assembler.errors import AssemblerError
-from assembler.recipe import INFER, Block, print_value
+from assembler.language.recipe import INFER, Block, print_value
+from assembler.registry.entries import Entry
 from assembler.views.schema.models import Node
 
 NAME = r"^[^\W\d]\w*$"

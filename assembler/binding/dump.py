@@ -1,0 +1,64 @@
+"""Plan → recipe: layers as text with everything filled in, shared parts and graphs under names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assembler.binding.bind import Step, Steps, root_graph
+from assembler.language.recipe import Graph, print_source
+
+
+def dump(steps: Steps) -> dict[str, Any]:
+    """What a recipe file would hold to plan to the same: ``stack`` or ``graph``, ``blocks`` and ``shared`` if needed.
+
+    A graph inside a layer becomes a block, because a text has no room for one.
+    """
+    dumper = _Dumper()
+    graph = root_graph(steps)
+    layers: dict[str, Any]
+    if graph is not None and not graph.shared:
+        assert graph.graph is not None
+        layers = dumper.graph(graph, graph.graph)
+        inputs = layers.pop("inputs")
+        assert inputs  # the recipe's own
+    else:
+        layers = {"stack": [dumper.step(step) for step in steps]}
+    named = {"blocks": dumper.blocks, "shared": dumper.shared}
+    return {**{name: parts for name, parts in named.items() if parts}, **layers}
+
+
+class _Dumper:
+    def __init__(self) -> None:
+        self.blocks: dict[str, Any] = {}
+        self.shared: dict[str, Any] = {}
+
+    def chain(self, steps: Steps) -> str:
+        return " + ".join(map(self.step, steps))
+
+    def step(self, step: Step) -> str:
+        if not step.shared:
+            return self.whole(step)
+        if step.shared not in self.shared:
+            self.shared[step.shared] = ""  # holds its place before the parts inside it
+            parts = [self.chain(steps) for steps in step.extra] if step.layer.name == "SequentialCell" else []
+            self.shared[step.shared] = " + ".join(parts) or self.whole(step)
+        return step.shared
+
+    def whole(self, step: Step) -> str:
+        if step.graph is None:
+            return step.text(self.chain)
+        name = f"Graph{len(self.blocks) + 1}"
+        self.blocks[name] = {}
+        self.blocks[name] = self.graph(step, step.graph)
+        return name
+
+    def graph(self, step: Step, graph: Graph) -> dict[str, Any]:
+        lines: dict[str, str] = {}
+        for wire in graph.wires:
+            steps = step.arguments["cells"][wire.name]
+            text = self.chain(steps)
+            sources = ", ".join(map(print_source, wire.sources))
+            lines[wire.name] = (
+                f"{text if len(steps) == 1 else f'({text})'} @ {f'({sources})' if ',' in sources else sources}"
+            )
+        return {"inputs": list(graph.inputs), "graph": lines, "outputs": list(map(print_source, graph.outputs))}

@@ -1,0 +1,418 @@
+"""Recipe as written → recipe of layers alone: parameters, arithmetic, choices, blocks and shared parts filled in.
+
+A name means, in this order, an argument of the block that it stands in, a parameter, a shared part, a block, a layer.
+Expansion always ends: blocks may not use themselves, and the number of values looked at is limited.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from assembler.errors import MAX_MISTAKES, AssemblerError, Enough, Place, RecipeError, UnknownLayer
+from assembler.language.grammar import MAX_NUMBER
+from assembler.language.recipe import (
+    BROKEN,
+    Block,
+    Chain,
+    Definitions,
+    Graph,
+    Infer,
+    Layer,
+    Operation,
+    Repeat,
+    Shared,
+    Stack,
+    Wire,
+    chain,
+    is_stack,
+    leaves,
+    print_value,
+)
+from assembler.registry.registry import Registry
+from assembler.words import closest, suggestion
+
+MAX_VALUES = 300_000
+"""Values that the expansion of one recipe may look at."""
+MAX_WITHIN = 50
+"""Blocks and shared parts that use each other, the one inside the other."""
+MAX_GUESSES = 20
+"""Unknown names for which something is looked for that may be meant."""
+MAX_REPEAT = 100_000
+"""Times a stack may be repeated by one ``*``."""
+
+NOTHING = Chain(())
+"""What a stack that is repeated zero times comes to. It vanishes among others."""
+
+
+def expand(
+    stack: Stack, definitions: Definitions, registry: Registry | None = None
+) -> tuple[Stack, list[AssemblerError]]:
+    """Fill in what the names of a stack mean.
+
+    Args:
+        registry: the layers that there are; without it, any name may be a layer's.
+
+    Returns:
+        The stack, and what is wrong: names that clash, values that do not fit an operation, blocks that use themselves.
+
+    Raises:
+        RecipeError: nested too deep, or more than ``MAX_VALUES`` values.
+    """
+    expansion = _Expansion(definitions, registry)
+    expansion.mistakes += expansion.clashes()
+    try:
+        found = expansion.attempt(expansion.stack, stack, _Scope())
+        if found == NOTHING:
+            expansion.mistakes.append(RecipeError("this comes to no layers at all", _place_of(stack)))
+        return found, expansion.mistakes
+    except RecursionError:
+        raise RecipeError("nested too deep", _place_of(stack)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Where a text stands: in which blocks, and what their arguments are.
+
+    Args:
+        values: of the arguments of the innermost block.
+        within: the blocks, the innermost first, each with the place where it is used.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    within: tuple[tuple[str, Place], ...] = ()
+
+    def place(self, place: Place) -> Place:
+        return replace(place, within=self.within) if self.within else place
+
+
+class _TooLarge(RecipeError):
+    """The recipe is not worth looking at further."""
+
+
+class _Expansion:
+    """One expansion. Mistakes are collected, so that one pass tells them all."""
+
+    def __init__(self, definitions: Definitions, registry: Registry | None):
+        self.definitions = definitions
+        self.registry = registry
+        self.layers: Collection[str] = registry if registry is not None else ()
+        self.mistakes: list[AssemblerError] = []
+        self.values = self.guesses = 0
+        self.shared: dict[str, Shared] = {}
+
+    def clashes(self) -> Iterator[AssemblerError]:
+        """Names that mean two things."""
+        kinds: dict[str, tuple[str, Place]] = {}
+        said = self.definitions
+        named = [
+            *((name, "a parameter", Place(key=f"recipe.params.{name}")) for name in said.params),
+            *((name, "a shared part", Place(key=f"recipe.shared.{name}")) for name in said.shared),
+            *((name, "a block", block.place) for name, block in said.blocks.items()),
+        ]
+        for name, kind, place in named:
+            if name in kinds or name in self.layers:
+                other = kinds[name][0] if name in kinds else "a layer of the registry"
+                yield RecipeError(f"{name!r} is {kind} and {other}; one of them needs another name", place)
+            kinds[name] = (kind, place)
+        for block in said.blocks.values():
+            for name in block.defaults:  # they come before parameters, so that blocks can be used by any recipe
+                if name in said.shared or name in said.blocks or name in self.layers:
+                    other = kinds[name][0] if name in kinds else "a layer of the registry"
+                    what = f"{name!r} is an argument of the block {block.name} and {other}"
+                    yield RecipeError(f"{what}; one of them needs another name", block.place)
+
+    # ---- values
+
+    def attempt(self, look: Callable[[Any, _Scope], Any], written: Any, scope: _Scope) -> Any:
+        """Look at a value; if it is wrong, note that and go on with a broken layer."""
+        try:
+            return look(written, scope)
+        except (_TooLarge, Enough):
+            raise
+        except AssemblerError as mistake:
+            self.mistakes.append(mistake)
+            if len(self.mistakes) >= MAX_MISTAKES:
+                raise Enough(self.mistakes) from None
+            return Layer(BROKEN)
+
+    def stack(self, written: Any, scope: _Scope) -> Stack:
+        """What is written where layers have to be."""
+        value = self.value(written, scope)
+        if is_stack(value):
+            return value
+        raise self.wrong(f"expected a layer, found {print_value(value)}", written, scope)
+
+    def value(self, written: Any, scope: _Scope) -> Any:
+        """What is written anywhere: layers, or plain data."""
+        self.look_at(1, written, scope)
+        match written:
+            case Layer():
+                return self.named(written, scope)
+            case Operation():
+                return self.operation(written, scope)
+            case Repeat():
+                return self.product(written, written.count, self.value(written.body, scope), scope)
+            case Chain():
+                return self.sum(written, [self.attempt(self.value, item, scope) for item in written.items], scope)
+            case Graph():
+                return self.graph(written, scope)
+            case list() | tuple():
+                return type(written)(self.value(item, scope) for item in written)
+            case dict():
+                return {name: self.value(item, scope) for name, item in written.items()}
+            case _:
+                return written
+
+    def look_at(self, count: int, written: Any, scope: _Scope) -> None:
+        """Count values, each time that they stand somewhere."""
+        self.values += count
+        if self.values > MAX_VALUES:
+            raise _TooLarge(f"the recipe comes to more than {MAX_VALUES:,} values", scope.place(_place_of(written)))
+
+    def used(self, value: Any, written: Any, scope: _Scope) -> Any:
+        """A value that is there already, used once more: what is made of it looks at all of it again."""
+        self.look_at(sum(1 for _ in islice(_parts_of(value), MAX_VALUES)), written, scope)
+        return value
+
+    def wrong(self, message: str, written: Any, scope: _Scope) -> RecipeError:
+        return RecipeError(message, scope.place(_place_of(written)))
+
+    def named(self, layer: Layer, scope: _Scope) -> Any:
+        """What a name means, with its arguments."""
+        name, said = layer.name, self.definitions
+        if name in scope.values or name in said.params:
+            if layer.args or layer.kwargs:
+                raise self.wrong(f"{name!r} is a value, not a layer: it takes no arguments", layer, scope)
+            if name in scope.values:
+                return self.used(scope.values[name], layer, scope)
+            return self.value(said.params[name], _Scope())
+        if name in said.shared:
+            if layer.args or layer.kwargs:
+                raise self.wrong(f"{name!r} is a shared part: it takes no arguments", layer, scope)
+            return self.part(name, layer, scope)
+        if name in said.blocks:
+            return self.block(said.blocks[name], layer, scope)
+        unknown = self.registry is not None and not self.registry.candidates(name)
+        own = [*scope.values, *said.params, *said.shared, *said.blocks] if unknown else []
+        if own and self.guesses < MAX_GUESSES:
+            self.guesses += 1
+            if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
+                hint = suggestion(name, [*own, *self.layers])
+                raise UnknownLayer(f"nothing is named {name!r} here.{hint}", scope.place(layer.place))
+        args = tuple(self.attempt(self.value, value, scope) for value in layer.args)
+        kwargs = tuple((word, self.attempt(self.value, value, scope)) for word, value in layer.kwargs)
+        if NOTHING in leaves([args, [value for _, value in kwargs]]):
+            raise self.wrong("this comes to no layers at all", layer, scope)
+        places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
+        return Layer(name, args, kwargs, scope.place(layer.place), places)
+
+    def enter(self, layer: Layer, scope: _Scope) -> None:
+        if len(scope.within) >= MAX_WITHIN:
+            raise self.wrong(f"blocks use each other more than {MAX_WITHIN} deep", layer, scope)
+
+    def part(self, name: str, layer: Layer, scope: _Scope) -> Shared:
+        if name in (block for block, _ in scope.within):
+            raise self.wrong(f"the shared part {name} uses itself", layer, scope)
+        if name not in self.shared:
+            self.enter(layer, scope)
+            within = ((name, scope.place(layer.place)), *scope.within)
+            self.shared[name] = Shared(name, self.stack(self.definitions.shared[name], _Scope({}, within)))
+        return self.used(self.shared[name], layer, scope)
+
+    def block(self, block: Block, layer: Layer, scope: _Scope) -> Stack:
+        """A block's layers, with its arguments bound as Python would."""
+        inside = [name for name, _ in scope.within]
+        if block.name in inside:
+            circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
+            raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}", layer, scope)
+        self.enter(layer, scope)
+        slots = list(block.defaults)
+        if len(layer.args) > len(slots):
+            takes = f"at most {len(slots)} argument{'' if len(slots) == 1 else 's'}" if slots else "no arguments"
+            raise self.wrong(f"{block} takes {takes}, {len(layer.args)} given", layer, scope)
+        given = dict(zip(slots, layer.args, strict=False))
+        for word, value in layer.kwargs:
+            if word not in slots:
+                hint = suggestion(word, slots) or f" It is {block}."
+                raise self.wrong(f"{block.name} has no argument {word!r}.{hint}", layer, scope)
+            if word in given:
+                raise self.wrong(f"{block.name} is given {word!r} twice", layer, scope)
+            given[word] = value
+        missing = [name for name, default in block.defaults.items() if default is ... and name not in given]
+        if missing:
+            raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
+        values = {name: self.value(value, scope) for name, value in given.items()}
+        within = ((block.name, replace(layer.place, within=())), *scope.within)
+        inner = _Scope(values, within)
+        for name, default in block.defaults.items():  # a default may use the arguments before it
+            if name not in values:
+                values[name] = self.value(default, inner)
+        return self.stack(block.body, inner)
+
+    # ---- operations
+
+    def sum(self, written: Any, values: list[Any], scope: _Scope) -> Any:
+        """``A + B``: layers one after the other, or the sum of numbers."""
+        if all(map(is_stack, values)):
+            return chain(values, scope.place(_place_of(written)))
+        if any(map(is_stack, values)):
+            odd = next(value for value in values if not is_stack(value))
+            raise self.wrong(
+                f"'+' joins layers or adds numbers, not both: {print_value(odd)} is no layer", written, scope
+            )
+        total = values[0]
+        for value in values[1:]:
+            total = self.arithmetic(written, "+", (total, value), scope)
+        return total
+
+    def product(self, written: Any, left: Any, right: Any, scope: _Scope) -> Any:
+        """``3 * A``: a repeat, or the product of numbers."""
+        if not is_stack(left) and not is_stack(right):
+            return self.arithmetic(written, "*", (left, right), scope)
+        count, body = (right, left) if is_stack(left) else (left, right)
+        if is_stack(count):
+            message = "'*' repeats a layer: a whole number on one side, layers on the other"
+            raise self.wrong(message, written, scope)
+        if type(count) is not int or count < 0:
+            raise self.wrong(f"a repeat count is a whole number, not {print_value(count)}", written, scope)
+        if count == 0 or body == NOTHING:
+            return NOTHING
+        if count > MAX_REPEAT:
+            raise self.wrong(f"repeated {count} times; the limit is {MAX_REPEAT}", written, scope)
+        return Repeat(count, body, scope.place(_place_of(written)))
+
+    def operation(self, written: Operation, scope: _Scope) -> Any:
+        """One operation. Of a choice, only the part that is chosen is looked at."""
+        name, operands = written.operator, written.operands
+        if name == "if":
+            condition, then, other = operands
+            return self.value(then if self.truth(condition, scope) else other, scope)
+        if name in ("and", "or"):
+            truths = (self.truth(operand, scope) for operand in operands)
+            return all(truths) if name == "and" else any(truths)
+        if name == "not":
+            return not self.truth(operands[0], scope)
+        values = tuple(self.value(operand, scope) for operand in operands)
+        if name == "[]":
+            return self.element(written, values[0], values[1], scope)
+        if name == "+" and len(values) == 2:
+            return self.sum(written, list(values), scope)
+        if name == "*":
+            return self.product(written, values[0], values[1], scope)
+        if name in _COMPARISONS:
+            return self.comparison(written, name, values[0], values[1], scope)
+        return self.arithmetic(written, name, values, scope)
+
+    def truth(self, written: Any, scope: _Scope) -> bool:
+        value = self.value(written, scope)
+        if is_stack(value) or isinstance(value, Infer):
+            raise self.wrong(f"{print_value(value)} is neither true nor false", written, scope)
+        return bool(value)
+
+    def element(self, written: Operation, inside: Any, index: Any, scope: _Scope) -> Any:
+        if not isinstance(inside, list | tuple | dict):
+            raise self.wrong(f"only lists and mappings have elements, not {print_value(inside)}", written, scope)
+        try:
+            return inside[index]
+        except (LookupError, TypeError):
+            kind = f"keys {', '.join(map(str, inside))}" if isinstance(inside, dict) else f"{len(inside)} elements"
+            raise self.wrong(f"{print_value(index)} is no element: there are {kind}", written, scope) from None
+
+    def comparison(self, written: Operation, name: str, left: Any, right: Any, scope: _Scope) -> bool:
+        if is_stack(left) or is_stack(right):
+            raise self.wrong("layers cannot be compared", written, scope)
+        try:
+            return bool(_COMPARISONS[name](left, right))
+        except TypeError:
+            message = f"{print_value(left)} and {print_value(right)} have no order"
+            raise self.wrong(message, written, scope) from None
+
+    def arithmetic(self, written: Any, name: str, values: tuple[Any, ...], scope: _Scope) -> Any:
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                if len(values) == 1:
+                    raise self.wrong("a sign stands before a number only", written, scope)
+                raise self.wrong(f"{name!r} needs numbers, not {print_value(value)}", written, scope)
+        if len(values) == 1:
+            return -values[0] if name == "-" else values[0]
+        left, right = values
+        if name == "**" and (abs(right) > 64 or abs(left) > MAX_NUMBER):
+            raise self.wrong(f"{print_value(left)} ** {print_value(right)} is too large", written, scope)
+        try:
+            result = _ARITHMETIC[name](left, right)
+        except ZeroDivisionError:
+            raise self.wrong("a division by zero", written, scope) from None
+        except OverflowError:
+            result = math.inf
+        if isinstance(result, complex) or (
+            abs(result) > MAX_NUMBER and (isinstance(result, int) or result == math.inf)
+        ):
+            raise self.wrong(f"{print_value(left)} {name} {print_value(right)} is out of bounds", written, scope)
+        return result
+
+    # ---- graphs
+
+    def graph(self, written: Graph, scope: _Scope) -> Graph:
+        wires = tuple(
+            Wire(wire.name, self.attempt(self.stack, wire.body, scope), wire.sources, scope.place(wire.place))
+            for wire in written.wires
+        )
+        if empty := [wire for wire in wires if wire.body == NOTHING]:
+            raise self.wrong("this comes to no layers at all", empty[0], scope)
+        for wire in wires:
+            if len(wire.sources) > 1 and isinstance(wire.body, Chain | Repeat):
+                message = (
+                    f"{len(wire.sources)} sources go into one layer, and {wire.name!r} has several: put those "
+                    "after the first on a line of their own"
+                )
+                raise self.wrong(message, wire, scope)
+        return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
+
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+}
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _parts_of(value: Any) -> Iterator[Any]:
+    """A value and all that is in it, each time that it is."""
+    yield value
+    inside: Iterable[Any] = ()
+    match value:
+        case list() | tuple():
+            inside = value
+        case dict():
+            inside = value.values()
+        case Layer():
+            inside = [*value.args, *(word for _, word in value.kwargs)]
+        case Repeat() | Shared():
+            inside = [value.body]
+        case Chain():
+            inside = value.items
+        case Graph():
+            inside = [wire.body for wire in value.wires]
+    for one in inside:
+        yield from _parts_of(one)
+
+
+def _place_of(written: Any) -> Place:
+    return getattr(written, "place", Place())

@@ -1,0 +1,69 @@
+"""Settings of a recipe → recipe as written: its layers and what its names mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all
+from assembler.language.recipe import BROKEN, Block, Definitions, Layer, Stack
+from assembler.language.yaml_form import parse_block, parse_graph, parse_part, parse_stack, parse_value, require_name
+from assembler.registry.registry import Registry
+from assembler.settings import RecipeSettings
+from assembler.yolo import read_network
+
+
+def parse_recipe(
+    recipe: RecipeSettings, key: str = "recipe", *, registry: Registry | None = None
+) -> tuple[Stack, Definitions]:
+    """Read the layers of a recipe, and what its names mean.
+
+    Args:
+        registry: where the modules of a network file are found that neither MindYOLO nor Ultralytics has; by default
+            ``LAYERS``.
+
+    Raises:
+        GrammarError, SettingsError, UnknownLayer, Mistakes: all that cannot be read.
+    """
+    mistakes: list[AssemblerError] = []
+    stack: Stack = Layer(BROKEN)
+    with noted(mistakes):
+        if recipe.file is not None:
+            stack = _network(recipe, recipe.file, registry)
+        elif recipe.graph is not None:
+            stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
+        else:
+            stack = parse_stack(recipe.stack, f"{key}.stack")
+    params: dict[str, Any] = {}
+    for name, value in recipe.params.items():
+        with noted(mistakes):
+            params[require_name(name, f"{key}.params.{name}")] = parse_value(value, f"{key}.params.{name}", 0)
+    blocks: dict[str, Block] = {}
+    for header, body in recipe.blocks.items():
+        with noted(mistakes):
+            block = parse_block(header, body, f"{key}.blocks.{header.partition('(')[0].strip()}")
+            if block.name in blocks:
+                raise GrammarError(f"there are two blocks named {block.name}", block.place)
+            blocks[block.name] = block
+    shared: dict[str, Stack] = {}
+    for name, body in recipe.shared.items():
+        with noted(mistakes):
+            shared[require_name(name, f"{key}.shared.{name}")] = parse_part(body, f"{key}.shared.{name}")
+    raise_all(mistakes)
+    return stack, Definitions(params, blocks, shared)
+
+
+def _network(recipe: RecipeSettings, file: str, registry: Registry | None) -> Stack:
+    if file == "???":
+        said = "recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"
+        raise SettingsError(said, Place(key="recipe.file"))
+    given: Any = {"scale": recipe.scale, "classes": recipe.classes}
+    return read_network(file, channels=_channels(recipe), registry=registry, **given)
+
+
+def _channels(recipe: RecipeSettings) -> int:
+    """Those of the images that a network file is for."""
+    shape = recipe.input.shape if recipe.input is not None else None
+    if shape is None or len(shape) != 4:
+        message = "a network file is for images: the input needs a shape (N, C, H, W), such as [1, 3, 640, 640]"
+        raise GrammarError(message, Place(key="recipe.input"))
+    return shape[1]

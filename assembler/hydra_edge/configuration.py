@@ -1,0 +1,157 @@
+"""The edge to Hydra: what it composed, as plain data."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from assembler.errors import Place, SettingsError, raise_all
+from assembler.reading.interpolation import hold_size
+from assembler.reading.places import Sources
+from assembler.reading.recipe_files import recipe_files
+from assembler.settings import SweepSettings
+from assembler.validation import read
+from assembler.words import first_line
+
+
+class Shared(DictConfig):
+    """A part of a configuration that its copies have in common, for it is large, and the same in each job.
+
+    It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Shared:
+        same = Shared({})
+        same.__dict__.update(self.__dict__, _metadata=copy.deepcopy(self.__dict__["_metadata"], memo))
+        memo[id(self)] = same
+        return same
+
+    def plain(self) -> Any:
+        """Its values, as one object for all copies; nobody may change it."""
+        content = self.__dict__["_content"]
+        if id(content) not in _plain_of:
+            _plain_of[id(content)] = content, OmegaConf.to_container(self, resolve=True)
+        return _plain_of[id(content)][1]
+
+
+_plain_of: dict[int, tuple[Any, Any]] = {}
+"""By the identity of what is shared, which is kept alive here."""
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain data, with interpolations resolved; without Hydra's own part.
+
+    Raises:
+        SettingsError, Mistakes: values that are still ``???``, and interpolations that lead nowhere.
+    """
+    names = [str(name) for name in config if name != "hydra"]
+    try:
+        return {name: _plain(config, name) for name in names}
+    except MissingMandatoryValue:
+        missing = [key for name in names for key in _missing(config, name)]
+        raise_all(
+            [
+                SettingsError(f"{key} has no value yet; give it one, such as {_example(key)}", Place(key=key))
+                for key in sorted(missing)
+            ]
+        )
+        raise  # pragma: no cover - something is missing
+    except OmegaConfBaseException as error:
+        raise SettingsError(first_line(error), Place(key=str(error.full_key or ""))) from None
+
+
+def _plain(config: DictConfig, name: str) -> Any:
+    if OmegaConf.is_missing(config, name):
+        raise MissingMandatoryValue
+    value = config[name]
+    if isinstance(value, Shared):
+        return value.plain()
+    if name == "recipe" and OmegaConf.is_config(value):
+        hold_size(OmegaConf.to_container(value, resolve=False))
+    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
+
+
+def _missing(config: DictConfig, name: str) -> list[str]:
+    if OmegaConf.is_missing(config, name):
+        return [name]
+    value = config[name]
+    return list(OmegaConf.missing_keys(value)) if OmegaConf.is_config(value) else []
+
+
+def settings_of(config: DictConfig) -> SweepSettings:
+    """What a configuration says of sweeps.
+
+    Raises:
+        SettingsError, Mistakes: unknown keys and values out of bounds.
+    """
+    said = OmegaConf.select(config, "sweep")
+    return read(SweepSettings, {} if said is None else OmegaConf.to_container(said, resolve=True), "sweep")
+
+
+def _example(key: str) -> str:
+    examples = {
+        "recipe.stack": """'recipe.stack="Dense(8, 128) + Centered"'""",
+        "recipe.input.shape": "'recipe.input.shape=[4, 8]'",
+        "recipe.file": "recipe.file=yolov8n.yaml",
+    }
+    return examples.get(key, f"{key}=VALUE")
+
+
+def overrides_of(hydra: Any) -> list[str]:
+    """What the command line changed, as typed: an interpolation in it stays as it is."""
+    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    assert isinstance(overrides, list)
+    return [str(override) for override in overrides]
+
+
+def scopes_of(config: DictConfig) -> list[str]:
+    """The scopes of the registry: its keys."""
+    registry = config.get("registry")
+    return [str(scope) for scope in registry] if OmegaConf.is_dict(registry) else []
+
+
+def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
+    """Which file fills which key, by Hydra's own record of its choices, and which overrides set values.
+
+    A choice of a group is told by the file that was chosen, but for the device, whose file only repeats the choice.
+
+    Args:
+        scopes: the keys of the composed ``registry``.
+    """
+    folders = [folder for source in hydra.runtime.config_sources if (folder := folder_of(source.schema, source.path))]
+    files: dict[str, list[Path]] = {}
+    # A group of which several options are chosen is not among Hydra's choices; each option has a scope of its own.
+    several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
+    chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
+    for key, name in {**chosen, **several}.items():
+        found = first_file(folders, f"{name}.yaml")
+        if found:
+            files |= recipe_files(found) if key == "recipe" else {key: [found]}
+    primary = first_file(folders, f"{hydra.job.config_name}.yaml")
+    if primary:
+        files[""] = [primary]
+    groups = {*hydra.runtime.choices, "registry"} - {"device"}
+    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
+    return Sources(files, values)
+
+
+def folder_of(schema: str, path: str) -> Path | None:
+    """The folder of one of Hydra's sources; None for those that are not on the disk."""
+    if schema == "file":
+        return Path(path)
+    spec = find_spec(path.replace("/", ".")) if schema == "pkg" else None
+    return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
+
+
+def first_file(folders: Sequence[Path], name: str) -> Path | None:
+    """The first file of a name in some folders."""
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+# ---- which job a configuration is

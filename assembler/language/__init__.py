@@ -1,0 +1,1 @@
+"""Text ↔ recipe: how a recipe is written."""

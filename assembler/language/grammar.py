@@ -1,0 +1,480 @@
+"""Text → recipe: the recipe language, a small subset of Python's expressions.
+
+The text is parsed by :func:`ast.parse` and never compiled, let alone evaluated; the tree is walked here, and a node
+that this module does not know is a mistake with a place.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from typing import Any, NoReturn, TypeAlias
+
+from assembler.errors import AssemblerError, GrammarError, Place, raise_all
+from assembler.language.recipe import (
+    BROKEN,
+    INFER,
+    Block,
+    Infer,
+    Layer,
+    Operation,
+    Repeat,
+    Stack,
+    chain,
+    is_stack,
+    may_be_stack,
+    print_value,
+)
+
+MAX_TEXT = 100_000
+"""Characters in one text."""
+MAX_NESTING = 50
+"""Brackets inside brackets, and mappings inside mappings."""
+MAX_NUMBER = 2**63
+"""Bound of whole numbers."""
+MAX_OPERATORS = 1000
+"""Operators in one text; longer chains are lists in YAML, or repeats. Python's parser cannot take many more."""
+
+CONSTANTS = {"true": True, "false": False, "null": None}
+_TOKENS = re.compile(
+    r"""(?P<string>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
+    r"""|(?P<comment>\#)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<operator>[-+*/%~]|\b(?:not|if|or|and)\b)"""
+)
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+Spot: TypeAlias = tuple[str, "int | None", Place]
+"""A source with its place."""
+
+
+def parse(text: str, key: str = "") -> Stack:
+    """Read one stack: ``Dense(8, 128) + Centered``.
+
+    Args:
+        text: the recipe text.
+        key: the configuration key that it came from, for messages.
+
+    Raises:
+        GrammarError: the text cannot be read; the place lies in the text.
+        Mistakes: several parts of it cannot be read.
+    """
+    return _Reader(text, key).read()
+
+
+def parse_line(text: str, key: str) -> tuple[Stack, tuple[Spot, ...]]:
+    """Read a line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return _Reader(text, key).line()
+
+
+def parse_sources(text: str, key: str) -> tuple[Spot, ...]:
+    """Read what a graph emits: ``stem``, or ``stem, lstm[0]``.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return _Reader(text, key).sources_alone()
+
+
+def parse_header(text: str, body: Stack, key: str) -> Block:
+    """Read a block's name and arguments: ``ConvNorm(channels, kernel=3)``.
+
+    Args:
+        body: what the block stands for.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return _Reader(text, key).header(body)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
+class _Reader:
+    """Reads one text. Mistakes are collected, so that one pass tells them all."""
+
+    def __init__(self, text: str, key: str):
+        self.text = text
+        self.key = key
+        self.mistakes: list[AssemblerError] = []
+
+    def read(self) -> Stack:
+        tree = self.node()
+        try:
+            stack = self.stack(tree)
+        except RecursionError:
+            self.stop(f"nested too deep; the limit is {MAX_NESTING}", 0, len(self.text))
+        raise_all(self.mistakes)
+        return stack
+
+    def node(self) -> ast.expr:
+        """The tree, once the text is known to hold the limits."""
+        if len(self.text) > MAX_TEXT:
+            self.stop(f"the text has {len(self.text)} characters; the limit is {MAX_TEXT}", MAX_TEXT, MAX_TEXT)
+        if not self.text.strip():
+            self.stop("the stack is empty; it needs at least one layer", 0, 0)
+        self.scan()
+        tree = self.tree()
+        self.lines = list(self.line_starts())
+        return tree
+
+    def line(self) -> tuple[Stack, tuple[Spot, ...]]:
+        """A line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources."""
+        tree = self.node()
+        sources: tuple[Spot, ...] = ()
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+            sources = tuple(self.source(part) for part in _parts(tree.right))
+            tree = tree.left
+        elif (
+            isinstance(tree, ast.BinOp) and isinstance(tree.right, ast.BinOp) and isinstance(tree.right.op, ast.MatMult)
+        ):
+            start, _ = self.span(tree.right)
+            _, end = self.span(tree.right.left)
+            left, right = self.text[: self.span(tree.right.left)[1]].strip(), self.text[end:].strip()
+            self.stop(f"'@' comes last; put brackets around the layers: ({left}) {right}", start, self.span(tree)[1])
+        stack = self.stack(tree)
+        raise_all(self.mistakes)
+        return stack, sources
+
+    def sources_alone(self) -> tuple[Spot, ...]:
+        """``stem``, or ``stem, lstm[0]``."""
+        sources = tuple(self.source(part) for part in _parts(self.node()))
+        raise_all(self.mistakes)
+        return sources
+
+    def source(self, node: ast.expr) -> Spot:
+        match node:
+            case ast.Name(id=name):
+                return name, None, self.place(node)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(element))) if element >= 0:
+                return name, element, self.place(node)
+        self.stop("a source is a wire's name, or an element of what it emits, such as lstm[0]", *self.span(node))
+
+    def header(self, body: Stack) -> Block:
+        """A block's name and arguments: ``ConvNorm(channels, kernel=3)``."""
+        tree = self.node()
+        call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if not name or name in CONSTANTS or name == "_":
+            self.stop("a block is named as NAME(argument, argument=default)", 0, len(self.text))
+        defaults: dict[str, Any] = {}
+        for arg in call.args:
+            if not isinstance(arg, ast.Name) or arg.id in CONSTANTS or arg.id == "_":
+                self.stop("an argument of a block is a name, or name=default", *self.span(arg))
+            if arg.id in defaults:
+                self.stop(f"{arg.id!r} is there twice", *self.span(arg))
+            defaults[arg.id] = ...
+        for named in call.keywords:
+            if named.arg is None or named.arg in defaults:
+                self.stop("an argument of a block is a name, or name=default, once", *self.span(named))
+            defaults[named.arg] = self.value(named.value)
+        raise_all(self.mistakes)
+        return Block(name, defaults, body, Place(self.text, 0, len(self.text), self.key))
+
+    # ---- before Python's parser sees it
+
+    def scan(self) -> None:
+        """Match the brackets and hold the limits, so that what follows is safe and errors point well."""
+        open_brackets: list[re.Match[str]] = []
+        operators = 0
+        for token in _TOKENS.finditer(self.text):
+            if token["open"]:
+                open_brackets.append(token)
+                if len(open_brackets) > MAX_NESTING:
+                    self.stop(f"nested too deep; the limit is {MAX_NESTING}", *token.span())
+            elif token["close"]:
+                if not open_brackets:
+                    self.stop(f"nothing opened this {token['close']!r}", *token.span())
+                if open_brackets[-1]["open"] != _PAIRS[token["close"]]:
+                    opened = open_brackets[-1]["open"]
+                    self.stop(f"{token['close']!r} does not close {opened!r}", *token.span())
+                open_brackets.pop()
+            elif token["comment"]:
+                self.stop("a stack's text has no comments; put them on a line of YAML", *token.span())
+            elif token["operator"]:
+                operators += 1
+                if operators > MAX_OPERATORS:
+                    instead = "use a repeat such as 3 * Dense(8, 8), or a list in YAML"
+                    self.stop(f"more than {MAX_OPERATORS} operators in one text; {instead}", *token.span())
+        if open_brackets:
+            token = open_brackets[-1]
+            self.stop(f"{token['open']!r} is never closed", *token.span())
+
+    def tree(self) -> ast.expr:
+        """Python's tree of the text. Brackets around it let it begin with a space and span lines."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # such as an invalid escape inside a string
+                return ast.parse(f"(\n{self.text}\n)", mode="eval").body
+        except SyntaxError as error:
+            self.lines = list(self.line_starts())
+            line, column = (error.lineno or 2) - 1, (error.offset or 1) - 1
+            if line > len(self.lines):  # Python ran into the ')' that this module added
+                self.stop("the text ends where a layer or a value should follow", len(self.text), len(self.text))
+            start = self.offset(line, column)
+            said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
+            if "forgot a comma" in said:
+                said = "two things stand side by side; layers are joined with '+', arguments with ','"
+            end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
+            self.stop(f"cannot read this: {said}", start, max(end, start + 1))
+        except (ValueError, RecursionError, MemoryError) as error:
+            said = "nested too deep" if not isinstance(error, ValueError) else "a character that is not text"
+            self.stop(f"cannot read this: {said}", 0, len(self.text))
+
+    def line_starts(self) -> Iterator[int]:
+        yield 0
+        for match in re.finditer(r"\r\n|\r|\n", self.text):
+            yield match.end()
+
+    def offset(self, line: int, column: int) -> int:
+        """Offset in the text of a line counted from 1 and a column in characters counted from 0."""
+        line = min(max(line, 1), len(self.lines))
+        return min(self.lines[line - 1] + max(column, 0), len(self.text))
+
+    # ---- the tree
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Where a node stands in the text. Python counts columns in bytes of UTF-8, and its first line is our '('."""
+
+        def offset(line: int, column: int) -> int:
+            if line < 2:  # a tuple's own brackets: the '(' that this module added
+                return 0
+            if self.text.isascii() or line - 2 >= len(self.lines):
+                return self.offset(line - 1, column)
+            rest = self.text[self.lines[line - 2] :].encode()
+            return self.offset(line - 1, len(rest[:column].decode(errors="ignore")))
+
+        start = offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        return start, max(start, offset(node.end_lineno, node.end_col_offset))  # type: ignore[attr-defined]
+
+    def place(self, node: ast.AST) -> Place:
+        return Place(self.text, *self.span(node), self.key)
+
+    def stop(self, message: str, start: int, end: int) -> NoReturn:
+        raise GrammarError(message, Place(self.text, start, end, self.key))
+
+    def mistake(self, message: str, node: ast.AST) -> None:
+        self.mistakes.append(GrammarError(message, self.place(node)))
+
+    def stack(self, node: ast.expr) -> Stack:
+        """A node that must be layers."""
+        value = self.value(node)
+        if may_be_stack(value):
+            return value
+        if value is not _BROKEN:
+            self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
+        return Layer(BROKEN)
+
+    def describe(self, node: ast.expr, value: object) -> str:
+        if isinstance(node, ast.Tuple):
+            return "a tuple; layers are joined with '+'"
+        return "'_'" if isinstance(value, Infer) else print_value(value)
+
+    def value(self, node: ast.expr) -> Any:
+        """A node in any position: layers or plain data, or _BROKEN if it was a mistake and has been told."""
+        match node:
+            case ast.Constant(value=constant):
+                if isinstance(constant, int) and constant > MAX_NUMBER:
+                    return self.unknown(node, "a whole number this large; the limit is 2**63")
+                if constant is None or isinstance(constant, bool | int | float | str):
+                    return constant
+                return self.unknown(node, f"{constant!r} is not a value of the recipe language")
+            case ast.Name(id="_"):
+                return INFER
+            case ast.Name(id=name):
+                return CONSTANTS[name] if name in CONSTANTS else Layer(name, place=self.place(node))
+            case ast.Attribute() if name := self.scoped(node):
+                return Layer(name, place=self.place(node))
+            case ast.Call():
+                return self.layer(node)
+            case ast.BinOp(op=ast.Add()):
+                return self.sum(node)
+            case ast.BinOp(op=ast.Mult()):
+                return self.product(node)
+            case ast.BinOp(op=operator) if type(operator) in _ARITHMETIC:
+                return self.operation(_ARITHMETIC[type(operator)], node, node.left, node.right)
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
+                return self.signed(node)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return self.operation("not", node, operand)
+            case ast.BoolOp(op=operator, values=parts):
+                return self.operation("and" if isinstance(operator, ast.And) else "or", node, *parts)
+            case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARISONS:
+                return self.operation(_COMPARISONS[type(operator)], node, left, right)
+            case ast.Compare(ops=[_, _, *_]):
+                return self.unknown(node, "two values are compared at a time; join comparisons with 'and'")
+            case ast.Subscript(value=inside, slice=index) if not isinstance(index, ast.Slice):
+                return self.operation("[]", node, inside, index)
+            case ast.IfExp(test=condition, body=then, orelse=other):
+                return self.operation("if", node, condition, then, other)
+            case ast.Tuple(elts=parts):
+                return tuple(self.value(part) for part in parts)
+            case ast.List(elts=parts):
+                return [self.value(part) for part in parts]
+            case ast.Dict():
+                return self.dictionary(node)
+            case ast.Attribute():
+                return self.unknown(node, _undotted(node))
+            case _:
+                return self.unknown(node, f"{_word(node)} is not part of the recipe language")
+
+    def unknown(self, node: ast.expr, message: str) -> Any:
+        self.mistake(message, node)
+        return _BROKEN
+
+    def scoped(self, node: ast.expr) -> str:
+        """A layer's name with its scope, ``mindcv.Bottleneck``; of any other node nothing."""
+        match node:
+            case ast.Attribute(value=ast.Name(id=scope), attr=name) if scope not in CONSTANTS and scope != "_":
+                return f"{scope}.{name}"
+        return ""
+
+    def layer(self, node: ast.Call) -> Any:
+        called = node.func.id if isinstance(node.func, ast.Name) else self.scoped(node.func)
+        if not called:
+            dotted = isinstance(node.func, ast.Attribute)
+            said = (
+                _undotted(node.func)
+                if dotted
+                else f"only a layer can be called, by its name; {_word(node.func)} cannot"
+            )
+            return self.unknown(node.func, said)
+        if called in CONSTANTS or called == "_":
+            return self.unknown(node.func, f"{called!r} is not a layer")
+        places: list[Place] = []
+        args: list[Any] = []
+        for arg in node.args:
+            args.append(self.value(arg))
+            places.append(self.place(arg))
+        kwargs: dict[str, Any] = {}
+        for named in node.keywords:
+            value = self.value(named.value)
+            if named.arg is None:
+                self.mistake("'**' is not part of the recipe language", named)
+                continue
+            start, _ = self.span(named)
+            places.append(Place(self.text, start, start + len(named.arg), self.key))
+            if named.arg in kwargs:  # Python's parser leaves this to its compiler
+                self.mistakes.append(GrammarError(f"{called} is given {named.arg!r} twice", places[-1]))
+            kwargs[named.arg] = value
+        place = Place(self.text, *self.span(node.func), self.key)
+        return Layer(called, tuple(args), tuple(kwargs.items()), place, tuple(places))
+
+    def sum(self, node: ast.BinOp) -> Any:
+        """``A + B + C``. Its tree leans left and can be long, so it is walked in a loop."""
+        parts: list[ast.expr] = []
+        rest: ast.expr = node
+        while isinstance(rest, ast.BinOp) and isinstance(rest.op, ast.Add):
+            parts.append(rest.right)
+            rest = rest.left
+        parts.append(rest)
+        nodes = list(reversed(parts))
+        values = [self.value(part) for part in nodes]
+        # Names may turn out to be numbers: `width + 1` adds, `Dense(8, 1) + ReLU` joins.
+        certain = any(value is _BROKEN or (isinstance(value, Layer) and _called(value)) for value in values)
+        if any(map(_is_number, values)) and not certain:
+            return reduce(lambda left, right: Operation("+", (left, right), self.place(node)), values)
+        for part, value in zip(nodes, values, strict=True):
+            if not may_be_stack(value) and value is not _BROKEN:
+                self.mistake(f"expected a layer, found {self.describe(part, value)}", part)
+        return chain([value if may_be_stack(value) else Layer(BROKEN) for value in values], self.place(node))
+
+    def product(self, node: ast.BinOp) -> Any:
+        """``3 * A`` and ``A * 3`` repeat; what is not written as a number is found out later."""
+        left, right = self.value(node.left), self.value(node.right)
+        if left is _BROKEN or right is _BROKEN:
+            return _BROKEN
+        count, body = (right, left) if is_stack(left) else (left, right)
+        if type(count) is int and count >= 1 and is_stack(body):
+            return Repeat(count, body, self.place(node))
+        return Operation("*", (left, right), self.place(node))
+
+    def signed(self, node: ast.UnaryOp) -> Any:
+        value = self.value(node.operand)
+        minus = isinstance(node.op, ast.USub)
+        if _is_number(value) and not isinstance(value, Operation):
+            return -value if minus else value
+        return value if value is _BROKEN else Operation("-" if minus else "+", (value,), self.place(node))
+
+    def operation(self, operator: str, node: ast.expr, *parts: ast.expr) -> Any:
+        values = tuple(map(self.value, parts))
+        broken = any(value is _BROKEN for value in values)
+        return _BROKEN if broken else Operation(operator, values, self.place(node))
+
+    def dictionary(self, node: ast.Dict) -> Any:
+        result: dict[Any, Any] = {}
+        for name, item in zip(node.keys, node.values, strict=True):
+            if name is None:
+                self.mistake("'**' is not part of the recipe language", node)
+                continue
+            word = self.value(name)
+            if not isinstance(word, str | int | float | bool):
+                self.mistake("the keys of a dict are texts and numbers", name)
+                continue
+            result[word] = self.value(item)
+        return result
+
+
+class _Broken:
+    """Stands where a mistake was found, so that the rest can be read for more."""
+
+
+_BROKEN = _Broken()
+
+_ARITHMETIC: Mapping[type[ast.operator], str] = {
+    ast.Sub: "-", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+}  # fmt: skip
+_COMPARISONS: Mapping[type[ast.cmpop], str] = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+}  # fmt: skip
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value as written is a number, or arithmetic that gives one."""
+    if isinstance(value, Operation):
+        return value.operator not in ("if", "[]", "*")
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _called(layer: Layer) -> bool:
+    return bool(layer.args or layer.kwargs)
+
+
+_WORDS = {
+    ast.Subscript: "a slice",
+    ast.Compare: "this comparison",
+    ast.Lambda: "lambda",
+    ast.JoinedStr: "an f-string",
+    ast.Starred: "'*' before an argument",
+    ast.NamedExpr: "':='",
+    ast.Set: "a set",
+    ast.Await: "await",
+    ast.Yield: "yield",
+    ast.YieldFrom: "yield",
+}
+_OPERATORS = {
+    ast.MatMult: "@", ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
+    ast.Invert: "~",
+}  # fmt: skip
+
+
+def _undotted(node: ast.expr) -> str:
+    """What to say of a dot that is not between a scope and a layer's name."""
+    path = ast.unparse(node).split(".")
+    instead = f": {path[0]}.{path[-1]}?" if all(part.isidentifier() for part in path) else ""
+    return f"a dot stands between the scope and the name of a layer, once{instead}"
+
+
+def _word(node: ast.expr) -> str:
+    """What a person would call this node."""
+    if isinstance(node, ast.BinOp | ast.UnaryOp):
+        return repr(_OPERATORS.get(type(node.op), type(node.op).__name__))
+    return _WORDS.get(type(node), "a comprehension" if hasattr(node, "generators") else "this")

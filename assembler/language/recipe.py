@@ -1,0 +1,273 @@
+"""The frozen data that a stack is, and how it prints back to text.
+
+A stack is a :class:`Layer`, a :class:`Repeat` or a :class:`Chain`. It is always in normal form: a chain has at least
+two items and none of them is a chain, so that texts that mean the same are equal as data. As written, it may hold
+:class:`Operation` where a value or a choice of layers is still to be found; ``assembler.binding.expansion`` finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from assembler.errors import NOWHERE, Place
+
+
+class Verbatim(str):
+    """A text that stands in an argument's place and prints as it is, without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Infer:
+    """The argument ``_``: to be read from the shape of the layer's input."""
+
+    def __str__(self) -> str:
+        return "_"
+
+
+INFER = Infer()
+
+BROKEN = "?"
+"""What a layer is called that stands where a mistake was found, so that the rest can be looked at for more; no text
+names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer as written: ``Dense(8, 128, has_bias=False)``."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+    argument_places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}({inside})" if (inside := self.arguments_text()) else self.name
+
+    def arguments_text(self) -> str:
+        """What stands between the parentheses."""
+        named = (f"{name}={print_value(value)}" for name, value in self.kwargs)
+        return ", ".join([*(print_value(value) for value in self.args), *named])
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """``3 * A``: A three times over, each time with weights of its own."""
+
+    count: int
+    body: Stack
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        body = str(self.body) if isinstance(self.body, Layer) else f"({self.body})"
+        return f"{self.count} * {body}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """``A + B``: run A, then B. Make one with :func:`chain`."""
+
+    items: tuple[Layer | Repeat | Operation | Shared | Graph, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return " + ".join(f"({item})" if isinstance(item, Operation) else str(item) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation on values that are known once the parameters are: ``kernel // 2``, ``depths[0]``, ``a if c else b``.
+
+    Args:
+        operator: as Python writes it; ``[]`` for indexing, ``if`` for a choice of (condition, then, else), and ``-`` or
+            ``+`` of one operand for a sign.
+        operands: values, of which a name is a :class:`Layer` without arguments.
+    """
+
+    operator: str
+    operands: tuple[Any, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        parts = [_operand(operand) for operand in self.operands]
+        if self.operator == "if":
+            return f"{parts[1]} if {parts[0]} else {parts[2]}"
+        if self.operator == "[]":
+            return f"{parts[0]}[{print_value(self.operands[1])}]"
+        if len(parts) == 1:
+            return f"not {parts[0]}" if self.operator == "not" else f"{self.operator}{parts[0]}"
+        return f" {self.operator} ".join(parts)
+
+
+def _operand(value: Any) -> str:
+    text = print_value(value)
+    tight = isinstance(value, Operation) and value.operator == "[]"
+    return f"({text})" if isinstance(value, Operation | Repeat | Chain) and not tight else text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """A part that is built once, wherever it is used. Each use is the same object."""
+
+    name: str
+    body: Stack
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A line of a graph: ``joined: Concat(axis=1) @ (left, right)``.
+
+    Args:
+        sources: what goes in: names of lines above or of inputs, each with the element that is taken if that emits a
+            tuple.
+    """
+
+    name: str
+    body: Stack
+    sources: tuple[Source, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        body = f"({self.body})" if isinstance(self.body, Chain | Operation | Repeat) else str(self.body)
+        sources = ", ".join(map(print_source, self.sources))
+        return f"{body} @ {sources}" if len(self.sources) == 1 else f"{body} @ ({sources})"
+
+
+Source: TypeAlias = tuple[str, int | None]
+"""The name of a wire or an input, and an element of what it emits."""
+
+
+def print_source(source: Source) -> str:
+    """``stem``, or ``lstm[0]``."""
+    name, element = source
+    return name if element is None else f"{name}[{element}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Layers with named wires between them, where a chain is not enough.
+
+    Args:
+        inputs: names for what goes in.
+        outputs: what comes out; of several, a tuple.
+    """
+
+    inputs: tuple[str, ...]
+    wires: tuple[Wire, ...]
+    outputs: tuple[Source, ...]
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"a graph of {len(self.wires)} lines"
+
+
+Stack: TypeAlias = Layer | Repeat | Chain | Operation | Shared | Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A layer written in YAML: ``ConvNorm(channels, kernel=3): Conv2d(_, channels, kernel) + BatchNorm2d(_)``.
+
+    Args:
+        defaults: argument → what it is if it is not given; ``...`` for one that has to be given.
+        place: where its name stands.
+    """
+
+    name: str
+    defaults: Mapping[str, Any]
+    body: Stack
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        words = (name if value is ... else f"{name}={print_value(value)}" for name, value in self.defaults.items())
+        return f"{self.name}({', '.join(words)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What the names of a recipe mean, beside layers."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    shared: Mapping[str, Stack] = field(default_factory=dict)
+
+
+def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
+    """Join at least one part in normal form: ``A + (B + C)`` is ``A + B + C``, and a chain of one is that one."""
+    items: list[Layer | Repeat | Operation | Shared | Graph] = []
+    for part in parts:
+        items.extend(part.items if isinstance(part, Chain) else [part])
+    return items[0] if len(items) == 1 else Chain(tuple(items), place)
+
+
+def is_stack(value: object) -> bool:
+    """Whether an argument is layers rather than plain data."""
+    return isinstance(value, Layer | Repeat | Chain | Shared | Graph)
+
+
+def may_be_stack(value: object) -> bool:
+    """Whether an argument is layers, or a choice that may turn out to be layers."""
+    return is_stack(value) or (isinstance(value, Operation) and value.operator in ("if", "*", "+", "[]"))
+
+
+def print_value(value: object) -> str:
+    """An argument as it would be written in a recipe."""
+    if isinstance(value, tuple):
+        inside = ", ".join(map(print_value, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(print_value, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{print_value(key)}: {print_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, Infer | Operation) or is_stack(value):
+        return str(value)
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "1e999" if value > 0 else "-1e999"  # repr is `inf`, which would read as a layer's name
+    return repr(value)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What stands in nested lists, tuples and dicts, in order; of anything else, itself."""
+    if type(value) in (list, tuple):
+        for item in value:
+            yield from leaves(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nest of lists, tuples and dicts with every leaf changed."""
+    if type(value) in (list, tuple):
+        return type(value)(map_leaves(item, change) for item in value)
+    if type(value) is dict:
+        return {name: map_leaves(item, change) for name, item in value.items()}
+    return change(value)
+
+
+def layers_in(stack: object) -> Iterator[Layer]:
+    """Every layer as written, once, in reading order; those inside arguments included."""
+    if isinstance(stack, Layer):
+        yield stack
+        for value in leaves([*stack.args, *(value for _, value in stack.kwargs)]):
+            yield from layers_in(value)
+    elif isinstance(stack, Repeat):
+        yield from layers_in(stack.body)
+    elif isinstance(stack, Chain):
+        for item in stack.items:
+            yield from layers_in(item)
+    elif isinstance(stack, Shared):
+        yield from layers_in(stack.body)
+    elif isinstance(stack, Graph):
+        for wire in stack.wires:
+            yield from layers_in(wire.body)

@@ -1,0 +1,211 @@
+"""What YAML holds → recipe: stacks as lists and mappings, graphs, blocks, and whole recipes."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
+from assembler.language.grammar import CONSTANTS, MAX_NESTING, parse, parse_header, parse_line, parse_sources
+from assembler.language.recipe import INFER, Block, Graph, Layer, Source, Stack, Wire, chain
+from assembler.words import suggestion
+
+
+def parse_stack(items: object, key: str = "stack") -> Stack:
+    """Read what YAML may hold under ``stack``: a text, or a list of texts and of mappings of a layer to its arguments.
+
+    ``{Dense: {in_channels: 8, out_channels: 128}}``, ``{Dense: [8, 128]}`` and ``{Centered: null}`` are mappings.
+    Inside one, ``{stack: …}`` stands for layers.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    if isinstance(items, str):
+        return parse(items, key)
+    if not isinstance(items, Sequence):
+        raise GrammarError(f"a stack is a text or a list, not {_kind(items)}", Place(key=key))
+    if not items:
+        raise GrammarError("the stack is empty; it needs at least one layer", Place(key=key))
+    parts: list[Stack] = []
+    mistakes: list[AssemblerError] = []
+    for index, item in enumerate(items):
+        with noted(mistakes):
+            parts.append(_item(item, f"{key}[{index}]"))
+    words = " ".join(mistake.message for mistake in mistakes)
+    if "is never closed" in words and "nothing opened this" in words:
+        raise GrammarError("YAML split this list at the commas inside brackets; quote its texts", Place(key=key))
+    raise_all(mistakes)
+    return chain(parts)
+
+
+def require_name(name: str, key: str) -> str:
+    """A name that a recipe may define.
+
+    Raises:
+        GrammarError: it cannot be written in a stack.
+    """
+    if not name.isidentifier() or name in CONSTANTS or name == "_" or keyword.iskeyword(name):
+        raise GrammarError(f"{name!r} cannot be used as a name", Place(key=key))
+    return name
+
+
+def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("input",), outputs: object = None) -> Graph:
+    """Read a graph: lines of ``name: layer @ source``, as a mapping.
+
+    Args:
+        inputs: names for what goes in.
+        outputs: a source, or a list of sources, as texts; by default the last line.
+
+    Raises:
+        GrammarError, Mistakes: lines that cannot be read, sources that are not there, and wires that nothing uses.
+    """
+    if not isinstance(said, Mapping) or not said:
+        raise GrammarError(f"a graph is a mapping of names to layers, not {_kind(said)}", Place(key=key))
+    mistakes: list[AssemblerError] = []
+    wires: list[Wire] = []
+    names = [str(name) for name in said]
+    known = dict.fromkeys(inputs)
+    last = next(reversed(known))
+    used: set[str] = set()
+    for name, text in zip(names, said.values(), strict=True):
+        place = Place(key=f"{key}.{name}")
+        with noted(mistakes):
+            _require_wire(name, inputs, place)
+        with noted(mistakes):
+            body, sources = parse_line(text, place.key) if isinstance(text, str) else (parse_part(text, place.key), ())
+            if not sources:
+                if len(wires) == 0 and len(inputs) > 1:
+                    message = f"there are several inputs; say which goes in: @ {inputs[0]}, or @ ({', '.join(inputs)})"
+                    raise GrammarError(message, place)
+                sources = ((last, None, place),)
+            for source, _, where in sources:
+                with noted(mistakes):
+                    _require_source(source, where, known, names)
+            used.update(source for source, _, _ in sources)
+            wires.append(Wire(name, body, tuple((source, element) for source, element, _ in sources), place))
+        known[name] = None
+        last = name
+    emitted: list[Source] = [(names[-1], None)] if outputs is None else []
+    used.update(name for name, _ in emitted)
+    wanted = [outputs] if isinstance(outputs, str) else outputs or []
+    if (
+        not isinstance(wanted, Sequence)
+        or (outputs is not None and not wanted)
+        or not all(isinstance(one, str) for one in wanted)
+    ):
+        raise GrammarError(f"outputs are a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
+    for text in wanted:
+        with noted(mistakes):
+            for source, element, where in parse_sources(text, f"{key}.outputs"):
+                with noted(mistakes):
+                    _require_source(source, where, known, names)
+                emitted.append((source, element))
+                used.add(source)
+    if not mistakes:
+        mistakes += [
+            GrammarError(
+                f"nothing uses {name!r}; use it as a source, or name it among the outputs", Place(key=f"{key}.{name}")
+            )
+            for name in [*inputs, *names]
+            if name not in used
+        ]
+    raise_all(mistakes)
+    return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
+
+
+def _require_wire(name: str, inputs: Collection[str], place: Place) -> None:
+    if not name.isidentifier() or name in CONSTANTS or name == "_":
+        raise GrammarError(f"{name!r} is not a name for a wire", place)
+    if name in inputs:
+        raise GrammarError(f"{name!r} is an input; a line needs another name", place)
+
+
+def _require_source(name: str, place: Place, known: Collection[str], names: Collection[str]) -> None:
+    if name not in known:
+        below = " It stands below; a line uses lines above it." if name in names else ""
+        raise GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
+
+
+def parse_block(header: str, body: object, key: str) -> Block:
+    """Read a block: ``ConvNorm(channels, kernel=3)`` and what it stands for.
+
+    Raises:
+        GrammarError, Mistakes: as :func:`parse`.
+    """
+    return parse_header(header, parse_part(body, key), key)
+
+
+def parse_part(body: object, key: str) -> Stack:
+    """Layers as YAML may hold them: a text, a list, or a mapping ``{graph: …}``, ``{stack: …}`` or of one layer."""
+    if isinstance(body, Mapping) and "graph" in body:
+        if extra := set(body) - {"graph", "inputs", "outputs"}:
+            raise GrammarError(
+                f"beside 'graph' stand 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
+            )
+        inputs = body.get("inputs", ["input"])
+        if not isinstance(inputs, list) or not all(isinstance(name, str) and name.isidentifier() for name in inputs):
+            raise GrammarError(f"inputs are a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
+        return parse_graph(body["graph"], f"{key}.graph", inputs or ["input"], body.get("outputs"))
+    if isinstance(body, Mapping) and set(body) == {"stack"}:
+        return parse_stack(body["stack"], f"{key}.stack")
+    if isinstance(body, Mapping):
+        return _item(body, key)
+    return parse_stack(body, key)
+
+
+def _item(item: object, key: str, depth: int = 0) -> Stack:
+    if isinstance(item, str):
+        return parse(item, key)
+    if isinstance(item, Mapping) and "graph" in item:
+        return parse_part(item, key)
+    if not isinstance(item, Mapping) or len(item) != 1 or not isinstance(name := next(iter(item)), str):
+        raise GrammarError(
+            f"an item of a stack is a text or a mapping of one layer to its arguments, not {_kind(item)}",
+            Place(key=key),
+        )
+    inside, key = item[name], f"{key}.{name}"
+    if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
+        raise GrammarError(f"{name!r} is not a layer's name; write a stack's text without a colon", Place(key=key))
+    place = Place(key=key)
+    if inside is None:
+        return Layer(name, place=place)
+    if isinstance(inside, Mapping):
+        kwargs = tuple((str(word), parse_value(value, f"{key}.{word}", depth)) for word, value in inside.items())
+        return Layer(name, (), kwargs, place, tuple(Place(key=f"{key}.{word}") for word in inside))
+    if isinstance(inside, Sequence) and not isinstance(inside, str):
+        args = tuple(parse_value(value, f"{key}[{index}]", depth) for index, value in enumerate(inside))
+        return Layer(name, args, (), place, tuple(Place(key=f"{key}[{index}]") for index in range(len(args))))
+    raise GrammarError(f"the arguments of {name} are a mapping or a list, not {_kind(inside)}", place)
+
+
+def parse_value(value: object, key: str, depth: int) -> Any:
+    """An argument written in YAML: data as it is, and ``{stack: …}`` as layers."""
+    if depth > MAX_NESTING:
+        raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))
+    if isinstance(value, Mapping):
+        if "graph" in value:
+            return parse_part(value, key)
+        if "stack" in value:
+            if len(value) > 1:
+                message = "'stack' stands alone; if YAML split its text at a comma, put the text in quotes"
+                raise GrammarError(message, Place(key=key))
+            inside = value["stack"]
+            return parse_stack(inside if isinstance(inside, str | list) else [inside], f"{key}.stack")
+        return {name: parse_value(item, f"{key}.{name}", depth + 1) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [parse_value(item, f"{key}[{index}]", depth + 1) for index, item in enumerate(value)]
+    return INFER if value == "_" else value
+
+
+def _kind(value: object) -> str:
+    """A value's kind in the words of YAML."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, Mapping):
+        return "a mapping" if len(value) == 1 else f"a mapping of {len(value)} keys"
+    return "a list" if isinstance(value, Sequence) else type(value).__name__

@@ -1,0 +1,1 @@
+"""Plan → Cell with weights: build, initialise, save, load, export."""

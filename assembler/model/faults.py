@@ -1,0 +1,123 @@
+"""Which layer of a built model raised."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from mindspore import nn
+
+from assembler.binding.bind import Step, walk
+from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
+from assembler.files import short
+from assembler.model.subject import Subject
+from assembler.planning.cells import is_ours, required_inputs
+from assembler.planning.plan import Row
+from assembler.planning.specs import print_specs
+from assembler.planning.tensors import tensors_for
+from assembler.runtime import device
+from assembler.runtime.messages import lacks_kernel, reason, without_stack
+
+
+def blame(subject: Subject, error: Exception) -> AssemblerError:
+    """Tell a failed forward pass by the layer that raised.
+
+    The pass is made once more in PyNative mode with hooks that note which Cells were entered and not left. If it does
+    not fail there, only the compilation for Graph mode does, and each layer is compiled alone to find the one.
+    """
+    row = _culprit(subject)
+    if row is None:
+        if subject.mode == "graph":
+            return _refused_by_graph_mode(subject, error)
+        return LayerFault(f"the model raised {reason(error)} once, and not again")
+    step = _step_of(row, subject)
+    if not is_ours(step.entry.cell):
+        return LayerFault(f"{row} raised {type(error).__name__}: {without_stack(error)}", row.place)
+    if lacks_kernel(error):
+        return DeviceError(f"{row} cannot run on this device: {reason(error)}", row.place)
+    return ShapeMismatch(f"{row} does not accept {print_specs(row.input)}: {reason(error)}", row.place)
+
+
+def _step_of(row: Row, subject: Subject) -> Step:
+    return next(step for step in walk(subject.planned.steps) if step.path == row.path)
+
+
+def _refused_by_graph_mode(subject: Subject, error: Exception) -> AssemblerError:
+    """Which layer cannot be compiled, and its line that cannot."""
+    cells = subject.cells
+    refused = [(row, said) for row in subject.planned.rows if (said := _compile(row, cells.get(row.path)))]
+    # A layer around one that is refused is refused, too.
+    paths = [row.path for row, _ in refused]
+    inner = [(row, said) for row, said in refused if not any(one.startswith(f"{row.path}.") for one in paths)]
+    if not inner:
+        return RecipeError(f"the model runs in PyNative mode, but Graph mode refuses it: {reason(error)}")
+    row, said = inner[0]
+    where = _line_of(said, type(cells[row.path]))
+    return RecipeError(f"{row} runs in PyNative mode, but Graph mode refuses it{where}: {reason(said)}", row.place)
+
+
+def _compile(row: Row, cell: nn.Cell | None) -> Exception | None:
+    """What Graph mode says of one layer alone, if that is not that all is well."""
+    if cell is None or row.input == ():
+        return None
+    given = tensors_for(row.input, real=True)
+    several = isinstance(given, tuple) and len(required_inputs(type(cell))) > 1
+    try:
+        with device.mode("graph"), device.contained():
+            cell(*given) if several else cell(given)
+    except Exception as error:
+        return error
+    return None
+
+
+def _line_of(error: Exception, cell: type[nn.Cell]) -> str:
+    """The line of a layer's source that the graph compiler complains of, as far as it tells."""
+    try:
+        file = inspect.getsourcefile(cell) or ""
+        lines, first = inspect.getsourcelines(cell)
+    except (OSError, TypeError):
+        return ""
+    told = re.findall(r"(# \d+ )?In file (.+?):(\d+)", str(error))
+    calls = [int(at) for frame, name, at in told if frame and name == file]  # the innermost comes last
+    lines_told = [int(at) for _, name, at in told if name == file]
+    number = next(iter(calls[-1:] + lines_told), None)
+    if match := re.search(r"Unsupported (?:expression|statement) '(\w+)'", str(error)):
+        tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
+        fitting = (getattr(one, "lineno", 1) for one in tree if type(one).__name__ == match[1])
+        number = next((first + line - 1 for line in fitting), number)
+    if number is None or not first <= number < first + len(lines):
+        return ""
+    return f" at {short(Path(file))}:{number}, `{lines[number - first].strip()}`"
+
+
+def _culprit(subject: Subject) -> Row | None:
+    """The innermost layer of the plan that raises in PyNative mode."""
+    rows = {row.path: row for row in subject.planned.rows}
+    entered: list[str] = []
+    handles: list[Any] = []
+    for path, cell in subject.cells.items():
+        if path in rows:
+            handles += _watch(cell, path, entered)
+    try:
+        with device.mode("pynative"), device.contained():
+            subject.model(*subject.inputs)
+    except Exception:
+        return rows[entered[-1]] if entered else None
+    finally:
+        for handle in handles:
+            handle.remove()
+    return None
+
+
+def _watch(cell: nn.Cell, path: str, entered: list[str]) -> list[Any]:
+    def enter(cell: nn.Cell, inputs: Any) -> None:
+        entered.append(path)
+
+    def leave(cell: nn.Cell, inputs: Any, output: Any) -> None:
+        entered.remove(path)
+
+    return [cell.register_forward_pre_hook(enter), cell.register_forward_hook(leave)]

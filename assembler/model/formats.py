@@ -1,0 +1,355 @@
+"""A built model as files that other programs run, each read back and compared with the model before it is kept."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, nn
+
+from assembler.errors import AssemblerError, FormatError, Place, SettingsError, noted, raise_all
+from assembler.files import discard, inside, move
+from assembler.model.inputs import Array, Inputs
+from assembler.model.subject import Outcome, Subject, difference, tensors_in
+from assembler.planning.plan import Row
+from assembler.planning.specs import Spec
+from assembler.planning.tensors import tensors_for
+from assembler.runtime import device
+from assembler.runtime.messages import reason
+
+Reader: TypeAlias = Callable[[Inputs], list[Array]]
+"""A file that was read back: what goes in → what comes out, in the order in which the model emits it."""
+
+ROUNDINGS = 16
+"""That a file may be off from the model, and more for long sums: as much as the check ``modes`` allows Graph mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be written.
+
+    Args:
+        inputs: what the Cell is called with.
+        names: of the inputs.
+        batch: the size of the first axis of every input if that shall be open, else None.
+    """
+
+    inputs: Inputs
+    names: tuple[str, ...]
+    batch: int | None = None
+
+    @property
+    def batches(self) -> list[int]:
+        """The batch sizes to try beside the model's own: one, and one that is neither."""
+        return [] if self.batch is None else [batch for batch in (1, self.batch + 1) if batch != self.batch]
+
+    def opens(self, tensor: Tensor) -> bool:
+        """Whether the first axis of a tensor is to be open."""
+        return self.batch is not None and tensor.shape[:1] == (self.batch,)
+
+    def resized(self, batch: int) -> Inputs:
+        """The inputs with another batch size: rows of theirs again, or fewer."""
+        return tuple(_rows(tensor, batch) if self.opens(tensor) else tensor for tensor in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file.
+
+    Args:
+        name: as configured, and the suffix of its files.
+        reads: what reads it back.
+        needs: packages that have to be there.
+        leaves: how the names of its files end.
+    """
+
+    name: str
+    reads: str
+    needs: tuple[str, ...]
+    leaves: tuple[str, ...]
+    write: Callable[[nn.Cell, Order, Path], None]
+    read: Callable[[Path], Reader]
+
+    def __str__(self) -> str:
+        return self.name.upper()
+
+    def said(self, order: Order) -> str:
+        """The format, as messages say it."""
+        return str(self) if order.batch is None else f"{self} with an open batch"
+
+
+def _rows(tensor: Tensor, count: int) -> Tensor:
+    """So many rows of a tensor, from the first on and around."""
+    return Tensor(np.resize(tensor.asnumpy(), (count, *tensor.shape[1:])), tensor.dtype)
+
+
+def emitted(cell: nn.Cell, inputs: Inputs) -> list[Array]:
+    """What a Cell emits, as arrays."""
+    with device.mode("pynative"), device.contained():
+        return [device.as_array(tensor) for tensor in tensors_in(cell(*inputs))]
+
+
+# ---- MINDIR
+
+
+def write_mindir(cell: nn.Cell, order: Order, path: Path) -> None:
+    """Write MindSpore's own format. Above 1 GiB it is a folder of weights and a file that names them."""
+    inputs = [
+        Tensor(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype) if order.opens(tensor) else tensor
+        for tensor in order.inputs
+    ]
+    # MindSpore refuses paths with spaces and the like; of a name without folders it makes the path itself.
+    with device.exporting(), inside(path.parent):
+        mindspore.export(cell, *inputs, file_name=path.name, file_format="MINDIR")
+
+
+def read_mindir(path: Path) -> Reader:
+    """Read a MINDIR file back into MindSpore."""
+    split = path.with_name(f"{path.stem}_graph.mindir")
+    with inside(path.parent):
+        cell = nn.GraphCell(mindspore.load(split.name if split.exists() else path.name))
+
+    def call(inputs: Inputs) -> list[Array]:
+        with device.mode("graph"), device.contained():
+            return [device.as_array(tensor) for tensor in tensors_in(cell(*inputs))]
+
+    return call
+
+
+# ---- ONNX
+
+
+def write_onnx(cell: nn.Cell, order: Order, path: Path) -> None:
+    """Write ONNX by MindSpore's exporter.
+
+    Inputs get the names of the order; what comes out is ``output``, or ``output0``, ``output1`` and so on.
+    """
+    write = import_module("mindspore.onnx").export
+    axes = {name: {0: "batch"} for name, tensor in zip(order.names, order.inputs, strict=True) if order.opens(tensor)}
+    with device.exporting(), inside(path.parent):
+        write(cell, *order.inputs, file_name=path.name, input_names=list(order.names), dynamic_axes=axes)
+    onnx = import_module("onnx")
+    model = onnx.load(path, load_external_data=False)
+    _open_outputs(model.graph, cell, order)
+    _name_outputs(model.graph, order)
+    onnx.save(model, path)
+
+
+def _open_outputs(graph: Any, cell: nn.Cell, order: Order) -> None:
+    """Leave the sizes of outputs open where they depend on the batch: MindSpore writes those of the sample."""
+    found = [[array.shape for array in emitted(cell, order.resized(batch))] for batch in order.batches]
+    for output, *shapes in zip(graph.output, *found, strict=True):
+        for axis, *sizes in zip(output.type.tensor_type.shape.dim, *shapes, strict=True):
+            if sizes and sizes == order.batches:
+                axis.dim_param = "batch"
+            elif sizes and set(sizes) != {axis.dim_value}:
+                axis.Clear()
+
+
+def _name_outputs(graph: Any, order: Order) -> None:
+    """Give outputs names that a person can guess. MindSpore's own way to do so writes files that nothing can read."""
+    helper = import_module("onnx").helper
+    for index, output in enumerate(graph.output):
+        name = f"output{index}" if len(graph.output) > 1 else "output"
+        while name in order.names:
+            name += "_"
+        graph.node.append(helper.make_node("Identity", [output.name], [name]))
+        output.name = name
+
+
+def read_onnx(path: Path) -> Reader:
+    """Read an ONNX file with ONNX Runtime, on the CPU."""
+    onnxruntime = import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # its errors come as exceptions, too
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+
+    def call(inputs: Inputs) -> list[Array]:
+        return session.run(None, dict(zip(names, map(device.as_array, inputs), strict=True)))
+
+    return call
+
+
+FORMATS = {
+    "mindir": Format("mindir", "MindSpore", (), (".mindir", "_graph.mindir", "_variables"), write_mindir, read_mindir),
+    "onnx": Format("onnx", "ONNX Runtime", ("onnx", "onnxruntime"), (".onnx",), write_onnx, read_onnx),
+}
+"""Every format by name."""
+
+
+def file_name(name: str) -> str:
+    """A recipe's name as that of a file, without a suffix."""
+    return re.sub(r"[^0-9a-zA-Z_-]+", "_", name).strip("_") or "model"
+
+
+def require(names: Sequence[str]) -> list[Format]:
+    """The formats of these names, each once.
+
+    Raises:
+        SettingsError: packages are missing that a format needs.
+    """
+    for name in names:
+        if missing := [package for package in FORMATS[name].needs if find_spec(package) is None]:
+            said = f"{FORMATS[name]} needs {' and '.join(missing)}, not installed here: pip install 'assembler[{name}]'"
+            raise SettingsError(said, Place(key="task.formats"))
+    return [FORMATS[name] for name in dict.fromkeys(names)]
+
+
+# ---- the whole
+
+
+def export(
+    subject: Subject, formats: Sequence[Format], folder: Path, name: str, order: Order
+) -> tuple[list[Outcome], list[str]]:
+    """Write a model in several formats and keep those that, read back, do what the model does.
+
+    Nothing is kept before all have been written, so that after an exception there is nothing new.
+
+    Args:
+        folder: where the files go. What lies there of these formats and this name does not stay.
+        name: of the files, without a suffix.
+        order: what the model takes.
+
+    Returns:
+        One outcome a format: the largest difference, and its bound. And the files that were kept, as paths from the
+        folder.
+
+    Raises:
+        FormatError, Mistakes: layers that a format cannot hold, all of them.
+        SettingsError: the batch shall be open, and the model does not run with another.
+    """
+    wanted = _wanted(subject, order)
+    mistakes: list[AssemblerError] = []
+    outcomes: list[Outcome] = []
+    files: list[str] = []
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as stage:
+        paths = [Path(stage) / form.name / f"{name}.{form.name}" for form in formats]
+        for form, path in zip(formats, paths, strict=True):
+            path.parent.mkdir()
+            with noted(mistakes):
+                outcomes.append(_compared(subject, form, path, order, wanted))
+        raise_all(mistakes)
+        for form in formats:
+            _discard(form, folder, name)
+        for outcome, path in zip(outcomes, paths, strict=True):
+            if outcome.passed:
+                files += [file for left in sorted(path.parent.iterdir()) for file in move(left, folder)]
+    return outcomes, files
+
+
+def _discard(form: Format, folder: Path, name: str) -> None:
+    """Delete what an earlier export left. Weights in a folder belong to the graph beside it; another is not ours."""
+    whole = all((folder / f"{name}{end}").exists() for end in form.leaves[1:])
+    for end in form.leaves if whole else form.leaves[:1]:
+        discard(folder / f"{name}{end}")
+
+
+def _wanted(subject: Subject, order: Order) -> list[tuple[Inputs, list[Array]]]:
+    """Inputs, and what the model emits of them: as it was planned, and with other batches if these shall be open."""
+    wanted = [(order.inputs, subject.outputs)]
+    for batch in order.batches:
+        inputs = order.resized(batch)
+        try:
+            wanted.append((inputs, emitted(subject.model, inputs)))
+        except Exception as error:
+            said = f"the model runs with a batch of {order.batch} and not of {batch}: {reason(error)}"
+            raise SettingsError(said, Place(key="task.dynamic_batch")) from error
+    return wanted
+
+
+def _compared(
+    subject: Subject, form: Format, path: Path, order: Order, wanted: Sequence[tuple[Inputs, list[Array]]]
+) -> Outcome:
+    """Write a file, read it back and compare what it does with the model.
+
+    Raises:
+        FormatError, Mistakes: the format cannot hold it.
+    """
+    try:
+        form.write(subject.model, order, path)
+        read = form.read(path)
+        found = [read(inputs) for inputs, _ in wanted]
+    except Exception as error:
+        raise_all(list(_refused(subject, form, order, path)))
+        raise FormatError(
+            f"the model as a whole cannot be written as {form.said(order)}: {why(error, path)}"
+        ) from error
+    worst = max(apart(ours, theirs) for (_, ours), theirs in zip(wanted, found, strict=True))
+    bound = subject.tolerance(ROUNDINGS)
+    others = f", batches {', '.join(map(str, sorted([order.batch, *order.batches])))}" if order.batch else ""
+    detail = f"read back by {form.reads}{others}"
+    return Outcome(f"export.{form.name}", worst <= bound, worst, bound, detail)
+
+
+def apart(ours: list[Array], theirs: list[Array]) -> float:
+    """The largest absolute difference; infinite if there are more outputs on one side, or of another shape or dtype."""
+    if [array.dtype for array in ours] != [array.dtype for array in theirs]:
+        return float("inf")
+    return difference(ours, theirs)
+
+
+# ---- what a format cannot hold
+
+
+def _refused(subject: Subject, form: Format, order: Order, path: Path) -> Iterator[FormatError]:
+    """Each layer that cannot be written or read back alone; equal ones at one place of the recipe are told together."""
+    cells = subject.cells
+    known: dict[tuple[Any, ...], str | None] = {}
+    refused: list[tuple[Row, str]] = []
+    for row in subject.planned.rows:
+        key = (row.layer, row.arguments, row.input)
+        if key not in known:
+            known[key] = _reason(cells.get(row.path), row, form, order, path)
+        if (reason := known[key]) is not None:
+            refused.append((row, reason))
+    alike: dict[tuple[Any, ...], list[Row]] = {}
+    for row, reason in refused:
+        if not any(other.path.startswith(f"{row.path}." if row.path else "") for other, _ in refused if other != row):
+            alike.setdefault((row.layer, row.place.start, row.place.key, reason), []).append(row)
+    for (*_, reason), (row, *others) in alike.items():
+        also = f" (and {', '.join(f'#{other.path}' for other in others)})" if others else ""
+        yield FormatError(f"{row}{also} cannot be written as {form.said(order)}: {reason}", row.place)
+
+
+def _reason(cell: nn.Cell | None, row: Row, form: Format, order: Order, path: Path) -> str | None:
+    """Why a layer cannot be written alone; None if it can, or cannot be called alone."""
+    specs = (row.input,) if isinstance(row.input, Spec) else row.input
+    if cell is None or not specs or not all(isinstance(spec, Spec) for spec in specs):
+        return None
+    names = tuple(f"input{index}" for index in range(len(specs)))
+    alone = Order(tensors_for(specs, real=True), names, order.batch)
+    variants = [alone.inputs, *map(alone.resized, alone.batches)]
+    try:
+        for inputs in variants:
+            emitted(cell, inputs)
+    except Exception:
+        return None
+    try:
+        form.write(cell, alone, path)
+        read = form.read(path)
+        for inputs in variants:
+            read(inputs)
+    except Exception as error:
+        return why(error, path)
+    return None
+
+
+INSTEAD = {"AdaptiveAvgPool2D": "; Mean((2, 3), True) is the same as a pool of size 1, and can be written"}
+"""What does the same as an operator that ONNX files cannot hold."""
+
+
+def why(error: Exception, path: Path) -> str:
+    """What MindSpore or the other program says, in a line."""
+    if missing := re.search(r"Can not find key (\w+) in convert map", str(error)):
+        return f"MindSpore's exporter does not know the operator {missing[1]}{INSTEAD.get(missing[1], '')}"
+    said = reason(error).replace(str(path), path.name)
+    return said if len(said) <= 300 else f"{said[:300]}…"

@@ -1,0 +1,188 @@
+"""What goes into a model: a recipe's ``input`` as a spec, and as the tensor itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from assembler.errors import Place, SettingsError
+from assembler.files import require_file
+from assembler.language.recipe import leaves
+from assembler.planning.specs import Spec, Specs
+from assembler.settings import Dtype, Input, RecipeSettings
+from assembler.validation import read
+
+if TYPE_CHECKING:
+    from mindspore import Tensor
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Inputs: TypeAlias = "tuple[Tensor, ...]"
+"""What a model is called with."""
+
+
+def input_specs(recipe: RecipeSettings, dtype: Dtype) -> Specs:
+    """Shape and dtype of what goes into a recipe: of several tensors, a tuple.
+
+    Raises:
+        SettingsError: as ``input_spec``.
+    """
+    specs = tuple(input_spec(said, dtype, key) for key, said in _inputs(recipe))
+    return specs[0] if recipe.input is not None else specs
+
+
+def make_inputs(recipe: RecipeSettings, dtype: Dtype, seed: int) -> tuple[Tensor, ...]:
+    """The tensors that go in.
+
+    Raises:
+        SettingsError: as ``make_input``.
+    """
+    return tuple(make_input(said, dtype, seed + index, key) for index, (key, said) in enumerate(_inputs(recipe)))
+
+
+def _inputs(recipe: RecipeSettings) -> list[tuple[str, Input]]:
+    if recipe.input is not None:
+        return [("recipe.input", recipe.input)]
+    return [(f"recipe.inputs.{name}", said) for name, said in recipe.inputs.items()]
+
+
+def batch_of(specs: Specs) -> int:
+    """The batch size of a recipe's inputs: of their first axes, which have to be equal.
+
+    Raises:
+        SettingsError: they are not.
+    """
+    sizes = {spec.shape[0] for spec in (leaves(specs) if isinstance(specs, tuple) else [specs])}
+    if len(sizes) > 1:
+        said = f"the first axes of the inputs are {' and '.join(map(str, sorted(sizes)))}: there is no one batch size"
+        raise SettingsError(said, Place(key="recipe.inputs"))
+    return int(sizes.pop())
+
+
+def with_batch(recipe: RecipeSettings, batch: int, key: str) -> RecipeSettings:
+    """The recipe with another size of the first axis of every input.
+
+    Samples are drawn at that size; of values, there are fewer rows or the same ones again.
+
+    Args:
+        key: where the size stands, for messages.
+
+    Raises:
+        SettingsError: the inputs would have too many numbers.
+    """
+    inputs = {name: _with_batch(said, batch, key) for name, said in recipe.all_inputs.items()}
+    return recipe.model_copy(update={"input": inputs["input"]} if recipe.input is not None else {"inputs": inputs})
+
+
+def _with_batch(said: Input, batch: int, key: str) -> Input:
+    shape = said.shape if said.values is None else _values(said, key).shape
+    assert shape is not None
+    changed = {**said.model_dump(), "shape": [batch, *shape[1:]]}
+    if said.values is not None:
+        changed["values"] = np.resize(_values(said, key), (batch, *shape[1:])).tolist()
+    return read(Input, changed, key)
+
+
+def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:
+    """Shape and dtype of the input, of which nothing is allocated.
+
+    Args:
+        dtype: of the run; the input's unless it says otherwise.
+        key: where the input stands, for messages.
+
+    Raises:
+        SettingsError: the values are not a regular array of numbers, or not of the stated shape.
+    """
+    shape = said.shape if said.values is None else _values(said, key).shape
+    assert shape is not None
+    integers = said.sample == "integers" and said.values is None
+    return Spec(shape, said.dtype or ("int32" if integers else dtype))
+
+
+def make_input(said: Input, dtype: Dtype, seed: int, key: str = "recipe.input") -> Tensor:
+    """The tensor that goes in: the values, or a sample drawn from ``seed``.
+
+    Raises:
+        SettingsError: as ``input_spec``, and a sample that does not fit into memory.
+    """
+    from mindspore import Tensor
+
+    from assembler.runtime.device import as_dtype
+
+    spec = input_spec(said, dtype, key)
+    values = _sample(said, spec.shape, seed, key) if said.values is None else _values(said, key)
+    with np.errstate(over="ignore"):
+        return Tensor(values.astype("float32" if spec.dtype == "bfloat16" else spec.dtype), as_dtype(spec.dtype))
+
+
+def _sample(said: Input, shape: tuple[int, ...], seed: int, key: str) -> Array:
+    low, high = said.low, 1 if said.high is None else said.high
+    generator = np.random.default_rng(seed)
+    draw: dict[str, Callable[[tuple[int, ...]], Array]] = {
+        "uniform": lambda shape: generator.uniform(low, high, shape),
+        "normal": generator.standard_normal,
+        "integers": lambda shape: generator.integers(int(low), int(high), shape),
+        "zeros": np.zeros,
+        "ones": np.ones,
+    }
+    try:
+        return draw[said.sample](shape)
+    except (MemoryError, OverflowError) as error:
+        raise SettingsError(f"the input cannot be made: {error}", Place(key=key)) from None
+
+
+def _values(said: Input, key: str) -> Array:
+    place = Place(key=f"{key}.values")
+    try:
+        values = numbers(said.values)
+    except SettingsError as mistake:
+        mistake.place = place
+        raise
+    if values.ndim == 0 or values.size == 0:
+        raise SettingsError("the values are not a list of numbers", place)
+    if said.shape is not None and values.shape != said.shape:
+        message = f"the values have shape {list(values.shape)}, not {list(said.shape)}"
+        raise SettingsError(message, Place(key=f"{key}.shape"))
+    return values
+
+
+def load_array(file: Path) -> Array:
+    """The numbers in an .npy file, read as they are needed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it cannot be read, or holds no numbers. Pickled objects are not loaded.
+    """
+    try:
+        array = np.load(require_file(file), mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except ValueError:
+        raise
+    except (EOFError, OSError) as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:  # NumPy's reader raises whatever it comes upon in a header
+        raise ValueError(f"it is no .npy file: {type(error).__name__}: {error}") from None
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
+        raise ValueError("it holds several arrays, as .npz files do")
+    if array.dtype.kind not in "iufbc":
+        raise ValueError("it does not hold one array of numbers")
+    return array
+
+
+def numbers(values: Any) -> Array:
+    """Numbers written in YAML as an array.
+
+    Raises:
+        SettingsError: they are not numbers in lists of equal length.
+    """
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "iufb":
+            return array
+    except (ValueError, OverflowError):
+        pass
+    raise SettingsError("the values are not numbers in lists of equal length")

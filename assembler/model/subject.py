@@ -1,0 +1,217 @@
+"""What checks ask about a model, and the tolerances that they compare with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assembler.model.inputs import Array
+from assembler.planning.plan import Plan
+from assembler.settings import Amp, Dtype, Mode
+
+if TYPE_CHECKING:
+    from mindspore import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a check.
+
+    Args:
+        name: the check's name; of a check of one's own, with its module, which is put in front.
+        passed: whether it holds.
+        measured: what was found.
+        bound: what it was compared with.
+        detail: more, in words; for a check that could not be done, why.
+        applies: whether the question makes sense of this model; if not, it counts neither way.
+    """
+
+    name: str
+    passed: bool
+    measured: Any
+    bound: Any
+    detail: str = ""
+    applies: bool = True
+
+
+class DoesNotApply(Exception):
+    """A check's question makes no sense of a model. Its text says why.
+
+    That is told of a check of the group ``checks``; one that the recipe itself asks for has failed.
+    """
+
+
+class Subject:
+    """What a check may ask for, by naming one of ``GIVEN`` as a parameter.
+
+    Args:
+        model: the Cell, set to inference.
+        planned: its plan.
+        inputs: the tensors that go in.
+        mode: the mode of the run.
+        dtype: the floating-point type of the run.
+        amp: its level of mixed precision. The model is given without it.
+        folder: where a check may leave files.
+    """
+
+    def __init__(
+        self,
+        model: nn.Cell,
+        planned: Plan,
+        inputs: tuple[Tensor, ...],
+        mode: Mode,
+        dtype: Dtype,
+        amp: Amp = "O0",
+        folder: Path | None = None,
+    ):
+        from assembler.model.precision import mixed
+
+        self.bare = model
+        self.model = mixed(model, amp)
+        self.planned = planned
+        self.inputs = inputs
+        self.mode: Mode = mode
+        self.dtype: Dtype = dtype
+        self.amp: Amp = amp
+        self.folder = folder
+
+    def copy(self) -> nn.Cell:
+        """The model once more, for a check to change: its own parameters of the same values, set to inference."""
+        return self._copy()
+
+    def copy_for_training(self) -> tuple[nn.Cell, list[Tensor]]:
+        """A copy in float32, which is all that MindSpore's Adam takes beside float16, and the inputs for it."""
+        from assembler.runtime.device import as_dtype
+
+        floats, single = as_dtype(self.dtype), as_dtype("float32")
+        inputs = [one.astype(single) if one.dtype == floats else one for one in self.inputs]
+        return self._copy("float32"), inputs
+
+    def _copy(self, dtype: Dtype | None = None) -> nn.Cell:
+        from assembler.model.build import copy_of
+        from assembler.model.precision import mixed
+
+        return mixed(copy_of(self.bare, self.planned, dtype), self.amp)
+
+    @property
+    def cells(self) -> dict[str, nn.Cell]:
+        """The Cells of the model by the paths of the plan."""
+        from assembler.model.precision import plain_path
+
+        return {plain_path(path): cell for path, cell in self.model.cells_and_names()}
+
+    def call(self, model: nn.Cell, inputs: Sequence[Tensor], mode: Mode | None = None) -> list[Array]:
+        """What a model emits in a mode, by default the run's, as arrays: one, or those in a tuple in order."""
+        from assembler.runtime import device
+
+        with device.mode(mode or self.mode), device.contained():
+            return [device.as_array(tensor) for tensor in tensors_in(model(*inputs))]
+
+    @property
+    def subject(self) -> Subject:
+        """All of it."""
+        return self
+
+    def outputs_in(self, mode: Mode) -> list[Array]:
+        """What one more call in a mode emits."""
+        return self.call(self.model, self.inputs, mode)
+
+    @cached_property
+    def outputs(self) -> list[Array]:
+        """What the model emits in the run's mode."""
+        return self.outputs_in(self.mode)
+
+    @property
+    def output(self) -> Array:
+        """The first of the outputs: the only one, but for layers such as LSTM that emit a tuple."""
+        return self.outputs[0]
+
+    @cached_property
+    def input_array(self) -> Array:
+        """The input as an array; of several, the first."""
+        from assembler.runtime.device import as_array
+
+        return as_array(self.inputs[0])
+
+    @property
+    def resolution(self) -> float:
+        """What one rounding may cost in the run's precision."""
+        return resolution("float16" if self.amp != "O0" else self.dtype)
+
+    def tolerance(self, roundings: float, dtype: Dtype | None = None) -> float:
+        """How far a result may be off: so many roundings, and more for long sums, at the model's largest magnitude.
+
+        The error of a sum of n numbers grows like the square root of n roundings.
+
+        Args:
+            dtype: in which is rounded; by default, as the run does.
+        """
+        magnitude, size = self._extremes
+        one = self.resolution if dtype is None else resolution(dtype)
+        return (roundings + math.sqrt(size) / 4) * one * magnitude
+
+    @cached_property
+    def _extremes(self) -> tuple[float, int]:
+        """The largest finite absolute value and the largest size, of the input and of what any layer emits.
+
+        Found by one more call in PyNative mode, with hooks.
+        """
+        from assembler.runtime.device import as_array
+
+        found = [*map(as_array, self.inputs), *self.outputs]
+        extremes = [(largest(array), array.size) for array in found]
+
+        def note(cell: nn.Cell, inputs: Any, output: Any) -> None:
+            arrays = map(as_array, tensors_in(output))
+            extremes.extend((largest(array), array.size) for array in arrays)
+
+        cells = self.cells
+        layers = [cells[row.path] for row in self.planned.rows if row.path in cells]
+        handles = [cell.register_forward_hook(note) for cell in layers]
+        try:
+            self.outputs_in("pynative")
+        finally:
+            for handle in handles:
+                handle.remove()
+        return max(value for value, _ in extremes), max(size for _, size in extremes)
+
+
+def resolution(dtype: Dtype) -> float:
+    """The distance from 1 to the next number of a type: what one rounding may cost, relatively."""
+    return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
+
+
+def largest(array: Array) -> float:
+    """The largest finite absolute value, 0 if there is none."""
+    values = np.abs(wide(array))
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+def difference(one: list[Array], other: list[Array]) -> float:
+    """The largest absolute difference; infinite where only one side is not finite, or shapes differ."""
+    worst = 0.0
+    for left, right in zip(one, other, strict=True):
+        if left.shape != right.shape:
+            return float("inf")
+        left, right = wide(left), wide(right)
+        same = (left == right) | (np.isnan(left) & np.isnan(right))
+        with np.errstate(invalid="ignore"):
+            apart = np.where(same, 0.0, np.abs(left - right))
+        worst = max(worst, float(np.max(np.where(np.isnan(apart), np.inf, apart), initial=0.0)))
+    return worst
+
+
+def wide(array: Array) -> Array:
+    """The same numbers in float64, or complex128."""
+    return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in nested tuples, in order."""
+    return [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, list | tuple) else [value]

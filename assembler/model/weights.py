@@ -1,0 +1,394 @@
+"""Saving a model's parameters to a file, and loading them from one.
+
+A ``.safetensors`` file (https://huggingface.co/docs/safetensors) holds tensors, and in its metadata the recipe and the
+versions that it was made with. A ``.ckpt`` is MindSpore's own format, with the same as texts among its entries. Files
+of plain MindSpore load, and ours load there. Neither format holds code, and nothing here unpickles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mindspore
+import numpy as np
+from google.protobuf.message import DecodeError
+from mindspore import Parameter, Tensor, nn
+from mindspore.train.checkpoint_pb2 import Checkpoint
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from assembler.errors import AssemblerError, ParameterError, Place, raise_all
+from assembler.files import replacing, require_file
+from assembler.language.recipe import print_value
+from assembler.model.inputs import Array
+from assembler.runtime.messages import reason
+from assembler.settings import WEIGHT_FILES
+from assembler.words import closest
+
+MAX_TOLD = 20
+"""Parameters that do not fit, told by name; of more, only how many there are."""
+
+_OURS = "assembler."
+"""What the names of our entries in a .ckpt begin with."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds.
+
+    Args:
+        arrays: the values by name.
+        about: what was said when it was saved: ``recipe``, ``versions``; nothing of files from elsewhere.
+    """
+
+    arrays: Mapping[str, Array]
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was loaded.
+
+    Args:
+        names: the parameters that were set.
+        missing: those that the file does not have.
+        extra: what the file has and the model does not.
+    """
+
+    names: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+# ---- saving
+
+
+def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> None:
+    """Save all parameters of a model.
+
+    Whoever reads the path at any instant finds the old file or the new one, whole.
+
+    Args:
+        path: of a ``.safetensors`` or ``.ckpt`` file, in a folder that exists.
+        about: texts to keep with them, such as the recipe.
+
+    Raises:
+        ParameterError: another ending, two parameters of one name, or a file that cannot be written.
+    """
+    _require_format(path)
+    parameters = _by_name(model.get_parameters())
+    try:
+        with replacing(path) as new:
+            if path.suffix == ".ckpt":
+                _write_checkpoint(parameters, new, about or {})
+            else:
+                _write_safetensors(parameters, new, about or {})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ParameterError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for parameter in parameters:
+        if parameter.name in found:
+            said = f"two parameters are named {parameter.name}, and a file can hold one; name one of them otherwise"
+            raise ParameterError(said)
+        found[parameter.name] = parameter
+    return found
+
+
+def _write_safetensors(parameters: Mapping[str, Parameter], path: Path, about: Mapping[str, str]) -> None:
+    arrays = {name: np.asarray(parameters[name].asnumpy(), order="C") for name in sorted(parameters)}
+    metadata = {"format": "ms", **about}
+    save_file(arrays, path, {**metadata, _HEADER: _header_checksum(arrays, metadata), "crc_num": _NO_CHECKSUM})
+    with path.open("r+b") as file, ThreadPoolExecutor(1) as pool:
+        flushed = pool.submit(os.fsync, file.fileno())  # the disk works while the processor sums up
+        checksum = _Checksum()
+        for name, array in arrays.items():
+            checksum.add(name, array)
+        flushed.result()
+        header = file.read(int.from_bytes(file.read(8), "little"))
+        before = b'"crc_num":"'  # no text among the metadata has quotes that are not escaped
+        file.seek(8 + header.index(before + _NO_CHECKSUM.encode()) + len(before))
+        file.write(checksum.text.encode())
+
+
+def _write_checkpoint(parameters: Mapping[str, Parameter], path: Path, about: Mapping[str, str]) -> None:
+    texts = {f"{_OURS}{name}": text for name, text in about.items()}
+    # It comes first: wherever the file is cut off, it shows that there should be a checksum at the end.
+    held = [{"name": f"{_OURS}checked", "data": Tensor(1)}]
+    held += [{"name": name, "data": parameter} for name, parameter in parameters.items()]
+    try:
+        mindspore.save_checkpoint(held, str(path), append_dict=texts, crc_check=True)
+    finally:
+        path.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, if that failed
+
+
+_HEADER = "assembler.header"
+"""The key of the checksum over shapes, types and metadata."""
+
+_NO_CHECKSUM = "-" * 10
+"""Holds the place of the checksum while that is not known."""
+
+
+class _Checksum:
+    """What MindSpore keeps as ``crc_num``: the CRC-32 of all names and values, in the order of the names."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, name: str, array: Array) -> None:
+        """Add the next by name."""
+        self.value = zlib.crc32(_bytes_of(array), zlib.crc32(name.encode(), self.value))
+
+    @property
+    def text(self) -> str:
+        """In as many digits as any."""
+        return f"{self.value:010}"
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _header_checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    """The CRC-32 of what the values' own checksum leaves out: shapes, types and metadata."""
+    shapes = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
+    return str(zlib.crc32(json.dumps([shapes, dict(metadata)], sort_keys=True).encode()))
+
+
+# ---- reading
+
+
+def read_file(path: Path) -> Stored:
+    """What a file of parameters holds.
+
+    Raises:
+        ParameterError: there is no such file, it is of no known format, cut off, or changed since it was written.
+    """
+    _require_format(path)
+    try:
+        with require_file(path).open("rb") as file:
+            beginning = file.read(9)
+    except OSError as error:
+        raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
+    is_safe = beginning[8:] == b"{"  # a header may be as long as to begin like a pickle
+    if beginning.startswith((b"\x80", b"PK\x03\x04")) and not is_safe:
+        raise ParameterError(
+            f"{path} is a pickle, as PyTorch saves; that can run code and is never loaded. Convert it to safetensors"
+        )
+    return _read_checkpoint(path) if path.suffix == ".ckpt" else _read_safetensors(path)
+
+
+def _read_safetensors(path: Path) -> Stored:
+    arrays: dict[str, Array] = {}
+    checksum = _Checksum()
+    try:
+        with safe_open(path, framework="np") as file, ThreadPoolExecutor(1) as pool:
+            metadata = dict(file.metadata() or {})
+            known = metadata.pop("crc_num", None)
+            for name in sorted(file.keys()):
+                arrays[name] = file.get_tensor(name)
+                if known is not None:  # one is summed up while the next is read
+                    pool.submit(checksum.add, name, arrays[name])
+    except (AttributeError, TypeError) as error:
+        raise ParameterError(f"{path} holds numbers of a type that NumPy lacks: {reason(error)}") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, _reason(error)) from None
+    header = metadata.pop(_HEADER, None)
+    if header is not None and header != _header_checksum(arrays, metadata):
+        raise _damaged(path, "its header is not the one that was written")
+    if known is None and header is not None:
+        raise _damaged(path, "its checksum is gone")
+    if known is not None and known.zfill(10) != checksum.text:
+        raise _damaged(path, "its values are not those that were written")
+    return Stored(arrays, {name: text for name, text in metadata.items() if name != "format"})
+
+
+def _read_checkpoint(path: Path) -> Stored:
+    """Read MindSpore's form, by its protocol buffers: MindSpore's own reader takes the sizes in a file on trust."""
+    content = memoryview(path.read_bytes())
+    has_checksum = bytes(content[-17:-10]) == b"crc_num"
+    if has_checksum:
+        content, checksum = content[:-17], int.from_bytes(content[-10:], "big")
+        if zlib.crc32(content) != checksum:
+            raise _damaged(path, "its values are not those that were written")
+    parts: dict[str, list[Any]] = {}
+    try:
+        for entry in Checkpoint.FromString(content).value:
+            parts.setdefault(entry.tag, []).append(entry.tensor)  # long ones lie in several entries
+        found = {name: _array_of(tensors) for name, tensors in parts.items()}
+    except (DecodeError, ValueError, TypeError) as error:
+        raise _damaged(path, _reason(error)) from None
+    ours = {name.removeprefix(_OURS): array for name, array in found.items() if name.startswith(_OURS)}
+    if ours and not has_checksum:
+        raise _damaged(path, "its checksum is gone")
+    if not found:
+        raise _damaged(path, "it holds nothing")
+    arrays = {name: one for name, one in found.items() if not name.startswith(_OURS) and one.dtype.kind != "U"}
+    about = {name: str(one[0]) for name, one in ours.items() if one.dtype.kind == "U" and one.size}
+    return Stored(arrays, about)
+
+
+_NUMBERS = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
+_NUMBERS |= {"float16", "float32", "float64", "bfloat16", "complex64", "complex128"}
+
+
+def _array_of(tensors: Sequence[Any]) -> Array:
+    """The values of one entry, of which all parts say the same shape and type."""
+    content = bytearray().join(tensor.tensor_content for tensor in tensors)
+    shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
+    if kind == "str":
+        return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
+    if kind not in _NUMBERS:  # NumPy would read other texts as descriptions of records
+        raise ValueError(f"{kind!r} is no type of numbers")
+    values = np.frombuffer(content, np.dtype(kind))
+    return values.reshape(() if shape == [0] else shape)
+
+
+def _damaged(path: Path, why: str) -> AssemblerError:
+    return ParameterError(f"{path} is damaged, or is no {path.suffix} file: {why}")
+
+
+def _require_format(path: Path) -> None:
+    if path.suffix not in WEIGHT_FILES:
+        raise ParameterError(f"{path}: a file of parameters ends in {' or '.join(WEIGHT_FILES)}")
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says; of the operating system's, its own words."""
+    if match := re.search(r"I/O error: (.+?) \(os error", str(error)):  # safetensors wraps them
+        return match[1]
+    return (error.strerror or str(error)) if isinstance(error, OSError) else reason(error)
+
+
+# ---- loading
+
+
+def load(
+    model: nn.Cell, path: Path, *, rename: Mapping[str, str | None] | None = None, strict: bool = True, key: str = ""
+) -> Loaded:
+    """Load the parameters of a model from a file. The model is changed if all is well, and not at all otherwise.
+
+    Args:
+        path: of a ``.safetensors`` or ``.ckpt`` file.
+        rename: names in the file → names in the model, for names that differ. ``*`` in both is any run of characters;
+            the first pattern that fits is taken; None leaves out what fits.
+        strict: refuse a file that lacks a parameter or has more than the model, and values of another type.
+        key: where the path stands in the configuration, for messages.
+
+    Raises:
+        ParameterError, Mistakes: the file cannot be read, or all that does not fit.
+    """
+    place = Place(key=key)
+    try:
+        stored = read_file(path)
+    except ParameterError as error:
+        error.place = place
+        raise
+    arrays = _renamed(stored.arrays, rename or {}, path, Place(key=f"{key.rpartition('.')[0]}.rename" if key else ""))
+    parameters = _by_name(model.get_parameters())
+    mistakes = _wrong(parameters, arrays, strict=strict)
+    missing = tuple(name for name in parameters if name not in arrays)
+    extra = tuple(name for name in arrays if name not in parameters)
+    if strict:
+        mistakes += [_missing(name, parameters[name], arrays, extra) for name in missing]
+        mistakes += [_extra(name, arrays[name], missing) for name in extra]
+    if mistakes:
+        told = mistakes[:MAX_TOLD] + ([f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else [])
+        told += [_WAYS_OUT] if strict else []
+        lines = "".join(f"\n  {said}" for said in told)
+        raise ParameterError(f"{path} does not fit the model:{lines}", place)
+    names = tuple(name for name in parameters if name in arrays)
+    if not names:
+        raise ParameterError(f"{path} has none of the model's parameters", place)
+    for name in names:
+        _set(parameters[name], arrays[name])
+    return Loaded(names, missing, extra)
+
+
+def _set(parameter: Parameter, array: Array) -> None:
+    """Give a parameter an array's values; an array of its type becomes its memory, for nobody else has it."""
+    tensor = Tensor.from_numpy(array) if array.flags.writeable else Tensor(array)
+    parameter.set_data(tensor if tensor.dtype == parameter.dtype else tensor.astype(parameter.dtype))
+
+
+_WAYS_OUT = "rename maps names in the file to names in the model; strict=false takes what both have, and converts types"
+"""What can be done about a file that does not fit."""
+
+
+def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, strict: bool) -> list[str]:
+    """Parameters that the file has in another form."""
+    said: list[str] = []
+    for name, parameter in parameters.items():
+        if name not in arrays:
+            continue
+        array, shape, dtype = arrays[name], tuple(parameter.shape), str(parameter.dtype).lower()
+        if array.shape != shape:
+            said.append(f"{name} is {print_value(array.shape)} there, and {print_value(shape)} in the model")
+        elif (strict or array.dtype.kind == "c") and array.dtype.name != dtype:
+            said.append(f"{name} is {array.dtype.name} there, and {dtype} in the model")
+    return said
+
+
+def _missing(name: str, parameter: Parameter, arrays: Mapping[str, Array], extra: Sequence[str]) -> str:
+    fitting = [one for one in extra if arrays[one].shape == tuple(parameter.shape)]
+    close = closest(name, fitting) or closest(name, extra) or fitting[:1]
+    hint = f"; it has {' and '.join(map(repr, close))}" if close else ""
+    return f"{name} {print_value(tuple(parameter.shape))} is not in the file{hint}"
+
+
+def _extra(name: str, array: Array, missing: Sequence[str]) -> str:
+    close = closest(name, missing)
+    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return f"{name} {print_value(array.shape)} is not in the model{hint}"
+
+
+def _renamed(
+    arrays: Mapping[str, Array], rename: Mapping[str, str | None], path: Path, place: Place
+) -> dict[str, Array]:
+    """The arrays under the model's names."""
+    rules = [(pattern, _as_regex(pattern), new) for pattern, new in rename.items()]
+    used: set[str] = set()
+    found: dict[str, Array] = {}
+    came: dict[str, str] = {}
+    for name, array in arrays.items():
+        new: str | None = name
+        for pattern, regex, said in rules:
+            if match := regex.fullmatch(name):
+                used.add(pattern)
+                new = None if said is None else _filled(said, match.groups())
+                break
+        if new is None:
+            continue
+        if new in found:
+            raise ParameterError(f"{came[new]} and {name} would both be {new}", place)
+        found[new], came[new] = array, name
+    unused = [pattern for pattern in rename if pattern not in used]
+    raise_all([_unused(pattern, arrays, path, place) for pattern in unused])
+    return found
+
+
+def _unused(pattern: str, arrays: Mapping[str, Array], path: Path, place: Place) -> AssemblerError:
+    names = closest(pattern, arrays) or list(arrays)[:5]
+    said = f"{pattern!r} matches nothing in {path}, which has {', '.join(names)}{', …' if len(arrays) > 5 else ''}"
+    return ParameterError(said, Place(key=f"{place.key}.{pattern}") if place.key else place)
+
+
+def _as_regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("(.*)".join(map(re.escape, pattern.split("*"))))
+
+
+def _filled(name: str, parts: Sequence[str]) -> str:
+    """The name with each ``*`` replaced by what stood there."""
+    pieces = name.split("*")
+    fill = [*parts, *[""] * len(pieces)][: len(pieces) - 1]
+    return "".join(piece + part for piece, part in zip(pieces, [*fill, ""], strict=True))

@@ -1,0 +1,1 @@
+"""Steps + input → plan: shapes, parameters and costs, without weights."""

@@ -1,0 +1,90 @@
+"""Step → Cell: making one layer, and telling whose mistake it is when that fails."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import mindspore
+from mindspore import mint, nn
+
+from assembler.binding.bind import Step, Steps, map_steps
+from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
+from assembler.registry.entries import TRUSTED
+from assembler.registry.libraries import libraries
+from assembler.runtime.device import as_dtype
+from assembler.runtime.messages import reason
+from assembler.settings import Dtype
+
+
+def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
+    """Make the Cell of a step from arguments that are all known.
+
+    Args:
+        make_inner: what to make of a chain that is an argument.
+
+    Raises:
+        ArgumentMismatch: the constructor refuses its arguments.
+        LayerFault: it fails in another way; the original exception is its cause.
+    """
+    arguments = {name: _argument(name, value, make_inner) for name, value in step.arguments.items()}
+    try:
+        if not step.extra:
+            cell = step.entry.cell(**arguments)
+        else:  # what stands before *args has to be given by position, too
+            before = [arguments.pop(name) for name in list(arguments)[: len(step.layer.args) - len(step.extra)]]
+            cell = step.entry.cell(*before, *map_steps(step.extra, make_inner), **arguments)
+    except AssemblerError:
+        raise
+    except MemoryError as error:
+        raise DeviceError(f"{step} does not fit into memory: {reason(error)}", _place(step)) from error
+    except Exception as error:
+        if is_ours(step.entry.cell) or isinstance(error, TypeError | ValueError):
+            raise ArgumentMismatch(f"{step} cannot be made: {reason(error)}", _place(step)) from error
+        raise LayerFault(f"{step} fails while it is made: {reason(error)}", _place(step)) from error
+    return cell
+
+
+def _argument(name: str, value: Any, make_inner: Callable[[Steps], nn.Cell]) -> Any:
+    if name == "dtype" and isinstance(value, str) and isinstance(getattr(mindspore, value, None), mindspore.Type):
+        return as_dtype(value)
+    return map_steps(value, make_inner)
+
+
+def _place(step: Step) -> Place:
+    return step.layer.place
+
+
+def cast(cell: nn.Cell, dtype: Dtype, *, meta: bool = False) -> None:
+    """Turn a Cell's float32 parameters into another type of float, in place.
+
+    Args:
+        meta: whether they lie on the meta device, where there are no values to convert.
+    """
+    if dtype == "float32":
+        return
+    for parameter in cell.get_parameters():
+        if parameter.dtype != mindspore.float32:
+            continue
+        if meta:
+            parameter.assign_value(mint.empty(parameter.shape, dtype=as_dtype(dtype)))
+        else:
+            parameter.set_dtype(as_dtype(dtype))
+
+
+def is_ours(cell: type) -> bool:
+    """Whether a layer is MindSpore's, ours, or of a library that ships: what it raises is about its input, no fault."""
+    package = str(cell.__module__).partition(".")[0]
+    return package in TRUSTED or package in {
+        entry.target.partition(".")[0]
+        for library in libraries().values()
+        if library.ships
+        for entry in library.entries.values()
+    }
+
+
+def required_inputs(cell: type[nn.Cell]) -> list[str]:
+    """The names of the inputs that a layer cannot be called without."""
+    _, *parameters = inspect.signature(cell.construct).parameters.values()
+    return [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]

@@ -1,0 +1,206 @@
+"""Calling one Cell to see what it emits and costs: on the meta device, or otherwise where that lacks an operator."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import mindspore
+from mindspore import Tensor, nn
+
+from assembler.errors import AssemblerError
+from assembler.language.recipe import leaves
+from assembler.planning import compiler
+from assembler.planning.costs import Counter, Meter
+from assembler.planning.specs import Spec, Specs
+from assembler.planning.tensors import specs_of, tensors_for
+from assembler.runtime import device
+from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
+
+MAX_TRIAL = 50_000_000
+"""Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
+
+MAX_TRIAL_WORK = 2**30
+"""The same for its input: numbers times the longest axis, which is what attention costs."""
+
+MAX_TRIAL_STEPS = 2**35
+"""The same for both: parameters times the longest axis, which is what recurrence costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a call showed.
+
+    Args:
+        output: what the Cell emits.
+        meter: what it cost, without the layers inside it that are planned for themselves.
+        on_zeros: whether it was run for real on zeros, so that what depends on values may be otherwise.
+    """
+
+    output: Specs
+    meter: Meter
+    on_zeros: bool = False
+
+
+class Trials:
+    """Calls Cells, and counts what each costs."""
+
+    def __init__(self) -> None:
+        self.counter = Counter()
+        self.real = False  # whether tensors are made with storage: while something runs that meta cannot run
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """The circumstances in which Cells can be made and called; all is as before afterwards."""
+        as_written = device.environment("MS_JIT", "0")  # compiled functions would run past the counter
+        with device.mode("pynative"), as_written, device.untouched_generators(), self.counter:
+            yield
+
+    @contextmanager
+    def on_meta(self) -> Iterator[None]:
+        """What is made inside has no storage."""
+        with mindspore.DeviceCtx("meta"), self._storage(False):
+            yield
+
+    @contextmanager
+    def for_real(self) -> Iterator[None]:
+        """What is made inside has storage, on the CPU whichever device there is."""
+        with mindspore.DeviceCtx("CPU"), self._storage(True):
+            yield
+
+    @contextmanager
+    def _storage(self, real: bool) -> Iterator[None]:
+        before, self.real = self.real, real
+        try:
+            yield
+        finally:
+            self.real = before
+
+    def tensors(self, value: Any) -> Any:
+        """A tensor for each Spec, and all else as it is."""
+        return tensors_for(value, real=self.real)
+
+    def call(self, cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> Found:
+        """Call a Cell where it lies, with a tensor for each Spec."""
+        meter = Meter()
+        with self.counter.use(None):
+            given, by_name = self.tensors(inputs), self.tensors(named)
+        with device.contained(), _references_only(), _item_assignment(self.real), self.counter.use(meter):
+            output = specs_of(cell(*given, **by_name))
+        return Found(output, meter)
+
+    def stand_in(self, plan_inside: Callable[[], tuple[Specs, int]]) -> Any:
+        """Emit what a layer inside a Cell would, planned apart, without its costs.
+
+        Args:
+            plan_inside: gives what it emits and the bytes that are alive at once inside it.
+        """
+        meter = self.counter.meter
+        with self.counter.use(None):
+            output, peak = plan_inside()
+        if meter is not None:
+            meter.peak = max(meter.peak, meter.live + peak)
+        tensors = self.tensors(output)
+        if peak:  # what makes nothing passes on the memory of its input
+            self.counter.hold(tensors)
+        return tensors
+
+    def otherwise(
+        self,
+        error: Exception,
+        cell: nn.Cell,
+        remake: Callable[[], nn.Cell],
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        *,
+        compiles: bool = True,
+    ) -> Found:
+        """Call a Cell that failed on the meta device: for real on zeros if it is small, else by the graph compiler.
+
+        Args:
+            error: how it failed there.
+            cell: itself. It is of no further use.
+            remake: makes it anew where it is told, with storage.
+            compiles: whether the compiler can be tried: not on Cells that hold stand-ins.
+
+        Raises:
+            CannotTell: there is no way to call it here.
+            Exception: whatever the Cell raises of itself, not for want of an operator.
+        """
+        tried = "the meta device lacks an operator"
+        if is_small(cell, [*inputs, *named.values()]):
+            try:
+                with self.for_real():
+                    return replace(self.call(remake(), inputs, named), on_zeros=True)
+            except AssemblerError:
+                raise
+            except Exception as failure:
+                if not lacks_kernel(failure) and not lacks_memory(failure):
+                    raise
+                tried = "the meta device and the CPU lack an operator"
+                if lacks_memory(failure):
+                    tried = "the meta device lacks an operator, and the CPU the memory for it"
+                tried += f": {reason(failure)}"
+        else:
+            tried += ", and the layer is too large to be run on zeros"
+        try:
+            with self.for_real():  # the compiler refuses to work inside the meta device's context
+                return Found(*compiler.infer(cell, inputs, named)) if compiles else self.give_up(tried)
+        except compiler.CannotTell as why:
+            if lacks_meta_kernel(error):
+                self.give_up(str(why) if str(why) == tried else f"{tried}; {why}")
+            raise error from None
+        except Exception as failure:
+            if lacks_meta_kernel(error) and "the CPU" in tried:
+                self.give_up(tried)
+            raise failure if lacks_meta_kernel(error) else error from failure
+
+    def give_up(self, why: str) -> NoReturn:
+        """Say that no way to call a Cell is open here."""
+        raise compiler.CannotTell(why)
+
+
+@contextmanager
+def _references_only() -> Iterator[None]:
+    """Pause the garbage collector: what counts as alive must not depend on when it comes."""
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
+
+
+_ASSIGN = Tensor.__setitem__
+
+
+def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
+    raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
+
+
+@contextmanager
+def _item_assignment(allowed: bool) -> Iterator[None]:
+    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
+
+    On the meta device MindSpore 2.10 crashes the process over it.
+    """
+    before = Tensor.__setitem__
+    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
+    try:
+        yield
+    finally:
+        Tensor.__setitem__ = before
+
+
+def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:
+    """Whether a Cell can be run for real within a moment and little memory."""
+    shapes = [leaf.shape for leaf in leaves(inputs) if isinstance(leaf, Spec)]
+    work = sum(math.prod(shape) * max(shape, default=1) for shape in shapes)
+    longest = max((axis for shape in shapes for axis in shape), default=1)
+    parameters = sum(math.prod(p.shape) for p in cell.get_parameters())
+    return work <= MAX_TRIAL_WORK and parameters <= MAX_TRIAL and parameters * longest <= MAX_TRIAL_STEPS

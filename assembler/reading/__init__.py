@@ -1,0 +1,1 @@
+"""Files → data, with the place of every key."""

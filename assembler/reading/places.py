@@ -1,0 +1,155 @@
+"""Where a configuration key is located: in which YAML file, or in which override."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from assembler.errors import AssemblerError, Place, flatten
+from assembler.files import short
+from assembler.reading.yaml_files import compose_yaml
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a configuration was composed from.
+
+    Args:
+        files: for each key prefix, the files that fill it, the one that counts most first:
+            ``{"recipe": [.../recipe/resnet18.yaml, .../recipe/resnet.yaml], "": [.../assembler.yaml]}``.
+        overrides: what the command line set, as typed: ``recipe.stack="Dense(8, 1)"``.
+    """
+
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    overrides: Sequence[str] = ()
+
+    def tell(self, error: AssemblerError) -> AssemblerError:
+        """The same error, with each mistake's place found in its file."""
+        for mistake in flatten([error]):
+            within = tuple((block, self.locate(place)) for block, place in mistake.place.within)
+            mistake.place = replace(self.locate(mistake.place), within=within)
+        return error
+
+    def locate(self, place: Place) -> Place:
+        """The place with its file, line and column, or its override; the same place if neither is known."""
+        if not place.key or place.label is not None:
+            return place
+        setting = [override for override in self.overrides if _lies_in(place.key, _name(override))]
+        if setting:  # the most particular one holds, and of those the last
+            override = max(reversed(setting), key=lambda override: len(_name(override)))
+            return replace(place, label=f"override {override}")
+        for prefix in sorted(self.files, key=len, reverse=True):
+            if not prefix or _lies_in(place.key, prefix):
+                for file in self.files[prefix]:
+                    found = locate_in_file(file, place.key[len(prefix) :].lstrip("."), place)
+                    if found:
+                        return found
+        for override in self.overrides:  # the key exists only because something inside it was added
+            if _lies_in(_name(override), place.key):
+                return replace(place, label=f"override {override}")
+        outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
+        if outer != place.key and any(prefix and _lies_in(outer, prefix) for prefix in self.files):
+            if outer in self.files:  # a key that is missing at the top of its file
+                return replace(place, label=short(self.files[outer][0]))
+            return self.locate(replace(place, key=outer))  # what is missing is told where it should stand
+        return place
+
+
+def _name(override: str) -> str:
+    return re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0]
+
+
+def _lies_in(key: str, outer: str) -> bool:
+    return key == outer or key.startswith((f"{outer}.", f"{outer}["))
+
+
+def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
+    """The place as ``file:line:column`` with its line of YAML, or None if the file does not have the key."""
+    try:
+        found_file = file.stat()
+        source, node = _composed(file, found_file.st_mtime_ns, found_file.st_size)
+    except (OSError, ValueError, AssemblerError):
+        return None
+    steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
+    found = _descend(node, steps)
+    if found is None:
+        return None
+    name, value = found
+    spot = _inside(source, value, place) or _inside(source, name, place) if place.text else None
+    node = name or value
+    start, end = spot or (node.start_mark.index, node.end_mark.index)
+    line_start = source.rfind("\n", 0, start) + 1
+    shown = source[line_start:].split("\n", 1)[0]
+    label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
+    end = min(end, line_start + len(shown))
+    return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
+
+
+@lru_cache(maxsize=32)
+def _composed(file: Path, *as_it_is: int) -> tuple[str, yaml.Node | None]:
+    """A file's text and its nodes: composed once, however many mistakes are in it."""
+    return compose_yaml(file)
+
+
+def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
+    """The nodes of a key's name (none for an item of a list) and of its value.
+
+    A name may have dots of its own, as the patterns of parameters do: several steps are one name then.
+    """
+    if node is None:
+        return None
+    if not steps:
+        return None, node
+    if isinstance(node, yaml.SequenceNode):
+        index, *rest = steps
+        if not isinstance(index, int) or index >= len(node.value):
+            return None
+        return _descend(node.value[index], rest)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    for count in range(1, len(steps) + 1):
+        wanted = ".".join(map(str, steps[:count]))
+        for key, value in reversed(node.value):
+            if _names(key.value, wanted) and (found := _descend(value, steps[count:])):
+                return found if found[0] or steps[count:] else (key, value)
+    return None
+
+
+def _names(key: str, name: str) -> bool:
+    """Whether a key is a name, or a block of that name with its arguments."""
+    return key == name or key.partition("(")[0].strip() == name
+
+
+def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
+    """Offsets in the file of a stretch of a scalar's text.
+
+    YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
+    walked side by side, from one character that is not white space to the next.
+    """
+    if not isinstance(node, yaml.ScalarNode) or node.value != place.text:
+        return None
+    at = node.start_mark.index
+    if node.style in ("|", ">"):
+        at = source.index("\n", at)
+    elif node.style:
+        at += 1
+    offsets: list[int] = []
+    for character in node.value:
+        if character.isspace():
+            offsets.append(at)
+            continue
+        while source[at].isspace():
+            at += 1
+        if source[at] != character:
+            return None  # an escape inside quotes
+        offsets.append(at)
+        at += 2 if node.style == "'" and character == "'" else 1
+    offsets.append(at)
+    start = offsets[min(place.start, len(offsets) - 1)]
+    last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
+    return start, max(last + 1, start + 1)

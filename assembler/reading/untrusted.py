@@ -1,0 +1,133 @@
+"""Recipe and block files, which may come from a stranger, held to what a recipe may say.
+
+Nothing here runs what a file says. Hydra gives some keys, headers and references a meaning of its own, up to running
+code, so that a file is looked at before Hydra composes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import Any
+
+from assembler.errors import Place, SettingsError
+from assembler.files import short
+from assembler.reading.interpolation import REFERENCE
+from assembler.reading.places import locate_in_file
+from assembler.reading.yaml_files import read_yaml
+
+MAX_FILES = 20
+"""Files that one recipe takes up by its ``defaults``."""
+
+GROUPS = ("recipe", "blocks")
+"""The folders whose files are not trusted."""
+
+
+def load_untrusted(file: Path) -> Any:
+    """The data in a recipe or block file, which says nothing that Hydra would act upon. Nobody may change it.
+
+    Of ``defaults``, it may take up other such files into keys below its own. References lead to what is in the recipe.
+    Each file is looked at once, as long as it stays as it is.
+
+    Raises:
+        SettingsError: it cannot be read, or says more.
+    """
+    try:
+        found = file.stat()
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None
+    return _looked_at(file.absolute(), str(Path.cwd()), found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+@lru_cache(maxsize=256)
+def _looked_at(file: Path, *as_it_is: Any) -> Any:
+    data = read_yaml(file)
+    _refuse_header(file)
+    if isinstance(data, Mapping):
+        for entry in _defaults(data, file):
+            _hold_entry(entry, file)
+        _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
+        _hold_network(data.get("file"), file)
+    elif data is not None:
+        raise SettingsError(f"{short(file)}: a recipe is a mapping of keys to values, and this is none")
+    return data
+
+
+def _refuse_header(file: Path) -> None:
+    """Refuse ``# @package``, by which Hydra puts a file's keys wherever that says."""
+    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+    number, first = next(((number, line.strip()) for number, line in lines if line.strip()), (1, ""))
+    if re.match(r"#\s*@", first):
+        shown = first if len(first) <= 60 else f"{first[:57]}..."
+        said = f"{shown!r}: where the keys of a recipe go is not for its file to say"
+        raise SettingsError(said, Place(label=f"{short(file)}:{number}:1"))
+
+
+def _defaults(data: Mapping[Any, Any], file: Path) -> list[Any]:
+    entries = data.get("defaults") or []
+    if not isinstance(entries, list):
+        raise SettingsError(f"{short(file)}: its defaults are a list of names")
+    return entries
+
+
+_PART = r"[A-Za-z0-9][\w.-]*"
+_NAME = rf"{_PART}(?:/{_PART})*"
+_KEY = r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*"
+_CHOSEN = re.compile(_NAME)
+_TEXT_ENTRY = re.compile(rf"_self_|(?:/(?:{'|'.join(GROUPS)})/)?{_NAME}(?:@{_KEY})?")
+_GROUP_ENTRY = re.compile(rf"(?:/(?:{'|'.join(GROUPS)})(?:/{_NAME})?|{_NAME})(?:@{_KEY})?")
+
+
+def _hold_entry(entry: Any, file: Path) -> None:
+    """Refuse an entry of ``defaults`` that leads elsewhere: out of the folders, or out of the recipe's keys."""
+    texts: list[Any] = []
+    group: Any = None
+    if isinstance(entry, str):
+        texts = [entry]
+    elif isinstance(entry, Mapping) and len(entry) == 1:
+        ((group, chosen),) = entry.items()
+        texts = chosen if isinstance(chosen, list) else [chosen]
+    pattern = _TEXT_ENTRY if group is None else _CHOSEN
+    fits = bool(texts) and all(isinstance(text, str) and ".." not in text and pattern.fullmatch(text) for text in texts)
+    if group is not None:
+        fits = fits and isinstance(group, str) and ".." not in group and bool(_GROUP_ENTRY.fullmatch(group))
+    if fits:
+        return
+    shown = repr(entry)
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    instead = "takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
+    raise SettingsError(f"{short(file)}: its defaults name {shown}; a recipe {instead}")
+
+
+def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
+    """Refuse references to anything but values of the recipe: to the environment, to Hydra, to the rest."""
+    if isinstance(value, Mapping):
+        for key, inside in value.items():
+            if key is None:
+                raise SettingsError("a key is missing before a colon", _within(file, keys))
+            _hold_references(inside, file, (*keys, key))
+    elif isinstance(value, list):
+        for index, inside in enumerate(value):
+            _hold_references(inside, file, (*keys, index))
+    elif isinstance(value, str) and "${" in value:
+        for start in re.finditer(r"\$\{", value):
+            found = REFERENCE.match(value, start.start())
+            if found is None or len(found[1] or "") > len(keys):
+                shown = value[start.start() : start.start() + 60].partition("}")[0] + "}"
+                instead = "a recipe refers to its own values, as ${recipe.params.width}"
+                raise SettingsError(f"{shown} leads out of the recipe; {instead}", _within(file, keys))
+
+
+def _hold_network(named: Any, file: Path) -> None:
+    """Refuse a network file that lies elsewhere; the command line may name any."""
+    if isinstance(named, str) and (PurePath(named).is_absolute() or ".." in PurePath(named).parts):
+        said = f"a recipe reads files below the working directory only, not {named[:200]}"
+        raise SettingsError(said, _within(file, ("file",)))
+
+
+def _within(file: Path, keys: tuple[Any, ...]) -> Place:
+    key = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in keys).lstrip(".")
+    found = locate_in_file(file, key, Place(key=key))
+    return found or Place(label=f"{short(file)}, {key[:100]}" if keys else short(file))

@@ -1,0 +1,245 @@
+"""YAML files, read within bounds, and where a key stands in one.
+
+What is read is plain data, as Hydra's own reader understands it. The bounds hold before anything is built of a text, so
+that no file costs much more than it is long.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from assembler.errors import Place, SettingsError
+from assembler.files import require_file, short
+
+MAX_BYTES = 2**20
+"""Size of one file."""
+MAX_VALUES = 50_000
+"""Keys and values in one file; what an alias stands for counts each time."""
+MAX_DEPTH = 60
+"""Mappings and lists inside each other."""
+MAX_DIGITS = 100
+"""Characters of one number."""
+
+
+def read_yaml(file: Path) -> Any:
+    """The data in a YAML file, as Hydra's own reader understands it, but within bounds.
+
+    Raises:
+        SettingsError: it cannot be read, is too large, or has tags.
+    """
+    return parse_yaml(_text_of(file), file)
+
+
+def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
+    """The text of a YAML file, and its nodes, which know where they stand. No key comes twice in them.
+
+    Raises:
+        SettingsError: as ``read_yaml``.
+    """
+    text = _text_of(file)
+    with _told(text, file):
+        _hold_bounds(_events(text, file), file)
+        return text, yaml.compose(_named(text, file), _Composer)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with require_file(file).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > MAX_BYTES:
+        raise SettingsError(f"{short(file)} is larger than {MAX_BYTES:,} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
+
+
+def parse_yaml(text: str, file: Path) -> Any:
+    """The data in the text of a YAML file.
+
+    Args:
+        file: its name, for messages.
+
+    Raises:
+        SettingsError: as ``read_yaml``.
+    """
+    with _told(text, file):
+        _hold_bounds(_events(text, file), file)
+        return _loaded(text, file, _Loader)
+
+
+@contextmanager
+def _told(text: str, file: Path) -> Iterator[None]:
+    """Tell in our words why a text cannot be read."""
+    try:
+        yield
+    except yaml.YAMLError as error:
+        raise SettingsError(explain_yaml(_in_pythons_words(text, file) or error)) from None
+    except (ValueError, RecursionError) as error:  # 0b_, or !!str of a mapping
+        raise SettingsError(f"{short(file)} cannot be read: {error}") from None
+
+
+def _named(text: str, file: Path) -> io.StringIO:
+    stream = io.StringIO(text)
+    vars(stream)["name"] = str(file)  # what marks in messages say
+    return stream
+
+
+def _events(text: str, file: Path) -> Iterator[yaml.Event]:
+    """YAML's events, which take no more memory than the text."""
+    return yaml.parse(_named(text, file), _FAST)
+
+
+def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
+    """Refuse what would cost much more than the text is long, and all that YAML can say beside plain data.
+
+    Raises:
+        SettingsError: it is refused.
+        yaml.YAMLError: the text cannot be read.
+    """
+    values = 0
+    open_nodes: list[tuple[str | None, int]] = []  # each with its anchor, and how many values there were before it
+    sizes: dict[str, int] = {}
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = values - before
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise SettingsError(f"*{event.anchor} stands inside of what it stands for", _at(event, file))
+            if event.anchor not in sizes:
+                mark: Any = event.start_mark
+                raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", mark)
+            values += sizes[event.anchor]
+        elif isinstance(event, yaml.NodeEvent):
+            values += 1
+            _hold_node(event, file)
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, values - 1))
+            elif event.anchor is not None:
+                sizes[event.anchor] = 1
+        if values > MAX_VALUES:
+            raise SettingsError(f"{short(file)} comes to more than {MAX_VALUES:,} values")
+        if len(open_nodes) > MAX_DEPTH:
+            raise SettingsError(f"nested more than {MAX_DEPTH} deep", _at(event, file))
+
+
+def _hold_node(event: Any, file: Path) -> None:
+    if event.tag is not None:
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        raise SettingsError(f"a recipe has no tags such as {tag}; quotes make a text of anything", _at(event, file))
+    is_plain = isinstance(event, yaml.ScalarEvent) and not event.style
+    if is_plain and len(event.value) > MAX_DIGITS and _NUMBER.fullmatch(event.value):
+        raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
+
+
+_NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_:eExXa-fA-FoO]*")
+
+
+def _at(event: yaml.Event, file: Path) -> Place:
+    mark: Any = event.start_mark
+    return Place(label=f"{short(file)}:{mark.line + 1}:{mark.column + 1}")
+
+
+def _loaded(text: str, file: Path, loader: Any) -> Any:
+    reader = loader(_named(text, file))
+    try:
+        return reader.get_single_data()
+    finally:
+        reader.dispose()
+
+
+def _in_pythons_words(text: str, file: Path) -> yaml.YAMLError | None:
+    """What PyYAML's own parser says of a text that libyaml cannot read: it is clearer."""
+    try:
+        for _ in yaml.parse(_named(text, file), yaml.SafeLoader):
+            pass
+        yaml.compose(_named(text, file), yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        return error
+    except RecursionError:
+        return None
+    return None
+
+
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_FAST):
+    """Reads plain data as OmegaConf's reader does: ``1e-3`` is a number, ``2026-01-01`` a text, no key comes twice."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """A mapping whose keys come once."""
+        _refuse_duplicates(node)
+        return super().construct_mapping(node, deep=deep)
+
+
+class _Composer(yaml.SafeLoader):
+    """Composes nodes of plain data: no key comes twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping whose keys come once."""
+        node = super().compose_mapping_node(anchor)
+        _refuse_duplicates(node)
+        return node
+
+
+def _refuse_duplicates(node: Any) -> None:
+    """Refuse a mapping with a key that comes twice, of which YAML itself would drop the first."""
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.tag == yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG:
+            if key.value in seen:
+                said = f"found duplicate key {key.value}"
+                raise yaml.constructor.ConstructorError(
+                    "while constructing a mapping", node.start_mark, said, key.start_mark
+                )
+            seen.add(key.value)
+
+
+_FLOAT = r"""[-+]?(?:[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9]+(?:_[0-9]+)*[eE][-+]?[0-9]+)
+|\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?
+|[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*
+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"""
+"""What OmegaConf takes for a number with a fraction."""
+
+_Loader.yaml_implicit_resolvers = {
+    first: [one for one in resolvers if one[0].rpartition(":")[2] not in ("timestamp", "float")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^(?:{_FLOAT})$", re.X), list("-+0123456789."))
+
+
+def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """One message for a YAML file that cannot be read: what and where."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"a YAML file is not UTF-8 text: {error}"
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
+    mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if mark is None:
+        return f"a YAML file cannot be read: {error}"
+    assert isinstance(error, yaml.MarkedYAMLError)
+    said = ", ".join(filter(None, (error.context, error.problem)))
+    if "alias" in said:
+        said += "; a text that begins with * needs quotes"
+    file = Path(str(mark.name))
+    try:
+        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
+    except (OSError, ValueError, IndexError):
+        line = ""
+    shown = Place(line, mark.column, mark.column + 1).excerpt()
+    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
+
+
+# ---- where a key stands

@@ -1,0 +1,255 @@
+"""What is known of one layer: its class, its arguments, and what may be left to its input."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from types import ModuleType
+from typing import Any
+
+from assembler.errors import AssemblerError, BadTarget, Place, RegistryError
+from assembler.html import html_table
+from assembler.language.grammar import parse
+from assembler.language.recipe import INFER, Layer, print_value
+from assembler.registry.signatures import known_parameters, print_parameters
+from assembler.settings import EntrySettings
+from assembler.validation import read
+from assembler.words import suggestion
+
+TRUSTED = ("mindspore", "assembler")
+"""Packages whose Cells a registry may name without further ado."""
+
+PYTHON = "Python"
+"""The scope of a target that was registered in Python as text."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry knows of one layer.
+
+    Args:
+        name: the short name in recipes.
+        target: the class, as ``package.module.Class``.
+        defaults: arguments that are given unless the recipe gives others.
+        infer: for each argument that may be written ``_``, the axis of the layer's input that it is read from, or a
+            list of axes for an argument that is a tuple of sizes.
+        signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
+            is ``*args``.
+        reference: a function that does the same in NumPy, as ``package.module.function``.
+        scope: what declared the entry: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
+            module of a class that was registered in Python.
+        trusted: packages that targets may lie in.
+        registered: the class itself, if it was registered in Python.
+    """
+
+    name: str
+    target: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    infer: Mapping[str, int | list[int]] = field(default_factory=dict)
+    signature: str | None = None
+    reference: str | None = None
+    scope: str = ""
+    trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
+    registered: type | None = field(default=None, compare=False)
+
+    @property
+    def full_name(self) -> str:
+        """The name with its scope, as a recipe may write it: ``mindspore.Dense``; what Python registered has none."""
+        is_of_python = self.registered is not None or self.scope == PYTHON
+        return self.name if is_of_python else f"{self.scope.removeprefix('registry.')}.{self.name}"
+
+    @property
+    def place(self) -> Place:
+        """The configuration key that declared this entry."""
+        return Place(key=f"{self.scope}.{self.name}" if self.scope else self.name)
+
+    @cached_property
+    def cell(self) -> type:
+        """The class. Imports its module, and so MindSpore.
+
+        Raises:
+            BadTarget: it does not import, is not a Cell, or is not defined in a trusted package.
+        """
+        cls = self.registered or resolve(self.target, self.trusted, self.place)
+        from mindspore import nn
+
+        if not (isinstance(cls, type) and issubclass(cls, nn.Cell)):
+            raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
+        return cls
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """The layer's arguments by name.
+
+        As long as MindSpore is not imported, it is not for those that ``assembler.registry.signatures`` knows.
+
+        Raises:
+            BadTarget: see ``cell``.
+            RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
+        """
+        if self.registered is not None or self.signature is not None or "mindspore" in sys.modules:
+            return self._own_parameters
+        _require_trust(self.target, self.target.rpartition(".")[0], self.trusted, self.place)
+        known = known_parameters(self.target)
+        return self._own_parameters if known is None else self._checked(known)
+
+    @cached_property
+    def _own_parameters(self) -> Mapping[str, inspect.Parameter]:
+        return self._checked(parameters_of(self.cell) if self.signature is None else self._said_parameters())
+
+    def _checked(self, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
+        variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
+            for name in names:
+                if name not in parameters and not variadic:
+                    message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
+                    raise RegistryError(message, self.place)
+        return parameters
+
+    def _said_parameters(self) -> Mapping[str, inspect.Parameter]:
+        try:
+            return _read_signature(str(self.signature))
+        except (AssemblerError, ValueError) as error:
+            said = error.message if isinstance(error, AssemblerError) else str(error)
+            raise RegistryError(f"cannot read the signature {self.signature!r}: {said}", self.place) from None
+
+    @cached_property
+    def reference_function(self) -> Callable[..., Any] | None:
+        """The NumPy function, if there is one; it may lie in the package of a class that was registered in Python.
+
+        Raises:
+            BadTarget: see ``reference_at``.
+        """
+        beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
+        return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
+
+    def _repr_html_(self) -> str:
+        """A table of the arguments, in a notebook."""
+        rows = [
+            [
+                name,
+                "" if one.default is one.empty else print_value(self.defaults.get(name, one.default)),
+                _axes(self, name),
+            ]
+            for name, one in self.parameters.items()
+        ]
+        return html_table(("argument", "default", "may be _"), rows, below=[self.describe(), self.target])
+
+    def describe(self) -> str:
+        """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
+        return f"{self.name}({print_parameters(self.parameters)})"
+
+
+def _axes(entry: Entry, name: str) -> str:
+    return f"axis {print_value(entry.infer[name])} of the input" if name in entry.infer else ""
+
+
+def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
+    header = parse(text)
+    if not isinstance(header, Layer) or not all(isinstance(arg, Layer) for arg in header.args):
+        raise RegistryError("it is not of the form Name(argument, argument=default)")
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    required = [inspect.Parameter(arg.name, kind) for arg in header.args]
+    optional = [inspect.Parameter(name, kind, default=value) for name, value in header.kwargs]
+    return inspect.Signature([*required, *optional]).parameters
+
+
+def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
+    """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
+
+    No other function can be named, so that configuration cannot call what was not meant for it.
+
+    Raises:
+        BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
+    """
+    function = resolve(path, trusted, place)
+    if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
+        raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)
+    return function
+
+
+_REFERENCE = ["x", "parameters", "arguments"]
+
+
+def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
+    """Import what a dotted path names. Both the path and what it leads to must lie in a trusted package."""
+    module_name, _, name = path.rpartition(".")
+    if not module_name or not all(part.isidentifier() for part in path.split(".")):
+        raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
+    _require_trust(path, module_name, trusted, place)
+    module = import_module(module_name, place)
+    if not hasattr(module, name):
+        raise BadTarget(f"{module_name!r} has no {name!r}.{suggestion(name, dir(module))}", place)
+    found = getattr(module, name)
+    home = getattr(found, "__module__", None)
+    if not isinstance(home, str):
+        raise BadTarget(f"{path} is neither a class nor a function", place)
+    _require_trust(path, home, trusted, place)
+    return found
+
+
+def import_module(name: str, place: Place) -> ModuleType:
+    """Import a module.
+
+    Raises:
+        BadTarget: it does not import, or ends the program when it is.
+    """
+    try:
+        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
+            return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise BadTarget(f"cannot import {name!r}: {type(error).__name__}: {error}", place) from error
+
+
+def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: Place) -> None:
+    package = module_name.partition(".")[0]
+    if package in trusted:
+        return
+    said = f"{path} lies in {package!r}, which is not trusted"
+    if package in sys.stdlib_module_names:
+        raise BadTarget(f"{said}. It is Python's own: no layers and no checks lie there", place)
+    raise BadTarget(
+        f"{said}. If it is your own, trust it in a pyproject.toml in or above the working directory, "
+        f'[tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
+        place,
+    )
+
+
+@cache
+def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
+
+    ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.
+    """
+    from mindspore import nn
+
+    owner = next(kind for kind in cell.__mro__ if "__init__" in vars(kind))
+    if owner is nn.Cell:
+        return {}
+    _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()
+    return {parameter.name: parameter for parameter in parameters}
+
+
+def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: Any) -> Entry:
+    """An entry as YAML holds it: a dotted path, or a mapping.
+
+    Args:
+        scope: what declares it.
+        key: what to call it in messages; ``scope.name`` if not given.
+        about: what else an :class:`Entry` takes.
+
+    Raises:
+        RegistryError, SettingsError, Mistakes: what is wrong with it.
+    """
+    key = key or f"{scope}.{name}"
+    if not name.isidentifier():
+        raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=key))
+    said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
+    said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
+    return Entry(name=name, scope=scope, **said, **about)

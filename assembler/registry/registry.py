@@ -1,0 +1,301 @@
+"""Names → layers. ``Registry`` is for anyone, ``LAYERS`` is ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import yaml
+
+from assembler.errors import (
+    NOWHERE,
+    AbsentPackage,
+    AssemblerError,
+    DuplicateLayer,
+    Place,
+    RegistryError,
+    UnknownLayer,
+    noted,
+    raise_all,
+)
+from assembler.html import html_table
+from assembler.reading.recipe_files import SHIPPED
+from assembler.registry.entries import PYTHON, TRUSTED, Entry, import_module, read_entry
+from assembler.registry.libraries import Library, libraries
+from assembler.settings import ProjectSettings
+from assembler.validation import read
+from assembler.words import closest, suggestion
+
+SCOPES = ("layers", "mindspore")
+"""The files of ``conf/registry/`` that are loaded unless the configuration says otherwise; the others are libraries."""
+
+AnyCell = TypeVar("AnyCell", bound=type)
+
+
+class Registry(Mapping[str, Entry]):
+    """Short names and the layers that they stand for.
+
+    Args:
+        trusted: packages besides MindSpore and the assembler whose classes entries may name as text. Classes that are
+            registered in Python need no trust: they are there already.
+        shipped: whether to begin with the layers that the assembler ships, read when they are first needed.
+        installed: whether names that nothing here has are looked for in the libraries that installed packages announce.
+
+    As a mapping it has what was loaded and registered; a library's layers are found by :meth:`find`.
+
+    >>> registry = Registry(trusted=["my_project"])
+    >>> registry.register("my_project.layers.Gate", infer={"channels": 1})
+    """
+
+    def __init__(self, *, trusted: Iterable[str] = (), shipped: bool = False, installed: bool = False):
+        self.trusted = (*TRUSTED, *trusted)
+        self._entries: dict[str, Entry] = {}
+        self.modules: tuple[str, ...] = ()
+        self._pending = shipped
+        self._installed = installed
+
+    def _read(self) -> dict[str, Entry]:
+        if self._pending:
+            self._pending = False
+            for scope in SCOPES:
+                text = (SHIPPED / "registry" / f"{scope}.yaml").read_text(encoding="utf-8")
+                self.load(yaml.load(text, _FastLoader), f"registry.{scope}")
+        return self._entries
+
+    @property
+    def libraries(self) -> Mapping[str, Library]:
+        """The libraries where names are looked for, by scope."""
+        return libraries() if self._installed else {}
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self)} layers>"
+
+    def _repr_html_(self) -> str:
+        """A table of the layers, in a notebook. Nothing is imported for it."""
+        rows = [[entry.name, entry.target, ", ".join(entry.infer)] for entry in self.values()]
+        return html_table(("layer", "class", "may be _"), rows, below=[f"{len(self):,} layers"])
+
+    def find(self, name: str, place: Place = NOWHERE) -> Entry:
+        """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
+
+        A name without a scope is that of a loaded or registered layer; else that of the one library that has it.
+
+        Raises:
+            UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
+            AbsentPackage: the library's package is not installed.
+            RegistryError, SettingsError, Mistakes: the library of that scope cannot be read.
+        """
+        found = self.candidates(name)
+        if not found:
+            raise UnknownLayer(f"no layer named {name!r}.{self._instead(name)}", place)
+        if len(found) > 1:
+            names = " or ".join(entry.full_name for entry in found)
+            raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
+        library = self.libraries.get(found[0].scope)
+        if library is not None and library.missing:
+            instead = f": pip install '{library.extra}'" if library.extra else ""
+            said = f"{name!r} is of the package {library.missing}, which is not installed{instead}"
+            raise AbsentPackage(said, place, library.missing)
+        return found[0]
+
+    def candidates(self, name: str) -> list[Entry]:
+        """What a name may mean: nothing, one layer, or those of several libraries.
+
+        Raises:
+            RegistryError, SettingsError, Mistakes: the library of its scope cannot be read.
+        """
+        scope, _, short = name.rpartition(".")
+        own = self._read().get(short)
+        if own is not None and name in (own.name, own.full_name):
+            return [own]
+        asked = ([self.libraries[scope]] if scope in self.libraries else []) if scope else self._usable()
+        return [library.entries[short] for library in asked if short in library.entries]
+
+    def _usable(self) -> Iterator[Library]:
+        """The libraries that can be read, and whose layers are installed."""
+        for library in self.libraries.values():
+            with suppress(AssemblerError):
+                if not library.missing:
+                    yield library
+
+    def _instead(self, name: str) -> str:
+        """What to say of a name that nothing has."""
+        scope, _, short = name.rpartition(".")
+        every = [*self.all_entries()]
+        scopes = list(dict.fromkeys(entry.full_name.rpartition(".")[0] for entry in every))
+        if scope:
+            inside = [entry.full_name for entry in every if entry.full_name.startswith(f"{scope}.")]
+            near = [f"{other}.{short}" for other in closest(scope, scopes) if self.candidates(f"{other}.{short}")]
+            listed = f" `python -m assembler layers '{scope}.*'` lists those of {scope}." if inside else ""
+            return suggestion(name, inside or near) or listed or f" The scopes are {', '.join(filter(None, scopes))}."
+        absent = [library for library in self.libraries.values() if library.has_but_misses(name)]
+        if absent and absent[0].extra:
+            return f" The library {absent[0].scope} has it: pip install '{absent[0].extra}'."
+        if close := suggestion(name, self) or suggestion(name, [entry.name for entry in every]):
+            return close
+        broken = [library.scope for library in self.libraries.values() if library.is_broken]
+        if broken:
+            return f" The library {broken[0]} might have it, and cannot be read: '{broken[0]}.{name}' tells why."
+        known = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
+        beside = f", and the libraries {', '.join(library.scope for library in self._usable())}"
+        return f" Looked among the {len(self)} names of {known}{beside if self.libraries else ''}."
+
+    def name_of(self, entry: Entry) -> str:
+        """The name by which a recipe finds an entry: its own, or with its scope if that means something else."""
+        return entry.name if self.get(entry.name) is entry else entry.full_name
+
+    def all_entries(self) -> Iterator[Entry]:
+        """Every layer that a recipe can name: those of the mapping, then those of the libraries that are installed."""
+        yield from self.values()
+        for library in self._usable():
+            yield from library.entries.values()
+
+    def add(self, entry: Entry) -> None:
+        """Take up an entry. One that is equal to what is there already changes nothing.
+
+        Raises:
+            DuplicateLayer: the name is taken by another target.
+        """
+        taken = self._read().get(entry.name)
+        same = taken and replace(taken, scope="") == replace(entry, scope="") and taken.registered is entry.registered
+        if taken and not same:
+            raise DuplicateLayer(
+                f"{entry.name!r} is already {taken.target} (from {taken.scope}); "
+                f"{entry.target} needs a name of its own",
+                entry.place,
+            )
+        self._entries.setdefault(entry.name, entry)
+
+    def load(self, entries: Mapping[str, Any], scope: str = "registry") -> None:
+        """Take up entries as YAML holds them: ``{ReLU: mindspore.nn.ReLU, Dense: {target: …, infer: …}}``.
+
+        Args:
+            scope: what to call the lot, in messages: the configuration key that it stands at.
+
+        Raises:
+            DuplicateLayer, SettingsError, Mistakes: every mistake in it.
+        """
+        mistakes: list[AssemblerError] = []
+        for name, value in entries.items():
+            with noted(mistakes):
+                self.add(read_entry(str(name), value, scope=scope, trusted=self.trusted))
+        raise_all(mistakes)
+
+    @overload
+    def register(self, target: AnyCell, **options: Any) -> AnyCell: ...
+
+    @overload
+    def register(self, target: None = None, **options: Any) -> Callable[[AnyCell], AnyCell]: ...
+
+    @overload
+    def register(self, target: str, **options: Any) -> str: ...
+
+    def register(self, target: Any = None, *, name: str | None = None, **options: Any) -> Any:
+        """Register a Cell class, as a decorator or by a call, or a dotted path.
+
+        Args:
+            target: an ``nn.Cell`` class, or ``"package.module.Class"``.
+            name: the name in recipes; the class's own if not given.
+            options: ``defaults``, ``infer``, ``signature`` and ``reference`` as in :class:`Entry`.
+
+        Returns:
+            The target, so that a decorated class stays as it is.
+
+        Raises:
+            DuplicateLayer: the name is taken.
+            BadTarget: the class is not a Cell.
+
+        >>> @register(infer={"channels": 1})
+        ... class Gate(nn.Cell): ...
+        """
+        if target is None:
+            return lambda cls: self.register(cls, name=name, **options)
+        given, key = {"target": target, **options}, str(name or target)
+        if isinstance(target, str):
+            name = name or target.rpartition(".")[2]
+            self.add(read_entry(name, given, scope=PYTHON, key=key, trusted=self.trusted))
+            return target
+        given["target"] = f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
+        entry = read_entry(
+            name or given["target"].rpartition(".")[2],
+            given,
+            scope=str(getattr(target, "__module__", PYTHON)),
+            key=key,
+            trusted=self.trusted,
+            registered=target,
+        )
+        _ = entry.cell  # refuses what is not a Cell
+        self.add(entry)
+        return target
+
+    def take_up(self, project: ProjectSettings) -> None:
+        """Trust what a project trusts, and remember the modules that register its layers, for ``registered``."""
+        self.trusted = tuple(dict.fromkeys((*self.trusted, *project.trusted)))
+        self.modules = tuple(dict.fromkeys((*self.modules, *project.layers)))
+
+    def registered(self, others: Iterable[str] = ()) -> list[Entry]:
+        """The entries whose classes were registered in Python, once the modules that do so are imported.
+
+        Args:
+            others: modules beside those that were taken up.
+
+        Raises:
+            RegistryError: one of them does not import.
+        """
+        for module in (*self.modules, *others):
+            import_module(module, Place(key="tool.assembler.layers"))
+        return [entry for entry in self._entries.values() if entry.registered is not None]
+
+
+def said_by_project(folder: Path | None = None) -> ProjectSettings:
+    """``[tool.assembler]`` of the nearest ``pyproject.toml``, from this folder upwards.
+
+    Raises:
+        RegistryError: the file cannot be read.
+        SettingsError, Mistakes: what is wrong with it.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    folder = (folder or Path.cwd()).resolve()
+    file = next(
+        (path / "pyproject.toml" for path in (folder, *folder.parents) if (path / "pyproject.toml").exists()), None
+    )
+    if file is None:
+        return ProjectSettings()
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise RegistryError(f"cannot read it: {error}", Place(key=str(file))) from None
+    return read(ProjectSettings, said, f"{file}: tool.assembler")
+
+
+def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:
+    """The packages whose functions a recipe may name: those that the project trusts itself.
+
+    MindSpore and the assembler are trusted for layers, which the registry names; they are full of modules and functions
+    that are not meant for a recipe.
+    """
+    return (*(name for name in LAYERS.trusted if name not in TRUSTED), *project.trusted)
+
+
+_FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+LAYERS = Registry(shipped=True, installed=True)
+"""The layers that the assembler ships, those that ``@register`` adds, and those of libraries."""
+
+register = LAYERS.register

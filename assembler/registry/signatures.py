@@ -1,0 +1,169 @@
+"""What the constructors of classes take, found out without importing them, for MindSpore takes a second to import.
+
+Of installed packages, signatures ship with the assembler, written down from a version that they state; of any other
+version they are not believed. Of a class of anybody's own, its source is read, if it says plainly what it takes.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from assembler.language.recipe import Verbatim
+
+FILE = Path(__file__).parent.parent / "schemas" / "signatures.json"
+"""``versions`` of packages, and by their dotted paths what ``layers`` take; ``assembler.commands.schema`` writes it."""
+
+Parameters = Mapping[str, inspect.Parameter]
+
+
+def known_parameters(target: str) -> Parameters | None:
+    """What the class at a dotted path takes; None if only importing it can tell."""
+    text = _stored("layers").get(target)
+    return _stored_parameters(text) if text is not None else _written_parameters(target)
+
+
+@cache
+def _stored_parameters(text: str) -> Parameters:
+    return read_parameters(text)
+
+
+@cache
+def _stored(kind: str) -> Mapping[str, str]:
+    """What ships of the packages that are installed in the version that it was written down from."""
+    try:
+        data = json.loads(FILE.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    as_installed = {package for package, stated in data["versions"].items() if _version(package) == stated}
+    return {path: text for path, text in data[kind].items() if path.partition(".")[0] in as_installed}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def print_parameters(parameters: Parameters) -> str:
+    """``in_channels, out_channels, weight_init=None``: Python's syntax, without types."""
+    return str(inspect.Signature(list(map(_bare, parameters.values()))))[1:-1]
+
+
+def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter without its type, and with a default that reads as it would be written."""
+    default = parameter.default
+    if default is parameter.empty or isinstance(default, Verbatim):
+        pass
+    elif hasattr(default, "__name__"):  # a class or a function
+        default = Verbatim(default.__name__)
+    elif type(default).__module__ != "builtins":
+        default = Verbatim(str(default).removeprefix("mindspore.").lower())
+    return parameter.replace(default=default, annotation=parameter.empty)
+
+
+def read_parameters(text: str) -> Parameters:
+    """What :func:`print_parameters` prints, read again. A default that is no plain value is kept as text."""
+    tree = ast.parse(f"def _({text}): ...").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    return _parameters(tree.args)
+
+
+def _parameters(written: ast.arguments) -> Parameters:
+    kind = inspect.Parameter
+    found: list[inspect.Parameter] = []
+    slots = [*written.posonlyargs, *written.args]
+    defaults = [None] * (len(slots) - len(written.defaults)) + list(written.defaults)
+    for index, (slot, default) in enumerate(zip(slots, defaults, strict=True)):
+        only = index < len(written.posonlyargs)
+        found.append(_parameter(slot, kind.POSITIONAL_ONLY if only else kind.POSITIONAL_OR_KEYWORD, default))
+    if written.vararg:
+        found.append(_parameter(written.vararg, kind.VAR_POSITIONAL, None))
+    named = zip(written.kwonlyargs, written.kw_defaults, strict=True)
+    found += [_parameter(slot, kind.KEYWORD_ONLY, default) for slot, default in named]
+    if written.kwarg:
+        found.append(_parameter(written.kwarg, kind.VAR_KEYWORD, None))
+    return {one.name: one for one in found}
+
+
+def _parameter(slot: ast.arg, kind: Any, default: ast.expr | None) -> inspect.Parameter:
+    value: Any = inspect.Parameter.empty
+    if default is not None:
+        try:
+            value = ast.literal_eval(default)
+        except ValueError:
+            value = Verbatim(default.attr if isinstance(default, ast.Attribute) else ast.unparse(default))
+    return inspect.Parameter(slot.arg, kind, default=value)
+
+
+def _written_parameters(target: str) -> Parameters | None:
+    """What a class takes by its source: one Cell with a constructor of its own, and no decorator on either."""
+    module, _, name = target.rpartition(".")
+    found = [node for node in _statements(module) if name in _bound(node)]
+    if len(found) != 1 or not isinstance(cls := found[0], ast.ClassDef) or cls.decorator_list or cls.keywords:
+        return None
+    if [ast.unparse(base) for base in cls.bases] not in (["nn.Cell"], ["Cell"], ["mindspore.nn.Cell"]):
+        return None
+    makers = [node for node in cls.body if "__init__" in _bound(node)]
+    if not makers:
+        return {}
+    if len(makers) > 1 or not isinstance(maker := makers[0], ast.FunctionDef) or maker.decorator_list:
+        return None
+    _, *parameters = _parameters(maker.args).values()
+    return {one.name: one for one in parameters}
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement may give a meaning to."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return {node.name}
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
+    named = {inner.name for inner in ast.walk(node) if isinstance(inner, ast.ClassDef | ast.FunctionDef)}
+    return names | named
+
+
+@cache
+def _statements(module: str) -> list[ast.stmt]:
+    """A module's statements; none if its file is not found, or cannot be read."""
+    file = source_of(module)
+    try:
+        return ast.parse(file.read_text(encoding="utf-8")).body if file else []
+    except (OSError, UnicodeDecodeError, SyntaxError, ValueError):
+        return []
+
+
+def source_of(module: str) -> Path | None:
+    """The file of a module, for which nothing is imported; None if it is in no file."""
+    package, *inner = module.split(".")
+    if not inner:
+        spec = spec_of(package)
+        return Path(spec.origin) if spec and spec.origin else None
+    for folder in folders_of(package):
+        path = folder.joinpath(*inner)
+        for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
+            if file.is_file():
+                return file
+    return None
+
+
+def spec_of(package: str) -> ModuleSpec | None:
+    """What Python knows of a top-level package before it is imported; None if it is not installed."""
+    try:
+        return find_spec(package)
+    except (ImportError, ValueError):
+        return None
+
+
+def folders_of(package: str) -> list[Path]:
+    """The folders of a top-level package, found without importing it: one, or of a namespace several."""
+    spec = spec_of(package)
+    return [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]

@@ -1,0 +1,1 @@
+"""MindSpore's global and private state: the device, memory, messages."""
