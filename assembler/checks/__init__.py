@@ -17,7 +17,7 @@ from assembler.checks import (
     reload,
     trains,
 )
-from assembler.checks.base import CHECKS, Check, Prepared, Wanted, check, prepare, run
+from assembler.checks.base import CHECKS, Check, Prepared, Wanted, check, prepare, run, wanted_checks
 from assembler.checks.expect import expectations
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
@@ -48,4 +48,5 @@ __all__ = [
     "reload",
     "run",
     "trains",
+    "wanted_checks",
 ]
