@@ -161,8 +161,11 @@ def _bind(
 
         own = layers.trusted if layers is not None else ()
         trusted = (*trusted, *(name for name in own if name not in TRUSTED))
+        wanted = checks.wanted_checks(recipe.checks, group)
         with noted(mistakes):
-            prepared = checks.prepare(checks.wanted_checks(recipe.checks, group), trusted)
+            prepared = checks.prepare(wanted, trusted)
+        with noted(mistakes):
+            checks.require_references(wanted, trusted)
     return BoundRecipe(recipe, steps, rules, prepared) if steps is not None else None
 
 

@@ -114,25 +114,35 @@ def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepa
     """Look checks up and validate their arguments.
 
     Args:
-        trusted: packages whose checks and references may be named, as ``my_project.checks.small``.
+        trusted: packages whose checks may be named, as ``my_project.checks.small``.
 
     Raises:
         SettingsError, BadTarget, Mistakes: unknown checks and arguments.
     """
     prepared: list[Prepared] = []
     mistakes: list[AssemblerError] = []
-    trusted = tuple(trusted)
     for name, arguments, key in wanted:
         with noted(mistakes):
-            found = _find(name, trusted, Place(key=key))
+            found = _find(name, tuple(trusted), Place(key=key))
             settings = read(found.settings, dict(arguments or {}), key)
             prepared.append(Prepared(found, settings, key))
+    raise_all(mistakes)
+    return prepared
+
+
+def require_references(wanted: Iterable[Wanted], trusted: Iterable[str]) -> None:
+    """Look up the functions that checks name as references, before anything is built.
+
+    Raises:
+        BadTarget, Mistakes: they do not import, or are not defined in a trusted package.
+    """
+    mistakes: list[AssemblerError] = []
+    for name, arguments, key in wanted:
         function = (arguments or {}).get("function") if name == "reference" else None
         if isinstance(function, str):
             with noted(mistakes):
                 reference_at(function, trusted, Place(key=f"{key}.function"))
     raise_all(mistakes)
-    return prepared
 
 
 def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
