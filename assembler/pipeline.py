@@ -145,28 +145,21 @@ def _bind(
 ) -> BoundRecipe | None:
     """Bind layers, first values and checks; None if there are no steps, for a reason that is noted."""
     layers = trusted = None
+    rules: list[Rule] = []
+    checks: list[Prepared] = []
     with noted(mistakes):
         trusted = trusted_for_recipes(project()) if recipe.checks or group.run else ()
         layers = registry()
     steps, definitions = _bind_layers(recipe, layers, mistakes)
-    rules: list[Rule] = []
-    prepared: list[Prepared] = []
     if recipe.init and definitions is not None:
         from assembler.model.parameters import read_rules
 
         with noted(mistakes):
             rules = read_rules(recipe.init, definitions)
     if trusted is not None:
-        from assembler import checks
-
         own = layers.trusted if layers is not None else ()
-        trusted = (*trusted, *(name for name in own if name not in TRUSTED))
-        wanted = checks.wanted_checks(recipe.checks, group)
-        with noted(mistakes):
-            prepared = checks.prepare(wanted, trusted)
-        with noted(mistakes):
-            checks.require_references(wanted, trusted)
-    return BoundRecipe(recipe, steps, rules, prepared) if steps is not None else None
+        checks = _bind_checks(recipe, group, (*trusted, *(name for name in own if name not in TRUSTED)), mistakes)
+    return BoundRecipe(recipe, steps, rules, checks) if steps is not None else None
 
 
 def _bind_layers(
@@ -182,3 +175,16 @@ def _bind_layers(
         with noted(mistakes):
             return bind(stack, registry, definitions), definitions
     return None, definitions
+
+
+def _bind_checks(
+    recipe: RecipeSettings, group: CheckSettings, trusted: tuple[str, ...], mistakes: list[AssemblerError]
+) -> list[Prepared]:
+    from assembler import checks
+
+    wanted = checks.wanted_checks(recipe.checks, group)
+    with noted(mistakes):
+        checks.require_references(wanted, trusted)
+    with noted(mistakes):
+        return checks.prepare(wanted, trusted)
+    return []

@@ -11,7 +11,7 @@ from assembler.binding import parsing
 from assembler.errors import flatten
 from assembler.pipeline import bind_recipe
 from tests.conftest import MINE
-from tests.test_commands import call
+from tests.test_commands import call, own_process
 
 INPUT = {"shape": [4, 8]}
 DENCE = "no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"
@@ -174,3 +174,11 @@ def test_a_recipe_is_parsed_once(monkeypatch):
     )
     bound = bind_recipe({"input": INPUT, "stack": "Dense(8, 4)", "init": {"*": "HeNormal"}}, lambda: LAYERS)
     assert (parsed, [rule.pattern for rule in bound.rules]) == (["recipe.stack"], ["*"])
+
+
+def test_numbers_as_first_values_are_read_without_mindspore(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = {"input": INPUT, "stack": "Dense(8, 4)", "init": {"*.bias": 1, "*.weight": True}}
+    Path("mine.yaml").write_text(yaml.safe_dump(recipe))
+    code, _, err = own_process("validate", "mine.yaml")
+    assert (code, err.count("first values are an initializer such as "), err.endswith("False\n")) == (2, 1, True)
