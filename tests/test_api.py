@@ -100,7 +100,7 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
          "'trainable'?"),
         ({**RECIPE, "expect": {"output": "[4, 2]"}}, {}, "recipe.expect.output: must be a shape such as [2, 10], or a "
          "list of shapes, not '[4, 2]'"),
-        ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be a whole number, not 1.5"),
+        ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be an integer, not 1.5"),
         ("conf/recipe/a.yaml", {}, "a recipe's file is given as a path: plan(pathlib.Path('conf/recipe/a.yaml'))"),
         ({**RECIPE, "expect": {"macs": 1}}, {}, "recipe.expect.macs: the recipe expects 1, and the plan has 640"),
     ],

@@ -352,8 +352,8 @@ def test_a_golden_output_that_differs_is_left_to_be_stored(tmp_path):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("../five.npy", "a recipe reads files below the working directory only, not ../five.npy"),
-        ("/etc/five.npy", "a recipe reads files below the working directory only, not /etc/five.npy"),
+        ("../five.npy", "a recipe can read files below the working directory only, not ../five.npy"),
+        ("/etc/five.npy", "a recipe can read files below the working directory only, not /etc/five.npy"),
         ("five.txt", "five.txt must end in .npy"),
     ],
 )

@@ -189,17 +189,17 @@ BAD = [
                                   "HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not [1]"),
     ({"init": {"0.weight": {"valeus": 1}}}, "recipe.init.0.weight.valeus: unknown key 'valeus'. Did you mean "
                                             "'values'?"),
-    ({"init": {"0.weight": {}}}, "recipe.init.0.weight: it needs either values or the name of a file"),
+    ({"init": {"0.weight": {}}}, "recipe.init.0.weight: specify either 'values' or 'file'"),
     ({"init": {"0.weight": {"file": "no.npy"}}}, "recipe.init.0.weight: no.npy: No such file or directory"),
     ({"init": {"0.weight": {"file": "bad.npy"}}}, "recipe.init.0.weight: bad.npy cannot be read: Cannot load file "
                                                   "containing pickled data when allow_pickle=False"),
     ({"init": {"0.weight": {"file": "/etc/w.npy"}}},
-     "recipe.init.0.weight: a recipe reads files below the working directory only, not /etc/w.npy"),
+     "recipe.init.0.weight: a recipe can read files below the working directory only, not /etc/w.npy"),
     ({"init": {"0.weight": {"file": "../w.npy"}}},
-     "recipe.init.0.weight: a recipe reads files below the working directory only, not ../w.npy"),
+     "recipe.init.0.weight: a recipe can read files below the working directory only, not ../w.npy"),
     ({"init": {"0.weight": {"file": "w.pt"}}}, "recipe.init.0.weight: w.pt must end in .npy or .safetensors"),
     ({"init": {"0.weight": {"file": "w.safetensors"}}},
-     "recipe.init.0.weight: w.safetensors needs a name: that of one of its tensors"),
+     "recipe.init.0.weight: w.safetensors needs 'name', one of its tensors"),
     ({"init": {"0.weight": {"file": "s.safetensors", "name": "wieght"}}},
      "recipe.init.0.weight: s.safetensors has no 'wieght'. It has weight"),
     ({"init": {"0.weight": {"values": [1, 2]}}}, "recipe.init.0.weight: 0.weight has shape (16, 8), and the values "

@@ -183,7 +183,7 @@ def test_loading_tells_every_mistake():
             "registry.mine",
         )
     assert str(error.value) == (
-        "registry.mine.A.target: must be a text, not 3\n"
+        "registry.mine.A.target: must be a string, not 3\n"
         "registry.mine.B.infr: unknown key 'infr'. Did you mean 'infer'?\n"
         "registry.mine.C: must be a mapping, not 7\n"
         "registry.mine.D.target: 'target' is missing\n"

@@ -571,16 +571,16 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
     )
     for arguments, message in (
         (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
-        (["weights.save=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
-        (["weights.load=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
+        (["weights.save=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
+        (["weights.load=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
     ):
         done = run(*arguments)
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")
         assert "passed" not in done.out
     done = run("weights.rename={a.*: b.*}")
-    assert (done.code, done.err) == (2, "weights.rename is for weights.load, and there is none\n")
+    assert (done.code, done.err) == (2, "weights.rename requires weights.load\n")
     done = run("task=plan", "weights.load=w.ckpt")
-    assert (done.code, done.err) == (2, "weights.load is for check or export or bench, not for task=plan\n")
+    assert (done.code, done.err) == (2, "weights.load applies to task=check or export or bench, not task=plan\n")
 
 
 def test_a_rename_on_the_command_line(run, tmp_path):

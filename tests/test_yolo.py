@@ -436,12 +436,12 @@ SAID = [
     ({}, "recipe: 'input' is missing"),
     ({"input": {"shape": [1, 3]}}, "recipe.input: a network file is for images: the input needs a shape (N, C, H, W), such as "
      "[1, 3, 640, 640]"),
-    ({"stack": "ReLU", "input": IMAGE}, "recipe.file: 'stack' and 'file' exclude each other"),
+    ({"stack": "ReLU", "input": IMAGE}, "recipe.file: 'stack' and 'file' cannot be combined"),
     ({"file": "???", "input": IMAGE},
      "recipe.file: recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"),
-    ({"params": {"a": 1}, "input": IMAGE}, "recipe.params: 'params' does not go with 'file'"),
+    ({"params": {"a": 1}, "input": IMAGE}, "recipe.params: 'params' cannot be combined with 'file'"),
     ({"file": None, "stack": "ReLU", "input": IMAGE, "scale": "n"},
-     "recipe.scale: 'scale' is for a network file, and there is no 'file'"),
+     "recipe.scale: 'scale' requires 'file', a network file"),
 ]  # fmt: skip
 
 
@@ -593,7 +593,7 @@ def test_error_of_a_recipe_file_points_at_a_key(file):
     file.write_text("name: a\ninput: {shape: [1, 3, 64, 64]}\nstack: ReLU\nfile: y.yaml\n")
     with pytest.raises(SettingsError) as error:
         plan(file)
-    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' exclude each other"
+    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' cannot be combined"
 
 
 def test_error_of_the_recipe_whose_file_is_still_to_be_given():
