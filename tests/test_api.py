@@ -64,7 +64,7 @@ FILES = [
      "    input: {shape: [4, 0]}\n                       ^"),
     ("stack: Dense(_, 2)\n", "mine.yaml:1:1: 'input' is missing\n    stack: Dense(_, 2)\n    ^^^^^^^^^^^^^^^^^^"),
     ("stack: [Dense(_\n", "mine.yaml:2:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
-    ("- 3\n", "mine.yaml: a recipe is a mapping of keys to values, and this is none"),
+    ("- 3\n", "mine.yaml: a recipe must be a mapping of keys to values"),
 ]  # fmt: skip
 
 

@@ -16,9 +16,9 @@ from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
 FILE = "conf/recipe/mine.yaml"
-ONLY = "a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
-OUT = "leads out of the recipe; a recipe refers to its own values, as ${recipe.params.width}"
-ITS_FILE = "where the keys of a recipe go is not for its file to say"
+ONLY = "a recipe can include only recipes and blocks, as 'name' or '/blocks@blocks: name'"
+OUT = "refers to something outside the recipe; refer to its own values, as ${recipe.params.width}"
+ITS_FILE = "a recipe file cannot choose where its keys are placed; remove this line"
 LAUGHS = "params:\n  a0: &a0 [1, 1]\n" + "".join(f"  a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
 MERGES = "params:\n  a0: &a0 {k: 1}\n" + "".join(
     f"  a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40)
@@ -48,7 +48,7 @@ REFUSED = {
     ),
     f"defaults: ['${{oc.env:SECRET}}']\n{GOOD}": f"{FILE}: its defaults name '${{oc.env:SECRET}}'; {ONLY}",
     f"defaults: [/etc/passwd]\n{GOOD}": f"{FILE}: its defaults name '/etc/passwd'; {ONLY}",
-    f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes take up each other in a circle: mine → mine",
+    f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes include each other in a circle: mine → mine",
     "input: {shape: [1, 3, 8, 8]}\nfile: /etc/x.yaml\n": (
         f"{FILE}:2:1: a recipe can read files below the working directory only, not /etc/x.yaml\n    file: /etc/x.yaml\n    ^^^^"
     ),
@@ -65,23 +65,23 @@ REFUSED = {
     f"name: ${{recipe.${{oc.env:SECRET}}}}\n{GOOD}": f"{FILE}:1:1: ${{recipe.${{oc.env:SECRET}} {OUT}\n    name: ${{recipe.${{oc.env:SECRET}}}}\n    ^^^^",
     # YAML
     f"name: !!python/object/apply:os.system [touch pwned]\n{GOOD}": (
-        f"{FILE}:1:7: a recipe has no tags such as !!python/object/apply:os.system; quotes make a text of anything"
+        f"{FILE}:1:7: tags such as !!python/object/apply:os.system are not supported; use quotes for a string"
     ),
-    f"name: !mine x\n{GOOD}": f"{FILE}:1:7: a recipe has no tags such as !mine; quotes make a text of anything",
-    LAUGHS + GOOD: f"{FILE} comes to more than 50,000 values",
-    MERGES + GOOD: f"{FILE} comes to more than 50,000 values",
-    f"params: &a [*a]\n{GOOD}": f"{FILE}:1:13: *a stands inside of what it stands for",
+    f"name: !mine x\n{GOOD}": f"{FILE}:1:7: tags such as !mine are not supported; use quotes for a string",
+    LAUGHS + GOOD: f"{FILE} expands to more than 50,000 values",
+    MERGES + GOOD: f"{FILE} expands to more than 50,000 values",
+    f"params: &a [*a]\n{GOOD}": f"{FILE}:1:13: *a is inside the value that it refers to",
     f"params: {'[' * 100_000}\n{GOOD}": f"{FILE}:1:68: nested more than 60 deep",
     f"name: {'a' * 2**20}\n{GOOD}": f"{FILE} is larger than 1,048,576 bytes",
-    f"params: {{a: {'9' * 5000}}}\n{GOOD}": f"{FILE}:1:13: a number of more than 100 digits",
+    f"params: {{a: {'9' * 5000}}}\n{GOOD}": f"{FILE}:1:13: a number has more than 100 digits",
     f"params: {{a: 0b_}}\n{GOOD}": f"{FILE} cannot be read: invalid literal for int() with base 2: ''",
     f"params: {{a: \0}}\n{GOOD}": f"{FILE}: special characters are not allowed at character 13",
     f"params: {{a: 1, a: 2}}\n{GOOD}": (
         f"{FILE}:1:16: while constructing a mapping, found duplicate key a\n"
         "    params: {a: 1, a: 2}\n                   ^"
     ),
-    f"params: {{null: 1}}\n{GOOD}": f"{FILE}:1:1: a key is missing before a colon\n    params: {{null: 1}}\n    ^^^^^^",
-    "1": f"{FILE}: a recipe is a mapping of keys to values, and this is none",
+    f"params: {{null: 1}}\n{GOOD}": f"{FILE}:1:1: a key is missing before the colon\n    params: {{null: 1}}\n    ^^^^^^",
+    "1": f"{FILE}: a recipe must be a mapping of keys to values",
 }
 
 
@@ -139,8 +139,8 @@ def test_the_command_line_is_trusted(run, monkeypatch):
     assert json.loads((done.folder / "result.json").read_text())["recipe"]["name"] == "hers"
 
 
-ROUND = "references lead to one another more than 20 times, or in a circle"
-LARGE = "with its references filled in, it comes to more than 1,000,000 characters and values"
+ROUND = "references refer to one another more than 20 levels deep, or in a circle"
+LARGE = "it expands to more than 1,000,000 characters and values"
 GROWING = [
     ({"name": "${recipe}"}, f"recipe: {ROUND}"),
     ({"a": "${recipe.b}", "b": "${.a}"}, f"recipe.b: {ROUND}"),
@@ -170,7 +170,7 @@ BOMBS = {
     "power": ({"stack": "Dense(9**9**9, 8)"}, "9 ** 387420489 is too large"),
     "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'*' needs numbers, not 'a'"),
     "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
-    "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "a whole number this large; the limit is 2**63"),
+    "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "integer too large; the limit is 2**63"),
     "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),
     "chains": ({"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"}, "the recipe comes to more than 10,000 values"),
     "lists": ({"blocks": doubling("[x, x]", "ReLU"), "stack": "B0(1)"}, "the recipe comes to more than 10,000 values"),

@@ -252,7 +252,7 @@ def test_recipes_are_listed_with_the_sizes_that_they_expect():
         "LeNet-5 (LeCun et al., 1998) in its usual modern form, with ReLU and max pooling.",
     ]
     assert rows["resnet18"] == [
-        "", "", "wrong: conf/recipe/resnet18.yaml: its defaults lead to conf/recipe/nothing.yaml, and there is no such file",
+        "", "", "wrong: conf/recipe/resnet18.yaml: its defaults include conf/recipe/nothing.yaml, which does not exist",
     ]  # fmt: skip
 
 
@@ -319,9 +319,9 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
     ("name", "text", "told"),
     [
         ("a.yaml", "input: {shape: [4, 8]}\nstack: [ReLU\n", "a.yaml:3:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
-        ("a.yaml", "- ReLU\n", "a.yaml: a recipe is a mapping of keys to values, and this is none"),
+        ("a.yaml", "- ReLU\n", "a.yaml: a recipe must be a mapping of keys to values"),
         ("a.yaml", "input: {shape: [4, 8]}\n", "a.yaml:1:1: 'stack' is missing"),
-        ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults lead to b.yaml, and there is no such file"),
+        ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults include b.yaml, which does not exist"),
         ("a.yaml", START + "blocks: {A(n: ReLU}\n", "a.yaml:3:11: '(' is never closed\n    blocks: {A(n: ReLU}\n              ^"),
         ("a.yaml", START + "blocks: {Tanh(n): ReLU}\n", "a.yaml:3:10: 'Tanh' is a block and a layer of the registry; one of them needs another name"),
         ("a.yaml", START + "params: {if: 3}\n", "a.yaml:3:10: 'if' cannot be used as a name"),
@@ -333,7 +333,7 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
         ("mine.yaml", "# @package registry.mine\nGate: {traget: mindspore.nn.ReLU}\n", "mine.yaml:2:1: 'target' is missing"),
         ("mine.yaml", "# @package registry.mine\nDense: mindspore.nn.ReLU\n", "mine.yaml:2:1: 'Dense' is already mindspore.nn.Dense (from registry.mindspore); mindspore.nn.ReLU needs a name of its own"),
         ("mine.yaml", "# @package registry.mine\nGate: os.path.Gate\n", "mine.yaml:2:1: os.path.Gate lies in 'os', which is not trusted."),
-        ("blocks/mine.yaml", "A(n): 3\n", "blocks/mine.yaml:1:1: a stack is a text or a list, not the number 3"),
+        ("blocks/mine.yaml", "A(n): 3\n", "blocks/mine.yaml:1:1: a stack is a string or a list, not the number 3"),
         ("blocks/mine.yaml", "A(n): Dense(\n", "blocks/mine.yaml:1:12: '(' is never closed"),
     ],
 )  # fmt: skip
@@ -494,7 +494,7 @@ def test_watch_plans_anew_whenever_a_file_is_saved(monkeypatch):
         "a, 12:00:00",
         "1 layer, 45 trainable parameters (180 B), 160 MACs",
         "conf/recipe/a.yaml:2:8: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?",
-        "conf/recipe/a.yaml: its defaults lead to conf/recipe/b.yaml, and there is no such file",
+        "conf/recipe/a.yaml: its defaults include conf/recipe/b.yaml, which does not exist",
         "a, 12:00:00",
         "1 layer, 0 trainable parameters (0 B), 0 MACs",
     ]

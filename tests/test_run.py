@@ -292,7 +292,7 @@ ARGUMENTS = [
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "override recipe.stack=[ReLU,3]: an item of a stack is a text or a mapping of one layer to its arguments, not "
+     "override recipe.stack=[ReLU,3]: an item of a stack is a string or a mapping of one layer to its arguments, not "
      "the number 3\n"),
     (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
     (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
@@ -383,7 +383,7 @@ FILES = [
      "    stack: Tanh\n"
      "    ^\n"),
     ("input: {shape: [4, 8]}\nstack: *x\n",
-     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; a text that begins with * needs quotes\n"
+     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; quote a string that begins with *\n"
      "    stack: *x\n"
      "           ^\n"),
     ("input: {shape: '${recipe.nowhere}'}\nstack: ReLU\n",

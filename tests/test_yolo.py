@@ -291,8 +291,8 @@ FILES_WITH_MISTAKES = [
     ("backbone: [\n", None, "x.yaml:2:1: while parsing a flow node, expected the node content, but found '<stream end>'"),
     ("[" * 3000, None, "x.yaml:1:61: nested more than 60 deep"),
     (f"{START}  - [-1, 1, Conv, [!x 1]]\n", None,
-     "x.yaml:5:20: a recipe has no tags such as !x; quotes make a text of anything"),
-    (f"{START}  - [-1, 1, Conv, &a [*a]]\n", None, "x.yaml:5:23: *a stands inside of what it stands for"),
+     "x.yaml:5:20: tags such as !x are not supported; use quotes for a string"),
+    (f"{START}  - [-1, 1, Conv, &a [*a]]\n", None, "x.yaml:5:23: *a is inside the value that it refers to"),
     ("a" * 200_001, None, "x.yaml has 200,001 bytes; the limit for a network is 200,000"),
     ("backbone:\n" + ROW * 1001 + "head: []\n", None, "x.yaml:1002:5: the network has 1,001 rows; the limit is 1,000"),
     ("backbone:\n  - [0, 1, Conv, [16]]\nhead: []\n", None, "x.yaml:2:6: row 0 cannot take row 0: the first row takes -1, the input"),
@@ -306,7 +306,7 @@ FILES_WITH_MISTAKES = [
     (f"{START}  - [-1, 1, C3k2, [8]]\n  - [[1, 0], 1, Segment, [nc]]\n", None,
      "x.yaml:6:17: MindYOLO has no Segment as it is since YOLO11"),
     (f"{START}  - [-1, 1, Conv, [{'9' * 5000}]]\n", None,
-     "x.yaml:5:20: a number of more than 100 digits"),
+     "x.yaml:5:20: a number has more than 100 digits"),
     (f"{START}  - [-1, 1, Conv, [64, {'a' * 201}]]\n", None, "x.yaml:5:24: this text has 201 characters; the limit is 200"),
     (f"{START}  - [-1, 1, Conv, {[64] * 1001}]\n", None, f"x.yaml:5:4020: {VALUES}"),
     (f"depth_multiple: 900\n{START}  - [-1, 3, C2f, [64]]\n", None, "x.yaml:6:10: this comes to 2,700 repeats; the limit is 1,000"),
@@ -611,7 +611,7 @@ def test_error_of_a_network_file_in_a_recipes_place(file, text):
         plan(file)
     line = 2 if text.startswith("nc") else 1
     assert str(error.value).splitlines()[0] == (
-        f"x.yaml:{line}:1: this is a network file, not a recipe; it goes into one: recipe=yolo recipe.file=x.yaml, or in "
+        f"x.yaml:{line}:1: this is a network file, not a recipe; name it in one: recipe=yolo recipe.file=x.yaml, or in "
         'Python plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})'
     )
 
