@@ -182,7 +182,7 @@ BOMBS = {
         {"blocks": {**{f"B{i}": f"Residual(B{i + 1})" for i in range(90)}, "B90": "ReLU"}, "stack": "B0"},
         "blocks use each other more than 50 deep",
     ),
-    "reserved": ({"stack": "4 * _broken"}, "no layer named '_broken'. Looked among the "),
+    "reserved": ({"stack": "4 * _broken"}, "no layer named '_broken'. Searched the "),
     "table": (
         {"stack": "Embedding(10**9, 1000, padding_idx=0)"},
         "Embedding(1000000000, 1000, padding_idx=0) does not fit into memory: MemoryError: ",
@@ -253,7 +253,7 @@ def test_error_of_a_function_that_is_not_the_projects_own(name, tmp_path, monkey
     with pytest.raises(AssemblerError) as error:
         prepare([(name, None, "k")], trusted_for_recipes(said_by_project()))
     package = name.partition(".")[0]
-    assert str(error.value).startswith(f"k: {name} lies in {package!r}, which is not trusted. ")
+    assert str(error.value).startswith(f"k: {name} is in {package!r}, which is not trusted. ")
 
 
 HEADERS = [
@@ -432,7 +432,7 @@ def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_fil
     done = run(*MINE)
     assert done.code == 2
     assert (
-        "os.system lies in 'os', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+        "os.system is in 'os', which is not trusted. It is Python's standard library, which has no layers or checks\n"
         in done.err
     )
     assert "trusted = [" not in done.err

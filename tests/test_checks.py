@@ -416,7 +416,7 @@ def test_error_of_a_check_of_ones_own():
         ("tests.own_checks.not_registered", "k: tests.own_checks.not_registered is not a check: its function needs "
                                              "the decorator @check"),
         ("tests.test_checks.nothing", "k: 'tests.test_checks' has no 'nothing'."),
-        ("os.system", "k: os.system lies in 'os', which is not trusted. "),
+        ("os.system", "k: os.system is in 'os', which is not trusted. "),
     ):  # fmt: skip
         with pytest.raises(AssemblerError) as error:
             checks.prepare([(name, None, "k")], ["tests"])
@@ -491,7 +491,7 @@ def test_a_check_that_raises_has_failed_and_the_others_run():
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("reference", {"function": "os.system"}, "os.system lies in 'os', which is not trusted."),
+        ("reference", {"function": "os.system"}, "os.system is in 'os', which is not trusted."),
         ("reference", {"function": "tests.test_checks.nothing"}, "'tests.test_checks' has no 'nothing'."),
         ("output", {"values": [[1], [2, 3]]}, "the values are not numbers in lists of equal length"),
         ("output", {"values": ["a"]}, "the values are not numbers in lists of equal length"),

@@ -326,13 +326,13 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
         ("a.yaml", START + "blocks: {Tanh(n): ReLU}\n", "a.yaml:3:10: 'Tanh' is a block and a layer of the registry; one of them needs another name"),
         ("a.yaml", START + "params: {if: 3}\n", "a.yaml:3:10: 'if' cannot be used as a name"),
         ("a.yaml", START + "init: {b: true}\n", "a.yaml:3:8: first values are an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not True"),
-        ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small lies in 'mine', which is not trusted."),
+        ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small is in 'mine', which is not trusted."),
         ("registry/mine.yaml", "Gate: mindspore.nn.ReLU\n", "registry/mine.yaml:1: the first line of a registry is # @package registry.mine"),
         ("mine.yaml", "# @package registry.mine\nGate: mindspore.nn.Relu\n", "mine.yaml:2:1: 'mindspore.nn' has no 'Relu'. Did you mean 'ReLU' or 'RReLU' or 'ReLU6'?"),
-        ("mine.yaml", "# @package registry.mine\nGate: {target: mindspore.nn.ReLU, infer: {n: 1}}\n", "mine.yaml:2:1: infer names 'n', which Gate does not take."),
+        ("mine.yaml", "# @package registry.mine\nGate: {target: mindspore.nn.ReLU, infer: {n: 1}}\n", "mine.yaml:2:1: infer names 'n', not an argument of Gate."),
         ("mine.yaml", "# @package registry.mine\nGate: {traget: mindspore.nn.ReLU}\n", "mine.yaml:2:1: 'target' is missing"),
-        ("mine.yaml", "# @package registry.mine\nDense: mindspore.nn.ReLU\n", "mine.yaml:2:1: 'Dense' is already mindspore.nn.Dense (from registry.mindspore); mindspore.nn.ReLU needs a name of its own"),
-        ("mine.yaml", "# @package registry.mine\nGate: os.path.Gate\n", "mine.yaml:2:1: os.path.Gate lies in 'os', which is not trusted."),
+        ("mine.yaml", "# @package registry.mine\nDense: mindspore.nn.ReLU\n", "mine.yaml:2:1: 'Dense' is already mindspore.nn.Dense (from registry.mindspore); choose another name for mindspore.nn.ReLU"),
+        ("mine.yaml", "# @package registry.mine\nGate: os.path.Gate\n", "mine.yaml:2:1: os.path.Gate is in 'os', which is not trusted."),
         ("blocks/mine.yaml", "A(n): 3\n", "blocks/mine.yaml:1:1: a stack is a string or a list, not the number 3"),
         ("blocks/mine.yaml", "A(n): Dense(\n", "blocks/mine.yaml:1:12: '(' is never closed"),
     ],
@@ -517,7 +517,7 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     _, out, _ = saves(
         monkeypatch, lambda: write("conf/registry/mine.yaml", "# @package registry.mine\nWavy: mindspore.nn.SiLU\n")
     )
-    said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the "
+    said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Searched the "
     assert out.splitlines()[0].startswith(said)
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
 
@@ -657,5 +657,5 @@ def test_validate_refuses_a_reference_that_a_run_would_refuse():
     code, _, err = call("validate", "mine.yaml")
     assert code == 2
     assert err.startswith(
-        "mine.yaml:3:22: subprocess.call lies in 'subprocess', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+        "mine.yaml:3:22: subprocess.call is in 'subprocess', which is not trusted. It is Python's standard library, which has no layers or checks\n"
     )

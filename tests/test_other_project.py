@@ -59,7 +59,7 @@ def test_a_script_is_trusted_with_what_its_own_folder_trusts(run_example, exampl
     (example / "pyproject.toml").unlink()
     done = run_example("task=plan")
     assert (done.code, done.out) == (2, "")
-    assert "layers.bands.Bands lies in 'layers', which is not trusted." in done.err
+    assert "layers.bands.Bands is in 'layers', which is not trusted." in done.err
 
 
 # ---- what is built

@@ -307,8 +307,8 @@ ARGUMENTS = [
      "    stack: Dense(8, 128) + Centered\n"
      "           ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],
-     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. "
-     "It is Python's own: no layers and no checks lie there\n"),
+     "override +registry.mine.X=os.system: os.system is in 'os', which is not trusted. "
+     "It is Python's standard library, which has no layers or checks\n"),
     (["+registry.mine.X=mindspore.nn.Dens", "recipe.stack=X"],
      "override +registry.mine.X=mindspore.nn.Dens: 'mindspore.nn' has no 'Dens'. "
      "Did you mean 'Dense' or 'BiDense' or 'DenseThor'?\n"),
@@ -316,7 +316,7 @@ ARGUMENTS = [
      "override +registry.mine.X=theirs.layers.NoCell: theirs.layers.NoCell is not an nn.Cell class\n"),
     (["+registry.mine.Dense=theirs.layers.Raises"],
      "override +registry.mine.Dense=theirs.layers.Raises: 'Dense' is already mindspore.nn.Dense (from "
-     "registry.mindspore); theirs.layers.Raises needs a name of its own\n"),
+     "registry.mindspore); choose another name for theirs.layers.Raises\n"),
 ]  # fmt: skip
 
 

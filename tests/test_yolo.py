@@ -427,7 +427,7 @@ def test_error_without_mindyolo_is_one(file, monkeypatch):
     with pytest.raises(AbsentPackage) as error:
         plan({"file": "x.yaml", "input": IMAGE})
     assert str(error.value) == (
-        "x.yaml:3:13: 'mindyolo.ConvNormAct' is of the package mindyolo, which is not installed: pip install "
+        "x.yaml:3:13: 'mindyolo.ConvNormAct' requires the package mindyolo, which is not installed: pip install "
         f"'{library.extra}'\n    - [-1, 1, Conv, [16, 3, 2]]\n              ^^^^"
     )
 
