@@ -300,8 +300,8 @@ def test_error_of_a_checkpoint_of_other_things_than_numbers(tmp_path, monkeypatc
     (tmp_path / "w.ckpt").write_bytes(written.SerializeToString())
     with pytest.raises(AssemblerError) as error:
         read_file(Path("w.ckpt"))
-    told = f"{kind.lower()!r} is no type of numbers"
-    assert str(error.value) == f"w.ckpt is damaged, or is no .ckpt file: {told}"
+    told = f"{kind.lower()!r} is not a numeric type"
+    assert str(error.value) == f"w.ckpt is damaged, or not a .ckpt file: {told}"
 
 
 # ---- what a run leaves of the person's surroundings

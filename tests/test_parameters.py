@@ -173,19 +173,19 @@ BAD = [
     ({"init": {"zz": 0}}, "recipe.init.zz: 'zz' matches no parameter. There are 0.weight, Dense.weight, 0.bias, "
                           "Dense.bias, 1.moving_mean, BatchNorm1d.moving_mean, "),
     ({"init": {"*.weight": 0, "0.weight": 1}},
-     "recipe.init.0.weight: every parameter that '0.weight' matches is set by a rule before it, such as '*.weight'"),
+     "recipe.init.0.weight: every parameter that '0.weight' matches is set by an earlier rule, such as '*.weight'"),
     ({"init": {"0.weight": "HeNoraml"}},
      "recipe.init.0.weight:1: no initializer named 'HeNoraml'. Did you mean 'HeNormal' or 'Normal' or "
      "'HeUniform'?\n"
      "    HeNoraml\n    ^^^^^^^^"),
     ({"init": {"0.weight": "HeNormal(mod='fan_out')"}},
      "recipe.init.0.weight:1: HeNormal(mod='fan_out') cannot be made: HeNormal.__init__() got an unexpected keyword "
-     "argument 'mod'; it is HeNormal(negative_slope=0, mode='fan_in', nonlinearity='leaky_relu')\n"
+     "argument 'mod'; write HeNormal(negative_slope=0, mode='fan_in', nonlinearity='leaky_relu')\n"
      "    HeNormal(mod='fan_out')\n    ^^^^^^^^"),
     ({"init": {"0.weight": "zeros + ones"}},
-     "recipe.init.0.weight: 'zeros + ones' is not one initializer with plain arguments"),
+     "recipe.init.0.weight: 'zeros + ones' must be one initializer with plain arguments"),
     ({"init": {"0.weight": "Normal("}}, "recipe.init.0.weight:7: '(' is never closed\n    Normal(\n          ^"),
-    ({"init": {"0.weight": [1]}}, "recipe.init.0.weight: first values are an initializer such as "
+    ({"init": {"0.weight": [1]}}, "recipe.init.0.weight: init takes an initializer such as "
                                   "HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not [1]"),
     ({"init": {"0.weight": {"valeus": 1}}}, "recipe.init.0.weight.valeus: unknown key 'valeus'. Did you mean "
                                             "'values'?"),
@@ -209,14 +209,14 @@ BAD = [
     ({"init": {"0.weight": "Normal('a')"}}, "recipe.init.0.weight: Normal('a') cannot fill 0.weight (16, 8): "),
     ({"init": {"0.weight": 10**400}}, "recipe.init.0.weight: 1"),
     ({"init": {"0.weight": {"file": "texts.npy"}}},
-     "recipe.init.0.weight: texts.npy cannot be read: it does not hold one array of numbers"),
+     "recipe.init.0.weight: texts.npy cannot be read: it does not contain one array of numbers"),
     ({"init": {"0.weight": {"file": "zip.npy"}}},
-     "recipe.init.0.weight: zip.npy cannot be read: it holds several arrays, as .npz files do"),
+     "recipe.init.0.weight: zip.npy cannot be read: it contains several arrays, as .npz files do"),
     ({"init": {"0.bias": {"file": "complex.npy"}}},
      "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
     ({"init": {"Dense": 0}}, "recipe.init.Dense: 'Dense' matches no parameter. Did you mean 'Dense.*'?"),
     ({"init": {"0.weight": "Normal(std)"}},
-     "recipe.init.0.weight: 'Normal(std)' names 'std', which is no parameter of the recipe"),
+     "recipe.init.0.weight: 'Normal(std)' names 'std', which is not a parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
     ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that training does not "
                                     "change anyway"),

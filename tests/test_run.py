@@ -159,7 +159,7 @@ def test_the_groups_of_checks(run, checks):
     assert told == ({
         "reload": "the model has no parameters",
         "gradients": "the model has no trainable parameters",
-        "trains": "the model has no trainable parameters, or emits no floating-point numbers",
+        "trains": "the model has no trainable parameters, or no output is floating-point",
         "frozen": "the recipe freezes nothing",
     } if checks == "full" else {})  # fmt: skip
     assert ("no checks were asked for" in done.out) == (checks == "none")
@@ -247,7 +247,7 @@ ARGUMENTS = [
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mint' or 'mindspore' or 'mindcv'? There are: layers, mindcv, mindspore, mindyolo, mint.\n"),
     (["amp=O2", "dtype=float16"],
-     "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float16\n"),
+     "override amp=O2: amp=O2 mixes float16 into a float32 model; it requires dtype=float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
      "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot read this value. A text with parentheses, commas or braces "
      "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
