@@ -322,7 +322,7 @@ DETAILS = [
     ("gradients", "Dense(8, 3) + Dense(3, 2)", {}, (4, 4, "")),
     ("trains", "Idle", {}, (None, 2.0, "the output does not depend on the trainable parameters")),
     ("frozen", "Thaws", {"freeze": ["0.weight"]}, (1, 0, "changed: 0.weight")),
-    ("frozen", "Dense(8, 3) + Idle", {"freeze": ["0.*"]}, (0, 0, "the step changed nothing at all")),
+    ("frozen", "Dense(8, 3) + Idle", {"freeze": ["0.*"]}, (0, 0, "the step changed no parameter")),
     ("independent", "Dense(8, 3)", {}, (0.0, 0, "")),
     ("golden", "Centered", {"values": FIVE}, (0.0, None, "")),
 ]
@@ -344,7 +344,7 @@ def test_a_check_that_does_not_apply_is_told_as_such_unless_the_recipe_asks_for_
 
 def test_a_golden_output_that_differs_is_left_to_be_stored(tmp_path):
     answer = outcome("golden", "Centered", {"file": "new.npy"}, values=FIVE, folder=tmp_path)
-    assert answer.detail == "there is no new.npy yet; the output is in golden.npy in the run folder"
+    assert answer.detail == "new.npy does not exist; the output is in golden.npy in the run folder"
     (tmp_path / "golden.npy").rename("new.npy")
     assert outcome("golden", "Centered", {"file": "new.npy", "atol": 0}, values=FIVE).passed
 
