@@ -162,7 +162,7 @@ def test_once_mindspore_is_imported_the_class_itself_is_asked():
 
 
 def test_layers_are_listed_by_part_of_a_name_or_a_pattern():
-    assert call("layers", "Denze") == (2, "", "no layer's name fits 'Denze'. Did you mean 'Dense' or 'BiDense'?")
+    assert call("layers", "Denze") == (2, "", "no layer matches 'Denze'. Did you mean 'Dense' or 'BiDense'?")
     assert call("layers", "centr")[1] == "CentralCrop\tmindspore\tcentral_fraction\t\n"
     lines = [line.split("\t") for line in call("layers", "conv?d")[1].splitlines()]
     assert [(name, scope, infer) for name, scope, _, infer in lines][:3] == [
@@ -423,7 +423,7 @@ def test_a_projects_own_layers_are_in_its_schema(project):
 def test_a_new_recipe_runs_and_passes(run):
     code, out, _ = call("new", "first")
     command = f"python {ROOT / 'run.py'} --config-dir conf recipe=first"
-    assert (code, out) == (0, f"wrote conf/recipe/first.yaml; run it by\n{command}\n")
+    assert (code, out) == (0, f"wrote conf/recipe/first.yaml; run it with\n{command}\n")
     assert Path("conf/recipe/first.yaml").read_text().startswith(f"# {command}\n")
     done = run("--config-dir", "conf", "recipe=first", "checks=full")
     assert (done.code, done.err) == (0, "")
@@ -433,7 +433,7 @@ def test_new_says_how_to_run_it_in_a_project_with_a_run_script():
     write("run.py", "")
     assert (
         call("new", "first", "--config-dir", "own")[1]
-        == "wrote own/recipe/first.yaml; run it by\npython run.py recipe=first\n"
+        == "wrote own/recipe/first.yaml; run it with\npython run.py recipe=first\n"
     )
 
 
@@ -448,9 +448,9 @@ def test_a_new_recipe_names_the_schema_that_is_there():
 
 def test_new_overwrites_nothing():
     write("conf/recipe/first.yaml", "mine")
-    assert call("new", "first") == (2, "", "conf/recipe/first.yaml is there already")
+    assert call("new", "first") == (2, "", "conf/recipe/first.yaml already exists")
     assert Path("conf/recipe/first.yaml").read_text() == "mine"
-    assert call("new", "../first") == (2, "", "a recipe's name is of letters, digits and _, not '../first'")
+    assert call("new", "../first") == (2, "", "a recipe's name consists of letters, digits and _, not '../first'")
 
 
 def saves(monkeypatch, *steps):
@@ -629,7 +629,7 @@ def test_what_editors_leave_beside_files_is_passed_over():
 def test_two_files_of_a_scope_have_different_names():
     for file in ("one", "other"):
         write(f"conf/registry/{file}.yaml", "# @package registry.mine\nMine: mindspore.nn.ReLU\n")
-    assert call("layers", "Mine")[2] == "conf/registry/other.yaml: 'Mine' is in another file of the same scope, too"
+    assert call("layers", "Mine")[2] == "conf/registry/other.yaml: 'Mine' is also in another file of the same scope"
 
 
 @pytest.mark.parametrize(("name", "text"), [("conf/recipe/empty.yaml", ""), ("conf/blocks/empty.yaml", "")])

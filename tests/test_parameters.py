@@ -218,8 +218,8 @@ BAD = [
     ({"init": {"0.weight": "Normal(std)"}},
      "recipe.init.0.weight: 'Normal(std)' names 'std', which is not a parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
-    ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that training does not "
-                                    "change anyway"),
+    ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that are not trainable "
+                                    "anyway"),
     ({"freeze": "0.*"}, "recipe.freeze: must be a list, not '0.*'"),
 ]  # fmt: skip
 
