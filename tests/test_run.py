@@ -162,7 +162,7 @@ def test_the_groups_of_checks(run, checks):
         "trains": "the model has no trainable parameters, or no output is floating-point",
         "frozen": "the recipe freezes nothing",
     } if checks == "full" else {})  # fmt: skip
-    assert ("no checks were asked for" in done.out) == (checks == "none")
+    assert ("no checks were requested" in done.out) == (checks == "none")
 
 
 def test_the_device_falls_back_and_records_it(run):
@@ -249,25 +249,25 @@ ARGUMENTS = [
     (["amp=O2", "dtype=float16"],
      "override amp=O2: amp=O2 mixes float16 into a float32 model; it requires dtype=float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
-     "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot read this value. A text with parentheses, commas or braces "
-     "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
+     "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot parse this value; a string with parentheses, commas or "
+     "braces needs double quotes inside single quotes: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
     (['recipe.stack="Dense(8, 1"'],
      'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
     (['weights.rename={"a.*": "b.*"}'],
-     "override weights.rename={\"a.*\": \"b.*\"}: Hydra cannot read this value. Keys of a mapping go without quotes: "
+     "override weights.rename={\"a.*\": \"b.*\"}: Hydra cannot parse this value; write keys of a mapping without quotes: "
      "'weights.rename={key: value}'\n"),
     (["recipe.params={width: 3}"],
-     "override recipe.params={width: 3}: the mapping has keys that recipe.params does not have yet; "
-     "++recipe.params={width: 3} adds them\n"),
+     "override recipe.params={width: 3}: recipe.params does not have these keys; write "
+     "++recipe.params={width: 3} to add them\n"),
     (["task=bench", "task.batch=3"], "override task.batch=3: unknown key 'batch'. Did you mean 'batches'?\n"),
-    (["centered"], "override centered: an override is written key=value, such as recipe=lenet5\n"),
+    (["centered"], "override centered: an override has the form key=value, such as recipe=lenet5\n"),
     (["recipe.input.shape=[4,"], "override recipe.input.shape=[4,: a bracket is not closed; if the value has spaces, "
-                                 "put it in single quotes: 'recipe.input.shape=[4, 8]'\n"),
-    (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a sweep; add -m to run a job for "
+                                 "use single quotes: 'recipe.input.shape=[4, 8]'\n"),
+    (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a multirun; add -m for one job "
                               "each, or write a list as [1,2]\n"),
     (["recipe=5"], "Config group override must be a string or a list. Got int\n"),
     (["hydra.rundir=x"],
-     "override hydra.rundir: Hydra has no such key; python run.py --cfg hydra shows those it has\n"),
+     "override hydra.rundir: Hydra has no such key; list its keys with python run.py --cfg hydra\n"),
     (['recipe.stack="Residual(3)"'],
      'override recipe.stack="Residual(3)": Residual(3) cannot be made: inner must be a Cell, not int\n'
      "    Residual(3)\n    ^^^^^^^^\n"),
