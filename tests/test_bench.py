@@ -173,7 +173,7 @@ def test_the_table(run):
         ["mode", "batch", "first", "call", "latency", "spread", "lowest", "highest", "samples/s", "memory"]
     )
     assert "latency: the median of 3 calls; spread: from the first quartile to the third\n" in done.out
-    assert "no checks were asked for" not in done.out
+    assert "no checks were requested" not in done.out
 
 
 def test_what_is_expected_of_the_plan_holds_here_too(run):

@@ -348,8 +348,8 @@ def test_the_traceback_of_a_fault_has_the_home_as_a_tilde(run, tmp_path, monkeyp
 
 JOB = {"job": "0", "identity": "a", "overrides": ["seed=1"], "error": None, "plan": None}
 DAMAGED_LEDGERS = [
-    ({"jobs": [{**JOB, "job": "../outside"}]}, "jobs.0.job: Value error, '../outside' is no folder of the sweep"),
-    ({"jobs": [{**JOB, "job": "/etc"}]}, "jobs.0.job: Value error, '/etc' is no folder of the sweep"),
+    ({"jobs": [{**JOB, "job": "../outside"}]}, "jobs.0.job: Value error, '../outside' is not a folder of the sweep"),
+    ({"jobs": [{**JOB, "job": "/etc"}]}, "jobs.0.job: Value error, '/etc' is not a folder of the sweep"),
     ({"jobs": [{**JOB, "plan": []}]}, "jobs.0.plan: Input should be a valid dictionary"),
     ({"jobs": [{**JOB, "overrides": "a"}]}, "jobs.0.overrides: Input should be a valid list"),
     ({"jobs": [{**JOB, "more": 1}]}, "jobs.0.more: Extra inputs are not permitted"),

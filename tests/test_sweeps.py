@@ -534,7 +534,7 @@ def test_a_script_that_cannot_be_imported_again_is_told(run, tmp_path):
     )
     done = run("-m", "recipe=centered", "seed=1,2", script=script)
     assert done.code == 2
-    assert f"it cannot be planned: {script} cannot be imported where jobs are run:\n" in done.err
+    assert f"it cannot be planned: {script} cannot be imported by the process that runs jobs:\n" in done.err
     assert "RuntimeError: only ever run" in done.err
 
 
