@@ -186,8 +186,8 @@ GRAPHS = [
      "    Dense(9, 2)\n    ^^^^^"),
     ({"a": "ReLU", "b": "(Add + Tanh) @ (a, input)"}, "recipe.graph.b: 2 sources go into one layer, and 'b' has several: put "
      "those after the first on a line of their own"),
-    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is something that every Cell has; the wire "
-     "needs another name"),
+    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is an attribute of every Cell; rename "
+     "the wire"),
 ]  # fmt: skip
 
 
