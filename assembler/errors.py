@@ -13,7 +13,7 @@
     ├── ParameterError       a rule for parameters, or a parameter file
     ├── RegistryError        a registry entry
     │   ├── DuplicateLayer   a name that is taken
-    │   └── BadTarget        a target that does not import, is no Cell, or is not trusted
+    │   └── BadTarget        a target that does not import, is not a Cell, or is not trusted
     ├── DeviceError          a target that this machine or wheel does not support
     ├── FormatError          a model that a file format cannot store
     ├── LayerFault           an exception from inside a layer; its traceback is kept
