@@ -233,7 +233,7 @@ ARGUMENTS = [
      "override recipe.params.depth=[1,1,1,1]: the recipe has no parameter 'depth'. Did you mean 'depths'?\n"),
     (["recipe=mlp", "recipe.params.classes=3"], "override recipe.params.classes=3: the recipe has no parameter "
      "'classes'. It has: width, depth.\n"),
-    (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration yet; "
+    (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration; "
                               "write +recipe.input.low=-1 to add it\n"),
     (["mode=grap", "dtype=float99"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
@@ -297,7 +297,7 @@ ARGUMENTS = [
     (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
     (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
     (["recipe.name=${nope:1}"], "override recipe.name=${nope:1}: Unsupported interpolation type nope\n"),
-    (["recipe.checks.maen=3"], "override recipe.checks.maen=3: recipe.checks.maen is not in this configuration yet; "
+    (["recipe.checks.maen=3"], "override recipe.checks.maen=3: recipe.checks.maen is not in this configuration; "
                                "write +recipe.checks.maen=3 to add it\n"),
     (["+recipe.checks.maen.equals=3"],
      "override +recipe.checks.maen.equals=3: no check named 'maen'. Did you mean 'mean'?\n"),
