@@ -24,6 +24,29 @@ DIAGRAMS = ["diagram.mmd", *(["diagram.svg"] if shutil.which("dot") else [])]
 """What a run leaves of a diagram on this machine."""
 
 
+SLOW = 1200
+"""Seconds that a slow test may take; pyproject.toml says how many a quick one may."""
+
+PLATFORM = "platform: "
+"""How the reason of a skip begins that no installation can mend."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where NO_SKIPS is set, as in CI, a test that is skipped for want of a program or a package fails."""
+    report = yield
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if skipped and os.environ.get("NO_SKIPS") and PLATFORM not in str(report.longrepr):
+        report.outcome = "failed"
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _prepared_device():
     device.prepare(device.pick(DeviceSettings()))
