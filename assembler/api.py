@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mindspore import nn
 
-from assembler.binding.parsing import parse_recipe
-from assembler.checks import expectations
+from assembler import pipeline
 from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
 from assembler.language.yaml_form import parse_stack
 from assembler.model.build import build
-from assembler.model.inputs import input_spec, input_specs
-from assembler.model.parameters import read_rules, settle
+from assembler.model.inputs import input_spec
+from assembler.pipeline import bind_recipe
 from assembler.planning.existing_cell import plan_cell
 from assembler.planning.plan import Plan
 from assembler.planning.planner import plan_stack
@@ -23,7 +22,7 @@ from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.registry.registry import LAYERS, Registry
 from assembler.runtime import device, memory
-from assembler.settings import Dtype, Input, RecipeSettings
+from assembler.settings import Dtype, Input
 from assembler.validation import Model, read
 
 if TYPE_CHECKING:
@@ -78,11 +77,9 @@ def _plan_written(recipe: Path | Mapping[str, Any], input: Any, registry: Regist
     """The plan of a recipe in a file, or of one as a mapping."""
     if input is not None:
         _ = _spec(input, dtype, "input")  # it is not the recipe that is to blame
-    if isinstance(recipe, Mapping):
-        return _plan_recipe(recipe, input, registry, dtype)
-    sources = Sources(recipe_files(recipe))
+    sources = Sources(recipe_files(recipe)) if isinstance(recipe, Path) else Sources(given={"recipe": recipe})
     try:
-        return _plan_recipe(load_recipe(recipe), input, registry, dtype)
+        return _plan_recipe(load_recipe(recipe) if isinstance(recipe, Path) else recipe, input, registry, dtype)
     except AssemblerError as error:
         raise sources.tell(error) from error.__cause__
 
@@ -93,18 +90,14 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
         expect = data.get("expect")
         if isinstance(expect, Mapping):
             data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
-    recipe = read(RecipeSettings, data, "recipe")
-    stack, definitions = parse_recipe(recipe, registry=registry)
-    rules = read_rules(recipe)
-    planned = plan_stack(stack, registry, input_specs(recipe, dtype), dtype, definitions)
-    planned = settle(planned, rules, recipe.freeze)
+    planned, outcomes = pipeline.plan(bind_recipe(data, lambda: registry), dtype)
     raise_all(
         [
             RecipeError(
                 f"the recipe expects {outcome.bound}, and the plan has {outcome.measured}",
                 Place(key=f"recipe.{outcome.name}"),
             )
-            for outcome in expectations(recipe.expect, planned)
+            for outcome in outcomes
             if not outcome.passed
         ]
     )

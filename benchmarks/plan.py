@@ -160,7 +160,7 @@ def recipes() -> None:
     from pathlib import Path
 
     from assembler.binding.bind import bind
-    from assembler.binding.parsing import parse_recipe
+    from assembler.binding.parsing import parse_definitions, parse_layers
     from assembler.model.inputs import input_specs
     from assembler.planning.planner import plan_stack
     from assembler.reading.recipe_files import load_recipe
@@ -175,7 +175,7 @@ def recipes() -> None:
             times = [time.perf_counter()]
             data = read(RecipeSettings, load_recipe(file), "recipe")
             times.append(time.perf_counter())
-            stack, definitions = parse_recipe(data)
+            stack, definitions = parse_layers(data), parse_definitions(data)
             times.append(time.perf_counter())
             bind(stack, LAYERS, definitions)
             times.append(time.perf_counter())

@@ -23,7 +23,7 @@ FLOORS = [
     "planning",
     "model",
     "checks",
-    "views",
+    "pipeline views",
     "tasks api",
     "hydra_edge",
     "sweeps",

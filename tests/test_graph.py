@@ -10,7 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from assembler import plan
 from assembler.binding.dump import dump
-from assembler.binding.parsing import parse_recipe
+from assembler.binding.parsing import parse_definitions, parse_layers
 from assembler.errors import AssemblerError
 from assembler.language.yaml_form import parse_graph
 from assembler.layers.graph import Graph
@@ -25,11 +25,12 @@ from assembler.validation import read
 
 def planned(recipe, shape=(4, 8)):
     data = {"input": {"shape": list(shape)}, **recipe} if "inputs" not in recipe else recipe
-    stack, definitions = parse_recipe(read(RecipeSettings, data, "recipe"))
+    settings = read(RecipeSettings, data, "recipe")
     specs = [
         Spec(tuple(said["shape"]), "float32") for said in data.get("inputs", {"input": data.get("input")}).values()
     ]
-    return plan_stack(stack, LAYERS, specs[0] if len(specs) == 1 else tuple(specs), "float32", definitions)
+    input = specs[0] if len(specs) == 1 else tuple(specs)
+    return plan_stack(parse_layers(settings), LAYERS, input, "float32", parse_definitions(settings))
 
 
 def names(found):

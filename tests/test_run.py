@@ -277,8 +277,8 @@ ARGUMENTS = [
     (["+checks.run.mean.equls=1"], "override +checks.run.mean.equls=1: 'equals' is missing\n"
                                    "override +checks.run.mean.equls=1: unknown key 'equls'. Did you mean 'equals'?\n"),
     (["recipe.stack=Dence", "recipe.checks.mean.equals=x"],
-     "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"
-     "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^\n"),
+     "override recipe.stack=Dence: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    Dence\n    ^^^^^\n"
+     "override recipe.checks.mean.equals=x: must be a number, not 'x'\n"),
     (["mode=grap", 'recipe.stack="Dence(8, 1) + Tahn"'],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
      'override recipe.stack="Dence(8, 1) + Tahn": no layer named \'Dence\'. Did you mean \'Dense\' or \'BiDense\'?\n'
@@ -346,13 +346,13 @@ FILES = [
      "    + Tahn\n"
      "      ^^^^\n"),
     ("input: {shape: [4, 8]}\nstack:\n  - Dense: {in_channels: 8, out_chanels: 1}\n",
-     "conf/recipe/mine.yaml:3:29: Dense has no argument 'out_chanels'. Did you mean 'out_channels' or 'in_channels'?\n"
-     "    - Dense: {in_channels: 8, out_chanels: 1}\n"
-     "                              ^^^^^^^^^^^\n"
      "conf/recipe/mine.yaml:3:5: Dense is missing 'out_channels': Dense(in_channels, out_channels, weight_init=None, "
      "bias_init=None, has_bias=True, activation=None, dtype=float32)\n"
      "    - Dense: {in_channels: 8, out_chanels: 1}\n"
-     "      ^^^^^\n"),
+     "      ^^^^^\n"
+     "conf/recipe/mine.yaml:3:29: Dense has no argument 'out_chanels'. Did you mean 'out_channels' or 'in_channels'?\n"
+     "    - Dense: {in_channels: 8, out_chanels: 1}\n"
+     "                              ^^^^^^^^^^^\n"),
     ("input: {shape: [4, 8]}\nstack: Dense('a', 1) + Dense(1, 1, has_bias='no')\n",
      "conf/recipe/mine.yaml:2:8: Dense('a', 1) cannot be made: For 'Dense', the 'in_channels' must be int, but got "
      "'str'\n"

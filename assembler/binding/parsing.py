@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all
-from assembler.language.recipe import BROKEN, Block, Definitions, Layer, Stack
+from assembler.language.recipe import Block, Definitions, Stack
 from assembler.language.yaml_form import parse_block, parse_graph, parse_part, parse_stack, parse_value, require_name
 from assembler.registry.registry import Registry
 from assembler.settings import RecipeSettings
 from assembler.yolo import read_network
 
 
-def parse_recipe(
-    recipe: RecipeSettings, key: str = "recipe", *, registry: Registry | None = None
-) -> tuple[Stack, Definitions]:
-    """Read the layers of a recipe, and what its names mean.
+def parse_layers(recipe: RecipeSettings, *, registry: Registry | None = None) -> Stack:
+    """Read the layers of a recipe: its stack, its graph, or its network file.
 
     Args:
         registry: where the modules of a network file are found that neither MindYOLO nor Ultralytics has; by default
@@ -24,36 +22,41 @@ def parse_recipe(
     Raises:
         GrammarError, SettingsError, UnknownLayer, Mistakes: all that cannot be read.
     """
+    if recipe.file is not None:
+        return _network(recipe, recipe.file, registry)
+    if recipe.graph is not None:
+        return parse_graph(recipe.graph, "recipe.graph", list(recipe.all_inputs), recipe.outputs)
+    return parse_stack(recipe.stack, "recipe.stack")
+
+
+def parse_definitions(recipe: RecipeSettings) -> Definitions:
+    """Read what the names of a recipe mean: its parameters, blocks and shared parts.
+
+    Raises:
+        GrammarError, Mistakes: all that cannot be read.
+    """
     mistakes: list[AssemblerError] = []
-    stack: Stack = Layer(BROKEN)
-    with noted(mistakes):
-        if recipe.file is not None:
-            stack = _network(recipe, recipe.file, registry)
-        elif recipe.graph is not None:
-            stack = parse_graph(recipe.graph, f"{key}.graph", list(recipe.all_inputs), recipe.outputs)
-        else:
-            stack = parse_stack(recipe.stack, f"{key}.stack")
     params: dict[str, Any] = {}
     for name, value in recipe.params.items():
         with noted(mistakes):
-            params[require_name(name, f"{key}.params.{name}")] = parse_value(value, f"{key}.params.{name}", 0)
+            params[require_name(name, f"recipe.params.{name}")] = parse_value(value, f"recipe.params.{name}")
     blocks: dict[str, Block] = {}
     for header, body in recipe.blocks.items():
         with noted(mistakes):
-            block = parse_block(header, body, f"{key}.blocks.{header.partition('(')[0].strip()}")
+            block = parse_block(header, body, f"recipe.blocks.{header.partition('(')[0].strip()}")
             if block.name in blocks:
                 raise GrammarError(f"there are two blocks named {block.name}", block.place)
             blocks[block.name] = block
     shared: dict[str, Stack] = {}
     for name, body in recipe.shared.items():
         with noted(mistakes):
-            shared[require_name(name, f"{key}.shared.{name}")] = parse_part(body, f"{key}.shared.{name}")
+            shared[require_name(name, f"recipe.shared.{name}")] = parse_part(body, f"recipe.shared.{name}")
     raise_all(mistakes)
-    return stack, Definitions(params, blocks, shared)
+    return Definitions(params, blocks, shared)
 
 
 def _network(recipe: RecipeSettings, file: str, registry: Registry | None) -> Stack:
-    if file == "???":
+    if file == "???" or "${" in file:
         said = "recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"
         raise SettingsError(said, Place(key="recipe.file"))
     given: Any = {"scale": recipe.scale, "classes": recipe.classes}

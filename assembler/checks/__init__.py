@@ -17,7 +17,17 @@ from assembler.checks import (
     reload,
     trains,
 )
-from assembler.checks.base import CHECKS, Check, Prepared, Wanted, check, prepare, run
+from assembler.checks.base import (
+    CHECKS,
+    Check,
+    Prepared,
+    Wanted,
+    check,
+    prepare,
+    require_references,
+    run,
+    wanted_checks,
+)
 from assembler.checks.expect import expectations
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
@@ -46,6 +56,8 @@ __all__ = [
     "range",
     "reference",
     "reload",
+    "require_references",
     "run",
     "trains",
+    "wanted_checks",
 ]

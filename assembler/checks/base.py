@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all
 from assembler.model.subject import DoesNotApply, Outcome, Subject
-from assembler.registry.entries import resolve
+from assembler.registry.entries import reference_at, resolve
+from assembler.settings import CheckSettings
 from assembler.validation import read
 from assembler.words import suggestion
 
@@ -91,6 +92,24 @@ Wanted: TypeAlias = tuple[str, Mapping[str, Any] | None, str]
 """A check's name, its arguments, and the configuration key that they stand at."""
 
 
+def wanted_checks(own: Mapping[str, Mapping[str, Any] | None], group: CheckSettings) -> list[Wanted]:
+    """The checks of the group and then the recipe's own, each with its arguments and where they stand.
+
+    A check that the group names without arguments is the recipe's if that names it, too; both run if both say more.
+
+    Args:
+        own: the recipe's, by name.
+    """
+    own = dict(own) if group.own else {}
+    found: list[Wanted] = []
+    for name, arguments in group.run.items():
+        if name in own and not arguments:
+            found.append((name, own.pop(name), f"recipe.checks.{name}"))
+        else:
+            found.append((name, arguments, f"checks.run.{name}"))
+    return [*found, *((name, arguments, f"recipe.checks.{name}") for name, arguments in own.items())]
+
+
 def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepared]:
     """Look checks up and validate their arguments.
 
@@ -109,6 +128,21 @@ def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepa
             prepared.append(Prepared(found, settings, key))
     raise_all(mistakes)
     return prepared
+
+
+def require_references(wanted: Iterable[Wanted], trusted: Iterable[str]) -> None:
+    """Look up the functions that checks name as references, before anything is built.
+
+    Raises:
+        BadTarget, Mistakes: they do not import, or are not defined in a trusted package.
+    """
+    mistakes: list[AssemblerError] = []
+    for name, arguments, key in wanted:
+        function = (arguments or {}).get("function") if name == "reference" else None
+        if isinstance(function, str):
+            with noted(mistakes):
+                reference_at(function, trusted, Place(key=f"{key}.function"))
+    raise_all(mistakes)
 
 
 def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:

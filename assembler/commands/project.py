@@ -15,6 +15,7 @@ import typer
 
 from assembler.errors import AssemblerError, SettingsError
 from assembler.files import short
+from assembler.pipeline import registry_of
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import SHIPPED
 from assembler.reading.yaml_files import read_yaml
@@ -22,7 +23,6 @@ from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries
 from assembler.registry.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
-from assembler.tasks.common import registry_of
 from assembler.words import suggestion
 
 ConfigDir = Annotated[

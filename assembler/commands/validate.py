@@ -10,18 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.binding.parsing import parse_recipe
 from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
-from assembler.errors import AssemblerError, Place, SettingsError, flatten, noted
+from assembler.errors import AssemblerError, Mistakes, Place, SettingsError, flatten, noted
 from assembler.files import short
 from assembler.language.yaml_form import parse_block
-from assembler.reading.places import Sources
+from assembler.pipeline import bind_recipe
+from assembler.reading.places import Sources, steps_of
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.yaml_files import read_yaml
-from assembler.registry.entries import Entry, reference_at
-from assembler.registry.registry import Registry, trusted_for_recipes
-from assembler.settings import RecipeSettings
-from assembler.validation import read
+from assembler.registry.entries import Entry
 
 
 def validate(
@@ -80,8 +77,7 @@ def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
             key = f"registry.{scope_of(file)}" if kind == "registry" else "blocks"
             sources = Sources({key: [file]})
             found += _in_registry(file, project) if kind == "registry" else _in_blocks(read_yaml(file))
-    told = [_in_file(sources.tell(mistake), file) for mistake in flatten(found)]
-    return sorted(told, key=_order)
+    return [_in_file(mistake, file) for mistake in flatten([sources.tell(Mistakes(list(flatten(found))))])]
 
 
 def _in_file(mistake: AssemblerError, file: Path) -> AssemblerError:
@@ -91,81 +87,22 @@ def _in_file(mistake: AssemblerError, file: Path) -> AssemblerError:
     return mistake
 
 
-def _order(mistake: AssemblerError) -> tuple[str, int, int]:
-    """Where a mistake stands, for sorting; those without a line come first."""
-    file, _, rest = str(mistake.place).partition(":")
-    line, _, column = rest.partition(":")
-    return (file, int(line), int(column)) if line.isdecimal() and column.isdecimal() else (file, 0, 0)
-
-
 def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
     """What is wrong with a recipe, but for values that only a run has."""
     found: list[AssemblerError] = []
-    recipe = _settings(data, found)
-    if recipe is not None:
-        found += _in_layers(recipe, project.registry)
-        found += _in_checks(recipe, project)
-    return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
-
-
-def _settings(data: Any, found: list[AssemblerError]) -> RecipeSettings | None:
-    """The recipe; if its settings are wrong, which is noted, without those, so that the rest is looked at, too."""
     with noted(found):
-        return read(RecipeSettings, data, "recipe")
-    keys = [mistake.place.key.split(".") for mistake in flatten(found)]
-    at_fault = {re.sub(r"\[.*", "", key[1]) for key in keys if len(key) > 1}
-    if isinstance(data, Mapping) and at_fault:
-        rest = {name: value for name, value in data.items() if name not in at_fault}
-        with noted([]):
-            return read(RecipeSettings, rest | ({"input": {"shape": [1]}} if "input" in at_fault else {}), "recipe")
-    return None
+        bind_recipe(data, lambda: project.registry, lambda: project.said)
+    return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
 
 
 def _is_open(data: Any, key: str) -> bool:
     """Whether the value at a key is an interpolation, or still to be given."""
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)[1:]:
+    for step in steps_of(key)[1:]:
         try:
-            data = data[int(index)] if index else data[name]
+            data = data[step]
         except (LookupError, TypeError):
             return False
-    return _is_to_come(data)
-
-
-def _is_to_come(value: Any) -> bool:
-    return isinstance(value, str) and ("${" in value or value == "???")
-
-
-def _in_layers(recipe: RecipeSettings, registry: Registry) -> list[AssemblerError]:
-    """What is wrong with the layers of a recipe and their first values."""
-    from assembler.binding.bind import bind
-
-    if _is_to_come(recipe.file):
-        return []
-    found: list[AssemblerError] = []
-    with noted(found):
-        stack, definitions = parse_recipe(recipe, registry=registry)
-        with noted(found):
-            bind(stack, registry, definitions)
-        if any(type(value) not in (int, float) for value in recipe.init.values()):
-            from assembler.model.parameters import read_rules
-
-            read_rules(recipe)
-    return found
-
-
-def _in_checks(recipe: RecipeSettings, project: Project) -> list[AssemblerError]:
-    from assembler import checks
-
-    found: list[AssemblerError] = []
-    with noted(found):
-        wanted = [(name, arguments, f"recipe.checks.{name}") for name, arguments in recipe.checks.items()]
-        checks.prepare(wanted, trusted_for_recipes(project.said))
-    function = (recipe.checks.get("reference") or {}).get("function")
-    if isinstance(function, str):
-        with noted(found):
-            place = Place(key="recipe.checks.reference.function")
-            reference_at(function, trusted_for_recipes(project.said), place)
-    return found
+    return isinstance(data, str) and ("${" in data or data == "???")
 
 
 def _in_registry(file: Path, project: Project) -> list[AssemblerError]:

@@ -154,7 +154,7 @@ def parse_part(body: object, key: str) -> Stack:
     return parse_stack(body, key)
 
 
-def _item(item: object, key: str, depth: int = 0) -> Stack:
+def _item(item: object, key: str) -> Stack:
     if isinstance(item, str):
         return parse(item, key)
     if isinstance(item, Mapping) and "graph" in item:
@@ -171,15 +171,15 @@ def _item(item: object, key: str, depth: int = 0) -> Stack:
     if inside is None:
         return Layer(name, place=place)
     if isinstance(inside, Mapping):
-        kwargs = tuple((str(word), parse_value(value, f"{key}.{word}", depth)) for word, value in inside.items())
+        kwargs = tuple((str(word), parse_value(value, f"{key}.{word}")) for word, value in inside.items())
         return Layer(name, (), kwargs, place, tuple(Place(key=f"{key}.{word}") for word in inside))
     if isinstance(inside, Sequence) and not isinstance(inside, str):
-        args = tuple(parse_value(value, f"{key}[{index}]", depth) for index, value in enumerate(inside))
+        args = tuple(parse_value(value, f"{key}[{index}]") for index, value in enumerate(inside))
         return Layer(name, args, (), place, tuple(Place(key=f"{key}[{index}]") for index in range(len(args))))
     raise GrammarError(f"the arguments of {name} are a mapping or a list, not {_kind(inside)}", place)
 
 
-def parse_value(value: object, key: str, depth: int) -> Any:
+def parse_value(value: object, key: str, depth: int = 0) -> Any:
     """An argument written in YAML: data as it is, and ``{stack: …}`` as layers."""
     if depth > MAX_NESTING:
         raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))

@@ -14,53 +14,43 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mindspore
 import numpy as np
-from mindspore import nn
-from mindspore.common import initializer as initializers
 from safetensors import SafetensorError, safe_open
 
 from assembler.binding.bind import walk
 from assembler.binding.expansion import expand
-from assembler.binding.parsing import parse_recipe
 from assembler.errors import AssemblerError, ParameterError, Place, noted, raise_all
 from assembler.files import require_file
 from assembler.language.grammar import parse
 from assembler.language.recipe import Definitions, Layer, is_stack, leaves, print_value
-from assembler.model.build import build_steps
 from assembler.model.inputs import Array, load_array, numbers
 from assembler.planning.plan import Plan, Row, Rule, Weight
-from assembler.runtime import device
 from assembler.runtime.messages import reason
-from assembler.settings import RecipeSettings, StoredValues
+from assembler.settings import StoredValues
 from assembler.validation import read
 from assembler.words import closest, suggestion
 
+if TYPE_CHECKING:
+    from mindspore import nn
 
-def read_rules(recipe: RecipeSettings, key: str = "recipe") -> list[Rule]:
-    """The rules under a recipe's ``init``, in order.
+
+def read_rules(init: Mapping[str, Any], definitions: Definitions) -> list[Rule]:
+    """The rules under a recipe's ``init``, in order. MindSpore is imported if one of them names an initializer.
+
+    Args:
+        definitions: what the recipe's names mean.
 
     Raises:
         ParameterError, GrammarError, SettingsError, Mistakes: initializers that do not exist or refuse their arguments,
             and files that cannot be read.
     """
-    if not recipe.init:
-        return []
     mistakes: list[AssemblerError] = []
     rules: list[Rule] = []
-    told: list[AssemblerError] = []
-    definitions = Definitions()
-    with noted(told):
-        if recipe.file is None:  # beside a network file, nothing has a name
-            _, definitions = parse_recipe(recipe)
-    if told:
-        return []  # what is wrong with the layers is told with the layers; what names mean is not known
-    for pattern, value in recipe.init.items():
-        place = Place(key=f"{key}.init.{pattern}")
+    for pattern, value in init.items():
         with noted(mistakes):
-            rules.append(_rule(pattern, value, definitions, place))
+            rules.append(_rule(pattern, value, definitions, Place(key=f"recipe.init.{pattern}")))
     raise_all(mistakes)
     return rules
 
@@ -115,6 +105,8 @@ def _not_plain(text: str, stack: object) -> str:
 @cache
 def initializer_classes() -> dict[str, type]:
     """MindSpore's initializers by their names in lower case without underscores, ``zeros`` and ``ones`` besides."""
+    from mindspore.common import initializer as initializers
+
     base = initializers.Initializer
     public = [getattr(initializers, name) for name in initializers.__all__]
     found = {_folded(one.__name__): one for one in public if isinstance(one, type) and one is not base}
@@ -146,7 +138,7 @@ def _stored(said: StoredValues, place: Place) -> Array:
         raise ParameterError(f"{file} cannot be read: {reason(error)}", place) from None
 
 
-def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str], key: str = "recipe") -> Plan:
+def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str]) -> Plan:
     """The plan with the names of its parameters, and what a recipe says of each: the first rule that fits it.
 
     Raises:
@@ -163,7 +155,7 @@ def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str], key: str
     wanted = [(f"init.{rule.pattern}", rule.pattern) for rule in rules]
     wanted += [(f"freeze[{index}]", pattern) for index, pattern in enumerate(freeze)]
     planned = replace(planned, rows=tuple(rows))
-    useless = [_useless(planned, pattern, Place(key=f"{key}.{at}")) for at, pattern in wanted if at not in used]
+    useless = [_useless(planned, pattern, Place(key=f"recipe.{at}")) for at, pattern in wanted if at not in used]
     raise_all([*useless, *_of_other_shapes(planned)])
     return planned
 
@@ -234,6 +226,11 @@ def names_in_model(planned: Plan) -> dict[str, str]:
     """
     if not any(step.shared for step in walk(planned.steps)):
         return {}
+    import mindspore
+
+    from assembler.model.build import build_steps
+    from assembler.runtime import device
+
     with mindspore.DeviceCtx("meta"), device.untouched_generators():
         model = build_steps(planned.steps)
     return {place: one.name for place, one in model.parameters_and_names() if place != one.name}
@@ -269,7 +266,11 @@ def observe(
     Args:
         loaded: the names of those that came from ``file``.
     """
-    values = {} if model is None else {one.name: device.as_array(one) for one in model.get_parameters()}
+    values: dict[str, Array] = {}
+    if model is not None:
+        from assembler.runtime import device
+
+        values = {one.name: device.as_array(one) for one in model.get_parameters()}
     found: list[Observed] = []
     for name, row, weight in planned.weights():
         set_by = str(file) if name in loaded else str(weight.rule or "")

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from assembler.errors import AssemblerError, Place, flatten
+from assembler.errors import AssemblerError, Mistakes, Place, flatten
 from assembler.files import short
 from assembler.reading.yaml_files import compose_yaml
 
@@ -23,37 +24,55 @@ class Sources:
         files: for each key prefix, the files that fill it, the one that counts most first:
             ``{"recipe": [.../recipe/resnet18.yaml, .../recipe/resnet.yaml], "": [.../assembler.yaml]}``.
         overrides: what the command line set, as typed: ``recipe.stack="Dense(8, 1)"``.
+        given: what was given as data: ``{"recipe": {"stack": "Dense(8, 1)"}}``. The order of its keys is that of places
+            in it.
     """
 
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     overrides: Sequence[str] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def tell(self, error: AssemblerError) -> AssemblerError:
-        """The same error, with each mistake's place found in its file."""
+        """The same error, with each mistake's place found in its file, and in the order of places.
+
+        What has no place comes first, then overrides as typed, then files by name, line and column.
+        """
         for mistake in flatten([error]):
             within = tuple((block, self.locate(place)) for block, place in mistake.place.within)
             mistake.place = replace(self.locate(mistake.place), within=within)
+        if isinstance(error, Mistakes):
+            error.mistakes = tuple(sorted(error.mistakes, key=lambda mistake: self._order(mistake.place)))
         return error
+
+    def _order(self, place: Place) -> tuple[Any, ...]:
+        """What a place is sorted by."""
+        label = place.label or ""
+        overrides = [f"override {override}" for override in self.overrides]
+        if label in overrides:
+            return 1, "", overrides.index(label), place.start
+        if spot := re.fullmatch(r"(.+):(\d+):(\d+)", label):
+            return 2, spot[1], int(spot[2]), int(spot[3])
+        return (2, label, 0, 0) if label else (0, "", _position(self.given, steps_of(place.key)), place.start)
 
     def locate(self, place: Place) -> Place:
         """The place with its file, line and column, or its override; the same place if neither is known."""
         if not place.key or place.label is not None:
             return place
-        setting = [override for override in self.overrides if _lies_in(place.key, _name(override))]
+        setting = [override for override in self.overrides if lies_in(place.key, _name(override))]
         if setting:  # the most particular one holds, and of those the last
             override = max(reversed(setting), key=lambda override: len(_name(override)))
             return replace(place, label=f"override {override}")
         for prefix in sorted(self.files, key=len, reverse=True):
-            if not prefix or _lies_in(place.key, prefix):
+            if not prefix or lies_in(place.key, prefix):
                 for file in self.files[prefix]:
                     found = locate_in_file(file, place.key[len(prefix) :].lstrip("."), place)
                     if found:
                         return found
         for override in self.overrides:  # the key exists only because something inside it was added
-            if _lies_in(_name(override), place.key):
+            if lies_in(_name(override), place.key):
                 return replace(place, label=f"override {override}")
         outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
-        if outer != place.key and any(prefix and _lies_in(outer, prefix) for prefix in self.files):
+        if outer != place.key and any(prefix and lies_in(outer, prefix) for prefix in self.files):
             if outer in self.files:  # a key that is missing at the top of its file
                 return replace(place, label=short(self.files[outer][0]))
             return self.locate(replace(place, key=outer))  # what is missing is told where it should stand
@@ -64,8 +83,27 @@ def _name(override: str) -> str:
     return re.split(r"[=@]", override.lstrip("+~"), maxsplit=1)[0]
 
 
-def _lies_in(key: str, outer: str) -> bool:
+def lies_in(key: str, outer: str) -> bool:
+    """Whether a key is another one, or inside it."""
     return key == outer or key.startswith((f"{outer}.", f"{outer}["))
+
+
+def steps_of(key: str) -> list[str | int]:
+    """The names and the indices of a key: ``recipe.stack[2].Dense`` → ``["recipe", "stack", 2, "Dense"]``."""
+    return [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
+
+
+def _position(data: Any, steps: Sequence[str | int]) -> tuple[int, ...]:
+    """Where a key is located among those of plain data: its index at each level, as deep as the data has it."""
+    if isinstance(data, Mapping):
+        for count in range(1, len(steps) + 1):  # as in _descend
+            wanted = ".".join(map(str, steps[:count]))
+            for index, (name, value) in enumerate(data.items()):
+                if _names(str(name), wanted):
+                    return index, *_position(value, steps[count:])
+    elif isinstance(data, list | tuple) and steps and isinstance(steps[0], int) and steps[0] < len(data):
+        return steps[0], *_position(data[steps[0]], steps[1:])
+    return ()
 
 
 def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
@@ -75,8 +113,7 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
         source, node = _composed(file, found_file.st_mtime_ns, found_file.st_size)
     except (OSError, ValueError, AssemblerError):
         return None
-    steps = [int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)]
-    found = _descend(node, steps)
+    found = _descend(node, steps_of(key))
     if found is None:
         return None
     name, value = found

@@ -23,11 +23,10 @@ from filelock import FileLock
 
 from assembler.errors import AssemblerError
 from assembler.hydra_edge.versions import take_up_beside
+from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
-from assembler.settings import Settings
 from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
-from assembler.validation import read
 
 OUTPUT = "output.txt"
 """In a job's folder: what it printed."""
@@ -111,7 +110,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
 
     result = Result(Path())
     try:
-        settings = read(Settings, request["config"])
+        settings = read_settings(request["config"])
         planned(settings, result)
     except AssemblerError as error:
         return {"error": str(sources_from(request["sources"]).tell(error))}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
+from assembler.pipeline import BoundRecipe, plan
 from assembler.settings import BenchTask, Mode, Settings
-from assembler.tasks.common import load_weights, plan_of, prepare_device, read_all
+from assembler.tasks.common import bind, load_weights, plan_bound, prepare_device
 from assembler.tasks.result import Result
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def bench(settings: Settings, result: Result) -> None:
     assert isinstance(task, BenchTask)
     from assembler.model import precision
 
-    given = read_all(settings, result)
+    bound = bind(settings, result)
     target = prepare_device(settings, result)
-    planned = plan_of(given, settings, result)
-    cases = _cases(planned, settings, task)
+    planned = plan_bound(bound, settings, result)
+    cases = _cases(bound, planned, settings, task)
     if settings.guard:
         _require_memory(cases, target)
     precision.require_kernels(planned, target)
@@ -63,7 +64,7 @@ def bench(settings: Settings, result: Result) -> None:
             _time(mode, cases, of_each, result, tick)
 
 
-def _cases(planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
+def _cases(bound: BoundRecipe, planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
     """The recipe with each batch size.
 
     Raises:
@@ -72,9 +73,7 @@ def _cases(planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
     own = _Case(settings, planned)
     if task.batches is None:
         return [own]
-    from assembler.model.inputs import batch_of, input_specs, with_batch
-    from assembler.model.parameters import settle
-    from assembler.planning.planner import plan_steps
+    from assembler.model.inputs import batch_of, with_batch
 
     assert planned.input is not None
     had = batch_of(planned.input)
@@ -86,8 +85,8 @@ def _cases(planned: Plan, settings: Settings, task: BenchTask) -> list[_Case]:
             continue
         recipe = with_batch(settings.recipe, batch, key)
         try:
-            changed = plan_steps(planned.steps, input_specs(recipe, settings.dtype), settings.dtype)
-            changed = settle(changed, planned.rules, recipe.freeze)
+            # Of the steps in the plan every `_` has its value, so that the parameters are those of the model.
+            changed, _ = plan(replace(bound, recipe=recipe, steps=planned.steps), settings.dtype)
             cases.append(_Case(settings.model_copy(update={"recipe": recipe}), changed))
         except AssemblerError as error:
             said = "; ".join(mistake.message for mistake in flatten([error]))
@@ -182,10 +181,10 @@ def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
     """The whole of that other process. Whatever is wrong is the first process's to tell."""
     with suppress(BaseException):
         result = Result(Path())
-        given = read_all(settings, result)
+        bound = bind(settings, result)
         prepare_device(settings, result)
 
         from assembler.model import timing
 
-        case = _Case(settings, plan_of(given, settings, result))
+        case = _Case(settings, plan_bound(bound, settings, result))
         sender.send(timing.memory_of(lambda: _made(case)[:2], mode))

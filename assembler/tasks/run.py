@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,18 +12,17 @@ from types import TracebackType
 from typing import Any
 
 from assembler import errors
-from assembler.errors import AssemblerError, InternalError, LayerFault, flatten, noted, raise_all
+from assembler.errors import AssemblerError, InternalError, LayerFault, flatten
 from assembler.files import short, without_home, write_text
+from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
-from assembler.settings import RecipeSettings, Settings
+from assembler.settings import Settings
 from assembler.tasks.bench import bench
 from assembler.tasks.check import check
-from assembler.tasks.common import bound
 from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
-from assembler.validation import read
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -63,7 +61,7 @@ def run(
     config: Mapping[str, Any] = {}
     try:
         config = compose()
-        result.settings = _settings_of(config)
+        result.settings = read_settings(config)
         TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
@@ -97,23 +95,6 @@ def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _settings_of(config: Mapping[str, Any]) -> Settings:
-    """The configuration, validated. If it is wrong, the layers are looked at all the same, to tell all at once.
-
-    Raises:
-        SettingsError, Mistakes: unknown keys and values out of bounds, and what is wrong with the layers.
-    """
-    mistakes: list[AssemblerError] = []
-    with noted(mistakes):
-        return read(Settings, config)
-    scopes = config.get("registry", {})
-    if isinstance(scopes, Mapping) and all(isinstance(entries, Mapping) for entries in scopes.values()):
-        with suppress(AssemblerError):  # what is wrong with the recipe's keys has been told
-            bound(read(RecipeSettings, config.get("recipe"), "recipe"), scopes, mistakes)
-    raise_all(mistakes)
-    raise AssertionError  # pragma: no cover - there is a mistake
 
 
 def show(result: Result) -> None:
