@@ -53,7 +53,7 @@ def _prepared_device():
 
     device.prepare(device.pick(DeviceSettings()))
     gc.collect()
-    gc.freeze()  # what is imported stays, so no collection looks through it again: a tenth of the time of a run
+    gc.freeze()  # what is imported stays: collections, of which graph mode makes many, took a third of the time
 
 
 @dataclass
