@@ -1,5 +1,6 @@
 """Fixtures. MindSpore is prepared once, as a run does it."""
 
+import gc
 import os
 import runpy
 import shutil
@@ -12,7 +13,6 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from assembler import LAYERS
-from assembler.runtime import device
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
@@ -24,9 +24,36 @@ DIAGRAMS = ["diagram.mmd", *(["diagram.svg"] if shutil.which("dot") else [])]
 """What a run leaves of a diagram on this machine."""
 
 
+SLOW = 1200
+"""Seconds that a slow test may take; pyproject.toml says how many a quick one may."""
+
+PLATFORM = "platform: "
+"""How the reason of a skip begins that no installation can mend."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where NO_SKIPS is set, as in CI, a test that is skipped for want of a program or a package fails."""
+    report = yield
+    skipped = report.skipped and not hasattr(report, "wasxfail")
+    if skipped and os.environ.get("NO_SKIPS") and PLATFORM not in str(report.longrepr):
+        report.outcome = "failed"
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _prepared_device():
+    from assembler.runtime import device  # the process that hands out the tests needs no MindSpore, which takes a while
+
     device.prepare(device.pick(DeviceSettings()))
+    gc.collect()
+    gc.freeze()  # what is imported stays: collections, of which graph mode makes many, took a third of the time
 
 
 @dataclass
@@ -48,9 +75,10 @@ def run(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)
     monkeypatch.setattr(LAYERS, "modules", ())
 
-    def call(*arguments: str, script: Path = ROOT / "run.py") -> Run:
+    def call(*arguments: str, script: Path = ROOT / "run.py", placed: bool = True) -> Run:
         where = "hydra.sweep.dir=sweep" if "-m" in arguments else "hydra.run.dir=run"
         chosen = "--help" in arguments or any(argument.startswith("hydra.run.dir=") for argument in arguments)
+        chosen |= not placed  # the run goes where its configuration says
         extra = [] if chosen else [where]
         monkeypatch.setattr(sys, "argv", [str(script), *arguments, *extra])
         monkeypatch.setitem(os.environ, "HYDRA_FULL_ERROR", "")

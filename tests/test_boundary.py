@@ -8,9 +8,11 @@ import pytest
 
 from assembler import AssemblerError, plan
 from assembler.checks import prepare
+from assembler.errors import SettingsError
 from assembler.planning import limits
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
+from assembler.reading.yaml_files import parse_yaml
 from assembler.registry.registry import said_by_project, trusted_for_recipes
 from tests.conftest import MINE
 
@@ -95,6 +97,19 @@ def test_error_of_a_file_that_reaches_out_or_is_a_bomb(run, recipe_file, tmp_pat
         plan(tmp_path / FILE)
     assert str(error.value) == REFUSED[text]
     assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 61 + "]" * 61, "[" * 1001 + "]" * 1001, "[" * 2**20, "{a: " * 2**18, "- " * 2**19, "[\n" * 2**19],
+    ids=["just beyond", "beyond libyaml's bound", "flow", "mappings", "block", "lines"],
+)
+def test_the_bound_of_nesting_is_ours_whatever_libyaml_does(text):
+    with pytest.raises(SettingsError) as error:
+        parse_yaml(text, Path("mine.yaml"))
+    assert str(error.value).startswith("mine.yaml:")
+    assert error.value.message == "nested more than 60 deep"
+    assert parse_yaml("[" * 60 + "]" * 60, Path("mine.yaml"))
 
 
 @pytest.mark.parametrize("text", ["# @package _global_\n" + GOOD, f"name: ${{oc.env:SECRET}}\n{GOOD}"])

@@ -397,6 +397,18 @@ def test_arguments_follow_from_others_where_the_recipe_computed_them():
     assert "*Wide(4, 6),  # (1, 6, 8, 8)" in text
 
 
+@pytest.mark.parametrize("factor", [2, 8, 16, 17, 32])
+def test_a_multiple_follows_up_to_sixteen_and_is_an_argument_beyond(factor):
+    blocks = {"Wide(channels)": f"Dense(_, {factor} * channels) + Dense(_, channels)"}
+    text = network({"blocks": blocks, "stack": "Wide(6) + Wide(10)"})
+    if factor <= 16:
+        assert f"nn.Dense(in_channels, {factor} * out_channels), nn.Dense({factor} * out_channels, " in text
+        assert "*Wide(6, 10)," in text
+    else:
+        assert f"{factor} * " not in text
+        assert f"*Wide(6, {10 * factor}, 10)," in text
+
+
 def test_shared_parts_are_local_names():
     recipe = {"shared": {"mix": "Dense(_, 8) + ReLU"}, "stack": "Dense(_, 8) + mix + Tanh + mix + Residual(mix)"}
     assert (

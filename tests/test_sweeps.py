@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import closing
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -251,11 +252,8 @@ def test_a_value_that_tells_the_folder_of_the_sweep(run):
 
 
 def test_a_named_sweep_has_a_folder_of_its_own(run, tmp_path):
-    run("-m", "recipe=centered_vector", "seed=1,2", "sweep.name=seeds", "hydra.sweep.dir=multirun/\\${sweep.name}")
-    # The fixture's own hydra.sweep.dir comes later and wins; run.py without it does as its configuration says.
-    command = [sys.executable, str(ROOT / "run.py"), "-m", "recipe=centered_vector", "seed=1,2", "sweep.name=seeds"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run("-m", "recipe=centered_vector", "seed=1,2", "sweep.name=seeds", placed=False)
+    assert (done.code, done.err) == (0, "")
     assert statuses(tmp_path / "multirun" / "seeds") == ["passed", "passed"]
 
 
@@ -360,7 +358,7 @@ def test_what_a_job_starts_does_not_keep_the_others(run, layer, construct):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_task_function_that_raises_keeps_its_traceback(tmp_path, when):
+def test_a_task_function_that_raises_keeps_its_traceback(run, tmp_path, when):
     before, after = ("raise", "pass") if when == "before" else ("pass", "raise")
     script = tmp_path / "theirs.py"
     script.write_text(
@@ -374,12 +372,10 @@ def test_a_task_function_that_raises_keeps_its_traceback(tmp_path, when):
         "if __name__ == '__main__':\n"
         "    sweeps.launch(main)\n"
     )
-    command = [sys.executable, str(script), "-m", "recipe=centered_vector", "seed=1,2", "sweep.name=s"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert "ValueError: 1" in done.stderr
-    assert f'File "{script}"' in done.stderr
-    assert statuses(tmp_path / "multirun" / "s") == [{"before": "pending", "after": "passed"}[when]] * 2
+    with pytest.raises(ValueError, match=r"^1$") as error:
+        run("-m", "recipe=centered_vector", "seed=1,2", script=script)
+    assert script in [Path(entry.path) for entry in error.traceback]
+    assert statuses(tmp_path / "sweep") == [{"before": "pending", "after": "passed"}[when]] * 2
 
 
 def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, layer):
@@ -393,23 +389,27 @@ def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, layer):
 
 
 @pytest.fixture
-def slow_sweep(tmp_path, layer):
-    """Begin a sweep of six jobs of a second each in a process of its own."""
-    own = layer(REAL.format("time.sleep(1)"))
-    command = [sys.executable, str(ROOT / "run.py"), "-m", own, *INLINE, "recipe.stack=Own", "sweep.name=s"]
-    command += ["recipe.input.sample=uniform", "seed=0,1,2,3,4,5"]
+def stuck_sweep(tmp_path, layer):
+    """A sweep of four jobs, of which the third does not end while there is a file ``stuck``: arguments, and the sweep.
 
-    def begin(*more):
-        return subprocess.Popen(
-            [*command, *more],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        )
-
-    return begin
+    It runs in a process of its own.
+    """
+    is_stuck = "os.path.exists('stuck') and len(glob.glob('multirun/s/*/result.json')) == 2"
+    own = layer(REAL.format(f"{is_stuck} and time.sleep(60)"), "import glob, os, time")
+    arguments = ["-m", own, *INLINE, "recipe.stack=Own", "sweep.name=s", "recipe.input.sample=uniform", "seed=0,1,2,3"]
+    (tmp_path / "stuck").touch()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    wait_for(lambda: len(list((tmp_path / "multirun" / "s").glob("*/result.json"))) == 2)
+    yield arguments, process
+    process.kill()
+    process.communicate()
 
 
 def wait_for(condition, seconds=60):
@@ -420,39 +420,37 @@ def wait_for(condition, seconds=60):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_an_interrupted_sweep_has_its_table_and_goes_on(slow_sweep, tmp_path, how):
+def test_an_interrupted_sweep_has_its_table_and_goes_on(stuck_sweep, run, tmp_path, how):
     folder = tmp_path / "multirun" / "s"
-    process = slow_sweep()
-    wait_for(lambda: len(list(folder.glob("*/result.json"))) >= 2)
+    arguments, process = stuck_sweep
     process.send_signal(how)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert err == "interrupted; the same command goes on where it stopped if the sweep has a name\n"
     assert statuses(folder)[:2] == ["passed", "passed"]
     assert statuses(folder)[-1] == "pending"
+    (tmp_path / "stuck").unlink()
+    goes_on(run, arguments, folder)
+
+
+def goes_on(run, arguments, folder):
     before = times(folder)
-    process = slow_sweep()
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert f"{len(before)} of them are done" in out
-    assert statuses(folder) == ["passed"] * 6
+    assert len(before) == 2
+    done = run(*arguments, placed=False)
+    assert (done.code, done.err) == (0, "")
+    assert "2 of them are done" in done.out
+    assert statuses(folder) == ["passed"] * 4
     assert before.items() <= times(folder).items()
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_killed_leaves_no_process_and_goes_on(slow_sweep, tmp_path):
-    folder = tmp_path / "multirun" / "s"
-    process = slow_sweep()
-    wait_for(lambda: len(list(folder.glob("*/result.json"))) >= 2)
+def test_a_sweep_that_is_killed_leaves_no_process_and_goes_on(stuck_sweep, run, tmp_path):
+    arguments, process = stuck_sweep
     process.kill()
     process.communicate()
     wait_for(lambda: not subprocess.run(["pgrep", "-f", f"path.*{tmp_path}"], capture_output=True, text=True).stdout)
-    before = times(folder)
-    process = slow_sweep()
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert before.items() <= times(folder).items()
-    assert statuses(folder) == ["passed"] * 6
+    (tmp_path / "stuck").unlink()
+    goes_on(run, arguments, tmp_path / "multirun" / "s")
 
 
 # ---- what else a job is told by

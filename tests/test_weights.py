@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from assembler import assemble
 from assembler.errors import AssemblerError
 from assembler.model import weights
-from tests.conftest import ROOT
+from tests.conftest import PLATFORM, ROOT
 
 FORMATS = ("safetensors", "ckpt")
 STACK = "Dense(8, 4) + BatchNorm1d(4) + Residual(Dense(4, 4))"
@@ -427,7 +427,7 @@ def small_disk(tmp_path):
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a file system takes the rights of root")
+        pytest.skip(f"{PLATFORM}mounting a file system takes the rights of root")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

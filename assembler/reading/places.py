@@ -24,7 +24,8 @@ class Sources:
         files: for each key prefix, the files that define it, highest priority first:
             ``{"recipe": [.../recipe/resnet18.yaml, .../recipe/resnet.yaml], "": [.../assembler.yaml]}``.
         overrides: the overrides of the command line, as typed: ``recipe.stack="Dense(8, 1)"``.
-        given: data passed in from Python: ``{"recipe": {"stack": "Dense(8, 1)"}}``. Errors follow the order of its keys.
+        given: data passed in from Python: ``{"recipe": {"stack": "Dense(8, 1)"}}``. Errors are sorted by its
+            keys.
     """
 
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)

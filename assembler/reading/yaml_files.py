@@ -83,7 +83,7 @@ def _told(text: str, file: Path) -> Iterator[None]:
     try:
         yield
     except yaml.YAMLError as error:
-        raise SettingsError(explain_yaml(_in_pythons_words(text, file) or error)) from None
+        raise SettingsError(explain_yaml(_pythons_error(text, file) or error)) from None
     except (ValueError, RecursionError) as error:  # 0b_, or !!str of a mapping
         raise SettingsError(f"{short(file)} cannot be read: {error}") from None
 
@@ -159,16 +159,20 @@ def _loaded(text: str, file: Path, loader: Any) -> Any:
         reader.dispose()
 
 
-def _in_pythons_words(text: str, file: Path) -> yaml.YAMLError | None:
-    """The error of PyYAML's own parser for a text that libyaml cannot read: it is clearer."""
+def _pythons_error(text: str, file: Path) -> yaml.YAMLError | None:
+    """The error of PyYAML's own parser in a text that libyaml cannot read: it is clearer.
+
+    libyaml reads ahead and has bounds of its own, which differ by version. So ours are held here once more, before
+    libyaml's error is reported; without them, PyYAML's parser would need hours for a megabyte of ``[``.
+
+    Raises:
+        SettingsError: the text goes beyond our bounds.
+    """
     try:
-        for _ in yaml.parse(_named(text, file), yaml.SafeLoader):
-            pass
+        _hold_bounds(yaml.parse(_named(text, file), yaml.SafeLoader), file)
         yaml.compose(_named(text, file), yaml.SafeLoader)
     except yaml.YAMLError as error:
         return error
-    except RecursionError:
-        return None
     return None
 
 
