@@ -16,7 +16,7 @@ from assembler.tasks.result import Result
 if TYPE_CHECKING:
     from mindspore import nn
 
-    from assembler.binding.bind import Steps
+    from assembler.binding.structure import Steps
     from assembler.checks import Prepared, Subject, Wanted
     from assembler.model.weights import Loaded
     from assembler.planning.plan import Plan, Rule

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
-from assembler.binding.bind import Steps, root_graph, walk
+from assembler.binding.structure import Steps, root_graph, walk
 from assembler.errors import RecipeError
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs, print_shape, print_specs
@@ -26,7 +26,7 @@ from assembler.views.code.classes import Class, Classes
 from assembler.views.code.sources import Sources
 from assembler.views.code.terms import Call, Literal, Loop, Reference, Row, Slot, Term, Variable, Wired, mapped
 from assembler.views.code.terms import walk as walk_terms
-from assembler.views.code.tree import Tree, trail_of
+from assembler.views.code.tree import Tree
 from assembler.views.code.unify import unify, unique
 from assembler.views.code.writer import LOCALS, Writer
 
@@ -97,7 +97,7 @@ def _root(tree: Tree, steps: Steps) -> Row | Wired:
     if graph is None:
         return tree.chain(steps)
     assert graph.graph is not None
-    return tree.wired(graph, graph.graph, trail_of(graph))
+    return tree.wired(graph, graph.graph, 0)
 
 
 def _lowered(classes: Classes, root: Row | Wired, tree: Tree) -> tuple[Row | Wired, dict[str, Term]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from assembler.binding.bind import Step
+from assembler.binding.structure import Step
 from assembler.errors import BadTarget
 from assembler.views.code.text import Group, lines
 from assembler.views.code.unify import unique
