@@ -8,7 +8,7 @@ from mindspore import Tensor, nn
 Position = tuple[int, int | None]
 
 
-class Graph(nn.Cell):
+class WiredCells(nn.Cell):
     """Runs Cells in order; each takes what came in or what Cells before it emitted.
 
     Args:

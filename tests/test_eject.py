@@ -383,6 +383,14 @@ class Network(nn.SequentialCell):
     )
 
 
+def test_a_block_with_layers_that_it_was_given_is_one_class():
+    blocks = {"Between(part)": "Tanh + part + Sigmoid"}
+    text = network({"blocks": blocks, "stack": "Between(Dense(_, 8) + ReLU) + Between(Softmax)"})
+    assert text.count("class ") == 2
+    assert "super().__init__(nn.Tanh(), *part, nn.Sigmoid())" in text
+    assert "*Between(nn.Softmax()),  # (4, 8)" in text
+
+
 def test_arguments_follow_from_others_where_the_recipe_computed_them():
     blocks = {
         "ConvNorm(channels, kernel=3)": "Conv2d(_, channels, kernel, pad_mode='pad', padding=kernel // 2) + BatchNorm2d(_)",
@@ -608,6 +616,17 @@ TRICKY = {
     "layers handed on from block to block": {
         "blocks": {"Outer(part)": "Inner(part) + Inner(Dense(_, 8))", "Inner(part)": "Residual(LayerNorm(_) + part)"},
         "stack": "Outer(Dense(_, 6) + Dense(_, 8)) + Outer(Inner(ReLU)) + 2 * Outer(3 * Dense(_, 8))",
+    },
+    "layers given to a block between its own": {
+        "blocks": {
+            "Between(part)": "LayerNorm(_) + part + Tanh",
+            "Twice(part)": "part + part",
+            "Onto(part)": "Between(Dense(_, 8) + part)",
+            "First(part)": "Residual(Dense(_, 8)) + Residual(ReLU + part)",
+            "Second(part)": "First(Tanh + part)",
+        },
+        "stack": "Between(Dense(_, 8)) + Between(Dense(_, 4) + Dense(_, 8)) + Twice(Dense(_, 8)) + Onto(ReLU) "
+        "+ Residual(Onto(Twice(Dense(_, 8)))) + Second(Dense(_, 8)) + Second(Residual(Onto(Dense(_, 8))))",
     },
     "layers given to a block that repeats them": {
         "blocks": {

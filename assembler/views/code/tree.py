@@ -32,15 +32,15 @@ from assembler.planning.specs import print_shape
 from assembler.views.code.terms import (
     Argument,
     Call,
+    LayerArgument,
     Literal,
     Nest,
-    Part,
     Reference,
-    Row,
+    Sequential,
     Term,
     Turns,
     Use,
-    Wired,
+    Wires,
     is_plain,
     moved,
     walk,
@@ -102,11 +102,11 @@ class Tree:
         self.rows = {row.path: row for row in planned.rows}
         self.parts: dict[str, Term] = {}
 
-    def chain(self, steps: Steps, depth: int = 0) -> Row:
+    def chain(self, steps: Steps, depth: int = 0) -> Sequential:
         """A row of layers that is written in so many blocks."""
-        row = Row(tuple(self.row(steps.nodes, depth)), alone=len(steps) == 1)
-        if row.items and isinstance(only := row.items[0], Part) and len(row.items) == 1:
-            return Row((replace(only, whole=True),), row.alone)
+        row = Sequential(tuple(self.row(steps.nodes, depth)), alone=len(steps) == 1)
+        if row.items and isinstance(only := row.items[0], LayerArgument) and len(row.items) == 1:
+            return Sequential((replace(only, whole=True),), row.alone)
         return row
 
     def row(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
@@ -120,12 +120,12 @@ class Tree:
                 case Step():
                     yield self.one(node, depth)
                 case RepeatNode():
-                    yield Turns(tuple(Row(tuple(self.row(turn, depth))) for turn in node.turns))
+                    yield Turns(tuple(Sequential(tuple(self.row(turn, depth))) for turn in node.turns))
                 case BlockNode():
                     yield self.use(node, depth)
                 case PassedNode():
                     alone = sum(1 for _ in leaf_steps(node)) == 1
-                    yield Part(Row(tuple(self.row(node.nodes, node.depth)), alone), node.depth)
+                    yield LayerArgument(Sequential(tuple(self.row(node.nodes, node.depth)), alone), node.depth)
 
     def use(self, node: BlockNode, depth: int) -> Term:
         """A block, unless it is only another name for what is in it."""
@@ -142,7 +142,7 @@ class Tree:
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
                     return call
         *_, last = leaf_steps(node)
-        return Use(name, Row(items), depth, self._shape(last))
+        return Use(name, Sequential(items), depth, self._shape(last))
 
     def one(self, step: Step, depth: int) -> Term:
         """One layer."""
@@ -190,12 +190,12 @@ class Tree:
             return Nest("{}", tuple(self._value(item, depth, place) for item in value.values()), keys)
         return literal(value, place)
 
-    def wired(self, step: Step, graph: Graph, depth: int) -> Wired:
+    def wired(self, step: Step, graph: Graph, depth: int) -> Wires:
         """A graph that is written in what ``depth`` says."""
         cells = step.arguments["cells"]
         wires = tuple((wire.name, self.chain(cells[wire.name], depth), wire.sources) for wire in graph.wires)
         shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
-        return Wired(graph.inputs, wires, graph.outputs, shapes)
+        return Wires(graph.inputs, wires, graph.outputs, shapes)
 
 
 def folded(items: Sequence[Term]) -> Iterator[Term]:
@@ -203,14 +203,14 @@ def folded(items: Sequence[Term]) -> Iterator[Term]:
     at = 0
     for length, times in equal_neighbours([object() if _holds_a_part(item) else item for item in items], 1, 3):
         if times > 1:
-            yield Turns((Row(tuple(items[at : at + length])),) * times)
+            yield Turns((Sequential(tuple(items[at : at + length])),) * times)
         else:
             yield items[at]
         at += length * times
 
 
 def _holds_a_part(term: Term) -> bool:
-    return any(isinstance(one, Part) for one in walk(term))
+    return any(isinstance(one, LayerArgument) for one in walk(term))
 
 
 def _opened(nodes: Iterable[TreeNode], depth: int) -> list[TreeNode]:

@@ -29,7 +29,7 @@ from assembler.planning.specs import Specs
 _LAYERS = re.compile(r"(^|, )(\w+=)?[\[(]?…(, …)*,?[\])]?(?=, |$)")
 """Arguments that are layers: the diagram shows them themselves."""
 
-Given: TypeAlias = tuple[Specs | None, ...]
+InputSpecs: TypeAlias = tuple[Specs | None, ...]
 """What goes into a part: one for each of its inputs, None if it is not known."""
 
 
@@ -56,7 +56,7 @@ class Part:
     step: Step | None = None
     names: tuple[str, ...] = ()
     arguments: str = ""
-    given: Given = ()
+    given: InputSpecs = ()
     emits: Specs | None = None
     chains: tuple[tuple[Part, ...], ...] = ()
     repeat: int = 1
@@ -95,7 +95,7 @@ class Parts:
         self.seen: set[Step] = set()  # shared parts that were used before
         self.again = 0  # how many of those we are in
         self.uses = 0  # of shared parts, so far
-        self.known: dict[tuple[Step | int, Given], Part] = {}
+        self.known: dict[tuple[Step | int, InputSpecs], Part] = {}
 
     @property
     def inputs(self) -> dict[str, Specs | None]:
@@ -116,7 +116,7 @@ class Parts:
         given = tuple(self.inputs.values())
         return self.chain(self.planned.steps.nodes, given) if self.root is None else (self.layer(self.root, given),)
 
-    def chain(self, nodes: Iterable[TreeNode], given: Given) -> tuple[Part, ...]:
+    def chain(self, nodes: Iterable[TreeNode], given: InputSpecs) -> tuple[Part, ...]:
         """What stands in a row, for what goes into the first of it."""
         parts: list[Part] = []
         for node in _opened(nodes):
@@ -184,7 +184,7 @@ class Parts:
 
     # ---- layers
 
-    def layer(self, step: Step, given: Given) -> Part:
+    def layer(self, step: Step, given: InputSpecs) -> Part:
         """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
         again = self.again > 0 or step in self.seen  # then it depends on nothing else
         key, uses = (step if again else id(step.layer), given), self.uses
@@ -196,7 +196,7 @@ class Parts:
             self.known[key] = part
         return part
 
-    def look(self, step: Step, given: Given) -> Part:
+    def look(self, step: Step, given: InputSpecs) -> Part:
         """The same for the first time. Of a shared part, what is known of its first use holds for the same shapes."""
         used = step in self.seen
         if step.shared:
@@ -214,7 +214,7 @@ class Parts:
         emits = (row.output or None) if row else self.planned.output if step is self.root else None
         return self.made(Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains))
 
-    def inside(self, step: Step, given: Given) -> tuple[tuple[Part, ...], ...]:
+    def inside(self, step: Step, given: InputSpecs) -> tuple[tuple[Part, ...], ...]:
         """The parts of each chain in a layer."""
         if step.graph is not None:
             return tuple(self.wires(step, given))
@@ -224,7 +224,7 @@ class Parts:
         given = given if is_plain_merge(step) else (None,)
         return tuple(self.chain(each.nodes, given) for each in chains)
 
-    def wires(self, step: Step, given: Given) -> Iterator[tuple[Part, ...]]:
+    def wires(self, step: Step, given: InputSpecs) -> Iterator[tuple[Part, ...]]:
         """The parts of each wire of a graph; a single one has the wire's name, several are in a part that has."""
         assert step.graph is not None
         values: dict[str, Specs | None] = dict(zip(step.graph.inputs, given, strict=False))
@@ -262,7 +262,7 @@ def _pick(specs: Specs | None, element: int | None) -> Specs | None:
     return specs[element] if element is not None and isinstance(specs, tuple) else specs
 
 
-def _given(row: Row, count: int) -> Given:
+def _given(row: Row, count: int) -> InputSpecs:
     """What a row says of the inputs."""
     if count == 1:
         return (row.input or None,)
