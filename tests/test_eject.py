@@ -387,7 +387,7 @@ def test_a_block_with_layers_that_it_was_given_is_one_class():
     blocks = {"Between(part)": "Tanh + part + Sigmoid"}
     text = network({"blocks": blocks, "stack": "Between(Dense(_, 8) + ReLU) + Between(Softmax)"})
     assert text.count("class ") == 2
-    assert "super().__init__(nn.Tanh(), *part, nn.Sigmoid())" in text
+    assert "            nn.Tanh(),  # (4, 8)\n            *part,\n            nn.Sigmoid(),  # (4, 8)\n" in text
     assert "*Between(nn.Softmax()),  # (4, 8)" in text
 
 
@@ -627,6 +627,14 @@ TRICKY = {
         },
         "stack": "Between(Dense(_, 8)) + Between(Dense(_, 4) + Dense(_, 8)) + Twice(Dense(_, 8)) + Onto(ReLU) "
         "+ Residual(Onto(Twice(Dense(_, 8)))) + Second(Dense(_, 8)) + Second(Residual(Onto(Dense(_, 8))))",
+    },
+    "layers given on by a block that is nothing else": {
+        "blocks": {
+            "First(part)": "Residual(Dense(_, 8)) + Residual(part)",
+            "Second(part)": "First(Residual(part) + ReLU)",
+            "Third": "Second(Dense(_, 8)) + Second(Tanh)",
+        },
+        "stack": "Third + Third + Second(Second(Dense(_, 8)))",
     },
     "layers given to a block that repeats them": {
         "blocks": {

@@ -260,6 +260,35 @@ def moved(term: Term, depth: int, by: int) -> Term:
     return mapped(term, change)
 
 
+def without_outer(use: Use) -> Term:
+    """A use of a block without the block around it, which is nothing else.
+
+    What that block wrote and what it was given are then written in the same place, so the one may hold the other:
+    ``Residual(part)`` where ``part`` is ``Dense(_, 8)`` becomes ``Residual(Dense(_, 8))``.
+    """
+    depth = use.depth - 1
+
+    def inlined(term: Term) -> Term | None:
+        if isinstance(term, Use):
+            return term
+        if not isinstance(term, Sequential):
+            return None
+        items: list[Term] = []
+        for item in term.items:
+            if isinstance(item, LayerArgument) and item.depth == depth:
+                items += children(mapped(item.row, inlined))
+            else:
+                items.append(mapped(item, inlined))
+        return replace(term, items=tuple(items))
+
+    def change(term: Term) -> Term | None:
+        if isinstance(term, LayerArgument) and term.depth == depth:
+            return rebuilt(term, lambda row: mapped(row, inlined))
+        return None
+
+    return mapped(moved(use, use.depth, -1), change)
+
+
 def emitted(term: Term) -> str:
     """The shape of what the last layer of a term emits, as far as it is known."""
     match term:

@@ -42,8 +42,8 @@ from assembler.views.code.terms import (
     Use,
     Wires,
     is_plain,
-    moved,
     walk,
+    without_outer,
 )
 
 _CONSTANT = (
@@ -136,7 +136,7 @@ class Tree:
                 case Use(block=""):
                     return replace(items[0], block=name, depth=depth)
                 case Use() as only:
-                    return moved(only, only.depth, depth - only.depth)
+                    return without_outer(only)
                 case Reference() as only:
                     return only
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
