@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from assembler.binding.bind import Steps, bind
+from assembler.binding.bind import bind
 from assembler.binding.parsing import parse_definitions, parse_layers
+from assembler.binding.structure import Steps
 from assembler.errors import AssemblerError, noted, raise_all
 from assembler.language.recipe import Definitions
 from assembler.reading.partial import rest_of_checks, rest_of_recipe

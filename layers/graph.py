@@ -8,14 +8,14 @@ from mindspore import Tensor, nn
 Position = tuple[int, int | None]
 
 
-class Graph(nn.Cell):
+class WiredCells(nn.Cell):
     """Runs Cells in order; each takes graph inputs or outputs of earlier Cells.
 
     Args:
         cells: the Cells in the order of execution, by the names of their attributes. One Cell may have several names.
-            sources: for each Cell, the sources of its inputs, as pairs (position, element). Positions count the graph's
-        inputs, then the outputs of the Cells. The element is an index into a tuple, or None.
-            outputs: the sources of the graph's outputs; several are emitted as a tuple.
+        sources: for each Cell, the sources of its inputs, as pairs (position, element). Positions count the graph's
+            inputs, then the outputs of the Cells. The element is an index into a tuple, or None.
+        outputs: the sources of the graph's outputs; several are emitted as a tuple.
 
     Raises:
         ValueError: a name that is an attribute of every Cell, such as ``name``.

@@ -188,6 +188,18 @@ def test_a_block_of_one_layer_is_that_layer():
     assert [group.label for group in found.groups] == ["Around · Residual"]
 
 
+def test_a_block_holds_what_it_was_given():
+    blocks = {
+        "Pair": "Dense(_, 8) + ReLU",
+        "Between(part)": "Tanh + part + Sigmoid",
+        "Around(part)": "Residual(LayerNorm(_) + part)",
+    }
+    between = drawn("Between(Pair)", blocks=blocks)
+    assert [(group.label, group.group) for group in between.groups] == [("Between", -1), ("Pair", 0)]
+    around = drawn("Around(Pair)", blocks=blocks)
+    assert [(group.label, group.group) for group in around.groups] == [("Around · Residual", -1), ("Pair", 0)]
+
+
 WIRED = {
     "inputs": {"image": {"shape": [2, 8]}, "text": {"shape": [2, 4]}},
     "graph": {

@@ -15,7 +15,8 @@ import pytest
 from mindspore import nn
 
 from assembler import LAYERS, Registry, plan
-from assembler.binding.bind import bind, walk
+from assembler.binding.bind import bind
+from assembler.binding.structure import walk
 from assembler.errors import BadTarget
 from assembler.language.yaml_form import parse_stack
 from assembler.layers.centered import Centered
@@ -383,6 +384,14 @@ class Network(nn.SequentialCell):
     )
 
 
+def test_a_block_with_layers_that_it_was_given_is_one_class():
+    blocks = {"Between(part)": "Tanh + part + Sigmoid"}
+    text = network({"blocks": blocks, "stack": "Between(Dense(_, 8) + ReLU) + Between(Softmax)"})
+    assert text.count("class ") == 2
+    assert "            nn.Tanh(),  # (4, 8)\n            *part,\n            nn.Sigmoid(),  # (4, 8)\n" in text
+    assert "*Between(nn.Softmax()),  # (4, 8)" in text
+
+
 def test_arguments_follow_from_others_where_the_recipe_computed_them():
     blocks = {
         "ConvNorm(channels, kernel=3)": "Conv2d(_, channels, kernel, pad_mode='pad', padding=kernel // 2) + BatchNorm2d(_)",
@@ -620,6 +629,25 @@ TRICKY = {
     "layers handed on from block to block": {
         "blocks": {"Outer(part)": "Inner(part) + Inner(Dense(_, 8))", "Inner(part)": "Residual(LayerNorm(_) + part)"},
         "stack": "Outer(Dense(_, 6) + Dense(_, 8)) + Outer(Inner(ReLU)) + 2 * Outer(3 * Dense(_, 8))",
+    },
+    "layers given to a block between its own": {
+        "blocks": {
+            "Between(part)": "LayerNorm(_) + part + Tanh",
+            "Twice(part)": "part + part",
+            "Onto(part)": "Between(Dense(_, 8) + part)",
+            "First(part)": "Residual(Dense(_, 8)) + Residual(ReLU + part)",
+            "Second(part)": "First(Tanh + part)",
+        },
+        "stack": "Between(Dense(_, 8)) + Between(Dense(_, 4) + Dense(_, 8)) + Twice(Dense(_, 8)) + Onto(ReLU) "
+        "+ Residual(Onto(Twice(Dense(_, 8)))) + Second(Dense(_, 8)) + Second(Residual(Onto(Dense(_, 8))))",
+    },
+    "layers given on by a block that is nothing else": {
+        "blocks": {
+            "First(part)": "Residual(Dense(_, 8)) + Residual(part)",
+            "Second(part)": "First(Residual(part) + ReLU)",
+            "Third": "Second(Dense(_, 8)) + Second(Tanh)",
+        },
+        "stack": "Third + Third + Second(Second(Dense(_, 8)))",
     },
     "layers given to a block that repeats them": {
         "blocks": {

@@ -13,7 +13,7 @@ from assembler.binding.dump import dump
 from assembler.binding.parsing import parse_definitions, parse_layers
 from assembler.errors import AssemblerError
 from assembler.language.yaml_form import parse_graph
-from assembler.layers.graph import Graph
+from assembler.layers.graph import WiredCells
 from assembler.model.build import build
 from assembler.planning.planner import plan_stack
 from assembler.planning.specs import Spec
@@ -207,7 +207,7 @@ def test_error_of_several_inputs_without_a_source():
 
 def test_a_graph_cell_works_by_hand():
     dense = nn.Dense(8, 8)
-    cell = Graph({"one": dense, "other": dense}, [[(0, None)], [(1, None)]], [(2, None), (1, None)])
+    cell = WiredCells({"one": dense, "other": dense}, [[(0, None)], [(1, None)]], [(2, None), (1, None)])
     out, between = cell(Tensor(np.ones((2, 8), np.float32)))
     assert np.array_equal(dense(between).asnumpy(), out.asnumpy())
 

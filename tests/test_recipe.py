@@ -1,7 +1,21 @@
 import pytest
 
 from assembler.language.grammar import parse
-from assembler.language.recipe import Chain, Layer, Repeat, chain, layers_in, print_value
+from assembler.language.recipe import (
+    BlockUse,
+    Chain,
+    Graph,
+    Layer,
+    PassedIn,
+    Repeat,
+    Shared,
+    Wire,
+    bare,
+    chain,
+    layers_in,
+    print_value,
+    walk,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +47,21 @@ def test_a_repeat_of_several_prints_in_brackets():
 def test_layers_are_found_in_reading_order_at_any_depth():
     stack = parse("A(B + 2 * C, [D], k={'x': (E,)}) + F")
     assert [layer.name for layer in layers_in(stack)] == list("ABCDEF")
+
+
+def test_a_walk_goes_into_every_kind_of_node():
+    use = BlockUse(Layer("Block", (Layer("Unused"),)), PassedIn(Layer("B"), 0))
+    graph = Graph(("x",), (Wire("y", Shared("part", Layer("C")), (("x", None),)),), (("y", None),))
+    stack = chain([Layer("A", ({"k": [1]},)), Repeat(2, use), graph])
+    kinds = "Chain Layer dict list int Repeat BlockUse PassedIn Layer Graph Wire Shared Layer"
+    assert [type(one).__name__ for one in walk(stack)] == kinds.split()
+    assert [layer.name for layer in layers_in(stack)] == list("ABC")
+
+
+def test_what_a_block_expands_to_prints_as_its_layers():
+    use = BlockUse(Layer("Block"), PassedIn(Layer("A", (1,)), 0))
+    assert str(chain([use, Repeat(2, use)])) == "A(1) + 2 * A(1)"
+    assert bare(use) == Layer("A", (1,))
 
 
 def test_equal_texts_are_equal_data_wherever_they_stand():

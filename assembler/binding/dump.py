@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assembler.binding.bind import Step, Steps, root_graph
+from assembler.binding.structure import Step, Steps, root_graph
 from assembler.language.recipe import Graph, print_source
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -18,20 +18,25 @@ from assembler.language.grammar import MAX_NUMBER
 from assembler.language.recipe import (
     BROKEN,
     Block,
+    BlockUse,
     Chain,
     Definitions,
     Graph,
     Infer,
     Layer,
     Operation,
+    PassedIn,
     Repeat,
     Shared,
     Stack,
     Wire,
+    bare,
     chain,
     is_stack,
     leaves,
+    map_leaves,
     print_value,
+    walk,
 )
 from assembler.registry.registry import Registry
 from assembler.words import closest, suggestion
@@ -81,10 +86,12 @@ class _Scope:
     Args:
         values: of the arguments of the innermost block.
         within: the blocks, the innermost first, each with the place where it is used.
+        depth: how many blocks that is, counted from the shared part that it is in if it is in one.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     within: tuple[tuple[str, Place], ...] = ()
+    depth: int = 0
 
     def place(self, place: Place) -> Place:
         return replace(place, within=self.within) if self.within else place
@@ -176,7 +183,7 @@ class _Expansion:
 
     def used(self, value: Any, written: Any, scope: _Scope) -> Any:
         """A value that is there already, used once more: what is made of it looks at all of it again."""
-        self.look_at(sum(1 for _ in islice(_parts_of(value), MAX_VALUES)), written, scope)
+        self.look_at(sum(1 for _ in islice(walk(value), MAX_VALUES)), written, scope)
         return value
 
     def wrong(self, message: str, written: Any, scope: _Scope) -> RecipeError:
@@ -190,7 +197,8 @@ class _Expansion:
                 raise self.wrong(f"{name!r} is a value, not a layer: it takes no arguments", layer, scope)
             if name in scope.values:
                 return self.used(scope.values[name], layer, scope)
-            return self.value(said.params[name], _Scope())
+            value = self.value(said.params[name], _Scope())
+            return _passed_in(value, 0) if scope.depth else value
         if name in said.shared:
             if layer.args or layer.kwargs:
                 raise self.wrong(f"{name!r} is a shared part: it takes no arguments", layer, scope)
@@ -246,13 +254,18 @@ class _Expansion:
         missing = [name for name, default in block.defaults.items() if default is ... and name not in given]
         if missing:
             raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
-        values = {name: self.value(value, scope) for name, value in given.items()}
+        values = {name: _passed_in(self.value(value, scope), scope.depth) for name, value in given.items()}
+        args, kwargs = (
+            tuple(values.values())[: len(layer.args)],
+            tuple((word, values[word]) for word, _ in layer.kwargs),
+        )
         within = ((block.name, replace(layer.place, within=())), *scope.within)
-        inner = _Scope(values, within)
+        inner = _Scope(values, within, scope.depth + 1)
         for name, default in block.defaults.items():  # a default may use the arguments before it
             if name not in values:
                 values[name] = self.value(default, inner)
-        return self.stack(block.body, inner)
+        body = self.stack(block.body, inner)
+        return body if body == NOTHING else BlockUse(Layer(layer.name, args, kwargs, scope.place(layer.place)), body)
 
     # ---- operations
 
@@ -365,7 +378,7 @@ class _Expansion:
         if empty := [wire for wire in wires if wire.body == NOTHING]:
             raise self.wrong("this comes to no layers at all", empty[0], scope)
         for wire in wires:
-            if len(wire.sources) > 1 and isinstance(wire.body, Chain | Repeat):
+            if len(wire.sources) > 1 and isinstance(bare(wire.body), Chain | Repeat):
                 message = (
                     f"{len(wire.sources)} sources go into one layer, and {wire.name!r} has several: put those "
                     "after the first on a line of their own"
@@ -393,25 +406,14 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _parts_of(value: Any) -> Iterator[Any]:
-    """A value and all that is in it, each time that it is."""
-    yield value
-    inside: Iterable[Any] = ()
-    match value:
-        case list() | tuple():
-            inside = value
-        case dict():
-            inside = value.values()
-        case Layer():
-            inside = [*value.args, *(word for _, word in value.kwargs)]
-        case Repeat() | Shared():
-            inside = [value.body]
-        case Chain():
-            inside = value.items
-        case Graph():
-            inside = [wire.body for wire in value.wires]
-    for one in inside:
-        yield from _parts_of(one)
+def _passed_in(value: Any, depth: int) -> Any:
+    """A value with its layers marked as written in that many blocks, for a block that they are given to."""
+
+    def mark(leaf: Any) -> Any:
+        plain = not is_stack(leaf) or isinstance(leaf, PassedIn | Shared) or leaf == NOTHING
+        return leaf if plain else PassedIn(leaf, depth)
+
+    return map_leaves(value, mark)
 
 
 def _place_of(written: Any) -> Place:

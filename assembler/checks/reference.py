@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.binding.bind import Step, Steps, map_steps, walk
+from assembler.binding.structure import Step, Steps, map_steps, walk
 from assembler.checks.base import check
 from assembler.errors import NOWHERE
 from assembler.model.inputs import Array

@@ -2,7 +2,8 @@
 
 A stack is a :class:`Layer`, a :class:`Repeat` or a :class:`Chain`. It is always in normal form: a chain has at least
 two items and none of them is a chain, so that equivalent texts are equal data. As written, it may contain
-:class:`Operation` nodes, which ``assembler.binding.expansion`` evaluates.
+:class:`Operation` nodes, which ``assembler.binding.expansion`` evaluates; expansion leaves :class:`BlockUse` and
+:class:`PassedIn` nodes where the layers of a block came from.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Repeat:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        body = str(self.body) if isinstance(self.body, Layer) else f"({self.body})"
+        body = str(self.body) if isinstance(bare(self.body), Layer) else f"({self.body})"
         return f"{self.count} * {body}"
 
 
@@ -71,7 +72,7 @@ class Repeat:
 class Chain:
     """``A + B``: run A, then B. Make one with :func:`chain`."""
 
-    items: tuple[Layer | Repeat | Operation | Shared | Graph, ...]
+    items: tuple[Link, ...]
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -135,7 +136,7 @@ class Wire:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        body = f"({self.body})" if isinstance(self.body, Chain | Operation | Repeat) else str(self.body)
+        body = f"({self.body})" if isinstance(bare(self.body), Chain | Operation | Repeat) else str(self.body)
         sources = ", ".join(map(print_source, self.sources))
         return f"{body} @ {sources}" if len(self.sources) == 1 else f"{body} @ ({sources})"
 
@@ -168,7 +169,41 @@ class Graph:
         return f"a graph of {len(self.wires)} lines"
 
 
-Stack: TypeAlias = Layer | Repeat | Chain | Operation | Shared | Graph
+@dataclass(frozen=True, slots=True)
+class BlockUse:
+    """What one use of a block expands to. It prints as the layers that it is.
+
+    Args:
+        call: the use as written, with its arguments filled in: ``ConvNorm(64, kernel=3)``.
+        body: the block's layers.
+    """
+
+    call: Layer
+    body: Stack
+
+    def __str__(self) -> str:
+        return str(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedIn:
+    """Layers that stand in a block and were written outside of it: an argument, or a parameter of the recipe.
+
+    Args:
+        depth: in how many blocks they were written, counted from the whole or from the shared part that they are in.
+    """
+
+    body: Stack
+    depth: int
+
+    def __str__(self) -> str:
+        return str(self.body)
+
+
+Link: TypeAlias = Layer | Repeat | Operation | Shared | Graph | BlockUse | PassedIn
+"""What a chain may hold."""
+
+Stack: TypeAlias = Link | Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +236,7 @@ class Definitions:
 
 def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
     """Join one or more parts in normal form: ``A + (B + C)`` is ``A + B + C``; a single part is returned as it is."""
-    items: list[Layer | Repeat | Operation | Shared | Graph] = []
+    items: list[Link] = []
     for part in parts:
         items.extend(part.items if isinstance(part, Chain) else [part])
     return items[0] if len(items) == 1 else Chain(tuple(items), place)
@@ -209,7 +244,14 @@ def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
 
 def is_stack(value: object) -> bool:
     """Whether an argument is layers rather than plain data."""
-    return isinstance(value, Layer | Repeat | Chain | Shared | Graph)
+    return isinstance(value, Layer | Repeat | Chain | Shared | Graph | BlockUse | PassedIn)
+
+
+def bare(stack: Any) -> Any:
+    """The layers themselves, where it is noted that they are a block's or were passed in."""
+    while isinstance(stack, BlockUse | PassedIn):
+        stack = stack.body
+    return stack
 
 
 def may_be_stack(value: object) -> bool:
@@ -254,19 +296,39 @@ def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
     return change(value)
 
 
+def children(value: Any) -> Iterable[Any]:
+    """What is directly in a node of a recipe, or in a list, tuple or dict, in reading order; of anything else nothing.
+
+    Of a block's use it is the layers, which have the arguments in them already.
+    """
+    match value:
+        case Layer():
+            return [*value.args, *(argument for _, argument in value.kwargs)]
+        case Repeat() | Shared() | Wire() | BlockUse() | PassedIn():
+            return [value.body]
+        case Chain():
+            return value.items
+        case Operation():
+            return value.operands
+        case Graph():
+            return value.wires
+        case list() | tuple():
+            return value
+        case dict():
+            return value.values()
+        case _:
+            return ()
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """A value and all that is in it, in reading order; what is in two places, such as a shared part, twice."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(reversed(tuple(children(one))))
+
+
 def layers_in(stack: object) -> Iterator[Layer]:
-    """Every layer as written, once, in reading order, including those inside arguments."""
-    if isinstance(stack, Layer):
-        yield stack
-        for value in leaves([*stack.args, *(value for _, value in stack.kwargs)]):
-            yield from layers_in(value)
-    elif isinstance(stack, Repeat):
-        yield from layers_in(stack.body)
-    elif isinstance(stack, Chain):
-        for item in stack.items:
-            yield from layers_in(item)
-    elif isinstance(stack, Shared):
-        yield from layers_in(stack.body)
-    elif isinstance(stack, Graph):
-        for wire in stack.wires:
-            yield from layers_in(wire.body)
+    """Every layer as written, in reading order, including those inside arguments."""
+    return (one for one in walk(stack) if isinstance(one, Layer))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
-from assembler.binding.bind import Step, Steps, root_graph
+from assembler.binding.structure import Step, Steps, root_graph
 from assembler.errors import AssemblerError, ParameterError, noted, raise_all
 from assembler.planning.cells import cast, make
 from assembler.planning.plan import Plan, Rule, Weight

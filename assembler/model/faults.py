@@ -11,7 +11,7 @@ from typing import Any
 
 from mindspore import nn
 
-from assembler.binding.bind import Step, walk
+from assembler.binding.structure import Step, walk
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.files import short
 from assembler.model.subject import Subject

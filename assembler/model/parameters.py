@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from assembler.binding.bind import walk
 from assembler.binding.expansion import expand
+from assembler.binding.structure import walk
 from assembler.errors import AssemblerError, ParameterError, Place, noted, raise_all
 from assembler.files import require_file
 from assembler.language.grammar import parse
-from assembler.language.recipe import Definitions, Layer, is_stack, leaves, print_value
+from assembler.language.recipe import Definitions, Layer, bare, is_stack, leaves, print_value
 from assembler.model.inputs import Array, load_array, numbers
 from assembler.planning.plan import Plan, Row, Rule, Weight
 from assembler.runtime.messages import reason
@@ -72,6 +72,7 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
     known = initializer_classes()
     stack, mistakes = expand(parse(text, place.key), definitions)
     raise_all(mistakes)
+    stack = bare(stack)
     if not isinstance(stack, Layer) or any(is_stack(leaf) for leaf in leaves([*stack.args, dict(stack.kwargs)])):
         raise ParameterError(_not_plain(text, stack), place)
     cls = known.get(_folded(stack.name))

@@ -9,7 +9,7 @@ import mindspore
 from mindspore import nn
 from mindspore.ops import functional
 
-from assembler.binding.bind import Step, walk
+from assembler.binding.structure import Step, walk
 from assembler.errors import AssemblerError, DeviceError, Place, SettingsError, raise_all
 from assembler.planning.cells import cast, is_ours, make
 from assembler.planning.plan import Plan, Row

@@ -9,7 +9,7 @@ from typing import Any
 import mindspore
 from mindspore import mint, nn
 
-from assembler.binding.bind import Step, Steps, map_steps
+from assembler.binding.structure import Step, Steps, map_steps
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
 from assembler.registry.entries import TRUSTED
 from assembler.registry.libraries import libraries

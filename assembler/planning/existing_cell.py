@@ -13,7 +13,7 @@ from typing import Any
 
 from mindspore import Parameter, mint, nn
 
-from assembler.binding.bind import Steps
+from assembler.binding.structure import Steps
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.language.recipe import leaves, print_value
 from assembler.planning.cells import cast, is_ours

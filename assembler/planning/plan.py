@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assembler.binding.bind import Steps
+from assembler.binding.structure import Steps
 from assembler.errors import NOWHERE, Place
 from assembler.language.recipe import print_value
 from assembler.planning.specs import Specs, itemsize, memory_of, print_specs

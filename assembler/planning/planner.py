@@ -14,7 +14,7 @@ from typing import Any
 
 from mindspore import nn
 
-from assembler.binding.bind import Step, Steps, bind, map_steps, root_graph, walk
+from assembler.binding.bind import Step, Steps, bind, root_graph, walk
 from assembler.errors import (
     ArgumentMismatch,
     AssemblerError,
@@ -228,7 +228,7 @@ class _Planner:
 
     def resolved(self, steps: Steps) -> Steps:
         """The steps with what was inferred and where they stand filled in, at any depth."""
-        return Steps(map(self.resolve, steps))
+        return steps.mapped(self.resolve)
 
     def resolve(self, step: Step) -> Step:
         if step not in self.complete:  # a shared part is one step, wherever it is used
@@ -237,11 +237,8 @@ class _Planner:
 
     def completed(self, step: Step) -> Step:
         arguments = {**step.arguments, **self.inferred.get(step, {})}
-        extra = step.extra
-        if step.is_container:
-            arguments = {name: map_steps(value, self.resolved) for name, value in arguments.items()}
-            extra = map_steps(extra, self.resolved)
-        return replace(step, arguments=arguments, extra=extra, path=self.paths.get(step, ""))
+        found = replace(step, arguments=arguments, path=self.paths.get(step, ""))
+        return found.mapped(self.resolved) if found.is_container else found
 
     # ---- during the call
 

@@ -18,15 +18,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
-from assembler.binding.bind import Steps, root_graph, walk
+from assembler.binding.structure import Steps, root_graph, walk
 from assembler.errors import RecipeError
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs, print_shape, print_specs
 from assembler.views.code.classes import Class, Classes
 from assembler.views.code.sources import Sources
-from assembler.views.code.terms import Call, Literal, Loop, Reference, Row, Slot, Term, Variable, Wired, mapped
+from assembler.views.code.terms import Call, Literal, Loop, Reference, Sequential, Slot, Term, Variable, Wires, mapped
 from assembler.views.code.terms import walk as walk_terms
-from assembler.views.code.tree import Tree, trail_of
+from assembler.views.code.tree import Tree
 from assembler.views.code.unify import unify, unique
 from assembler.views.code.writer import LOCALS, Writer
 
@@ -92,19 +92,19 @@ def _names_a_dtype(term: Term) -> bool:
     return any(isinstance(one, Literal) and one.text.startswith("mindspore.") for one in walk_terms(term))
 
 
-def _root(tree: Tree, steps: Steps) -> Row | Wired:
+def _root(tree: Tree, steps: Steps) -> Sequential | Wires:
     graph = root_graph(steps)
     if graph is None:
         return tree.chain(steps)
     assert graph.graph is not None
-    return tree.wired(graph, graph.graph, trail_of(graph))
+    return tree.wired(graph, graph.graph, 0)
 
 
-def _lowered(classes: Classes, root: Row | Wired, tree: Tree) -> tuple[Row | Wired, dict[str, Term]]:
+def _lowered(classes: Classes, root: Sequential | Wires, tree: Tree) -> tuple[Sequential | Wires, dict[str, Term]]:
     """The whole and its shared parts with classes made of their blocks and loops of their repeats."""
     lowered = classes.lower([root, *tree.parts.values()])
     body, *settled = (mapped(unify([term]), _as_reference) for term in lowered)
-    assert isinstance(body, Row | Wired)
+    assert isinstance(body, Sequential | Wires)
     return body, dict(zip(tree.parts, settled, strict=True))
 
 
@@ -181,9 +181,9 @@ def _told(title: str, specs: Specs, names: Sequence[str]) -> Iterator[str]:
         yield f"    {title if number == 0 else '':<12}{line}"
 
 
-def _sketch(body: Row | Wired) -> str:
+def _sketch(body: Sequential | Wires) -> str:
     """A class in a line."""
-    if isinstance(body, Wired):
+    if isinstance(body, Wires):
         return f"A graph of {', '.join(name for name, _, _ in body.wires)}."[:100]
     for deep in (2, 1, 0):
         text = " + ".join(_names(body.items, deep))
@@ -197,7 +197,7 @@ def _names(items: Sequence[Term], deep: int) -> Iterator[str]:
         match item:
             case Call():
                 inside = (argument.value for argument in item.arguments)
-                rows = [" + ".join(_names(value.items, deep - 1)) for value in inside if isinstance(value, Row)]
+                rows = [" + ".join(_names(value.items, deep - 1)) for value in inside if isinstance(value, Sequential)]
                 name = item.target.rpartition(".")[2]
                 yield f"{name}({', '.join(rows)})" if rows and deep else name
             case Loop():

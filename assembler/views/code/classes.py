@@ -1,4 +1,10 @@
-"""Uses of blocks → classes, and calls of them: innermost first, one class for all uses of one form."""
+"""Uses of blocks → classes, and calls of them: innermost first, one class for all uses of one form.
+
+Of ``Unit(16) + Unit(4)``, behind 8 channels and with the block ``Unit(n): Dense(_, n) + ReLU``::
+
+    Use(Unit, Dense(8, 16) + ReLU)     →  Class Unit(in_channels, out_channels): Dense(in_channels, out_channels) + ReLU
+    Use(Unit, Dense(16, 4) + ReLU)        Call Unit(8, 16) + Call Unit(16, 4)
+"""
 
 from __future__ import annotations
 
@@ -9,15 +15,15 @@ from functools import partial
 from assembler.views.code.terms import (
     Argument,
     Call,
+    LayerArgument,
     Literal,
     Nest,
-    Part,
-    Row,
+    Sequential,
     Slot,
     Term,
     Turns,
     Use,
-    Wired,
+    Wires,
     children,
     mapped,
     moved,
@@ -53,14 +59,18 @@ class Class:
     """
 
     name: str
-    body: Row | Wired
+    body: Sequential | Wires
     parameters: tuple[Parameter, ...] = ()
     whole: bool = False
 
     @property
     def alone(self) -> Call | None:
         """The only layer, of which the class is a kind; None of a row and of a graph."""
-        if isinstance(self.body, Row) and len(self.body.items) == 1 and isinstance(only := self.body.items[0], Call):
+        if (
+            isinstance(self.body, Sequential)
+            and len(self.body.items) == 1
+            and isinstance(only := self.body.items[0], Call)
+        ):
             return None if only.many or self.whole else only
         return None
 
@@ -104,9 +114,11 @@ class Classes:
 
     def _height(self, term: Term, depth: int) -> int:
         if isinstance(term, Use):  # what it was given may be this block's own
-            given = (one.row for one in walk(term.body) if isinstance(one, Part) and depth < one.depth <= term.depth)
+            given = (
+                one.row for one in walk(term.body) if isinstance(one, LayerArgument) and depth < one.depth <= term.depth
+            )
             return max([self.height(term), *(self._height(row, depth) for row in given)])
-        if isinstance(term, Part) and term.depth <= depth:
+        if isinstance(term, LayerArgument) and term.depth <= depth:
             return 0
         return max((self._height(child, depth) for child in children(term)), default=0)
 
@@ -116,8 +128,8 @@ class Classes:
         def change(term: Term) -> Term | None:
             if isinstance(term, Use):
                 return self.called(self.calls[id(term)]) if id(term) in self.calls else term
-            if isinstance(term, Row):
-                return Row(tuple(_flat(map(self.called, term.items))), term.alone)
+            if isinstance(term, Sequential):
+                return Sequential(tuple(_flat(map(self.called, term.items))), term.alone)
             return None
 
         return mapped(term, change)
@@ -134,7 +146,7 @@ class Classes:
         self.taken.add(name)
         body = _body(mapped(template, found.at))
         made = self.made[name] = Class(name, body, parameters)
-        many = isinstance(body, Row) and made.alone is None
+        many = isinstance(body, Sequential) and made.alone is None
         draws = any(isinstance(term, Call) and term.draws for term in walk(body))
         values = dict(zip(found.names, found.values, strict=True))
         for at, (one, _) in enumerate(members):
@@ -155,7 +167,7 @@ def _flat(items: Iterator[Term]) -> Iterator[Term]:
 def _parameter(name: str, values: Values) -> Parameter:
     """An argument, with what it mostly is as a default where people write one."""
     known = [value for value in values if value is not None]
-    if isinstance(known[0], Part):
+    if isinstance(known[0], LayerArgument):
         return Parameter(name, many=not known[0].whole)
     texts = [value.text for value in known if isinstance(value, Literal)]
     if len(texts) < len(known) or len(known) < 2:
@@ -176,7 +188,7 @@ def _given(parameter: Parameter, values: Values, at: int, depth: int) -> Argumen
     value = values[at]
     if value is None:  # it does not come to where that is needed
         value = parameter.default or next(one for one in values if one is not None)
-    if isinstance(value, Part) and value.depth >= depth:
+    if isinstance(value, LayerArgument) and value.depth >= depth:
         value = Nest("*", (value.row,)) if not value.whole else value.row
     return Argument(parameter.name, value, keyword=parameter.default is not None)
 
@@ -201,14 +213,14 @@ def _settled(term: Term) -> Term:
 def _draws_before_a_part(body: Term, depth: int) -> bool:
     drawn = False
     for term in _in_the_order_of_making(body, depth):
-        if isinstance(term, Part) and drawn:
+        if isinstance(term, LayerArgument) and drawn:
             return True
         drawn |= isinstance(term, Call) and term.draws
     return False
 
 
 def _in_the_order_of_making(term: Term, depth: int) -> Iterator[Term]:
-    if not (isinstance(term, Part) and term.depth <= depth):
+    if not (isinstance(term, LayerArgument) and term.depth <= depth):
         for child in children(term):
             yield from _in_the_order_of_making(child, depth)
     yield term
@@ -216,7 +228,7 @@ def _in_the_order_of_making(term: Term, depth: int) -> Iterator[Term]:
 
 def _repeats_a_part(body: Term, depth: int) -> bool:
     repeats = (term for term in walk(body) if isinstance(term, Turns))
-    return any(isinstance(term, Part) and term.depth <= depth for turns in repeats for term in walk(turns))
+    return any(isinstance(term, LayerArgument) and term.depth <= depth for turns in repeats for term in walk(turns))
 
 
 def _owned(term: Term, depth: int) -> Term | None:
@@ -224,33 +236,33 @@ def _owned(term: Term, depth: int) -> Term | None:
     own = partial(_owned, depth=depth)
     if isinstance(term, Use):
         return replace(term, body=_body(mapped(term.body, partial(_given_on, depth=depth))))
-    if not isinstance(term, Row):
+    if not isinstance(term, Sequential):
         return None
     items: list[Term] = []
     for item in term.items:
-        if isinstance(item, Part) and item.depth <= depth:
+        if isinstance(item, LayerArgument) and item.depth <= depth:
             items += children(mapped(_deeper(item, depth).row, own))
         else:
             items.append(mapped(item, own))
-    return Row(tuple(items), term.alone)
+    return Sequential(tuple(items), term.alone)
 
 
 def _given_on(term: Term, depth: int) -> Term | None:
-    if not (isinstance(term, Part) and term.depth <= depth):
+    if not (isinstance(term, LayerArgument) and term.depth <= depth):
         return None
     part = _deeper(term, depth)
     row = mapped(part.row, partial(_owned, depth=depth))
-    assert isinstance(row, Row)
+    assert isinstance(row, Sequential)
     return replace(part, row=row, depth=depth + 1)
 
 
-def _deeper(part: Part, depth: int) -> Part:
+def _deeper(part: LayerArgument, depth: int) -> LayerArgument:
     """A part as if it were written inside a block that is used at a depth."""
     row = moved(part.row, part.depth, depth + 1 - part.depth)
-    assert isinstance(row, Row)
+    assert isinstance(row, Sequential)
     return replace(part, row=row)
 
 
-def _body(term: Term) -> Row | Wired:
-    assert isinstance(term, Row | Wired)
+def _body(term: Term) -> Sequential | Wires:
+    assert isinstance(term, Sequential | Wires)
     return term

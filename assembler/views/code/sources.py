@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from assembler.binding.bind import Step
+from assembler.binding.structure import Step
 from assembler.errors import BadTarget
-from assembler.views.code.text import Group, lines
+from assembler.views.code.text import Bracketed, lines
 from assembler.views.code.unify import unique
 
 Import = tuple[str, str, str]
@@ -93,7 +93,7 @@ class Sources:
 def _from(module: str, names: Iterable[tuple[str, str]]) -> Iterator[str]:
     said = [name if name == local else f"{name} as {local}" for name, local in sorted(names, key=_by_kind)]
     line = f"from {module} import {', '.join(said)}"
-    yield from [line] if len(line) <= 120 else lines(Group("(", tuple(said), ")"), before=f"from {module} import ")
+    yield from [line] if len(line) <= 120 else lines(Bracketed("(", tuple(said), ")"), before=f"from {module} import ")
 
 
 def _by_kind(pair: tuple[str, str]) -> tuple[int, str]:

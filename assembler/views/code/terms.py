@@ -55,7 +55,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Sequential:
     """Layers one after the other.
 
     Args:
@@ -71,7 +71,7 @@ class Row:
 class Turns:
     """What one ``*`` of the recipe repeats: a row for each time."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Sequential, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +86,23 @@ class Use:
     """
 
     block: str
-    body: Row | Wired
+    body: Sequential | Wires
     depth: int
     shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
+class Wires:
     """A graph: each wire's name, its layers and what goes in."""
 
     inputs: tuple[str, ...]
-    wires: tuple[tuple[str, Row, tuple[tuple[str, int | None], ...]], ...]
+    wires: tuple[tuple[str, Sequential, tuple[tuple[str, int | None], ...]], ...]
     outputs: tuple[tuple[str, int | None], ...]
     shapes: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LayerArgument:
     """Layers that were given to a block as an argument.
 
     Args:
@@ -110,7 +110,7 @@ class Part:
         whole: whether they are all that stands there.
     """
 
-    row: Row
+    row: Sequential
     depth: int
     whole: bool = False
 
@@ -155,7 +155,7 @@ class Loop:
 
     names: tuple[str, ...]
     values: Term
-    body: Row
+    body: Sequential
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,13 +171,27 @@ class Slot:
     hint: str
 
 
-Term: TypeAlias = Literal | Nest | Call | Row | Turns | Use | Wired | Part | Reference | Variable | Range | Loop | Slot
+Term: TypeAlias = (
+    Literal
+    | Nest
+    | Call
+    | Sequential
+    | Turns
+    | Use
+    | Wires
+    | LayerArgument
+    | Reference
+    | Variable
+    | Range
+    | Loop
+    | Slot
+)
 
 
 def children(term: Term) -> Iterator[Term]:
     """What a term is made of, in reading order."""
     match term:
-        case Nest(items=items) | Row(items=items):
+        case Nest(items=items) | Sequential(items=items):
             yield from items
         case Call():
             yield from (argument.value for argument in term.arguments)
@@ -185,9 +199,9 @@ def children(term: Term) -> Iterator[Term]:
             yield from term.rows
         case Use():
             yield term.body
-        case Wired():
+        case Wires():
             yield from (row for _, row, _ in term.wires)
-        case Part():
+        case LayerArgument():
             yield term.row
         case Range():
             yield from (term.start, term.stop, term.step)
@@ -198,7 +212,7 @@ def children(term: Term) -> Iterator[Term]:
 def rebuilt(term: Term, change: Callable[[Any], Any]) -> Term:
     """The same term with its children changed."""
     match term:
-        case Nest(items=items) | Row(items=items):
+        case Nest(items=items) | Sequential(items=items):
             return replace(term, items=tuple(map(change, items)))
         case Call():
             return replace(
@@ -208,9 +222,9 @@ def rebuilt(term: Term, change: Callable[[Any], Any]) -> Term:
             return Turns(tuple(map(change, term.rows)))
         case Use():
             return replace(term, body=change(term.body))
-        case Wired():
+        case Wires():
             return replace(term, wires=tuple((name, change(row), sources) for name, row, sources in term.wires))
-        case Part():
+        case LayerArgument():
             return replace(term, row=change(term.row))
         case Range():
             return replace(term, start=change(term.start), stop=change(term.stop), step=change(term.step))
@@ -237,13 +251,42 @@ def moved(term: Term, depth: int, by: int) -> Term:
     """The same term as if what stands in that many blocks or more stood in more or fewer of them."""
 
     def change(term: Term) -> Term | None:
-        if isinstance(term, Part | Use) and term.depth >= depth:
+        if isinstance(term, LayerArgument | Use) and term.depth >= depth:
             inside = rebuilt(term, lambda child: mapped(child, change))
-            assert isinstance(inside, Part | Use)
+            assert isinstance(inside, LayerArgument | Use)
             return replace(inside, depth=term.depth + by)
         return None
 
     return mapped(term, change)
+
+
+def without_outer(use: Use) -> Term:
+    """A use of a block without the block around it, which is nothing else.
+
+    What that block wrote and what it was given are then written in the same place, so the one may hold the other:
+    ``Residual(part)`` where ``part`` is ``Dense(_, 8)`` becomes ``Residual(Dense(_, 8))``.
+    """
+    depth = use.depth - 1
+
+    def inlined(term: Term) -> Term | None:
+        if isinstance(term, Use):
+            return term
+        if not isinstance(term, Sequential):
+            return None
+        items: list[Term] = []
+        for item in term.items:
+            if isinstance(item, LayerArgument) and item.depth == depth:
+                items += children(mapped(item.row, inlined))
+            else:
+                items.append(mapped(item, inlined))
+        return replace(term, items=tuple(items))
+
+    def change(term: Term) -> Term | None:
+        if isinstance(term, LayerArgument) and term.depth == depth:
+            return rebuilt(term, lambda row: mapped(row, inlined))
+        return None
+
+    return mapped(moved(use, use.depth, -1), change)
 
 
 def emitted(term: Term) -> str:
@@ -251,13 +294,13 @@ def emitted(term: Term) -> str:
     match term:
         case Call() | Use() | Reference():
             return term.shape
-        case Row():
+        case Sequential():
             return emitted(term.items[-1]) if term.items else ""
         case Turns():
             return emitted(term.rows[-1])
-        case Part():
+        case LayerArgument():
             return emitted(term.row)
-        case Wired():
+        case Wires():
             return term.shapes[-1] if term.shapes else ""
         case Loop():
             return emitted(term.body)
@@ -267,7 +310,7 @@ def emitted(term: Term) -> str:
 
 def is_plain(term: Term) -> bool:
     """Whether it is data without layers in it."""
-    return not any(isinstance(one, Call | Row | Use | Reference | Part | Wired) for one in walk(term))
+    return not any(isinstance(one, Call | Sequential | Use | Reference | LayerArgument | Wires) for one in walk(term))
 
 
 def skeleton(term: Term) -> Any:
@@ -280,16 +323,16 @@ def skeleton(term: Term) -> Any:
         case Call():
             arguments = ((one.name, one.keyword, skeleton(one.value)) for one in term.arguments)
             return (term.target, term.many, *arguments)
-        case Row():
+        case Sequential():
             return ("row", term.alone, *map(skeleton, term.items))
         case Turns():
             return ("turns", skeleton(term.rows[0]))
         case Use():
             return ("use", term.block, skeleton(term.body))
-        case Wired():
+        case Wires():
             wires = ((name, skeleton(row), sources) for name, row, sources in term.wires)
             return ("wired", term.inputs, term.outputs, *wires)
-        case Part():
+        case LayerArgument():
             return ("part", term.whole)
         case Loop():
             return ("loop", term.names, skeleton(term.body))

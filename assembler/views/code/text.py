@@ -12,7 +12,7 @@ INDENT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Bracketed:
     """Items between brackets.
 
     Args:
@@ -44,7 +44,7 @@ class Comprehension:
     close: str
 
 
-Doc: TypeAlias = str | Group | Comprehension
+Doc: TypeAlias = str | Bracketed | Comprehension
 
 
 def prefixed(before: str, doc: Doc) -> Doc:
@@ -68,7 +68,7 @@ def flat(doc: Doc) -> str:
     return f"{doc.open}{', '.join(map(flat, doc.items))}{comma}{doc.close}"
 
 
-def _is_tuple_of_one(doc: Group) -> bool:
+def _is_tuple_of_one(doc: Bracketed) -> bool:
     return len(doc.items) == 1 and _is_bare(doc)
 
 
@@ -99,24 +99,24 @@ def lines(doc: Doc, indent: int = 0, before: str = "", after: str = "", comment:
     yield commented(f"{pad}{doc.close}{after}", comment)
 
 
-def _is_call(doc: Group) -> bool:
+def _is_call(doc: Bracketed) -> bool:
     """Whether arguments are in it, which formatters put on a line of their own before they split them."""
     return bool(doc.items) and doc.open.endswith("(") and not _is_bare(doc)
 
 
-def _is_bare(doc: Group) -> bool:
+def _is_bare(doc: Bracketed) -> bool:
     before = doc.open[:-1]
     return not before or before[-1] in "= *([{:"
 
 
-def _inside(doc: Group, pad: str) -> str:
+def _inside(doc: Bracketed, pad: str) -> str:
     return f"{pad}{' ' * INDENT}{', '.join(map(flat, doc.items))}"
 
 
 def _is_tall(doc: Doc) -> bool:
     if isinstance(doc, Comprehension):
         return _is_tall(doc.item) or any(_is_tall(over) for _, over in doc.clauses)
-    return isinstance(doc, Group) and (doc.tall or any(map(_is_tall, doc.items)))
+    return isinstance(doc, Bracketed) and (doc.tall or any(map(_is_tall, doc.items)))
 
 
 def commented(line: str, comment: str) -> str:

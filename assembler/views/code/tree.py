@@ -1,18 +1,27 @@
-"""Steps → terms: the blocks and the repeats that a recipe was written with, found again in its plan."""
+"""Tree of steps → terms: what Python writes for each block, repeat and layer of a plan."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mindspore
 from mindspore import nn
 
-from assembler.binding.bind import Step, Steps
+from assembler.binding.structure import (
+    BlockNode,
+    PassedNode,
+    RepeatNode,
+    Step,
+    Steps,
+    TreeNode,
+    children,
+    equal_neighbours,
+    leaf_steps,
+)
 from assembler.errors import NOWHERE, Place, RecipeError
 from assembler.language.recipe import Graph, leaves
 from assembler.layers.layer_norm_2d import LayerNorm2d
@@ -23,18 +32,18 @@ from assembler.planning.specs import print_shape
 from assembler.views.code.terms import (
     Argument,
     Call,
+    LayerArgument,
     Literal,
     Nest,
-    Part,
     Reference,
-    Row,
+    Sequential,
     Term,
     Turns,
     Use,
-    Wired,
+    Wires,
     is_plain,
-    moved,
     walk,
+    without_outer,
 )
 
 _CONSTANT = (
@@ -48,12 +57,6 @@ _CONSTANT = (
     LayerScale,
 )
 """Layers that begin as ones and zeros."""
-
-_LONGEST = 8
-"""Layers in a row whose repeats are looked for, where the recipe has none."""
-
-Trail = tuple[tuple[str, Place], ...]
-"""The blocks that something stands in, the outermost first, each with the place where it is used."""
 
 
 def literal(value: Any, place: Place = NOWHERE) -> Term:
@@ -86,15 +89,6 @@ def _text(value: Any, place: Place) -> str:
     raise RecipeError(f"a value of the type {type(value).__name__} cannot be written as Python", place)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A step, the blocks it stands in, and how many of its repeats have been dealt with."""
-
-    step: Step
-    trail: Trail
-    turns: int = 0
-
-
 class Tree:
     """Reads a plan.
 
@@ -108,108 +102,68 @@ class Tree:
         self.rows = {row.path: row for row in planned.rows}
         self.parts: dict[str, Term] = {}
 
-    def chain(self, steps: Steps, trail: Trail = ()) -> Row:
-        """A row of layers, where ``trail`` is what it is written in."""
-        found = self.find(steps, trail)
-        row = Row(tuple(self.split(found, trail)), alone=len(steps) == 1)
-        if row.items and isinstance(only := row.items[0], Part) and len(row.items) == 1:
-            return Row((replace(only, whole=True),), row.alone)
+    def chain(self, steps: Steps, depth: int = 0) -> Sequential:
+        """A row of layers that is written in so many blocks."""
+        row = Sequential(tuple(self.row(steps.nodes, depth)), alone=len(steps) == 1)
+        if row.items and isinstance(only := row.items[0], LayerArgument) and len(row.items) == 1:
+            return Sequential((replace(only, whole=True),), row.alone)
         return row
 
-    def find(self, steps: Steps, trail: Trail) -> list[_Found]:
-        """Each step with its trail. A shared part was written elsewhere: it is in the blocks that are around it."""
-        known = [None if step.shared else trail_of(step) for step in steps]
-        before, after = [trail], [trail]
-        for one in known:
-            before.append(before[-1] if one is None else one)
-        for one in reversed(known):
-            after.append(after[-1] if one is None else one)
-        around = zip(before, reversed(after[:-1]), strict=False)
-        trails = (_common(sides) if one is None else one for one, sides in zip(known, around, strict=True))
-        return [_Found(step, one) for step, one in zip(steps, trails, strict=True)]
+    def row(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
+        """The layers, repeats and blocks that stand directly at a depth, equal neighbours as repeats."""
+        return folded(list(self.items(nodes, depth)))
 
-    def split(self, found: Sequence[_Found], trail: Trail) -> Iterator[Term]:
-        """What a block has of its own, and between that what it was given."""
-        depth = len(trail)
-        for own, run in groupby(found, lambda one: one.trail[:depth] == trail or bool(one.step.shared)):
-            members = list(run)
-            if own:
-                yield from self.row(members, depth)
-            else:
-                outside = _common([trail, *(one.trail for one in members)])
-                yield Part(Row(tuple(self.row(members, len(outside))), len(members) == 1), len(outside))
-
-    def row(self, found: Sequence[_Found], depth: int) -> Iterator[Term]:
-        """The layers, repeats and blocks that stand directly at a depth."""
-        return folded(list(self.items(found, depth)))
-
-    def items(self, found: Sequence[_Found], depth: int) -> Iterator[Term]:
+    def items(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
         """The same before equal neighbours are made repeats."""
-        for key, members in _runs(found, depth):
-            if key is None:
-                yield self.one(members[0].step)
-            elif key == "turns":
-                rows = [Row(tuple(self.row(turn, depth))) for turn in _by_turn(members)]
-                yield Turns(tuple(rows))
-            else:
-                yield from self.uses(members, depth)
+        for node in _opened(nodes, depth):
+            match node:
+                case Step():
+                    yield self.one(node, depth)
+                case RepeatNode():
+                    yield Turns(tuple(Sequential(tuple(self.row(turn, depth))) for turn in node.turns))
+                case BlockNode():
+                    yield self.use(node, depth)
+                case PassedNode():
+                    alone = sum(1 for _ in leaf_steps(node)) == 1
+                    yield LayerArgument(Sequential(tuple(self.row(node.nodes, node.depth)), alone), node.depth)
 
-    def uses(self, found: Sequence[_Found], depth: int) -> Iterator[Term]:
-        """Uses of one block from the same place, one after the other: where a layer comes again, the next begins."""
-        start = 0
-        seen: set[Any] = set()
-        for index, one in enumerate(found):
-            key = (id(one.step.layer), *((id(turn.repeat), turn.index) for turn in one.step.turns[one.turns :]))
-            if key in seen and not one.step.shared:
-                yield self.use(found[start:index], depth)
-                start, seen = index, set()
-            seen.add(key)
-        yield self.use(found[start:], depth)
-
-    def use(self, found: Sequence[_Found], depth: int) -> Term:
+    def use(self, node: BlockNode, depth: int) -> Term:
         """A block, unless it is only another name for what is in it."""
-        name = found[0].trail[depth][0]
-        items = tuple(self.row(found, depth + 1))
+        name = node.call.name
+        items = tuple(self.row(node.nodes, depth + 1))
         if len(items) == 1:
             match items[0]:
                 case Use(block=""):
                     return replace(items[0], block=name, depth=depth)
                 case Use() as only:
-                    return moved(only, only.depth, depth - only.depth)
+                    return without_outer(only)
                 case Reference() as only:
                     return only
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
                     return call
-        return Use(name, Row(items), depth, self._shape(found[-1].step))
+        *_, last = leaf_steps(node)
+        return Use(name, Sequential(items), depth, self._shape(last))
 
-    def one(self, step: Step) -> Term:
+    def one(self, step: Step, depth: int) -> Term:
         """One layer."""
         if not step.shared:
-            return self._whole(step, trail_of(step))
+            return self._whole(step, depth)
         if step.shared not in self.parts:
-            self.parts[step.shared] = self.part(step)
+            self.parts[step.shared] = self._whole(step, 0) if step.chain is None else self.chain(step.chain)
         return Reference(step.shared, self._shape(step))
 
-    def part(self, step: Step) -> Term:
-        """What a shared part is: one layer, or a row of them, for which binding made a step of its own."""
-        row = Steps(chain[0] for chain in step.extra) if step.layer.place is NOWHERE else Steps((step,))
-        trail = trail_of(row[0])
-        names = [name for name, _ in trail]
-        inside = trail[: names.index(step.shared) + 1] if step.shared in names else trail
-        return self._whole(step, inside) if row[0] is step else self.chain(row, inside)
-
-    def _whole(self, step: Step, trail: Trail) -> Term:
+    def _whole(self, step: Step, depth: int) -> Term:
         if step.graph is not None:
-            return Use("", self.wired(step, step.graph, trail), len(trail), self._shape(step))
+            return Use("", self.wired(step, step.graph, depth), depth, self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
             positional = []  # the class itself may take them in another order
-        arguments = [Argument(name, self._value(step.arguments[name], trail, place, name)) for name in positional]
-        arguments += [Argument("", self._value(value, trail, place)) for value in step.extra]
+        arguments = [Argument(name, self._value(step.arguments[name], depth, place, name)) for name in positional]
+        arguments += [Argument("", self._value(value, depth, place)) for value in step.extra]
         for name, value in step.arguments.items():
             if name not in positional:
-                arguments.append(Argument(_keyword(name, place), self._value(value, trail, place, name), keyword=True))
+                arguments.append(Argument(_keyword(name, place), self._value(value, depth, place, name), keyword=True))
         return Call(self.target(step), tuple(arguments), shape=self._shape(step), draws=self._draws(step))
 
     def _shape(self, step: Step) -> str:
@@ -222,110 +176,75 @@ class Tree:
             return False
         return step.entry.cell not in _CONSTANT or any("init" in name for name in step.arguments)
 
-    def _value(self, value: Any, trail: Trail, place: Place, name: str = "") -> Term:
+    def _value(self, value: Any, depth: int, place: Place, name: str = "") -> Term:
         if isinstance(value, Steps):
-            return self.chain(value, trail)
+            return self.chain(value, depth)
         if name == "dtype" and isinstance(value, str) and isinstance(getattr(mindspore, value, None), mindspore.Type):
             return Literal(f"mindspore.{value}", value)
         if type(value) in (tuple, list, dict) and any(isinstance(leaf, Steps) for leaf in leaves(value)):
             if type(value) is not dict:
                 return Nest(
-                    "()" if type(value) is tuple else "[]", tuple(self._value(one, trail, place) for one in value)
+                    "()" if type(value) is tuple else "[]", tuple(self._value(one, depth, place) for one in value)
                 )
             keys = tuple(f"{_text(key, place)}: " for key in value)
-            return Nest("{}", tuple(self._value(item, trail, place) for item in value.values()), keys)
+            return Nest("{}", tuple(self._value(item, depth, place) for item in value.values()), keys)
         return literal(value, place)
 
-    def wired(self, step: Step, graph: Graph, trail: Trail) -> Wired:
-        """A graph that is written in what ``trail`` says."""
+    def wired(self, step: Step, graph: Graph, depth: int) -> Wires:
+        """A graph that is written in what ``depth`` says."""
         cells = step.arguments["cells"]
-        wires = tuple((wire.name, self.chain(cells[wire.name], trail), wire.sources) for wire in graph.wires)
+        wires = tuple((wire.name, self.chain(cells[wire.name], depth), wire.sources) for wire in graph.wires)
         shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
-        return Wired(graph.inputs, wires, graph.outputs, shapes)
+        return Wires(graph.inputs, wires, graph.outputs, shapes)
 
 
 def folded(items: Sequence[Term]) -> Iterator[Term]:
     """Layers that come at least three times in a row, of which the recipe did not say so, as a repeat."""
     at = 0
-    while at < len(items):
-        length, times = next(_again(items, at), (1, 1))
-        row = Row(tuple(items[at : at + length]))
-        if times > 1 and not any(isinstance(term, Part) for term in walk(row)):
-            yield Turns((row,) * times)
+    for length, times in equal_neighbours([object() if _holds_a_part(item) else item for item in items], 1, 3):
+        if times > 1:
+            yield Turns((Sequential(tuple(items[at : at + length])),) * times)
         else:
-            length, times = 1, 1
             yield items[at]
         at += length * times
 
 
-def _again(items: Sequence[Term], at: int) -> Iterator[tuple[int, int]]:
-    """How many layers come how many times in a row, for the shortest such row."""
-    for length in range(1, min(_LONGEST, (len(items) - at) // 3) + 1):
-        row, times = items[at : at + length], 1
-        while row == items[at + times * length : at + (times + 1) * length]:
-            times += 1
-        if times > 2:
-            yield length, times
+def _holds_a_part(term: Term) -> bool:
+    return any(isinstance(one, LayerArgument) for one in walk(term))
 
 
-def trail_of(step: Step) -> Trail:
-    """The blocks that a layer was written in."""
-    return tuple(reversed(step.layer.place.within))
+def _opened(nodes: Iterable[TreeNode], depth: int) -> list[TreeNode]:
+    """Nodes at a depth, with what was written there and blocks of nothing but passed-in layers taken apart.
+
+    Passed-in neighbours become one, written as far out as the outermost layers in it: what is around those is passed
+    in with them.
+    """
+    found: list[TreeNode] = []
+    for node in nodes:
+        own = isinstance(node, PassedNode) and node.depth >= depth
+        bare = isinstance(node, BlockNode) and all(isinstance(inner, PassedNode) for inner in node.nodes)
+        for one in _opened(children(node), depth) if own or bare else [node]:
+            if isinstance(one, PassedNode):
+                run = [one]
+                if found and isinstance(last := found[-1], PassedNode):
+                    run = [last, one]
+                    found.pop()
+                outermost = min(at for node in run for at in _depths(node))
+                one = PassedNode(outermost, tuple(inner for node in run for inner in node.nodes))
+            found.append(one)
+    return found
 
 
-def _common(trails: Sequence[Trail]) -> Trail:
-    """What they begin with, all of them."""
-    first, last = min(trails, key=len), trails
-    for length in range(len(first), 0, -1):
-        if all(trail[:length] == first[:length] for trail in last):
-            return first[:length]
-    return ()
+def _depths(node: TreeNode) -> Iterator[int]:
+    """In how many blocks something passed in was written, and what was passed in to stand in a row with it."""
+    if isinstance(node, PassedNode):
+        yield node.depth
+    if isinstance(node, PassedNode | RepeatNode):
+        for inner in children(node):
+            yield from _depths(inner)
 
 
 def _keyword(name: str, place: Place) -> str:
     if not name.isidentifier():
         raise RecipeError(f"the argument {name!r} cannot be written as Python", place)
     return name
-
-
-def _key(one: _Found, depth: int) -> Any:
-    """What stands next on the way down to a step: a repeat, a block, or itself."""
-    if one.turns < len(one.step.turns):
-        repeat = one.step.turns[one.turns].repeat
-        within = tuple(reversed(repeat.place.within))
-        if not (len(within) > depth and within[: depth + 1] == one.trail[: depth + 1]):
-            return ("turns", id(repeat))
-    return ("use", one.trail[depth]) if len(one.trail) > depth else None
-
-
-def _runs(found: Sequence[_Found], depth: int) -> Iterator[tuple[str | None, list[_Found]]]:
-    """Neighbours that stand in the same repeat or the same block; a layer that stands in none comes alone."""
-    for key, run in groupby(found, lambda one: _key(one, depth)):
-        members = list(run)
-        if key is None:
-            yield from ((None, [one]) for one in members)
-        elif key[0] == "use":
-            yield "use", members
-        else:
-            for again in _from_the_first_turn(members):
-                yield "turns", again
-
-
-def _from_the_first_turn(found: Sequence[_Found]) -> Iterator[list[_Found]]:
-    """One repeat may be used twice in a row: the count begins anew."""
-    members: list[_Found] = []
-    for one in found:
-        if members and _index(one) < _index(members[-1]):
-            yield members
-            members = []
-        members.append(one)
-    yield members
-
-
-def _by_turn(found: Sequence[_Found]) -> Iterator[list[_Found]]:
-    for _, turn in groupby(found, _index):
-        yield [replace(one, turns=one.turns + 1) for one in turn]
-
-
-def _index(one: _Found) -> int:
-    return one.step.turns[one.turns].index

@@ -1,4 +1,13 @@
-"""Several rows of layers → what they have in common, with a slot wherever they differ; repeats → loops."""
+"""Several rows of layers → what they have in common, with a slot wherever they differ; repeats → loops.
+
+Of the two uses of a block, ``Dense(8, 16) + ReLU`` and ``Dense(16, 4) + ReLU``::
+
+    unify    → Dense(slot 1, slot 2) + ReLU      slot 1 holds (8, 16), slot 2 holds (16, 4)
+    arrange  → names in_channels, out_channels    of the slots
+    fill     → Dense(in_channels, out_channels) + ReLU
+
+and the repeat ``Dense(8, 8) + Dense(8, 8) + Dense(8, 8)`` → ``for _ in range(3): Dense(8, 8)``.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +19,25 @@ from typing import TypeVar
 
 from assembler.views.code.terms import (
     Call,
+    LayerArgument,
     Literal,
     Loop,
     Nest,
-    Part,
     Range,
     Reference,
-    Row,
+    Sequential,
     Slot,
     Term,
     Turns,
     Variable,
-    Wired,
+    Wires,
     children,
     mapped,
     rebuilt,
     walk,
 )
 
-T = TypeVar("T", Call, Wired, Nest)
+T = TypeVar("T", Call, Wires, Nest)
 
 
 def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
@@ -44,15 +53,15 @@ def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
             hints = [argument.name for argument in first.arguments]
             shape = _same(term.shape for term in known if isinstance(term, Call))
             return replace(_with(first, terms, hints), shape=shape)
-        case Row() as first:
-            return Row(tuple(_items(terms)), first.alone)
-        case Wired() as first:
-            each = [term.shapes for term in known if isinstance(term, Wired)]
+        case Sequential() as first:
+            return Sequential(tuple(_items(terms)), first.alone)
+        case Wires() as first:
+            each = [term.shapes for term in known if isinstance(term, Wires)]
             wires = _with(first, terms, [name for name, _, _ in first.wires])
             return replace(wires, shapes=tuple(_same(column) for column in zip(*each, strict=True)))
         case Nest() as first if all(_alike(first, term) for term in known):
             return _with(first, terms, ["size" if hint.endswith("shape") else hint] * len(first.items))
-        case Part() as first:
+        case LayerArgument() as first:
             return Slot(tuple(terms), hint if first.whole and hint else "part")
         case Reference() as first:
             return Slot(tuple(terms), first.name)
@@ -81,9 +90,9 @@ def _same(texts: Iterable[str]) -> str:
 
 def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
     """What stands in rows of one skeleton, with loops for repeats."""
-    length = next(len(row.items) for row in rows if isinstance(row, Row))
+    length = next(len(row.items) for row in rows if isinstance(row, Sequential))
     for at in range(length):
-        column = [row.items[at] if isinstance(row, Row) else None for row in rows]
+        column = [row.items[at] if isinstance(row, Sequential) else None for row in rows]
         if any(isinstance(item, Turns) for item in column):
             yield from _repeat([item.rows if isinstance(item, Turns) else () for item in column])
         else:
@@ -93,7 +102,7 @@ def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
 # ---- repeats
 
 
-def _repeat(turns: Sequence[Sequence[Row]]) -> Iterator[Term]:
+def _repeat(turns: Sequence[Sequence[Sequential]]) -> Iterator[Term]:
     """The turns of a repeat, for each of several uses: as a loop, behind the first turn if that is what differs."""
     counts = [len(rows) for rows in turns]
     body, moving = _turn(turns)
@@ -110,7 +119,7 @@ def _repeat(turns: Sequence[Sequence[Row]]) -> Iterator[Term]:
     yield from _loop_over(counts, body, moving)
 
 
-def _turn(turns: Sequence[Sequence[Row]]) -> tuple[Row, list[Slot]]:
+def _turn(turns: Sequence[Sequence[Sequential]]) -> tuple[Sequential, list[Slot]]:
     """One turn for all, and the slots in it that change from turn to turn. The others hold a value for each use."""
     owner = [use for use, rows in enumerate(turns) for _ in rows]
     flat = [row for rows in turns for row in rows]
@@ -129,7 +138,7 @@ def _turn(turns: Sequence[Sequence[Row]]) -> tuple[Row, list[Slot]]:
         return Slot(tuple(values), term.hint)
 
     settled = mapped(body, settle)
-    assert isinstance(settled, Row)
+    assert isinstance(settled, Sequential)
     return settled, moving
 
 
@@ -137,7 +146,7 @@ def _count(counts: Sequence[int], less: int) -> Iterator[int]:
     return (count - less for count in counts if count)
 
 
-def _loop(counts: Sequence[int], body: Row, less: int = 0) -> Iterator[Term]:
+def _loop(counts: Sequence[int], body: Sequential, less: int = 0) -> Iterator[Term]:
     """The same layers again and again."""
     times = set(_count(counts, less))
     if times == {1}:
@@ -148,7 +157,7 @@ def _loop(counts: Sequence[int], body: Row, less: int = 0) -> Iterator[Term]:
         yield Loop(("_",), Range(literal_int(0), stop, literal_int(1), less if len(times) > 1 else 0), body)
 
 
-def _loop_over(counts: Sequence[int], body: Row, moving: Sequence[Slot]) -> Iterator[Term]:
+def _loop_over(counts: Sequence[int], body: Sequential, moving: Sequence[Slot]) -> Iterator[Term]:
     """Layers that are made again and again, each time with other arguments."""
     taken = {variable.text for variable in walk(body) if isinstance(variable, Variable)}
     taken |= {name for loop in walk(body) if isinstance(loop, Loop) for name in loop.names}
@@ -199,7 +208,7 @@ Values = tuple[Term | None, ...]
 
 
 @dataclass
-class _Group:
+class _EqualSlots:
     """Slots that hold the same in every use."""
 
     values: Values
@@ -209,7 +218,7 @@ class _Group:
     def takes(self, slot: Slot) -> bool:
         """Whether a slot holds the same, wherever both are known."""
         pairs = [(mine, other) for mine, other in zip(self.values, slot.values, strict=True) if mine and other]
-        return bool(pairs) and all(mine == other and not isinstance(mine, Part) for mine, other in pairs)
+        return bool(pairs) and all(mine == other and not isinstance(mine, LayerArgument) for mine, other in pairs)
 
     def add(self, slot: Slot) -> None:
         self.slots.append(slot)
@@ -230,10 +239,10 @@ class Arranged:
     values: list[Values]
     texts: dict[Slot, str]
 
-    def fill(self, row: Row) -> Row:
+    def fill(self, row: Sequential) -> Sequential:
         """A row with names in its slots."""
         found = mapped(row, self.at)
-        assert isinstance(found, Row)
+        assert isinstance(found, Sequential)
         return found
 
     def at(self, term: Term) -> Term | None:
@@ -241,19 +250,19 @@ class Arranged:
         if not isinstance(term, Slot) or term not in self.texts:
             return None
         first = next(value for value in term.values if value is not None)
-        return Variable(self.texts[term], many=isinstance(first, Part) and not first.whole)
+        return Variable(self.texts[term], many=isinstance(first, LayerArgument) and not first.whole)
 
 
 def arrange(slots: Sequence[Slot], taken: Collection[str]) -> Arranged:
     """Give slots names, one for all that hold the same, and none for those that follow from others."""
-    groups: list[_Group] = []
+    groups: list[_EqualSlots] = []
     for slot in slots:
         for group in groups:
             if group.takes(slot):
                 group.add(slot)
                 break
         else:
-            groups.append(_Group(slot.values, [slot]))
+            groups.append(_EqualSlots(slot.values, [slot]))
     _name(groups, slots, set(taken))
     follows = _following(groups)
     kept = [group for group in groups if id(group) not in follows]
@@ -261,7 +270,7 @@ def arrange(slots: Sequence[Slot], taken: Collection[str]) -> Arranged:
     return Arranged([group.name for group in kept], [group.values for group in kept], texts)
 
 
-def _name(groups: Sequence[_Group], slots: Sequence[Slot], taken: set[str]) -> None:
+def _name(groups: Sequence[_EqualSlots], slots: Sequence[Slot], taken: set[str]) -> None:
     """The first ``in_channels`` and the last ``out_channels`` keep their names; those between are hidden."""
     owner = {slot: group for group in groups for slot in group.slots}
     first = next((owner[slot] for slot in slots if slot.hint.startswith("in_")), None)
@@ -286,7 +295,7 @@ def unique(name: str, taken: Collection[str]) -> str:
 _SMALL = ("kernel_size", "stride", "padding", "dilation", "depth", "start", "stop")
 
 
-def _following(groups: Sequence[_Group]) -> dict[int, str]:
+def _following(groups: Sequence[_EqualSlots]) -> dict[int, str]:
     """Arithmetic that gives a group's numbers from another's, where the recipe had it, by the group's id."""
     follows: dict[int, str] = {}
     needed: set[int] = set()
@@ -301,7 +310,7 @@ def _following(groups: Sequence[_Group]) -> dict[int, str]:
     return follows
 
 
-def _follows(group: _Group, other: _Group) -> str | None:
+def _follows(group: _EqualSlots, other: _EqualSlots) -> str | None:
     """``4 * channels`` or ``kernel_size // 2``, if that is so in every use and not by the chance of a single one."""
     if group.name.startswith("out_") and other.name.startswith("in_"):
         return None

@@ -15,18 +15,18 @@ from assembler.views.code.terms import (
     Nest,
     Range,
     Reference,
-    Row,
+    Sequential,
     Term,
     Variable,
-    Wired,
+    Wires,
     emitted,
     walk,
 )
 from assembler.views.code.text import (
     INDENT,
+    Bracketed,
     Comprehension,
     Doc,
-    Group,
     flat,
     lines,
     prefixed,
@@ -65,10 +65,10 @@ class Writer:
             case Nest():
                 keys = term.before or ("",) * len(term.items)
                 items = (prefixed(key, self.expression(item)) for key, item in zip(keys, term.items, strict=True))
-                return Group(term.brackets[0], tuple(items), term.brackets[1])
+                return Bracketed(term.brackets[0], tuple(items), term.brackets[1])
             case Call():
                 return self.call(term)
-            case Row():
+            case Sequential():
                 return self.cell(term)
             case Range():
                 return self.range(term)
@@ -76,7 +76,7 @@ class Writer:
 
     def call(self, call: Call) -> Doc:
         """A call, without the arguments that are the class's defaults."""
-        return Group(f"{call.target}(", tuple(self.arguments(call)), ")")
+        return Bracketed(f"{call.target}(", tuple(self.arguments(call)), ")")
 
     def arguments(self, call: Call) -> Iterator[Doc]:
         """What stands between the brackets of a call."""
@@ -88,9 +88,9 @@ class Writer:
                 continue
             if isinstance(argument.value, Nest) and argument.value.brackets == "*":
                 (given,) = argument.value.items
-                assert isinstance(given, Row)
+                assert isinstance(given, Sequential)
                 items = tuple(self.items(given.items))
-                yield from items if len(many) == 1 else [Group("[", items, "]")]
+                yield from items if len(many) == 1 else [Bracketed("[", items, "]")]
             else:
                 yield self._argument(argument, many)
 
@@ -105,9 +105,9 @@ class Writer:
         stop = f"{flat(self.expression(term.stop))} - {term.less}" if term.less else self.expression(term.stop)
         items = [self.expression(term.start), stop, self.expression(term.step)]
         items = items[:2] if items[2] == "1" else items
-        return Group("range(", tuple(items[1:] if items[0] == "0" and len(items) == 2 else items), ")")
+        return Bracketed("range(", tuple(items[1:] if items[0] == "0" and len(items) == 2 else items), ")")
 
-    def cell(self, row: Row) -> Doc:
+    def cell(self, row: Sequential) -> Doc:
         """Layers where one Cell is needed: a SequentialCell, or the only one as it is."""
         if len(row.items) == 1:
             match row.items[0]:
@@ -116,8 +116,8 @@ class Writer:
                 case Call() | Reference() | Variable(many=False) as only:
                     return self.expression(only)
                 case Loop() as only:
-                    return Group("nn.SequentialCell(", (self.comprehension(only),), ")")
-        return Group("nn.SequentialCell(", tuple(self.items(row.items)), ")", listed=True)
+                    return Bracketed("nn.SequentialCell(", (self.comprehension(only),), ")")
+        return Bracketed("nn.SequentialCell(", tuple(self.items(row.items)), ")", listed=True)
 
     def items(self, items: Sequence[Term]) -> Iterator[Doc]:
         """Layers as the items of a list."""
@@ -136,7 +136,7 @@ class Writer:
                 return Comprehension("[", "cell", (over, ("cell in ", self.call(only))), "]")
             case (Call() | Reference() as only,):
                 return Comprehension("[", self.expression(only), (over,), "]")
-        each = Group("(", tuple(self.items(loop.body.items)), ")")
+        each = Bracketed("(", tuple(self.items(loop.body.items)), ")")
         return Comprehension("[", "cell", (over, ("cell in ", each)), "]")
 
     # ---- classes
@@ -148,11 +148,11 @@ class Writer:
             said: the docstring.
             end: what stands at the end of its constructor.
         """
-        base = "nn.Cell" if isinstance(made.body, Wired) else made.alone.target if made.alone else "nn.SequentialCell"
+        base = "nn.Cell" if isinstance(made.body, Wires) else made.alone.target if made.alone else "nn.SequentialCell"
         yield f"class {made.name}({base}):"
         yield from [f'    """{said}"""', ""]
-        yield from lines(Group("def __init__(", ("self", *_signature(made)), ")"), INDENT, after=":")
-        if isinstance(made.body, Wired):
+        yield from lines(Bracketed("def __init__(", ("self", *_signature(made)), ")"), INDENT, after=":")
+        if isinstance(made.body, Wires):
             yield from self.wires(made.body)
             yield from end
             yield from self.construct(made.body)
@@ -163,9 +163,9 @@ class Writer:
 
     def only(self, call: Call) -> Iterator[str]:
         """The constructor of a class that is a kind of another."""
-        yield from lines(Group("super().__init__(", tuple(self.arguments(call)), ")"), BODY)
+        yield from lines(Bracketed("super().__init__(", tuple(self.arguments(call)), ")"), BODY)
 
-    def row(self, row: Row) -> Iterator[str]:
+    def row(self, row: Sequential) -> Iterator[str]:
         """The constructor of a class that is a row of layers: one call if it can be, else step by step."""
         built: list[str] = []
         if not any(isinstance(item, Loop) for item in row.items):
@@ -177,7 +177,7 @@ class Writer:
         yield from self.statements(row)
         yield " " * BODY + "super().__init__(layers)"
 
-    def statements(self, row: Row) -> Iterator[str]:
+    def statements(self, row: Sequential) -> Iterator[str]:
         """``layers`` as it grows, with each shared part made where it is first needed."""
         built: list[str] = []
         begun = False
@@ -199,7 +199,7 @@ class Writer:
             case (Call(many=True) as only,):
                 yield from lines(self.call(only), indent, "layers += ", comment=only.shape)
             case (Call() | Reference() as only,):
-                doc = Group("layers.append(", (self.expression(only),), ")")
+                doc = Bracketed("layers.append(", (self.expression(only),), ")")
                 yield from lines(doc, indent, comment=emitted(only))
             case _:
                 yield from self.shown("[", items, "]", indent, "layers += ")
@@ -221,7 +221,7 @@ class Writer:
         """A statement of layers, with their shapes behind them if these are known."""
         shapes = tuple(map(emitted, items))
         tall = any(shapes) and len(items) > 1
-        doc = Group(open, tuple(self.items(items)), close, shapes, tall, listed=True)
+        doc = Bracketed(open, tuple(self.items(items)), close, shapes, tall, listed=True)
         yield from lines(doc, indent, before, comment="" if len(items) > 1 else shapes[0])
 
     def parts(self, item: Term, built: list[str]) -> Iterator[str]:
@@ -233,7 +233,7 @@ class Writer:
 
     # ---- graphs
 
-    def wires(self, wired: Wired) -> Iterator[str]:
+    def wires(self, wired: Wires) -> Iterator[str]:
         """The constructor of a graph."""
         yield " " * BODY + "super().__init__()"
         built: list[str] = []
@@ -242,9 +242,9 @@ class Writer:
             if _is_plain_name(name):
                 yield from lines(self.cell(row), BODY, f"self.{name} = ")
             else:
-                yield from lines(Group("setattr(", ("self", f'"{name}"', self.cell(row)), ")"), BODY)
+                yield from lines(Bracketed("setattr(", ("self", f'"{name}"', self.cell(row)), ")"), BODY)
 
-    def construct(self, wired: Wired) -> Iterator[str]:
+    def construct(self, wired: Wires) -> Iterator[str]:
         """The call of a graph: wires are local names."""
         yield ""
         names = {name: _local(name) for name in [*wired.inputs, *(name for name, _, _ in wired.wires)]}
@@ -254,11 +254,11 @@ class Writer:
             return names[name] if element is None else f"{names[name]}[{element}]"
 
         yield from lines(
-            Group("def construct(", ("self", *(names[name] for name in wired.inputs)), ")"), INDENT, after=":"
+            Bracketed("def construct(", ("self", *(names[name] for name in wired.inputs)), ")"), INDENT, after=":"
         )
         for (name, _, sources), shape in zip(wired.wires, wired.shapes, strict=True):
             attribute = f"self.{name}" if _is_plain_name(name) else f'getattr(self, "{name}")'
-            call = Group(f"{attribute}(", tuple(map(source, sources)), ")")
+            call = Bracketed(f"{attribute}(", tuple(map(source, sources)), ")")
             yield from lines(call, BODY, f"{names[name]} = ", comment=shape)
         yield from lines(", ".join(map(source, wired.outputs)), BODY, "return ")
 

@@ -12,7 +12,7 @@ from assembler.language.recipe import print_source
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Spec, Specs, print_shape
 from assembler.views.diagram.data import Diagram, Edge, Group, Node
-from assembler.views.diagram.parts import Given, Part, Parts, is_plain_merge, passes_on
+from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, passes_on
 
 MAX_NODES = 60
 """Nodes of a diagram. Of a larger plan the innermost blocks are folded and then, if need be, the middle is left out."""
@@ -87,7 +87,7 @@ class _Drawer:
     def outputs(self, ends: tuple[_Ends, ...]) -> None:
         """Draw what comes out: of several outputs each."""
         emitted = self.reader.planned.output
-        each: Given = emitted if len(ends) > 1 and isinstance(emitted, tuple) else (emitted,) * len(ends)
+        each: InputSpecs = emitted if len(ends) > 1 and isinstance(emitted, tuple) else (emitted,) * len(ends)
         names = [(print_source(source),) for source in self.reader.outputs] if len(ends) > 1 else [()]
         for end, specs, name in zip(ends, each, names, strict=True):
             self.join((end,), (specs,), self.node(Node("output", "output", name, _dtype(specs))))
@@ -96,7 +96,7 @@ class _Drawer:
         self.nodes.append(node)
         return len(self.nodes) - 1
 
-    def join(self, sources: Sequence[_Ends], given: Given, target: int, dashed: bool = False) -> None:
+    def join(self, sources: Sequence[_Ends], given: InputSpecs, target: int, dashed: bool = False) -> None:
         """Edges from where something comes from to where it goes."""
         for ends, specs in zip(sources, given, strict=False):
             each = specs if len(ends) > 1 and isinstance(specs, tuple) else (specs,) * len(ends)

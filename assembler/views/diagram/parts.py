@@ -1,31 +1,36 @@
-"""Plan → parts: the blocks and repeats of a plan found again, with what flows into and out of each."""
+"""Plan → parts: the layers, blocks and repeats of a plan, with what flows into and out of each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Any, TypeAlias
 
 from mindspore import nn
 
-from assembler.binding.bind import Step, Steps, root_graph, steps_in
+from assembler.binding.structure import (
+    BlockNode,
+    PassedNode,
+    RepeatNode,
+    Step,
+    Steps,
+    TreeNode,
+    children,
+    equal_neighbours,
+    root_graph,
+    steps_in,
+)
 from assembler.language.recipe import Source
 from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Specs
 
-_LONGEST = 8
-"""Parts in a row whose repeats are looked for."""
-
 _LAYERS = re.compile(r"(^|, )(\w+=)?[\[(]?…(, …)*,?[\])]?(?=, |$)")
 """Arguments that are layers: the diagram shows them themselves."""
 
-Given: TypeAlias = tuple[Specs | None, ...]
+InputSpecs: TypeAlias = tuple[Specs | None, ...]
 """What goes into a part: one for each of its inputs, None if it is not known."""
-
-_Level: TypeAlias = tuple[Any, ...]
-"""A block that a layer was written in, or a turn of a repeat."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +56,7 @@ class Part:
     step: Step | None = None
     names: tuple[str, ...] = ()
     arguments: str = ""
-    given: Given = ()
+    given: InputSpecs = ()
     emits: Specs | None = None
     chains: tuple[tuple[Part, ...], ...] = ()
     repeat: int = 1
@@ -90,7 +95,7 @@ class Parts:
         self.seen: set[Step] = set()  # shared parts that were used before
         self.again = 0  # how many of those we are in
         self.uses = 0  # of shared parts, so far
-        self.known: dict[tuple[Step | int, Given], Part] = {}
+        self.known: dict[tuple[Step | int, InputSpecs], Part] = {}
 
     @property
     def inputs(self) -> dict[str, Specs | None]:
@@ -109,31 +114,24 @@ class Parts:
     def model(self) -> tuple[Part, ...]:
         """The whole; a model that is one graph is that part."""
         given = tuple(self.inputs.values())
-        return self.chain(self.planned.steps, given) if self.root is None else (self.layer(self.root, given),)
+        return self.chain(self.planned.steps.nodes, given) if self.root is None else (self.layer(self.root, given),)
 
-    def chain(self, steps: Sequence[Step], given: Given, around: tuple[_Level, ...] = ()) -> tuple[Part, ...]:
-        """Layers in a row, where ``around`` is what the layer that they are in was written in."""
+    def chain(self, nodes: Iterable[TreeNode], given: InputSpecs) -> tuple[Part, ...]:
+        """What stands in a row, for what goes into the first of it."""
         parts: list[Part] = []
-        for step in steps:
-            parts.append(self.layer(step, given))
+        for node in _opened(nodes):
+            match node:
+                case Step():
+                    parts.append(self.layer(node, given))
+                case BlockNode():
+                    parts.append(self.around(node.call.name, self.chain(node.nodes, given)))
+                case _:
+                    parts.append(self.around("", self.chain(node, given)))
             given = (parts[-1].emits,)
-        levels = _levels(steps, len(_common(around, _trail(steps[0]))) if steps else 0)
-        return self.nest(list(zip(parts, levels, strict=True)), 0)
-
-    def nest(self, found: Sequence[tuple[Part, tuple[_Level, ...]]], depth: int) -> tuple[Part, ...]:
-        """Parts in a row, as blocks and repeats from a depth on."""
-        parts: list[Part] = []
-        for level, run in groupby(found, lambda one: one[1][depth] if len(one[1]) > depth else None):
-            members = list(run)
-            if level is None:
-                parts += [part for part, _ in members]
-            else:
-                parts.append(self.around(level, self.nest(members, depth + 1)))
         return self.folded(parts)
 
-    def around(self, level: _Level, inside: tuple[Part, ...]) -> Part:
-        """A block, or a turn of a repeat. One that holds a single layer is that layer."""
-        name = level[0] if isinstance(level[0], str) else ""
+    def around(self, name: str, inside: tuple[Part, ...]) -> Part:
+        """A block, or a turn of a repeat, which has no name. One that holds a single layer is that layer."""
         first = inside[0]
         if len(inside) > 1 or (name and first.chains and first.repeat > 1):
             return self.made(Part(name, given=first.given, emits=inside[-1].emits, chains=(inside,)))
@@ -172,9 +170,7 @@ class Parts:
     def fold_rows(self, parts: Sequence[Part]) -> Iterator[Part]:
         """Equal neighbouring rows of several parts as one."""
         at = 0
-        keys = [part.key for part in parts]
-        while at < len(parts):
-            length, times = next(_again(keys, at), (1, 1))
+        for length, times in equal_neighbours([part.key for part in parts], 2, 2):
             yield self.repeated(tuple(parts[at : at + length]), times) if times > 1 else parts[at]
             at += length * times
 
@@ -188,7 +184,7 @@ class Parts:
 
     # ---- layers
 
-    def layer(self, step: Step, given: Given) -> Part:
+    def layer(self, step: Step, given: InputSpecs) -> Part:
         """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
         again = self.again > 0 or step in self.seen  # then it depends on nothing else
         key, uses = (step if again else id(step.layer), given), self.uses
@@ -200,7 +196,7 @@ class Parts:
             self.known[key] = part
         return part
 
-    def look(self, step: Step, given: Given) -> Part:
+    def look(self, step: Step, given: InputSpecs) -> Part:
         """The same for the first time. Of a shared part, what is known of its first use holds for the same shapes."""
         used = step in self.seen
         if step.shared:
@@ -218,25 +214,23 @@ class Parts:
         emits = (row.output or None) if row else self.planned.output if step is self.root else None
         return self.made(Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains))
 
-    def inside(self, step: Step, given: Given) -> tuple[tuple[Part, ...], ...]:
+    def inside(self, step: Step, given: InputSpecs) -> tuple[tuple[Part, ...], ...]:
         """The parts of each chain in a layer."""
-        trail = _trail(step)
         if step.graph is not None:
-            return tuple(self.wires(step, given, trail))
+            return tuple(self.wires(step, given))
         chains = list(steps_in(step))
         if step.entry.cell is nn.SequentialCell and chains:
-            steps = [one for each in chains for one in each]
-            return (self.chain(steps, given, _trail(steps[0])[:1] if step.shared else trail),)
+            return (self.chain(children(step), given),)
         given = given if is_plain_merge(step) else (None,)
-        return tuple(self.chain(each, given, trail) for each in chains)
+        return tuple(self.chain(each.nodes, given) for each in chains)
 
-    def wires(self, step: Step, given: Given, trail: tuple[_Level, ...]) -> Iterator[tuple[Part, ...]]:
+    def wires(self, step: Step, given: InputSpecs) -> Iterator[tuple[Part, ...]]:
         """The parts of each wire of a graph; a single one has the wire's name, several are in a part that has."""
         assert step.graph is not None
         values: dict[str, Specs | None] = dict(zip(step.graph.inputs, given, strict=False))
         for wire in step.graph.wires:
             steps: Steps = step.arguments["cells"][wire.name]
-            parts = self.chain(steps, tuple(_pick(values.get(name), at) for name, at in wire.sources), trail)
+            parts = self.chain(steps.nodes, tuple(_pick(values.get(name), at) for name, at in wire.sources))
             values[wire.name] = parts[-1].emits
             if len(parts) > 1 or parts[0].repeat > 1:
                 whole = Part(wire.name, given=parts[0].given, emits=parts[-1].emits, chains=(parts,))
@@ -268,57 +262,20 @@ def _pick(specs: Specs | None, element: int | None) -> Specs | None:
     return specs[element] if element is not None and isinstance(specs, tuple) else specs
 
 
-def _given(row: Row, count: int) -> Given:
+def _given(row: Row, count: int) -> InputSpecs:
     """What a row says of the inputs."""
     if count == 1:
         return (row.input or None,)
     return row.input if isinstance(row.input, tuple) and len(row.input) == count else (None,) * count
 
 
-def _again(keys: Sequence[int], at: int) -> Iterator[tuple[int, int]]:
-    """How many parts come how many times in a row, for the shortest such row of several."""
-    for length in range(2, min(_LONGEST, (len(keys) - at) // 2) + 1):
-        row, times = keys[at : at + length], 1
-        while row == keys[at + times * length : at + (times + 1) * length]:
-            times += 1
-        if times > 1:
-            yield length, times
-
-
-def _trail(step: Step) -> tuple[_Level, ...]:
-    """The blocks that a layer was written in, the outermost first."""
-    return tuple(reversed(step.layer.place.within))
-
-
-def _levels(steps: Sequence[Step], depth: int) -> list[tuple[_Level, ...]]:
-    """Of each layer in a row the blocks and the turns of repeats that it was written in, from a depth on.
-
-    A shared part was written elsewhere: it is in what is around it.
-    """
-    known = [None if step.shared else tuple(_written(step, depth)) for step in steps]
-    before: list[tuple[_Level, ...]] = [()]
-    after: list[tuple[_Level, ...]] = [()]
-    for one in known:
-        before.append(before[-1] if one is None else one)
-    for one in reversed(known):
-        after.append(after[-1] if one is None else one)
-    around = zip(before, reversed(after[:-1]), strict=False)
-    return [_common(*sides) if one is None else one for one, sides in zip(known, around, strict=True)]
-
-
-def _written(step: Step, depth: int) -> Iterator[_Level]:
-    trail, turns = _trail(step), list(step.turns)
-    for at in range(depth, len(trail) + 1):
-        while turns and (len(turns[0].repeat.place.within) <= at or at == len(trail)):
-            turn = turns.pop(0)
-            yield (id(turn.repeat), turn.index)
-        if at < len(trail):
-            yield trail[at]
-
-
-def _common(one: tuple[_Level, ...], other: tuple[_Level, ...]) -> tuple[_Level, ...]:
-    """What both begin with."""
-    length = 0
-    while length < min(len(one), len(other)) and one[length] == other[length]:
-        length += 1
-    return one[:length]
+def _opened(nodes: Iterable[TreeNode]) -> Iterator[Step | BlockNode | tuple[TreeNode, ...]]:
+    """Layers, blocks and turns of repeats in a row. Where layers were written that a block was given is not shown."""
+    for node in nodes:
+        match node:
+            case PassedNode():
+                yield from _opened(node.nodes)
+            case RepeatNode():
+                yield from node.turns
+            case _:
+                yield node

@@ -1,0 +1,256 @@
+"""The tree that a recipe is: uses of blocks, repeats and layers, kept beside the row of steps that they come to.
+
+``bind`` makes it, planning fills in what it finds out, and all that shows a model by its blocks and repeats reads it.
+Of the stack ``2 * Unit(8) + Unit(4) + Flatten`` with the block ``Unit(n): Dense(_, n) + ReLU``, the tree is::
+
+    RepeatNode(2 * …)                    the steps are its leaves:
+        turn 0
+            BlockNode(Unit(8))
+                Step(Dense(_, 8))        #0 Dense(_, 8)
+                Step(ReLU)               #1 ReLU
+        turn 1
+            BlockNode(Unit(8))
+                Step(Dense(_, 8))        #2 Dense(_, 8)
+                Step(ReLU)               #3 ReLU
+    BlockNode(Unit(4))
+        Step(Dense(_, 4))                #4 Dense(_, 4)
+        Step(ReLU)                       #5 ReLU
+    Step(Flatten)                        #6 Flatten
+
+A :class:`Step` is a layer, a graph (``step.graph`` has its wires) or a use of a shared part (``step.shared`` is its
+name; every use is the same step). Layers among its arguments are :class:`Steps` with trees of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain as joined
+from typing import Any, TypeAlias
+
+from assembler.language.recipe import INFER, Graph, Layer, Repeat, Verbatim, leaves, map_leaves, print_value
+from assembler.registry.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class BlockNode:
+    """A use of a block.
+
+    Args:
+        call: the use as written, where it was written, with its arguments filled in: ``ConvNorm(64, kernel=3)``.
+        nodes: what it expands to.
+    """
+
+    call: Layer
+    nodes: tuple[TreeNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatNode:
+    """A ``*`` of the recipe.
+
+    Args:
+        repeat: as written, with its count filled in.
+        turns: what each of its times expands to.
+    """
+
+    repeat: Repeat
+    turns: tuple[tuple[TreeNode, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PassedNode:
+    """Layers that stand in a block and were written outside of it.
+
+    Args:
+        depth: in how many blocks they were written, counted from the whole or from the shared part that they are in.
+    """
+
+    depth: int
+    nodes: tuple[TreeNode, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One use of one layer: what a Cell will be made of.
+
+    Args:
+        entry: the registry's entry.
+        layer: the layer as written.
+        arguments: argument → value, as written or by the entry's defaults. Layers stand here as :class:`Steps`.
+        extra: further positional arguments, for a class with ``*args``.
+        path: the Cell's name in the model, once it is planned.
+        shared: the name of a part that is built once; every use of it is the same step.
+        graph: how the layers in ``cells`` are wired, for a graph.
+        chain: of a shared part of several layers those layers, which are in ``extra`` each alone.
+    """
+
+    entry: Entry
+    layer: Layer
+    arguments: Mapping[str, Any]
+    extra: tuple[Any, ...] = ()
+    path: str = ""
+    shared: str = ""
+    graph: Graph | None = None
+    chain: Steps | None = None
+
+    @property
+    def is_container(self) -> bool:
+        """Whether layers are among the arguments."""
+        return any(True for _ in steps_in(self))
+
+    def mapped(self, change: Callable[[Steps], Any]) -> Step:
+        """The same step with each chain in it replaced by ``change(chain)``."""
+        arguments = {name: map_steps(value, change) for name, value in self.arguments.items()}
+        return replace(
+            self, arguments=arguments, extra=map_steps(self.extra, change), chain=self.chain and change(self.chain)
+        )
+
+    @property
+    def unknown(self) -> list[str]:
+        """The arguments written ``_``."""
+        return [name for name, value in self.arguments.items() if value is INFER]
+
+    def arguments_text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
+        """The arguments in the order and the form in which they were written, with ``_`` filled in.
+
+        Args:
+            show: what to print of the layers among the arguments.
+        """
+
+        if self.graph is not None:
+            return ""
+
+        def text(value: Any) -> str:
+            return print_value(map_steps(value, lambda steps: Verbatim(show(steps))))
+
+        names = list(self.arguments)[: len(self.layer.args) - len(self.extra)]
+        positional = [*(self.arguments[name] for name in names), *self.extra]
+        return ", ".join(
+            [*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)]
+        )
+
+    def text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
+        """The layer as it would be written in a recipe."""
+        if self.graph is not None:
+            return "graph"
+        return f"{self.layer.name}({inside})" if (inside := self.arguments_text(show)) else self.layer.name
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+TreeNode: TypeAlias = Step | BlockNode | RepeatNode | PassedNode
+
+
+class Steps(tuple[Step, ...]):
+    """A chain of steps: a whole stack, or a stack that is an argument of a layer."""
+
+    nodes: tuple[TreeNode, ...]
+    """Its tree, whose leaves are the steps."""
+
+    def __new__(cls, nodes: Iterable[TreeNode] = ()) -> Steps:
+        """The chain of a tree."""
+        nodes = tuple(nodes)
+        steps = super().__new__(cls, joined.from_iterable(map(leaf_steps, nodes)))
+        steps.nodes = nodes
+        return steps
+
+    def mapped(self, change: Callable[[Step], Step]) -> Steps:
+        """The same tree with each step changed."""
+
+        def mapped(node: TreeNode) -> TreeNode:
+            match node:
+                case RepeatNode():
+                    return replace(node, turns=tuple(tuple(map(mapped, turn)) for turn in node.turns))
+                case BlockNode() | PassedNode():
+                    return replace(node, nodes=tuple(map(mapped, node.nodes)))
+                case Step():
+                    return change(node)
+
+        return Steps(map(mapped, self.nodes))
+
+
+def leaf_steps(node: TreeNode) -> Iterator[Step]:
+    """The steps of the chain that a node is in; not those inside their arguments."""
+    if isinstance(node, Step):
+        yield node
+    else:
+        for inner in children(node):
+            yield from leaf_steps(inner)
+
+
+def children(node: TreeNode) -> Iterator[TreeNode]:
+    """What is directly in a node, in reading order: of a layer, the layers among its arguments."""
+    match node:
+        case Step():
+            return joined.from_iterable(steps.nodes for steps in ([node.chain] if node.chain else steps_in(node)))
+        case RepeatNode():
+            return joined.from_iterable(node.turns)
+        case BlockNode() | PassedNode():
+            return iter(node.nodes)
+
+
+def walk_tree(steps: Steps) -> Iterator[TreeNode]:
+    """Every node of a chain, those inside arguments included, in reading order; a shared part once."""
+    shared: set[Step] = set()
+    waiting = list(reversed(steps.nodes))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Step) and node.shared:
+            if node in shared:
+                continue
+            shared.add(node)
+        yield node
+        waiting.extend(reversed(tuple(children(node))))
+
+
+def walk(steps: Steps) -> Iterator[Step]:
+    """Every step of a chain, those inside arguments included, in reading order; a shared part once."""
+    return (node for node in walk_tree(steps) if isinstance(node, Step))
+
+
+def steps_in(step: Step) -> Iterator[Steps]:
+    """The chains among a step's arguments, in order."""
+    return (leaf for leaf in leaves([*step.arguments.values(), *step.extra]) if isinstance(leaf, Steps))
+
+
+def root_graph(steps: Steps) -> Step | None:
+    """The graph that a whole model is; None of a model that is a chain."""
+    return steps[0] if len(steps) == 1 and steps[0].graph is not None else None
+
+
+def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
+    """An argument with each chain in it replaced by ``change(chain)``."""
+    return map_leaves(value, lambda leaf: change(leaf) if isinstance(leaf, Steps) else leaf)
+
+
+def equal_neighbours(keys: Sequence[object], shortest: int, least: int) -> Iterator[tuple[int, int]]:
+    """Rows of items that come several times one after the other, whether or not the recipe has a repeat there.
+
+    ``a b a b a c`` is ``(2, 2), (1, 1), (1, 1)``: two items two times, and two that come once.
+
+    Args:
+        keys: what tells the items apart.
+        shortest: items in a row at least.
+        least: how many times it has to come.
+
+    Yields:
+        Length and times of each row: all items, in order. Those of no such row come alone and once.
+    """
+    at = 0
+    while at < len(keys):
+        found = (1, 1)
+        for length in range(shortest, min(_LONGEST, (len(keys) - at) // least) + 1):
+            row, times = keys[at : at + length], 1
+            while row == keys[at + times * length : at + (times + 1) * length]:
+                times += 1
+            if times >= least:
+                found = (length, times)
+                break
+        yield found
+        at += found[0] * found[1]
+
+
+_LONGEST = 8
+"""Items in a row that is looked for again behind itself."""
