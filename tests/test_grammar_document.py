@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from lark import Lark
 from lark.exceptions import UnexpectedInput
@@ -102,7 +102,15 @@ TWICE = re.compile(r"is given '\w+' twice|is there twice|name=default, once|nest
 
 @pytest.mark.parametrize("start", READERS)
 @given(st.data())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[
+        Phase.reuse,
+        Phase.generate,
+    ],  # a sentence is short, and the error points at its spot: shrinking takes minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 def test_a_sentence_of_the_grammar_is_read(start, data):
     sentence = data.draw(sentences(start))
     try:
