@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lark import Lark
 from lark.exceptions import UnexpectedInput
@@ -85,7 +85,10 @@ def sentences(draw, start):
 
     def derive(symbol):
         if symbol.is_term:
-            words.append(draw(WORDS[symbol.name]))
+            word = draw(WORDS[symbol.name])
+            while symbol.name == "NAME" and word in words:  # the document says in words that an argument is given once
+                word += "_"
+            words.append(word)
             return
         expansions = RULES[symbol]
         chosen = draw(st.sampled_from(expansions)) if len(words) < enough else min(expansions, key=HEIGHT)
@@ -94,10 +97,6 @@ def sentences(draw, start):
 
     derive(NonTerminal(start))
     return draw(st.sampled_from(["", " ", "\n  "])).join(words)
-
-
-TWICE = re.compile(r"is given '\w+' twice|is there twice|name=default, once|nested too deep")
-"""What the document says in words: names differ, and brackets nest so deep and no deeper."""
 
 
 @pytest.mark.parametrize("start", READERS)
@@ -109,16 +108,10 @@ TWICE = re.compile(r"is given '\w+' twice|is there twice|name=default, once|nest
         Phase.reuse,
         Phase.generate,
     ],  # a sentence is short, and the error points at its spot: shrinking takes minutes
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 def test_a_sentence_of_the_grammar_is_read(start, data):
-    sentence = data.draw(sentences(start))
-    try:
-        READERS[start](sentence)
-    except AssemblerError as error:
-        if all(TWICE.search(mistake.message) for mistake in flatten([error])):
-            reject()
-        raise
+    READERS[start](data.draw(sentences(start)))
 
 
 NEAR_MISSES = {
