@@ -279,14 +279,6 @@ def test_the_docs_list_every_key():
     assert set(rows("The registry")) == set(EntrySettings.model_fields)
 
 
-def test_the_docs_of_the_design_list_every_module():
-    from tests.test_floors import FLOORS
-
-    design = (ROOT / "docs" / "design.md").read_text()
-    listed = re.findall(r"^\| \d \| `([\w/]+)`", design, re.MULTILINE)
-    assert sorted(name.strip("/") for name in listed) == sorted(" ".join(FLOORS).split())
-
-
 def test_the_tables_of_the_language_hold():
     from assembler.binding.bind import MAX_LAYERS
     from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
