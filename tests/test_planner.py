@@ -577,6 +577,27 @@ def test_a_second_call_may_call_other_layers():
     assert found.parameters == sum(parameter.size for parameter in build(found).get_parameters())
 
 
+@REGISTRY.register
+class Tries(nn.Cell):
+    """Calls its layer on what it does not accept, too."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def construct(self, x):
+        y = self.inner(x)
+        try:
+            return self.inner(x[:, :3])
+        except Exception:
+            return self.inner(y[:2])
+
+
+def test_a_container_may_catch_what_its_layer_raises():
+    found = planned("Tries(Dense(8, 8)) + ReLU")
+    assert [(row.path, row.macs) for row in found.rows] == [("0", 0), ("0.inner", (4 + 2) * 64), ("1", 0)]
+
+
 def test_the_example_of_the_module():
     rows = planned("Residual(Dense(_, 8)) + ReLU").rows
     assert [(str(row), row.parameters, row.macs) for row in rows] == [

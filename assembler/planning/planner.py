@@ -149,17 +149,27 @@ class _Planner:
         if step.graph is not None:
             self.refusals.note_graph(path, step.graph)
         index = self.rows.open(path, step.layer.name)
+        try:
+            known = self.know(step, path, inputs, named)
+        except AssemblerError:
+            self.rows.cut(index)  # the layer around it may catch the error and call something else
+            raise
+        if self.rows.close(index, replace(known.row, path=path)):
+            self.notes.note_path(step, path)
+        return known.row.output, known.peak
+
+    def know(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Known:
+        """What is known of an equal layer or, if there was none yet, what this one does."""
         inside = list(walk(Steps((step,))))[1:]
         key = self.equals.key(step, inside, inputs, named)
         known = self.equals.find(key)
         if known is None:
+            rows = len(self.rows)
             known = self.look(step, path, inputs, named)
-            self.equals.remember(key, known, inside, since=index + 1)
+            self.equals.remember(key, known, inside, since=rows)
         else:
             self.equals.repeat(known, step, path, inside)
-        if self.rows.close(index, replace(known.row, path=path)):
-            self.notes.note_path(step, path)
-        return known.row.output, known.peak
+        return known
 
     def look(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Known:
         """Find out what a layer does with an input that it has not been seen with."""
