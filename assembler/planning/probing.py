@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import mindspore
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from assembler.errors import AssemblerError
 from assembler.language.recipe import leaves
@@ -19,6 +19,7 @@ from assembler.planning.costs import Counter, Meter
 from assembler.planning.specs import Spec, Specs
 from assembler.planning.tensors import specs_of, tensors_for
 from assembler.runtime import device
+from assembler.runtime.internals import item_assignment
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
 
 MAX_TRIAL = 50_000_000
@@ -89,7 +90,7 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        with device.contained(), _references_only(), _item_assignment(self.real), self.counter.use(meter):
+        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -174,27 +175,6 @@ def _references_only() -> Iterator[None]:
     finally:
         if paused:
             gc.enable()
-
-
-_ASSIGN = Tensor.__setitem__
-
-
-def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
-    raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
-
-
-@contextmanager
-def _item_assignment(allowed: bool) -> Iterator[None]:
-    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
-
-    On the meta device MindSpore 2.10 crashes the process over it.
-    """
-    before = Tensor.__setitem__
-    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
-    try:
-        yield
-    finally:
-        Tensor.__setitem__ = before
 
 
 def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:
