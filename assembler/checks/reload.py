@@ -9,7 +9,7 @@ from assembler.model.inputs import Array
 from assembler.model.subject import DoesNotApply, Outcome, Subject, difference
 
 
-@check
+@check(copies=1)
 def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors", "ckpt"] = "safetensors") -> Outcome:
     """Whether a model that is built anew and loads what this one saves agrees to the bit.
 
