@@ -624,6 +624,22 @@ def test_error_of_a_layer_that_is_too_large_to_be_tried(monkeypatch):
     )
 
 
+@REGISTRY.register
+class Finds(nn.Cell):
+    def construct(self, x):
+        return ops.nonzero(x)
+
+
+def test_error_of_an_operator_that_meta_does_not_have_at_all(monkeypatch):
+    monkeypatch.setattr(probing, "MAX_TRIAL_WORK", 0)
+    with pytest.raises(DeviceError) as error:
+        planned("Finds")
+    assert error.value.message == (
+        "#0 Finds cannot be planned: the meta device lacks an operator, and the layer is too large to be run on zeros; "
+        "the compiler leaves an axis open: it depends on values"
+    )
+
+
 def test_equal_containers_are_planned_once(monkeypatch):
     from assembler.planning import planner
 
