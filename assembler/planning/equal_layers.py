@@ -69,8 +69,8 @@ class EqualLayers:
     def repeat(self, known: Known, step: Step, path: str, inside: Sequence[Step]) -> None:
         """Record of a layer, and of the layers inside it, what is known of its equal."""
         self._notes.note_inferred(step, path, known.inferred)
-        before = known.row.path
+        before = len(known.row.path)
         for one, note in zip(inside, known.inside, strict=True):
-            self._notes.add(one, note.moved(before, path), path)
+            self._notes.repeat(one, note, before, path)
         for row in known.rows:
-            self._rows.add(replace(row, path=path + row.path[len(before) :]))
+            self._rows.add(replace(row, path=path + row.path[before:]))

@@ -24,12 +24,6 @@ class Note:
     path: str | None
     slot: str | None
 
-    def moved(self, before: str, path: str) -> Note:
-        """The same below another path: ``0.inner`` below ``0`` becomes ``7.inner`` below ``7``."""
-        length = len(before)
-        called = None if self.path is None else path + self.path[length:]
-        return Note(self.inferred, called, None if self.slot is None else path + self.slot[length:])
-
 
 class StepNotes:
     """The notes of all steps."""
@@ -72,11 +66,12 @@ class StepNotes:
                 message = f"#{path} {step.layer.name} is used twice and infers {name!r} as {known[name]} and as {value}"
                 raise ShapeMismatch(message, step.layer.place)
 
-    def add(self, step: Step, note: Note, path: str) -> None:
-        """Note of a step what is known of its equal.
+    def repeat(self, step: Step, note: Note, before: int, path: str) -> None:
+        """Note of a step what is known of its equal: of ``0.inner`` inside ``0``, ``7.inner`` inside ``7``.
 
         Args:
-            path: of the layer that it is inside, for messages.
+            before: the length of the path of the layer that the equal is inside.
+            path: of the layer that the step is inside.
 
         Raises:
             ShapeMismatch: as ``note_inferred``.
@@ -84,9 +79,9 @@ class StepNotes:
         if note.inferred is not None:
             self.note_inferred(step, path, note.inferred)
         if note.path is not None:
-            self._paths[step] = note.path
+            self._paths[step] = path + note.path[before:]
         if note.slot is not None:
-            self._slots[step] = note.slot
+            self._slots[step] = path + note.slot[before:]
 
     def fill_in(self, steps: Steps) -> Steps:
         """The steps with the values of ``_`` and their paths filled in, at any depth."""
