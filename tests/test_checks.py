@@ -11,6 +11,7 @@ from assembler.errors import AssemblerError
 from assembler.language.grammar import parse
 from assembler.model.build import build
 from assembler.model.parameters import settle
+from assembler.model.subject import difference
 from assembler.planning.planner import plan_stack as plan
 from assembler.planning.tensors import specs_of
 from assembler.registry.registry import Registry
@@ -44,6 +45,14 @@ class Divide(nn.Cell):
 
     def construct(self, x):
         return x / (x - x)
+
+
+@REGISTRY.register
+class Root(nn.Cell):
+    """The square root: of negative numbers, NaN."""
+
+    def construct(self, x):
+        return ops.sqrt(x)
 
 
 @REGISTRY.register(reference="tests.test_checks.wrong")
@@ -463,6 +472,39 @@ def test_a_model_that_emits_something_else_in_training_is_trained_as_it_is(name,
         name, "Dense(8, 8) + Dense(8, 3) + Detector", mode=mode, freeze=["0.*"] if name == "frozen" else ()
     )
     assert answer.passed, answer.detail
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_not_a_number_fails_the_check_that_looks_for_it_alone(mode):
+    """Beside itself, NaN is no difference."""
+    assert not outcome("finite", "Dense(8, 3) + Root", mode=mode).passed
+    for name in ("deterministic", "modes", "reload"):
+        answer = outcome(name, "Dense(8, 3) + Root", mode=mode)
+        assert (answer.passed, answer.measured) == (True, 0), name
+
+
+def test_difference_of_what_is_not_finite():
+    nan, infinite = float("nan"), float("inf")
+
+    def apart(one, other):
+        return difference([np.array(one)], [np.array(other)])
+
+    assert apart([nan, 1.0], [nan, 1.5]) == 0.5
+    assert apart([infinite, -infinite], [infinite, -infinite]) == 0
+    assert apart([nan], [1.0]) == apart([1.0], [nan]) == apart([infinite], [nan]) == infinite
+    assert apart([infinite], [-infinite]) == apart([infinite], [1.0]) == infinite
+    assert apart([1.0], [1.0, 1.0]) == infinite
+
+
+def test_checks_say_what_they_take_in_memory():
+    said = {name: (one.copies, one.keeps_activations) for name, one in CHECKS.items() if one.copies}
+    assert said == {
+        "reload": (1, False),
+        "precision": (1, False),
+        "gradients": (2, True),
+        "frozen": (4, True),
+        "trains": (5, True),
+    }
 
 
 def test_an_outcome_carries_what_was_measured_and_the_bound():

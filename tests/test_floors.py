@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 
 import pytest
 
@@ -161,6 +162,77 @@ def test_global_state_of_mindspore_has_one_door():
         }
         doors = {"set_context", "set_device", "set_seed", "set_recursion_limit", "runtime", "set_rng_state"}
         assert not touched & doors or package_of(module) == "runtime", module
+
+
+def names_of_mindspore(tree):
+    """The names in a module that its imports bind to MindSpore or to what is in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            source = getattr(node, "module", None)
+            for alias in node.names:
+                if (source or alias.name).split(".")[0] == "mindspore":
+                    yield alias.asname or (alias.name if source else "mindspore")
+
+
+def is_private(name):
+    """Whether a part begins with one underscore, or is a module generated from protocol buffers."""
+    return any(re.fullmatch(r"_[^_]\w*|\w+_pb2", part) for part in name.split("."))
+
+
+def private_names_of_mindspore(tree):
+    """Imports, attributes and strings that name what MindSpore keeps to itself."""
+    known = set(names_of_mindspore(tree))
+
+    def is_of_mindspore(node):
+        return any(
+            (isinstance(one, ast.Name) and one.id in known)
+            or (isinstance(one, ast.Constant) and str(one.value).split(".")[0] == "mindspore")
+            for one in ast.walk(node)
+        )
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and re.fullmatch(r"mindspore(\.\w+)+", str(node.value)):
+            yield node.value
+        elif isinstance(node, ast.Attribute) and is_of_mindspore(node.value):
+            yield node.attr
+        # Of whatever object: what a variable holds cannot be seen here.
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "object.__setattr__"):
+            yield from (one.value for one in node.args[1:2] if isinstance(one, ast.Constant))
+    yield from (name for name in imports(tree) if name.split(".")[0] == "mindspore")
+
+
+PRIVATE = [
+    ("from mindspore._c_expression import MSContext", "mindspore._c_expression"),
+    ("from mindspore.graph.api import _pynative_executor as it", "mindspore.graph.api._pynative_executor"),
+    ("import mindspore.train.anf_ir_pb2", "mindspore.train.anf_ir_pb2"),
+    ("from mindspore import nn\nnn.Cell._complex_call", "_complex_call"),
+    ("import_module('mindspore.graph.api')._pynative_executor", "_pynative_executor"),
+    ("import_module('mindspore._c_expression').GraphExecutor_", "mindspore._c_expression"),
+    ("import mindspore as ms\nms.common.seed._KERNEL_SEED", "_KERNEL_SEED"),
+    ("getattr(seed, '_KERNEL_SEED', {})", "_KERNEL_SEED"),
+]
+
+
+@pytest.mark.parametrize(("code", "name"), PRIVATE)
+def test_private_names_are_found(code, name):
+    assert name in {one for one in private_names_of_mindspore(ast.parse(code)) if is_private(one)}
+
+
+def test_private_names_of_mindspore_have_one_door():
+    for module in set(MODULES) - {"runtime.internals"}:
+        private = [name for name in private_names_of_mindspore(MODULES[module]) if is_private(name)]
+        assert not private, module
+
+
+def test_what_mindspore_crashes_on_is_replaced_in_one_place():
+    """No other module assigns to attributes of MindSpore's classes, or takes part in its dispatch."""
+    for module in set(MODULES) - {"runtime.internals"}:
+        tree = MODULES[module]
+        known = set(names_of_mindspore(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                assert not (isinstance(node.value, ast.Name) and node.value.id in known), module
+        assert "mindspore.MsDispatchMode" not in set(imports(tree)), module
 
 
 def test_the_public_face():

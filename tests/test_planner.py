@@ -9,6 +9,7 @@ from assembler.binding.bind import bind
 from assembler.binding.dump import dump
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.language.grammar import parse
+from assembler.language.recipe import Definitions
 from assembler.model.build import build
 from assembler.planning import probing
 from assembler.planning.planner import plan_stack as plan
@@ -341,11 +342,11 @@ def test_the_dtype_runs_through(dtype):
 
 
 def test_equal_layers_are_planned_once(monkeypatch):
-    from assembler.planning import planner
+    from assembler.planning import building
 
     made = []
-    make = planner.make
-    monkeypatch.setattr(planner, "make", lambda step, inner: made.append(step) or make(step, inner))
+    make = building.make
+    monkeypatch.setattr(building, "make", lambda step, inner: made.append(step) or make(step, inner))
     assert len(planned("500 * Dense(8, 8)").rows) == 500
     assert len(made) <= 2
 
@@ -528,6 +529,85 @@ def test_error_of_a_size_that_nothing_tells():
 
 
 @REGISTRY.register
+class Keeps(nn.Cell):
+    """Looks into its layer, and keeps it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.width = inner.norm1.gamma.shape[0]
+        self.inner = inner
+
+    def construct(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("uses", ["Skips(part) + {}", "{} + Skips(part)", "Skips(part) + {} + Skips(part)"])
+@pytest.mark.parametrize(("container", "copies"), [("TransformerEncoder(part, 2)", 3), ("Keeps(part)", 1)])
+def test_a_shared_part_is_counted_as_often_as_the_model_has_it(uses, container, copies):
+    """A Transformer copies the layer that it looks into; another container may keep that very layer."""
+    definitions = Definitions(shared={"part": parse("TransformerEncoderLayer(8, 2)")})
+    found = plan(parse(uses.format(container)), REGISTRY, Spec((5, 2, 8), "float32"), definitions=definitions)
+    assert found.parameters == sum(parameter.size for parameter in build(found).get_parameters()) == copies * 35_144
+
+
+@REGISTRY.register
+class Either(nn.Cell):
+    """Calls one of two layers, by the width of what goes in."""
+
+    def __init__(self, wide, narrow):
+        super().__init__()
+        self.wide, self.narrow = wide, narrow
+
+    def construct(self, x):
+        return self.wide(x) if x.shape[-1] == 8 else self.narrow(x)
+
+
+def test_a_second_call_may_call_other_layers():
+    found = planned("ReLU + Twice(Twice(Either(Dense(_, 4), ReLU + Dense(_, 8)))) + Dense(8, 1)")
+    assert [(row.path, row.parameters, row.macs) for row in found.rows] == [
+        ("0", 0, 0),
+        ("1", 0, 0),
+        ("1.inner", 0, 0),
+        ("1.inner.inner", 0, 0),
+        ("1.inner.inner.wide", 36, 2 * 4 * 8 * 4),
+        ("1.inner.inner.narrow.0", 0, 0),
+        ("1.inner.inner.narrow.1", 40, 2 * 4 * 4 * 8),
+        ("2", 9, 4 * 8),
+    ]
+    assert found.parameters == sum(parameter.size for parameter in build(found).get_parameters())
+
+
+@REGISTRY.register
+class Tries(nn.Cell):
+    """Calls its layer on what it does not accept, too."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def construct(self, x):
+        y = self.inner(x)
+        try:
+            return self.inner(x[:, :3])
+        except Exception:
+            return self.inner(y[:2])
+
+
+def test_a_container_may_catch_what_its_layer_raises():
+    found = planned("Tries(Dense(8, 8)) + ReLU")
+    assert [(row.path, row.macs) for row in found.rows] == [("0", 0), ("0.inner", (4 + 2) * 64), ("1", 0)]
+
+
+def test_the_example_of_the_module():
+    rows = planned("Residual(Dense(_, 8)) + ReLU").rows
+    assert [(str(row), row.parameters, row.macs) for row in rows] == [
+        ("#0 Residual(…)", 0, 0),
+        ("#0.inner Dense(8, 8)", 72, 256),
+        ("#1 ReLU", 0, 0),
+    ]
+
+
+@REGISTRY.register
 class Looks(nn.Cell):
     def construct(self, x):
         return x + 1 if x.max() > 0 else x
@@ -541,6 +621,22 @@ def test_error_of_a_layer_that_is_too_large_to_be_tried(monkeypatch):
     assert error.value.message == (
         "#1 Looks cannot be planned: the meta device lacks an operator, and the layer is too large to be run on zeros; "
         "the compiled graph has branches or loops"
+    )
+
+
+@REGISTRY.register
+class Finds(nn.Cell):
+    def construct(self, x):
+        return ops.nonzero(x)
+
+
+def test_error_of_an_operator_that_meta_does_not_have_at_all(monkeypatch):
+    monkeypatch.setattr(probing, "MAX_TRIAL_WORK", 0)
+    with pytest.raises(DeviceError) as error:
+        planned("Finds")
+    assert error.value.message == (
+        "#0 Finds cannot be planned: the meta device lacks an operator, and the layer is too large to be run on zeros; "
+        "the compiler leaves an axis open: it depends on values"
     )
 
 

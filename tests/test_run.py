@@ -11,7 +11,8 @@ import pytest
 import yaml
 from mindspore import Tensor, nn
 
-from assembler.checks import CHECKS
+from assembler import checks
+from assembler.checks import CHECKS, Outcome
 from tests.conftest import DIAGRAMS, MINE, ROOT
 
 RECIPES = ", ".join(sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml")))
@@ -742,6 +743,58 @@ def test_the_guard_counts_what_training_takes(run, monkeypatch):
     for available, quick, trains in ((needed - 1, 2, 2), (needed, 0, 2), (training - 1, 0, 2), (training, 0, 0)):
         monkeypatch.setattr(memory, "available_memory", lambda target, available=available: available)
         assert (run().code, run("+checks.run.trains={}").code) == (quick, trains)
+
+
+@pytest.fixture
+def _training_check():
+    """A check of one's own that trains a copy."""
+
+    @checks.check(copies=7, keeps_activations=True)
+    def learns(output: np.ndarray) -> Outcome:
+        """It passes."""
+        return Outcome("learns", True, None, None)
+
+    @checks.check
+    def looks(output: np.ndarray) -> Outcome:
+        """It takes nothing."""
+        return Outcome("looks", True, None, None)
+
+    yield
+    for name in ("learns", "looks"):
+        del CHECKS[f"{__name__}.{name}"]
+
+
+@pytest.mark.usefixtures("_training_check")
+@pytest.mark.parametrize(("name", "beside"), [("looks", 0), ("learns", 7 * 4 * (72 + 9) + 4 * 4 * (8 + 1))])
+def test_the_guard_counts_what_a_check_of_ones_own_takes(run, tmp_path, monkeypatch, name, beside):
+    from assembler.runtime import memory
+
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+        f"input: {{shape: [4, 8]}}\nstack: Dense(_, 8) + Dense(_, 1)\nchecks: {{{__name__}.{name}: {{}}}}\n"
+    )
+    mine = ("--config-dir", "conf", "recipe=mine")
+    planned = json.loads((run(*mine).folder / "result.json").read_text())["plan"]
+    needed = planned["parameter_memory"] + planned["activations"] + 3 * 8 * 4 * 8 + 5 * 8 * 4 + beside
+    for available, code in ((needed, 0), (needed - 1, 2)):
+        monkeypatch.setattr(memory, "available_memory", lambda target, available=available: available)
+        assert run(*mine).code == code
+
+
+def test_the_guard_counts_every_output(run, tmp_path, monkeypatch):
+    from assembler.runtime import memory
+
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(
+        "input: {shape: [4, 8]}\ngraph:\n  small: Mean(-1) @ input\n  large: Dense(_, 1000) @ input\n"
+        "outputs: [small, large]\n"
+    )
+    run("--config-dir", "conf", "recipe=mine", "checks=none")
+    planned = json.loads((tmp_path / "run" / "result.json").read_text())["plan"]
+    needed = planned["parameter_memory"] + planned["activations"] + 3 * 8 * 4 * 8 + 5 * 8 * (4 + 4 * 1000)
+    for available, code in ((needed, 0), (needed - 1, 2)):
+        monkeypatch.setattr(memory, "available_memory", lambda target, available=available: available)
+        assert run("--config-dir", "conf", "recipe=mine", "checks=none").code == code
 
 
 def test_the_guard_can_be_taken_away(run, monkeypatch):

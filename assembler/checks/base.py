@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -20,17 +21,34 @@ from assembler.validation import read
 from assembler.words import suggestion
 
 if TYPE_CHECKING:
-    pass
+    from assembler.planning.plan import Plan
+
+Function: TypeAlias = Callable[..., Outcome]
+"""A check as written."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check as registered: a function and the arguments that YAML may give it."""
+    """A check as registered: a function, the arguments that YAML may give it, and the memory that it takes.
+
+    Args:
+        name: by which a recipe asks for it.
+        asks: which of ``GIVEN`` it takes.
+        settings: the arguments from YAML.
+        copies, keeps_activations: as in :func:`check`.
+    """
 
     name: str
     function: Callable[..., Outcome]
     asks: tuple[str, ...]
     settings: type[BaseModel]
+    copies: int = 0
+    keeps_activations: bool = False
+
+    def memory(self, planned: Plan) -> int:
+        """Bytes that the check takes beside the model, as far as it was declared."""
+        activations = sum(row.memory for row in planned.rows) if self.keeps_activations else 0
+        return self.copies * planned.parameter_memory + activations
 
     @property
     def summary(self) -> str:
@@ -45,15 +63,42 @@ CHECKS: dict[str, Check] = {}
 """Every check by name."""
 
 
-def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+@overload
+def check(function: Function, /) -> Function: ...
+
+
+@overload
+def check(*, copies: int = 0, keeps_activations: bool = False) -> Callable[[Function], Function]: ...
+
+
+def check(
+    function: Function | None = None, /, *, copies: int = 0, keeps_activations: bool = False
+) -> Function | Callable[[Function], Function]:
     """Register a function as a check under its own name.
 
     Outside the assembler, a check is named with its module: ``my_project.checks.small``. Parameters in ``GIVEN`` are
     taken from the :class:`Subject`; the others are arguments from YAML, validated against their annotations.
 
+    The decorator is written ``@check``, or with what the check takes in memory, which the guard counts before a model
+    is built::
+
+        @check(copies=5, keeps_activations=True)
+        def learns(subject: Subject, steps: int = 20) -> Outcome: ...
+
+    Args:
+        copies: how many times the bytes of all parameters the check has in memory at once, beside the model's own: 1
+            for a copy of the model, 1 for gradients, 2 for the state of Adam.
+        keeps_activations: whether it keeps what every layer emits, as gradients need it.
+
     Raises:
         SettingsError: the name is taken.
     """
+    if function is None:
+        return partial(_register, copies=copies, keeps_activations=keeps_activations)
+    return _register(function, copies, keeps_activations)
+
+
+def _register(function: Function, copies: int, keeps_activations: bool) -> Function:
     name, ours = function.__name__, function.__module__.partition(".")[0] == "assembler"
     if not ours:
         name = f"{function.__module__}.{name}"  # which the same module may define anew
@@ -72,7 +117,7 @@ def check(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
         if word not in asks
     }
     settings = create_model(function.__name__, __config__=_STRICT, **fields)
-    CHECKS[name] = Check(name, function, asks, settings)
+    CHECKS[name] = Check(name, function, asks, settings, copies, keeps_activations)
     return function
 
 

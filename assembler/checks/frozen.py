@@ -8,7 +8,7 @@ from assembler.checks.base import check
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 
-@check
+@check(copies=4, keeps_activations=True)
 def frozen(subject: Subject) -> Outcome:
     """Whether a training step changes other parameters but no frozen one. Measured: how many frozen ones it changes."""
     from assembler.checks.training import Weighted, float_outputs, random_targets, train

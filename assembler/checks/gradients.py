@@ -6,7 +6,7 @@ from assembler.checks.base import check
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 
-@check
+@check(copies=2, keeps_activations=True)
 def gradients(subject: Subject) -> Outcome:
     """Whether every trainable parameter receives a gradient that is finite and not all zero.
 

@@ -7,7 +7,7 @@ from assembler.model.inputs import Array
 from assembler.model.subject import DoesNotApply, Outcome, Subject, difference, largest
 
 
-@check
+@check(copies=1)
 def precision(
     subject: Subject,
     outputs: list[Array],

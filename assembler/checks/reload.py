@@ -9,7 +9,7 @@ from assembler.model.inputs import Array
 from assembler.model.subject import DoesNotApply, Outcome, Subject, difference
 
 
-@check
+@check(copies=1)
 def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors", "ckpt"] = "safetensors") -> Outcome:
     """Whether a new model that loads the saved parameters is bitwise equal.
 

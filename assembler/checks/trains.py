@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Positive = Annotated[float, Field(gt=0)]
 
 
-@check
+@check(copies=5, keeps_activations=True)
 def trains(
     subject: Subject,
     factor: Positive = 2,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from assembler.planning.plan import Row
 from assembler.planning.specs import print_specs
 from assembler.planning.tensors import tensors_for
 from assembler.runtime import device
-from assembler.runtime.messages import lacks_kernel, reason, without_stack
+from assembler.runtime.messages import lacks_kernel, reason, refused_line, refused_syntax, without_stack
 
 
 def blame(subject: Subject, error: Exception) -> AssemblerError:
@@ -81,13 +80,10 @@ def _line_of(error: Exception, cell: type[nn.Cell]) -> str:
         lines, first = inspect.getsourcelines(cell)
     except (OSError, TypeError):
         return ""
-    told = re.findall(r"(# \d+ )?In file (.+?):(\d+)", str(error))
-    calls = [int(at) for frame, name, at in told if frame and name == file]  # the innermost comes last
-    lines_told = [int(at) for _, name, at in told if name == file]
-    number = next(iter(calls[-1:] + lines_told), None)
-    if match := re.search(r"Unsupported (?:expression|statement) '(\w+)'", str(error)):
+    number = refused_line(error, file)
+    if syntax := refused_syntax(error):
         tree = ast.walk(ast.parse(textwrap.dedent("".join(lines))))
-        fitting = (getattr(one, "lineno", 1) for one in tree if type(one).__name__ == match[1])
+        fitting = (getattr(one, "lineno", 1) for one in tree if type(one).__name__ == syntax)
         number = next((first + line - 1 for line in fitting), number)
     if number is None or not first <= number < first + len(lines):
         return ""

@@ -23,7 +23,7 @@ from assembler.planning.plan import Row
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import tensors_for
 from assembler.runtime import device
-from assembler.runtime.messages import reason
+from assembler.runtime.messages import operator_without_onnx, reason
 
 Reader: TypeAlias = Callable[[Inputs], list[Array]]
 """A file that was read back: inputs → outputs, in the model's order."""
@@ -349,7 +349,7 @@ INSTEAD = {"AdaptiveAvgPool2D": "; Mean((2, 3), True) is the same as a pool of s
 
 def why(error: Exception, path: Path) -> str:
     """The error of MindSpore or the other program, in one line."""
-    if missing := re.search(r"Can not find key (\w+) in convert map", str(error)):
-        return f"MindSpore's exporter does not know the operator {missing[1]}{INSTEAD.get(missing[1], '')}"
+    if missing := operator_without_onnx(error):
+        return f"MindSpore's exporter does not know the operator {missing}{INSTEAD.get(missing, '')}"
     said = reason(error).replace(str(path), path.name)
     return said if len(said) <= 300 else f"{said[:300]}…"

@@ -16,6 +16,7 @@ from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import tensors_for, zeros
 from assembler.runtime import device
+from assembler.runtime.internals import AMP_MODEL
 from assembler.runtime.messages import lacks_kernel, reason
 from assembler.settings import Amp, Dtype
 
@@ -51,7 +52,7 @@ class _InFloat32(nn.Cell):
 
     def __init__(self, backbone: nn.Cell):
         super().__init__(auto_prefix=False)
-        self._backbone = backbone
+        self._backbone = backbone  # as AMP_MODEL says
 
     def construct(self, *inputs: Any) -> Any:
         return functional.mixed_precision_cast(mindspore.float32, self._backbone(*inputs))
@@ -59,7 +60,7 @@ class _InFloat32(nn.Cell):
 
 def plain_path(path: str) -> str:
     """A Cell's path without the wrappers of mixed precision."""
-    return ".".join(part for part in path.split(".") if part != "_backbone")
+    return ".".join(part for part in path.split(".") if part != AMP_MODEL)
 
 
 def require(dtype: Dtype, amp: Amp) -> None:

@@ -21,7 +21,6 @@ import mindspore
 import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore import Parameter, Tensor, nn
-from mindspore.train.checkpoint_pb2 import Checkpoint
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -29,6 +28,7 @@ from assembler.errors import AssemblerError, ParameterError, Place, raise_all
 from assembler.files import replacing, require_file
 from assembler.language.recipe import print_value
 from assembler.model.inputs import Array
+from assembler.runtime.internals import checkpoint_entries
 from assembler.runtime.messages import reason
 from assembler.settings import WEIGHT_FILES
 from assembler.words import closest
@@ -223,7 +223,7 @@ def _read_checkpoint(path: Path) -> Stored:
             raise _damaged(path, "its values were changed")
     parts: dict[str, list[Any]] = {}
     try:
-        for entry in Checkpoint.FromString(content).value:
+        for entry in checkpoint_entries(content):
             parts.setdefault(entry.tag, []).append(entry.tensor)  # long ones are split into several entries
         found = {name: _array_of(tensors) for name, tensors in parts.items()}
     except (DecodeError, ValueError, TypeError) as error:

@@ -6,16 +6,14 @@ For layers that neither the meta device nor this machine can run. It takes a thi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 from mindspore import Tensor, nn
-from mindspore.train import anf_ir_pb2
 
 from assembler.language.recipe import map_leaves
 from assembler.planning.costs import SHARES, Meter
 from assembler.planning.specs import Spec, Specs
-from assembler.runtime import device
+from assembler.runtime import device, internals
 
 _CONTROL = ("Switch", "SwitchLayer", "Partial")
 
@@ -39,30 +37,23 @@ def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tup
         Exception: whatever the compiler says.
         CannotTell: the graph has branches or loops, so that costs depend on values, or shapes do.
     """
-    # The compiler must not look for values that are not there.
-    object.__setattr__(cell, "init_parameters_data", lambda auto_parallel_mode=False: {})
-    with device.environment("MS_DEV_PRECOMPILE_ONLY", "1"), device.mode("graph"):
-        cell.compile(*map_leaves(tuple(inputs), _placeholder), **map_leaves(dict(named), _placeholder))
-        executor = import_module("mindspore._c_expression").GraphExecutor_.get_instance()
-        written = executor.get_func_graph_proto(cell.compile_phase, "anf_ir", False)
-    model = anf_ir_pb2.ModelProto()
-    model.ParseFromString(written)
-    graph = _Graph(model.graph)
+    given, by_name = map_leaves(tuple(inputs), _tensor), map_leaves(dict(named), _tensor)
+    with device.environment(internals.PRECOMPILE_ONLY, "1"), device.mode("graph"):
+        graph = _Graph(internals.compiled_graph(cell, given, by_name))
     return graph.emitted(), graph.measured()
 
 
-def _placeholder(leaf: Any) -> Any:
+def _tensor(leaf: Any) -> Any:
     return Tensor(shape=leaf.shape, dtype=device.as_dtype(leaf.dtype)) if isinstance(leaf, Spec) else leaf
 
 
 def _spec(kind: Any) -> Spec | None:
     if not kind.HasField("tensor_type"):
         return None
-    name = anf_ir_pb2.DataType.Name(kind.tensor_type.elem_type).removeprefix("DT_").lower()
     shape = tuple(int(axis.size) for axis in kind.tensor_type.shape.dim)
     if min(shape, default=0) < 0:
         raise CannotTell("the compiler leaves an axis open: it depends on values")
-    return Spec(shape, name)
+    return Spec(shape, internals.dtype_in_graph(kind.tensor_type.elem_type))
 
 
 class _Graph:

@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from mindspore import MsDispatchMode, Tensor
+from mindspore import Tensor
+
+from assembler.runtime.internals import OperatorWatch
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -184,7 +186,7 @@ class Meter:
         self.peak = max(self.peak, self.live)
 
 
-class Counter(MsDispatchMode):
+class Counter(OperatorWatch):
     """Sees every operator while it is entered, and notes it on the meter that is in use.
 
     A tensor is alive as long as Python refers to it, as in a forward pass in PyNative mode that keeps nothing for
@@ -205,18 +207,11 @@ class Counter(MsDispatchMode):
         finally:
             self.meter = before
 
-    def __ms_dispatch__(self, func: Any, args: Any, kwargs: Any = None) -> Any:
-        """Run an operator and note what it cost."""
-        output = func(*args, **(kwargs or {}))
-        if self.meter is not None:
-            self._note(self.meter, func.name, args, output)
-        return output
-
-    def _note(self, meter: Meter, name: str, arguments: Any, output: Any) -> None:
-        if len(arguments) == 3 and isinstance(arguments[1], str) and isinstance(arguments[2], tuple | list):
-            primitive, name, arguments = arguments  # and the last is what the primitive is called with
-            if name == "Einsum":
-                arguments = [primitive.attrs["equation"], *arguments]
+    def ran(self, name: str, arguments: Sequence[Any], output: Any) -> None:
+        """Note what an operator cost."""
+        meter = self.meter
+        if meter is None:
+            return
         meter.operators += 1
         tensors = [output] if isinstance(output, Tensor) else [one for one in _flat(output) if isinstance(one, Tensor)]
         if tensors and (name in RULES or _PRODUCTS.search(name)):

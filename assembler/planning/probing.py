@@ -7,10 +7,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import mindspore
-from mindspore import Tensor, nn
+from mindspore import nn
 
 from assembler.errors import AssemblerError
 from assembler.language.recipe import leaves
@@ -19,6 +19,7 @@ from assembler.planning.costs import Counter, Meter
 from assembler.planning.specs import Spec, Specs
 from assembler.planning.tensors import specs_of, tensors_for
 from assembler.runtime import device
+from assembler.runtime.internals import item_assignment
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
 
 MAX_TRIAL = 50_000_000
@@ -89,7 +90,7 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        with device.contained(), _references_only(), _item_assignment(self.real), self.counter.use(meter):
+        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter):
             output = specs_of(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -131,8 +132,9 @@ class Trials:
             CannotTell: there is no way to call it here.
             Exception: whatever the Cell raises of itself, not for want of an operator.
         """
-        tried = "the meta device lacks an operator"
-        if is_small(cell, [*inputs, *named.values()]):
+        is_tried = is_small(cell, [*inputs, *named.values()])
+        tried = "the meta device lacks an operator, and the layer is too large to be run on zeros"
+        if is_tried:
             try:
                 with self.for_real():
                     return replace(self.call(remake(), inputs, named), on_zeros=True)
@@ -141,27 +143,49 @@ class Trials:
             except Exception as failure:
                 if not lacks_kernel(failure) and not lacks_memory(failure):
                     raise
-                tried = "the meta device and the CPU lack an operator"
-                if lacks_memory(failure):
-                    tried = "the meta device lacks an operator, and the CPU the memory for it"
-                tried += f": {reason(failure)}"
-        else:
-            tried += ", and the layer is too large to be run on zeros"
+                tried = _tried_on_zeros(failure)
+        if compiles:
+            return self._compiled(error, cell, inputs, named, tried, is_tried)
+        if lacks_meta_kernel(error):
+            raise compiler.CannotTell(tried)
+        raise error
+
+    def _compiled(
+        self,
+        error: Exception,
+        cell: nn.Cell,
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        tried: str,
+        is_tried: bool,
+    ) -> Found:
+        """What the graph compiler knows of a Cell that nothing can run here.
+
+        Args:
+            error: how it failed on the meta device.
+            tried: what was tried before, for messages.
+            is_tried: whether running it on zeros was.
+        """
         try:
             with self.for_real():  # the compiler refuses to work inside the meta device's context
-                return Found(*compiler.infer(cell, inputs, named)) if compiles else self.give_up(tried)
+                return Found(*compiler.infer(cell, inputs, named))
         except compiler.CannotTell as why:
             if lacks_meta_kernel(error):
-                self.give_up(str(why) if str(why) == tried else f"{tried}; {why}")
+                raise compiler.CannotTell(f"{tried}; {why}") from None
             raise error from None
         except Exception as failure:
-            if lacks_meta_kernel(error) and "the CPU" in tried:
-                self.give_up(tried)
-            raise failure if lacks_meta_kernel(error) else error from failure
+            if not lacks_meta_kernel(error):
+                raise error from failure
+            if is_tried:
+                raise compiler.CannotTell(tried) from failure
+            raise
 
-    def give_up(self, why: str) -> NoReturn:
-        """Say that no way to call a Cell is open here."""
-        raise compiler.CannotTell(why)
+
+def _tried_on_zeros(failure: Exception) -> str:
+    """Why a Cell that failed on the meta device cannot be run on zeros either."""
+    if lacks_memory(failure):
+        return f"the meta device lacks an operator, and the CPU the memory for it: {reason(failure)}"
+    return f"the meta device and the CPU lack an operator: {reason(failure)}"
 
 
 @contextmanager
@@ -174,27 +198,6 @@ def _references_only() -> Iterator[None]:
     finally:
         if paused:
             gc.enable()
-
-
-_ASSIGN = Tensor.__setitem__
-
-
-def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
-    raise NotImplementedError("Not implement exception: the meta device has no assignment to items")
-
-
-@contextmanager
-def _item_assignment(allowed: bool) -> Iterator[None]:
-    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
-
-    On the meta device MindSpore 2.10 crashes the process over it.
-    """
-    before = Tensor.__setitem__
-    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
-    try:
-        yield
-    finally:
-        Tensor.__setitem__ = before
 
 
 def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:

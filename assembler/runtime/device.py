@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import mindspore
@@ -17,6 +15,7 @@ import numpy as np
 from mindspore import Tensor
 
 from assembler.errors import DeviceError, Place
+from assembler.runtime import internals
 from assembler.settings import DeviceSettings, Mode
 
 TARGETS = {"ascend": "Ascend", "gpu": "GPU", "cpu": "CPU"}
@@ -46,10 +45,7 @@ class Device:
 def why_absent(target: str) -> str | None:
     """Why this machine and MindSpore wheel cannot use a target (ascend, gpu, cpu); None if they can. Prints nothing."""
     name = TARGETS[target]
-    # The public is_available() tries to load the plug-in of every target and logs what is missing.
-    from mindspore._c_expression import MSContext
-
-    if not MSContext.get_instance().is_pkg_support_device(name):
+    if not internals.is_built_for(name):
         return f"this MindSpore {mindspore.__version__} was installed without {name} support, or its driver is missing"
     if not getattr(mindspore.device_context, target).is_available():
         return f"MindSpore finds no {name} on this machine"
@@ -169,28 +165,12 @@ def contained() -> Iterator[None]:
 
     What was computed asynchronously is waited for, so that its exceptions come up inside.
     """
-    executor = import_module("mindspore.graph.api")._pynative_executor
     try:
         yield
-        executor.sync()  # the public runtime.synchronize() fails on the meta device
+        internals.wait_for_operators()
     except BaseException as error:
-        for _ in range(_precisions_left_by(error)):
-            executor.set_mixed_precision_type(import_module("mindspore._c_expression").MixedPrecisionType.NOTSET, False)
+        internals.restore_precision(error)
         raise
-
-
-def _precisions_left_by(error: BaseException) -> int:
-    """How many Cells with ``to_float`` an exception came through, the last time that this was asked apart.
-
-    Each puts its precision on a stack of MindSpore's before ``construct`` and takes it off behind, but not when
-    ``construct`` raises: everything after would run in that precision. Taking off what is not there crashes.
-    """
-    seen = vars(error).setdefault("_precisions_taken_off", set())
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "_complex_call"]
-    left = [frame for frame in frames if getattr(frame.f_locals.get("self"), "mixed_precision_type", None) is not None]
-    new = [id(frame) for frame in left if id(frame) not in seen]
-    seen.update(new)
-    return len(new)
 
 
 @contextmanager
@@ -198,8 +178,7 @@ def untouched_generators() -> Iterator[None]:
     """Leave the random numbers that come after as if nothing inside had drawn any."""
     numpy_state = np.random.get_state()
     mindspore_state = mindspore.get_rng_state()
-    # Operators such as ops.randn count their calls since set_seed in a table that has no public access.
-    calls = getattr(import_module("mindspore.common.seed"), "_KERNEL_SEED", {})
+    calls = internals.calls_of_random_operators()
     calls_before = dict(calls)
     try:
         yield

@@ -123,13 +123,6 @@ def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
     return result.planned
 
 
-_COPIES = {"reload": 1, "precision": 1, "gradients": 2, "frozen": 4, "trains": 5}
-"""How many times the parameters a check has in memory beside the model's own: copies, gradients, and Adam's state."""
-
-_KEEPING = ("gradients", "frozen", "trains")
-"""Checks that keep what every layer emits, for gradients."""
-
-
 def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) -> int:
     """Bytes that what is done with the model takes at most, one check at a time.
 
@@ -140,10 +133,7 @@ def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) 
     assert planned.input is not None
     assert planned.output is not None
     drawing = 3 * 8 * numbers_in(planned.input) + 5 * 8 * numbers_in(planned.output) if target == "cpu" else 0
-    names = [one.check.name for one in prepared]
-    copies = max((_COPIES.get(name, 0) for name in names), default=0) * planned.parameter_memory
-    kept = sum(row.memory for row in planned.rows) if any(name in _KEEPING for name in names) else 0
-    return drawing + copies + kept
+    return drawing + max((one.check.memory(planned) for one in prepared), default=0)
 
 
 def call(subject: Subject) -> None:

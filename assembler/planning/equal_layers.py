@@ -1,0 +1,76 @@
+"""Equal layers with equal inputs are planned once: what is known of the first is repeated for the others.
+
+``2 * Residual(Dense(_, 8))`` on (4, 8) is planned for #0. For #1 the row of ``0.inner`` is recorded as ``1.inner``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assembler.binding.structure import Step
+from assembler.planning.plan import Row
+from assembler.planning.row_table import RowTable
+from assembler.planning.step_notes import Note, StepNotes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a layer for an input.
+
+    Args:
+        inferred: the values of the arguments marked ``_``.
+        row: its row.
+        peak: bytes alive at once inside it, beside its input.
+        rows: those of the layers inside it.
+        inside: what is noted of those layers, in reading order.
+    """
+
+    inferred: Mapping[str, Any]
+    row: Row
+    peak: int
+    rows: tuple[Row, ...] = ()
+    inside: tuple[Note, ...] = ()
+
+
+class EqualLayers:
+    """Remembers what is known of each layer as written for each input."""
+
+    def __init__(self, rows: RowTable, notes: StepNotes):
+        self._rows = rows
+        self._notes = notes
+        self._known: dict[Hashable, Known] = {}
+
+    def key(self, step: Step, inside: Sequence[Step], inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Hashable:
+        """What equal layers have in common; None of those that are always planned anew.
+
+        The layer as written is the same object in every repeat. A shared part is one Cell, not one of several equals.
+        """
+        if named or any(one.shared for one in inside):
+            return None
+        return id(step.layer), inputs
+
+    def find(self, key: Hashable) -> Known | None:
+        """What is known of an equal layer."""
+        return None if key is None else self._known.get(key)
+
+    def remember(self, key: Hashable, known: Known, inside: Sequence[Step], since: int) -> None:
+        """Remember a layer that was planned.
+
+        Args:
+            inside: the layers inside it.
+            since: the index of the first of their rows.
+        """
+        if key is not None:
+            notes = tuple(map(self._notes.of, inside))
+            self._known[key] = replace(known, rows=self._rows.since(since), inside=notes)
+
+    def repeat(self, known: Known, step: Step, path: str, inside: Sequence[Step]) -> None:
+        """Record of a layer, and of the layers inside it, what is known of its equal."""
+        self._notes.note_inferred(step, path, known.inferred)
+        before = len(known.row.path)
+        for one, note in zip(inside, known.inside, strict=True):
+            self._notes.repeat(one, note, before, path)
+        for row in known.rows:
+            self._rows.add(replace(row, path=path + row.path[before:]))

@@ -1,0 +1,106 @@
+"""What is reported of a layer that cannot be planned: which shape arrives from where, and what the layer expects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assembler.binding.structure import Step
+from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
+from assembler.language.recipe import Graph, print_source
+from assembler.planning.cells import is_ours, required_inputs
+from assembler.planning.compiler import CannotTell
+from assembler.planning.plan import Row
+from assembler.planning.row_table import RowTable
+from assembler.planning.specs import Spec, Specs, print_specs
+from assembler.planning.tensors import NoTensor
+from assembler.runtime.messages import lacks_memory, reason, without_stack
+
+
+def needs_input(step: Step) -> AssemblerError:
+    """There is no input to infer ``_`` from."""
+    message = f"{step.layer.name} infers {_names(step)} from its input; give the input's shape"
+    return RecipeError(message, step.layer.place)
+
+
+def never_called(step: Step, path: str) -> AssemblerError:
+    """The layer around it does not call a layer, so that nothing can be inferred for it."""
+    message = f"#{path} {step} is never called, so {_names(step)} cannot be inferred; write the value"
+    return RecipeError(message, step.layer.place)
+
+
+def _names(step: Step) -> str:
+    return " and ".join(map(repr, step.unknown))
+
+
+class Refusals:
+    """Errors that name the edge on which they arose.
+
+    Args:
+        rows: what is planned so far.
+    """
+
+    def __init__(self, rows: RowTable):
+        self._rows = rows
+        self._graphs: dict[str, Graph] = {}  # path → what is wired there
+
+    def note_graph(self, path: str, graph: Graph) -> None:
+        """Note how the layers at a path are wired."""
+        self._graphs[path] = graph
+
+    def no_axis(self, step: Step, draft: Row, name: str, axes: Any) -> AssemblerError:
+        """The input lacks the axis that an argument is inferred from."""
+        message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of it"
+        return ShapeMismatch(message, step.layer.place)
+
+    def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
+        """A layer that raised: about its input if the layer is MindSpore's or ours, else a fault inside it."""
+        names = required_inputs(step.entry.cell)
+        if len(names) > 1 and isinstance(draft.input, Spec):
+            said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
+            return ShapeMismatch(said, step.layer.place)
+        if isinstance(error, CannotTell | NoTensor):
+            return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
+        if lacks_memory(error):
+            return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
+        if not is_ours(step.entry.cell):
+            message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
+            return LayerFault(message, step.layer.place)
+        wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"
+        return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
+
+    def edge(self, draft: Row) -> str:
+        """Where a layer's input comes from: ``#0 ReLU emits (4, 8) float32``."""
+        parent, _, index = draft.path.rpartition(".")
+        if wired := self._wires(draft):
+            return wired
+        before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
+        if before is not None and (row := self._rows.get(before)) is not None:
+            return f"{row} emits {print_specs(draft.input)}"
+        return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
+
+    def _wires(self, draft: Row) -> str | None:
+        """The sources of a wire whose first layer this is: ``x is (4, 8) float32 and y is (4, 1) float32``."""
+        parent, _, index = draft.path.rpartition(".")
+        path = parent if index == "0" and parent not in self._graphs else draft.path
+        owner, _, name = path.rpartition(".")
+        wires = self._graphs[owner].wires if owner in self._graphs else ()
+        wire = next((wire for wire in wires if wire.name == name), None)
+        if wire is None:
+            return None
+        taken = draft.input if len(wire.sources) > 1 else (draft.input,)
+        assert isinstance(taken, tuple)
+        told = zip(map(print_source, wire.sources), map(print_specs, taken), strict=False)
+        return " and ".join(f"{source} is {specs}" for source, specs in told)
+
+
+def _wants(step: Step, taken: Specs, error: Exception) -> str | None:
+    """``wants (…, 8)``, if an argument that can be inferred differs from what the input has there."""
+    if not isinstance(taken, Spec):
+        return None
+    for name, axis in step.entry.infer.items():
+        wanted = step.arguments.get(name)
+        if not isinstance(axis, int) or not isinstance(wanted, int):
+            continue
+        if -len(taken.shape) <= axis < len(taken.shape) and taken.shape[axis] != wanted:
+            return f"wants (…, {wanted})" if axis == -1 else f"wants {wanted} on axis {axis} ({reason(error)})"
+    return None
