@@ -1,6 +1,8 @@
 """Composing the jobs of a sweep quickly gives what Hydra composes."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,8 +16,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import ReadonlyConfigError
 
-from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice
-from assembler.hydra_edge.configuration import Shared, plain
+from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget
+from assembler.hydra_edge.configuration import plain
+from assembler.hydra_edge.internals import CommonPart
 from tests.conftest import ROOT
 
 
@@ -137,17 +140,30 @@ def test_one_job_does_not_see_the_values_of_another(stock, master):
 def test_the_registry_is_one_for_all_copies(stock, master):
     config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
     registry = copy.deepcopy(config)._get_node("registry")
-    assert isinstance(registry, Shared)
+    assert isinstance(registry, CommonPart)
     assert plain(config)["registry"] is plain(copy.deepcopy(config))["registry"]
     assert plain(config)["registry"] == OmegaConf.to_container(stock.load_sweep_config(master, ["recipe=mlp"]).registry)
     with pytest.raises(ReadonlyConfigError, match="read-only"):
         registry.mindspore = {}
 
 
+def test_what_copies_have_in_common_goes_with_the_last_of_them(stock, master):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    layers = config._get_node("registry")._get_node("mindspore")
+    assert "Dense" in plain(config)["registry"]["mindspore"]
+    known = weakref.ref(layers)
+    del config, layers
+    forget()
+    gc.collect()
+    second = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    assert "Dense" in plain(second)["registry"]["mindspore"]
+    assert known() is None
+
+
 @pytest.mark.parametrize("value", ["${mode}", "???"])
 def test_a_registry_that_depends_on_the_rest_is_not_shared(stock, master, value):
     config = QuickLoader(stock).load_sweep_config(master, [f"+registry.mine.Own='{value}'"])
-    assert not isinstance(config._get_node("registry"), Shared)
+    assert not isinstance(config._get_node("registry"), CommonPart)
 
 
 @pytest.mark.parametrize(

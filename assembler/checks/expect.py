@@ -11,21 +11,15 @@ from assembler.settings import Expect
 
 
 def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
-    """One outcome for each figure that the recipe states, exactly."""
+    """One outcome for each metric that the recipe states, exactly."""
     assert planned.output is not None
-    found = {
-        "trainable": planned.trainable,
-        "frozen": planned.frozen,
-        "parameters": planned.parameters,
-        "macs": planned.macs,
-        "output": _shapes(planned.output),
-    }
+    found: dict[str, Any] = {**planned.metrics(), "output": _shapes(planned.output)}
     stated = expect.model_dump(exclude_none=True)
     return [Outcome(f"expect.{name}", _fits(found[name], bound), found[name], bound) for name, bound in stated.items()]
 
 
 def _fits(found: Any, bound: Any) -> bool:
-    """Whether a figure is the one that is stated; in a shape, ``_`` is any size."""
+    """Whether a value is the one that is stated; in a shape, ``_`` is any size."""
     if isinstance(found, list) and isinstance(bound, list | tuple):
         return len(found) == len(bound) and all(map(_fits, found, bound))
     return bool(found == bound) or (bound == "_" and isinstance(found, int))

@@ -50,13 +50,9 @@ def schema(
     typer.echo(f"\nA recipe in conf/recipe/ has its schema by the line\n{line}")
 
 
-def print_json(data: Mapping[str, Any], depth: int = 2) -> str:
-    """The text of a file, with a line for each definition: its lines change as layers do.
-
-    Args:
-        depth: of mappings that are written one key a line.
-    """
-    return _lines(data, depth, "") + "\n"
+def print_json(data: Mapping[str, Any]) -> str:
+    """The text of a file, with a line for each key of the mappings in it: its lines change as layers do."""
+    return _lines(data, 2, "") + "\n"
 
 
 def _lines(data: Any, depth: int, indent: str) -> str:

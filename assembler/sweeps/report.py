@@ -38,7 +38,7 @@ def begin(folder: Path, objective: str | None = None, watch: Watch | None = None
 
     Args:
         folder: its own.
-        objective: the figure that it is after.
+        objective: the metric that it is after.
         watch: what watches it, if its sweeper does not.
     """
     _open[:] = [_Sweep(folder, objective, watch=watch)]

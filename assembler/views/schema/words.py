@@ -1,5 +1,7 @@
 """What an editor says of each key. docs/recipes.md says more."""
 
+from assembler.settings.metrics import plan_metrics
+
 DESCRIPTIONS = {
     "RecipeSettings.name": "What the recipe is called in tables.",
     "RecipeSettings.input": "What goes in: values, or a sample of a shape, the batch first.",
@@ -23,10 +25,7 @@ DESCRIPTIONS = {
     "Input.high": "What `uniform` and `integers` stay below.",
     "Input.values": "The numbers themselves, instead of a sample.",
     "Input.dtype": "Of the input; otherwise the run's, and int32 for integers.",
-    "Expect.trainable": "Parameters that training changes.",
-    "Expect.frozen": "Parameters that training would change if the recipe did not freeze them.",
-    "Expect.parameters": "All parameters: the statistics of BatchNorm, too.",
-    "Expect.macs": "Multiply-accumulates of one forward pass, for the batch of the input.",
+    **{f"Expect.{metric.key}": metric.meaning for metric in plan_metrics() if not metric.is_estimate},
     "Expect.output": "The output's shape, with `_` for any size; of a tuple, a list of shapes.",
     "StoredValues.values": "The numbers themselves.",
     "StoredValues.file": "An .npy or .safetensors file below the working directory.",
@@ -76,6 +75,6 @@ DESCRIPTIONS = {
     "Settings.weights": "Files of parameters.",
     "Settings.show": "What a run prints a table of.",
     "Settings.sweep": "Of many runs by one command, `-m`.",
-    "Settings.objective": "The figure that a search is after, such as plan.macs.",
+    "Settings.objective": "The metric that a search is after, such as plan.macs.",
 }
 """By the model in ``assembler.settings`` and its key."""
