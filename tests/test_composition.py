@@ -18,6 +18,7 @@ from omegaconf.errors import ReadonlyConfigError
 
 from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget
 from assembler.hydra_edge.configuration import plain
+from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import CommonPart
 from tests.conftest import ROOT
 
@@ -158,6 +159,25 @@ def test_what_copies_have_in_common_goes_with_the_last_of_them(stock, master):
     second = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
     assert "Dense" in plain(second)["registry"]["mindspore"]
     assert known() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["+a=1", "+b=2"], ["+b=2", "+a=1"]),
+        (
+            ["+recipe.params.a=1", "+recipe.params.b={c: 2, d: 3}"],
+            ["+recipe.params.b={d: 3, c: 2}", "+recipe.params.a=1"],
+        ),
+    ],
+)
+def test_the_order_of_keys_does_not_tell_jobs_apart(stock, master, one, other):
+    def composed(overrides):
+        config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp", *overrides])
+        return plain(OmegaConf.masked_copy(config, [name for name in config if name != "hydra"]))
+
+    assert identity_of(composed(one)) == identity_of(composed(other))
+    assert identity_of(composed(one)) != identity_of(composed(one[:1]))
 
 
 @pytest.mark.parametrize("value", ["${mode}", "???"])
