@@ -35,18 +35,15 @@ from assembler.hydra_edge.configuration import overrides_of, scopes_of, settings
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, sweep_by
-from assembler.hydra_edge.versions import allowing, main, take_up_beside
+from assembler.hydra_edge.versions import allowing, take_up_beside
 from assembler.settings.metrics import metrics_of
 from assembler.sweeps import child, report
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
 from assembler.sweeps.grid import Grid
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
-from assembler.sweeps.table import load
 from assembler.sweeps.watch import Watch
 from assembler.words import suggestion
-
-__all__ = ["SweepTable", "job", "launch", "load", "main"]
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of any program."""

@@ -21,16 +21,6 @@ def names_in(section):
     return [*re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE), *re.findall(r"`(\w+)`", " ".join(listed))]
 
 
-def test_the_modules_with_public_names_are_listed():
-    facades = [
-        path.parent if path.stem == "__init__" else path
-        for path in (ROOT / "assembler").rglob("*.py")
-        if "__all__" in path.read_text()
-    ]
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in facades}
-    assert set(SECTIONS) <= modules
-
-
 @pytest.mark.parametrize("module", SECTIONS)
 def test_the_names_of_a_module_are_those_that_are_listed(module):
     found = importlib.import_module(module)
