@@ -55,11 +55,6 @@ class Place:
     indent: int = 0
     within: tuple[tuple[str, Place], ...] = ()
 
-    @property
-    def column(self) -> int:
-        """Offset of the span in the text, counted from 0."""
-        return self.start
-
     def __str__(self) -> str:
         if self.label is not None:
             return self.label

@@ -20,9 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from hydra._internal.core_plugins import basic_sweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -36,24 +34,22 @@ from assembler.hydra_edge.composition import for_each_choice
 from assembler.hydra_edge.configuration import overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
-from assembler.hydra_edge.versions import allowing, main, take_up_beside
+from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, sweep_by
+from assembler.hydra_edge.versions import allowing, take_up_beside
+from assembler.settings.metrics import metrics_of
 from assembler.sweeps import child, report
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
+from assembler.sweeps.grid import Grid
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
-from assembler.sweeps.table import figures_of, load
 from assembler.sweeps.watch import Watch
 from assembler.words import suggestion
-
-__all__ = ["SweepTable", "job", "launch", "load", "main"]
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of any program."""
 
-_BASIC = f"{basic_sweeper.__name__}.BasicSweeper"
-
 _LAUNCHERS = (
-    "hydra._internal.core_plugins.basic_launcher",
+    BASIC_LAUNCHER,
     *(f"hydra_plugins.hydra_{name}_launcher" for name in ("joblib", "submitit", "ray")),
     "alembic",
 )
@@ -82,10 +78,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
         sys.exit(2)
     repository.install()
-    plugins = Plugins.instance()
-    from assembler.sweeps.grid import Grid  # not before Hydra's search for plugins, which makes its classes anew
-
-    plugins.class_name_to_class[_BASIC] = basic_sweeper.BasicSweeper = Grid
+    sweep_by(Grid)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     code: int | None = None
@@ -144,11 +137,11 @@ def job(config: DictConfig) -> float:
     The job of a sweep is done in a process of its own, and does not raise, so that it stops no other.
 
     Returns:
-        The exit code; with ``objective``, the value of that figure. A job of a search that did not pass is worth
+        The exit code; with ``objective``, the value of that metric. A job of a search that did not pass is worth
         less than any other: plus or minus infinity.
 
     Raises:
-        SettingsError: the run has no such figure.
+        SettingsError: the run has no such metric.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -211,13 +204,13 @@ def _number(folder: Path) -> None:
 def _value_of(objective: str, folder: Path, hydra: Any) -> float:
     record = result_of(folder)
     assert record is not None
-    figures = figures_of(record)
+    metrics = metrics_of(record)
     if record["status"] != "passed":
         return -math.inf if "maximize" in str(OmegaConf.select(hydra, "sweeper.direction")) else math.inf
-    if objective not in figures:
-        said = suggestion(objective, figures) or f" It has: {', '.join(figures)}."
-        raise SettingsError(f"the run has no figure {objective!r}.{said}", Place(key="objective"))
-    return figures[objective]
+    if objective not in metrics:
+        said = suggestion(objective, metrics) or f" It has: {', '.join(metrics)}."
+        raise SettingsError(f"the run has no metric {objective!r}.{said}", Place(key="objective"))
+    return metrics[objective]
 
 
 class SweepTable(Callback):
@@ -229,7 +222,7 @@ class SweepTable(Callback):
         for name in _LAUNCHERS:
             logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
         objective = OmegaConf.select(config, "objective")
-        if config.hydra.sweeper._target_ == _BASIC:
+        if config.hydra.sweeper._target_ == BASIC_SWEEPER:
             report.begin(folder, objective)
             return
         if objective is None:

@@ -1,4 +1,4 @@
-"""Words in messages: close names, counts, bytes."""
+"""Words in messages: close names, counts, bytes, durations."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def print_bytes(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:,.1f} TiB"
+
+
+def print_seconds(seconds: float) -> str:
+    """A duration for people: ``1.234 ms``; from a second on ``1.234 s``."""
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
+
+
+def print_number(value: float) -> str:
+    """A number for people: ``1,234``; one that is not whole with four digits."""
+    return f"{value:,}" if type(value) is int else f"{value:.4g}"
 
 
 def counted(number: int, what: str) -> str:

@@ -1,21 +1,34 @@
 """Composing the jobs of a sweep quickly gives what Hydra composes."""
 
 import copy
+import gc
+import tempfile
+import weakref
+from pathlib import Path
 
 import pytest
+import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
-from omegaconf.errors import ReadonlyConfigError
+from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException, ReadonlyConfigError
 
-from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice
-from assembler.hydra_edge.configuration import Shared, plain
+from assembler.errors import AssemblerError
+from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget
+from assembler.hydra_edge.configuration import plain
+from assembler.hydra_edge.identity import identity_of
+from assembler.hydra_edge.internals import CommonPart
+from assembler.hydra_edge.repository import Repository
+from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
 
 
@@ -137,17 +150,49 @@ def test_one_job_does_not_see_the_values_of_another(stock, master):
 def test_the_registry_is_one_for_all_copies(stock, master):
     config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
     registry = copy.deepcopy(config)._get_node("registry")
-    assert isinstance(registry, Shared)
+    assert isinstance(registry, CommonPart)
     assert plain(config)["registry"] is plain(copy.deepcopy(config))["registry"]
     assert plain(config)["registry"] == OmegaConf.to_container(stock.load_sweep_config(master, ["recipe=mlp"]).registry)
     with pytest.raises(ReadonlyConfigError, match="read-only"):
         registry.mindspore = {}
 
 
+def test_what_copies_have_in_common_goes_with_the_last_of_them(stock, master):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    layers = config._get_node("registry")._get_node("mindspore")
+    assert "Dense" in plain(config)["registry"]["mindspore"]
+    known = weakref.ref(layers)
+    del config, layers
+    forget()
+    gc.collect()
+    second = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    assert "Dense" in plain(second)["registry"]["mindspore"]
+    assert known() is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["+a=1", "+b=2"], ["+b=2", "+a=1"]),
+        (
+            ["+recipe.params.a=1", "+recipe.params.b={c: 2, d: 3}"],
+            ["+recipe.params.b={d: 3, c: 2}", "+recipe.params.a=1"],
+        ),
+    ],
+)
+def test_the_order_of_keys_does_not_tell_jobs_apart(stock, master, one, other):
+    def composed(overrides):
+        config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp", *overrides])
+        return plain(OmegaConf.masked_copy(config, [name for name in config if name != "hydra"]))
+
+    assert identity_of(composed(one)) == identity_of(composed(other))
+    assert identity_of(composed(one)) != identity_of(composed(one[:1]))
+
+
 @pytest.mark.parametrize("value", ["${mode}", "???"])
 def test_a_registry_that_depends_on_the_rest_is_not_shared(stock, master, value):
     config = QuickLoader(stock).load_sweep_config(master, [f"+registry.mine.Own='{value}'"])
-    assert not isinstance(config._get_node("registry"), Shared)
+    assert not isinstance(config._get_node("registry"), CommonPart)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +213,80 @@ def test_a_registry_that_depends_on_the_rest_is_not_shared(stock, master, value)
 )
 def test_what_jobs_have_in_common_is_set_in_jobs_only(arguments, expected):
     assert for_each_choice(arguments.split(" ")) == (expected or arguments).split(" ")
+
+
+# ---- a recipe file alone
+
+
+FILES = ("recipe/aa", "recipe/bb", "recipe/cc", "recipe/sub/bb", "recipe/sub/dd", "blocks/xx", "blocks/deep/yy")
+ENTRIES = st.one_of(
+    st.sampled_from(["_self_", "bb", "cc", "sub/bb", "sub/dd", "dd", "/blocks/xx", "/recipe/cc", "/blocks/deep/yy", "bb.yaml"]),
+    st.sampled_from(["bb@params", "cc@params.deep", "/blocks/xx@blocks", "/blocks/deep/yy@blocks", "sub/dd@params", "/recipe/sub/bb@a"]),
+    st.fixed_dictionaries({"/blocks@blocks": st.sampled_from(["xx", "deep/yy", ["xx", "deep/yy"], ["xx"]])}),
+    st.fixed_dictionaries({"/blocks": st.sampled_from(["xx", "deep/yy", ["deep/yy", "xx"]])}),
+    st.fixed_dictionaries({"/blocks/deep@a.b": st.sampled_from(["yy", ["yy"]])}),
+    st.fixed_dictionaries({"sub": st.sampled_from(["bb", "dd", ["dd", "bb"]])}),
+    st.fixed_dictionaries({"/recipe@params": st.sampled_from(["cc", "sub/dd", ["bb", "sub/dd"]])}),
+)  # fmt: skip
+LEAVES = st.sampled_from([0, 1.5, True, None, "text", [], [1, 2], [{"a": 1}], {}, "???"])
+REFERENCES = st.sampled_from(["${recipe.name}", "${recipe.params.a}", "${.b}", "<${recipe.name}>", "${recipe.a}"])
+VALUES_OF_RECIPES = st.recursive(
+    LEAVES | REFERENCES, lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=2), max_leaves=4
+)
+CONTENTS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["one", "two"])},
+    optional={
+        "defaults": st.lists(ENTRIES, max_size=3),
+        **dict.fromkeys(["params", "blocks", "a", "b"], VALUES_OF_RECIPES),
+    },
+)
+EMPTY = st.just(None)
+
+
+def composed_by_hydra(folder, chosen):
+    """What Hydra composes for ``recipe``, without its own part, which takes most of the time; None if it refuses."""
+    loader = ConfigLoaderImpl(create_config_search_path(str(folder)))
+    repository = CachingConfigRepository(Repository(loader.get_search_path()))
+    overrides = [OverridesParser.create().parse_override(f"recipe={chosen}")]
+    try:
+        defaults = create_defaults_list(repository, "main", overrides, prepend_hydra=False, skip_missing=False)
+        config = loader._compose_config_from_defaults_list(defaults.defaults, repository)
+        return OmegaConf.to_container(config, resolve=True).get("recipe", {})
+    except InterpolationToMissingValueError:
+        reject()  # Hydra has no value for it; alone, a file that refers to ``???`` has that
+    except (HydraException, OmegaConfBaseException, AssemblerError, TypeError):
+        return None
+
+
+def loaded_alone(file):
+    try:
+        return load_recipe(file)
+    except AssemblerError:
+        return None
+
+
+def compare_recipe(contents, chosen):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in {**contents, "main": {"defaults": [{"recipe": "aa"}, "_self_"]}}.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / f"{file}.yaml").write_text("" if content is None else yaml.safe_dump(content, sort_keys=False))
+        expected = composed_by_hydra(folder, chosen)
+        found = loaded_alone(folder / f"recipe/{chosen}.yaml")
+        assert (found, list(found or ())) == (expected, list(expected or ()))
+
+
+RECIPES = st.fixed_dictionaries(dict.fromkeys(FILES, CONTENTS | EMPTY))
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(RECIPES, st.sampled_from(["aa", "sub/dd"]))
+def test_a_recipe_file_alone_is_equal_to_what_hydra_composes_at_length(contents, chosen):
+    compare_recipe(contents, chosen)
+
+
+@settings(max_examples=25, deadline=None)
+@given(RECIPES, st.sampled_from(["aa", "sub/dd"]))
+def test_a_recipe_file_alone_is_equal_to_what_hydra_composes(contents, chosen):
+    compare_recipe(contents, chosen)

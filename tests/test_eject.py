@@ -27,7 +27,7 @@ from assembler.runtime import device
 from assembler.settings import RecipeSettings
 from assembler.validation import read
 from assembler.views.code import class_name, code, module_name
-from assembler.views.code.sources import Sources
+from assembler.views.code.layer_sources import LayerSources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
@@ -259,7 +259,7 @@ def test_every_layer_is_ejected_with_its_arguments(tmp_path, name):
 
 
 def test_our_layers_need_mindspore_and_numpy_only():
-    sources = Sources()
+    sources = LayerSources()
     sources.read(step for name in OURS for step in walk(bind(parse_stack(CASES[name][0]), LAYERS)))
     assert set(OURS) - {"Residual"} <= set(sources.copies)
     assert {module.partition(".")[0] for module, _, _ in sources.imports} <= {"mindspore", "numpy"}

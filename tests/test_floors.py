@@ -32,7 +32,10 @@ FLOORS = [
     "commands",
     "__main__",
 ]
-"""Packages and modules of ``assembler``, the ground first. What shares a line may not import each other."""
+"""Packages and modules of ``assembler``, the ground first. What shares a line may not import each other.
+
+The table of metrics, ``settings.metrics``, is below the plan that it measures: settings need the names.
+"""
 
 FACADES = {"__init__", "sweeps.__init__", "limits"}
 """Documented import paths that lead to names of higher floors, and hold nothing else."""
@@ -136,6 +139,34 @@ def test_hydra_has_one_door():
         if any(name.split(".")[0] in ("hydra", "omegaconf") for name in imports(tree))
     }
     assert {module for module in knows if package_of(module) != "hydra_edge"} == {"launch", "sweeps.grid"}
+
+
+def test_private_names_of_hydra_have_one_home():
+    """Of Hydra and OmegaConf, all but ``hydra_edge.internals`` use what these document."""
+    for module, tree in MODULES.items():
+        if module == "hydra_edge.internals":
+            continue
+        of_hydra = {name for name in imports(tree) if name.split(".")[0] in ("hydra", "omegaconf")}
+        assert not {name for name in of_hydra if any(part.startswith("_") for part in name.split("."))}, module
+        if of_hydra:
+            assert private_attributes(tree) <= defined_names(tree), module
+
+
+def private_attributes(tree):
+    """``_name`` and ``__dict__`` of whatever object; other names with two underscores are Python's."""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return {name for name in names if name == "__dict__" or re.fullmatch(r"_[^_]\w*(?<!_)", name)}
+
+
+def defined_names(tree):
+    """Functions, methods, and attributes that a module sets on ``self``."""
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    stores = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_set_on_self(node)}
+    return functions | stores
+
+
+def is_set_on_self(node):
+    return isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
 def test_nothing_evaluates_or_unpickles():

@@ -544,7 +544,7 @@ def test_plots_show_the_jobs_that_fit_the_filter(plotted):
         plotted.wait_for_points(len([job for job in plotted.column("job") if job not in ("1", "2")]))
 
 
-def test_any_figures_and_overrides_can_be_plotted(plotted):
+def test_any_metrics_and_overrides_can_be_plotted(plotted):
     page = plotted.page
     positive = len([row for row in sweep(120)[0] if (row["check.mean"] or -1) > 0])
     for x, y, colour, log, many in [
@@ -561,7 +561,7 @@ def test_any_figures_and_overrides_can_be_plotted(plotted):
         plotted.wait_for_points(many)
     assert (
         page.locator("#scatter-note").inner_text()
-        == f"2 jobs have no such figures; {118 - positive} jobs have no logarithm"
+        == f"2 jobs have no such metrics; {118 - positive} jobs have no logarithm"
     )
 
 

@@ -456,7 +456,7 @@ def test_a_sweep_that_is_killed_leaves_no_process_and_goes_on(stuck_sweep, run, 
 # ---- what else a job is told by
 
 
-def test_a_search_gets_the_figure_it_is_after(run, tmp_path):
+def test_a_search_gets_the_metric_it_is_after(run, tmp_path):
     script = tmp_path / "search.py"
     script.write_text(
         "import hydra\n"
@@ -479,7 +479,7 @@ def test_a_search_gets_the_figure_it_is_after(run, tmp_path):
     assert values[3] == "inf"
 
 
-def test_a_figure_that_a_run_does_not_have_is_told(run):
+def test_a_metric_that_a_run_does_not_have_is_told(run):
     done = run("-m", "recipe=centered", "objective=plan.mac")
     assert done.code == 2
     assert (
@@ -488,7 +488,7 @@ def test_a_figure_that_a_run_does_not_have_is_told(run):
     assert not done.folder.exists()
     done = run("-m", "recipe=centered", "objective=check.trains")
     assert done.code == 2
-    assert "objective: the run has no figure 'check.trains'. Did you mean 'check.mean' or " in done.err
+    assert "objective: the run has no metric 'check.trains'. Did you mean 'check.mean' or " in done.err
 
 
 def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
@@ -621,8 +621,8 @@ def test_overrides_are_columns(line, key, value):
     assert values_of([line, "sweep.name=x", "objective=plan.macs"]) == {key: value}
 
 
-def test_figures_of_a_run():
-    from assembler.sweeps.table import figures_of
+def test_metrics_of_a_run():
+    from assembler.settings.metrics import metrics_of
 
     bench = {"first_call": 0.5, "latency": 0.002, "throughput": 500.0, "memory": None}
     record = {
@@ -638,7 +638,7 @@ def test_figures_of_a_run():
         "bench": [{"mode": "pynative", **bench}, {"mode": "graph", **bench, "latency": 0.001}],
         "seconds": {"plan": 0.25, "build": 1.0},
     }
-    assert figures_of(record) == {
+    assert metrics_of(record) == {
         "plan.layers": 2,
         "plan.parameters": 7,
         "plan.macs": 3,

@@ -13,13 +13,7 @@ from assembler.settings import Expect
 def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
     """One outcome for each metric that the recipe expects; they must be equal."""
     assert planned.output is not None
-    found = {
-        "trainable": planned.trainable,
-        "frozen": planned.frozen,
-        "parameters": planned.parameters,
-        "macs": planned.macs,
-        "output": _shapes(planned.output),
-    }
+    found: dict[str, Any] = {**planned.metrics(), "output": _shapes(planned.output)}
     stated = expect.model_dump(exclude_none=True)
     return [Outcome(f"expect.{name}", _fits(found[name], bound), found[name], bound) for name, bound in stated.items()]
 

@@ -50,13 +50,9 @@ def schema(
     typer.echo(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
 
 
-def print_json(data: Mapping[str, Any], depth: int = 2) -> str:
-    """The text of a file, with one line per definition, so that a diff shows which layers changed.
-
-    Args:
-        depth: depth of mappings that are written one key per line.
-    """
-    return _lines(data, depth, "") + "\n"
+def print_json(data: Mapping[str, Any]) -> str:
+    """The text of a file, with one line per definition, so that a diff shows which layers changed."""
+    return _lines(data, 2, "") + "\n"
 
 
 def _lines(data: Any, depth: int, indent: str) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from hydra._internal import config_loader_impl
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -16,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from assembler.hydra_edge.configuration import Shared
+from assembler.hydra_edge.internals import Loader, make_common, tell_overrides
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -35,24 +33,11 @@ def forget() -> None:
     _groups.clear()
 
 
-SHARED = "registry"
-"""The key of that part: hundreds of layers, four fifths of a configuration."""
+COMMON = "registry"
+"""The key of what all jobs have in common: hundreds of layers, four fifths of a configuration."""
 
 
-def _share(config: DictConfig) -> None:
-    """Make the registry a shared part, if it can be one."""
-    registry = config._get_node(SHARED)
-    if not isinstance(registry, DictConfig) or not isinstance(registry.__dict__["_content"], dict):
-        return
-    text = str(OmegaConf.to_container(registry, resolve=False))
-    if "${" not in text and "???" not in text:
-        registry._set_flag("readonly", True)
-        shared = Shared({})
-        shared.__dict__.update(registry.__dict__)
-        config.__dict__["_content"][SHARED] = shared
-
-
-class QuickLoader(ConfigLoaderImpl):
+class QuickLoader(Loader):
     """Composes once for each set of choices, and sets the values of a job in a copy.
 
     Of the overrides of a job, those that choose from groups (``recipe=mlp``, ``~checks``) and Hydra's own decide which
@@ -62,7 +47,7 @@ class QuickLoader(ConfigLoaderImpl):
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
-        super().__init__(loader.get_search_path())
+        super().__init__(loader)
         self.repository = Repository(loader.get_search_path())  # in workers of launchers, too
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
@@ -100,25 +85,20 @@ class QuickLoader(ConfigLoaderImpl):
         key = (str(Path.cwd()), str(self.config_search_path), config_name, *of_hydra, *choices)
         if key not in _bases:
             _bases[key] = super().load_sweep_config(master_config, choices)
-            _share(_bases[key])
+            make_common(_bases[key], COMMON)
         config = copy.deepcopy(_bases[key])
-        self._apply_overrides_to_config(values, config)
+        self.set_values(values, config)
         app = [one for one in parsed if not one.is_hydra_override()]
         config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
         config.hydra.overrides.task = [one.input_line for one in app]
-        if hasattr(config_loader_impl, "get_overrides_dirname"):  # Hydra 1.4 resolves it when it is asked for
-            how = config.hydra.job.config.override_dirname
-            config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
-                overrides=app, kv_sep=how.kv_sep, item_sep=how.item_sep, exclude_keys=how.exclude_keys
-            )
+        tell_overrides(config, app)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 
     def _is_group(self, config_name: str, of_hydra: tuple[str, ...]) -> Callable[[str], bool]:
         key = (str(self.config_search_path), config_name, *of_hydra)
         if key not in _groups:
-            _, repository = self._parse_overrides_and_create_caching_repo(config_name, list(of_hydra))
-            _groups[key] = lru_cache(maxsize=None)(repository.group_exists)
+            _groups[key] = lru_cache(maxsize=None)(self.repository_for(config_name, of_hydra).group_exists)
         return _groups[key]
 
 
@@ -126,7 +106,7 @@ def _sets_a_value(override: Override) -> bool:
     """Whether it sets a value, unless its key is that of a group."""
     if override.key_or_group == SUBDIR:
         return True
-    if override.package is not None or override.key_or_group.partition(".")[0] == SHARED:
+    if override.package is not None or override.key_or_group.partition(".")[0] == COMMON:
         return False
     return not override.is_hydra_override() and not override.is_sweep_override()
 

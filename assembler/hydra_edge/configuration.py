@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,36 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, raise_all
+from assembler.hydra_edge.internals import CommonPart
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import recipe_files
 from assembler.settings import SweepSettings
 from assembler.validation import read
 from assembler.words import first_line
-
-
-class Shared(DictConfig):
-    """A part of a configuration that its copies have in common, for it is large, and the same in each job.
-
-    It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
-    """
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Shared:
-        same = Shared({})
-        same.__dict__.update(self.__dict__, _metadata=copy.deepcopy(self.__dict__["_metadata"], memo))
-        memo[id(self)] = same
-        return same
-
-    def plain(self) -> Any:
-        """Its values, as one object for all copies; nobody may change it."""
-        content = self.__dict__["_content"]
-        if id(content) not in _plain_of:
-            _plain_of[id(content)] = content, OmegaConf.to_container(self, resolve=True)
-        return _plain_of[id(content)][1]
-
-
-_plain_of: dict[int, tuple[Any, Any]] = {}
-"""By the identity of what is shared, which is kept alive here."""
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -70,7 +46,7 @@ def _plain(config: DictConfig, name: str) -> Any:
     if OmegaConf.is_missing(config, name):
         raise MissingMandatoryValue
     value = config[name]
-    if isinstance(value, Shared):
+    if isinstance(value, CommonPart):
         return value.plain()
     if name == "recipe" and OmegaConf.is_config(value):
         hold_size(OmegaConf.to_container(value, resolve=False))
@@ -152,6 +128,3 @@ def folder_of(schema: str, path: str) -> Path | None:
 def first_file(folders: Sequence[Path], name: str) -> Path | None:
     """The first file of a name in some folders."""
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
-
-
-# ---- which job a configuration is

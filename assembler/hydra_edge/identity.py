@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
-from assembler.hydra_edge.configuration import Shared, plain
+from assembler.hydra_edge.configuration import plain
+from assembler.hydra_edge.internals import CommonPart, node_of, raw
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that change nothing in what a job does."""
@@ -38,13 +39,8 @@ def settled(config: DictConfig) -> tuple[dict[str, Any], str]:
 
 
 def _asks_hydra(config: DictConfig) -> bool:
-    nodes = [config._get_node(name) for name in config if name != "hydra"]
-    return any("${hydra:" in str(_raw(node)) for node in nodes if not isinstance(node, Shared))
-
-
-def _raw(node: Any) -> Any:
-    is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
-    return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
+    nodes = [node_of(config, name) for name in config if name != "hydra"]
+    return any("${hydra:" in str(raw(node)) for node in nodes if not isinstance(node, CommonPart))
 
 
 def identity_of(data: Mapping[str, Any]) -> str:

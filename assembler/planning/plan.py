@@ -12,6 +12,7 @@ from assembler.errors import NOWHERE, Place
 from assembler.language.recipe import print_value
 from assembler.planning.specs import Specs, itemsize, memory_of, print_specs
 from assembler.settings import Dtype
+from assembler.settings.metrics import plan_metrics
 from assembler.words import print_bytes
 
 
@@ -218,6 +219,10 @@ class Plan:
     def macs(self) -> int:
         """Multiply-accumulates of one forward pass: one is one multiply and one add."""
         return sum(row.macs for row in self.rows)
+
+    def metrics(self) -> dict[str, int]:
+        """The metrics of a plan by their keys: ``{"layers": 3, …, "macs": 1200, …}``."""
+        return {metric.key: metric.of_plan(self) for metric in plan_metrics() if metric.of_plan is not None}
 
     def __repr__(self) -> str:
         return f"<Plan {self}>"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from assembler.html import html_table
 from assembler.planning.specs import Spec, Specs, print_shape
+from assembler.settings.metrics import METRICS, Metric, plan_metrics
 from assembler.words import print_bytes
 
 if TYPE_CHECKING:
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
 MAX_ROWS = 60
 """Rows of a table; of a longer one the middle is left out."""
 
-NUMBERS = ("trainable", "frozen", "other", "MACs", "memory")
+_COUNTED = [metric for metric in METRICS if metric.per_layer and not metric.unit]
+"""The metrics that have a column. Bytes of parameters follow from their number."""
+
+NUMBERS = (*(metric.title for metric in _COUNTED), "memory")
 """The columns that hold numbers."""
+
+
+def _shower(metric: Metric) -> Callable[[Row], str]:
+    return lambda row: metric.print(getattr(row, metric.key))
+
 
 _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "": lambda row: row.path,
@@ -25,10 +34,7 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "input": lambda row: print_shape(row.input),
     "output": lambda row: print_shape(row.output),
     "dtype": lambda row: _dtype(row.output),
-    "trainable": lambda row: f"{row.trainable:,}",
-    "frozen": lambda row: f"{row.frozen:,}",
-    "other": lambda row: f"{row.other:,}",
-    "MACs": lambda row: f"{row.macs:,}",
+    **{metric.title: _shower(metric) for metric in _COUNTED},
     "memory": lambda row: print_bytes(row.memory),
 }
 """What each column shows of a row."""
@@ -56,12 +62,18 @@ def ends(items: Sequence[Item]) -> Sequence[Item]:
     return items if len(items) <= MAX_ROWS else [*items[:half], *items[-half:]]
 
 
+_IN_SENTENCES = ("layers", "trainable", "frozen", "other", "parameters", "parameter_memory", "macs", "activations")
+"""Metrics that the lines below the table have words for; any others are listed after these."""
+
+
 def sums(planned: Plan) -> Iterator[str]:
     """What the layers come to together, in lines."""
     layers = "1 layer" if len(planned.rows) == 1 else f"{len(planned.rows):,} layers"
     others = [f", {count:,} {kind}" for kind in ("frozen", "other") if (count := getattr(planned, kind))]
     parameters = f"{planned.trainable:,} trainable parameters{''.join(others)}"
-    yield f"{layers}, {parameters} ({print_bytes(planned.parameter_memory)}), {planned.macs:,} MACs"
+    values = planned.metrics()
+    more = [f", {one.print(values[one.key])} {one.title}" for one in plan_metrics() if one.key not in _IN_SENTENCES]
+    yield f"{layers}, {parameters} ({print_bytes(planned.parameter_memory)}), {planned.macs:,} MACs{''.join(more)}"
     if planned.uncounted:
         yield f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule"
     if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:

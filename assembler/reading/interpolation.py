@@ -82,10 +82,10 @@ class _Sizes:
     def _targets(self, text: str, keys: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
         """The values that a string refers to, each with its keys."""
         for found in REFERENCE.finditer(text):
-            yield self._at(target_of(found, keys))
+            yield self.at(target_of(found, keys))
 
-    def _at(self, keys: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
-        """The value at some keys; or the reference, if one is on the path to them."""
+    def at(self, keys: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+        """The value at these keys; if a reference is on the way, the value that it refers to."""
         value = self.recipe
         for count, key in enumerate(keys):
             if isinstance(value, Mapping):
@@ -95,6 +95,23 @@ class _Sizes:
             else:
                 return (value, keys[:count]) if isinstance(value, str) else (None, keys)
         return value, keys
+
+
+def pointed(recipe: Any, value: Any, keys: tuple[str, ...]) -> dict[Any, Any] | list[Any] | None:
+    """The mapping or list that a value refers to, its own references as they are written; None if there is none.
+
+    Args:
+        keys: where the value is located.
+    """
+    for _ in range(MAX_REFERENCES):
+        whole = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        if whole is None:
+            return None
+        keys = target_of(whole, keys)
+        value, keys = _Sizes(recipe).at(keys)
+        if isinstance(value, dict | list):
+            return value
+    return None
 
 
 def filled(recipe: Any) -> Any:

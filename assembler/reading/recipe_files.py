@@ -3,70 +3,130 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assembler.errors import Place, SettingsError
 from assembler.files import short as short
-from assembler.reading.interpolation import filled
-from assembler.reading.untrusted import MAX_FILES, load_untrusted
+from assembler.reading.interpolation import filled, pointed
+from assembler.reading.untrusted import GROUPS, MAX_FILES, load_untrusted
 
 SHIPPED = Path(__file__).parent.parent / "conf"
 """The folder of the shipped recipes and blocks, searched after the file's own folders, as Hydra does."""
 
 
-def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, str]]:
+def defaults_of(file: Path) -> list[tuple[Path, str]]:
     """The files that a recipe file includes by its ``defaults``, in order, each with the key that it fills.
 
     Three of Hydra's forms are supported: ``name`` for a file in the same folder, ``/group/name@key`` and
     ``/group@key: name`` for one in a sibling folder. The file itself, ``_self_``, is last by default.
 
-    Args:
-        above: the files that include this one.
-
     Raises:
-        SettingsError: files include each other in a circle, or there are more than ``MAX_FILES``.
+        SettingsError: files include each other in a circle, or there are more than ``MAX_FILES``; or one group is
+            chosen from twice, or ``_self_`` is repeated.
     """
-    if file in above:
-        circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
-        raise SettingsError(f"{short(file)}: recipes include each other in a circle: {circle}")
+    folders = file.absolute().parents
+    home = next((folder for folder in folders if folder.name in GROUPS), folders[0])
+    walk = _Walk(home.parent)
+    walk.visit(file, home.name, "", ())
+    return walk.found
+
+
+class _Walk:
+    """Collects the files of a recipe.
+
+    Args:
+        root: the folder of ``recipe/`` and ``blocks/``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.found: list[tuple[Path, str]] = []
+        self.choices: set[tuple[str, str]] = set()
+
+    def visit(self, file: Path, base: str, key: str, above: tuple[Path, ...]) -> bool:
+        """Collect a file and those that it includes.
+
+        Args:
+            base: the folder in which names without a slash in front are looked up, such as ``recipe/sub``.
+            key: the key that the file fills.
+            above: the files that include this one.
+
+        Returns:
+            Whether it includes any.
+        """
+        if file in above:
+            circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
+            raise SettingsError(f"{short(file)}: recipes include each other in a circle: {circle}")
+        entries = _entries_of(file)
+        if entries.count("_self_") > 1:
+            raise SettingsError(f"{short(file)}: its defaults contain _self_ twice")
+        for entry in [*entries, *([] if "_self_" in entries else ["_self_"])]:
+            for one in [] if entry == "_self_" else _named(entry):
+                self._include(one, file, base, key, above)
+            if entry == "_self_":
+                self.found.append((file, key))
+            if len(self.found) > MAX_FILES:
+                raise SettingsError(f"{short(file)}: its defaults include more than {MAX_FILES} files")
+        return bool(entries)
+
+    def _include(self, one: _Named, file: Path, base: str, key: str, above: tuple[Path, ...]) -> None:
+        group = one.group[1:] if one.group.startswith("/") else "/".join(filter(None, (base, one.group)))
+        inner = one.group.lstrip("/").replace("/", ".") if one.key is None else one.key
+        inner = ".".join(filter(None, (key, inner)))
+        includes_any = self.visit(self._path_of(f"{group}/{one.name}"), group, inner, (*above, file))
+        if one.is_choice and not includes_any:
+            if (group, inner) in self.choices:
+                raise SettingsError(f"{short(file)}: its defaults choose from {group} for {inner} more than once")
+            self.choices.add((group, inner))
+
+    def _path_of(self, name: str) -> Path:
+        """The file of a name; if it does not exist, its expected path."""
+        places = [folder / f"{name.removesuffix('.yaml')}.yaml" for folder in (self.root, SHIPPED)]
+        return next((place for place in places if place.is_file()), places[0])
+
+
+def _entries_of(file: Path) -> list[Any]:
     data: Any = None
     with suppress(SettingsError):  # reported when the file is loaded
         data = load_untrusted(file)
     entries = data.get("defaults") if isinstance(data, Mapping) else None
-    entries = entries if isinstance(entries, list) else []
-    found: list[tuple[Path, str]] = []
-    for entry in [*entries, *([] if "_self_" in entries else ["_self_"])]:
-        if entry == "_self_":
-            found.append((file, ""))
-            continue
-        for name, key in _named(entry):
-            below = defaults_of(_beside(file, name), (*above, file))
-            found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
-            if len(found) > MAX_FILES:
-                raise SettingsError(f"{short(file)}: its defaults include more than {MAX_FILES} files")
-    return found
+    return entries if isinstance(entries, list) else []
 
 
-def _named(entry: Any) -> Iterator[tuple[str, str]]:
-    """The files that one entry of ``defaults`` names, each with the key that it fills."""
-    group, chosen = next(iter(entry.items()), ("", "")) if isinstance(entry, Mapping) else ("", entry)
-    for one in chosen if isinstance(chosen, list) else [chosen]:
-        text = f"{group}/{one}" if group else str(one)
-        name = re.sub(r"@[^/]*", "", text)
-        match = re.search(r"@([^/]*)", text)
-        yield name, match[1] if match else name.lstrip("/").rpartition("/")[0].replace("/", ".")
+class _Named(NamedTuple):
+    """A file that one of the ``defaults`` names.
+
+    Args:
+        group: the folder in which names in that file are looked up in turn.
+        name: of the file, from that folder.
+        key: the key that it fills; None: the keys that the group's name gives.
+        is_choice: whether it is chosen from a group, ``group: name``, as Hydra allows once.
+    """
+
+    group: str
+    name: str
+    key: str | None
+    is_choice: bool
 
 
-def _beside(file: Path, name: str) -> Path:
-    """The file that a recipe's ``defaults`` name; if it does not exist, where it should be."""
-    file = file.absolute()
-    inside = name.lstrip("/") if name.startswith("/") else f"{file.parent.name}/{name}"
-    places = [folder / f"{inside}.yaml" for folder in (file.parent.parent, SHIPPED)]
-    return next((place for place in places if place.is_file()), places[0])
+def _named(entry: Any) -> Iterator[_Named]:
+    """``/blocks/name@key`` → group ``/blocks``, name ``name``, key ``key``."""
+    if isinstance(entry, Mapping):
+        ((group, chosen),) = entry.items()
+        group, at, key = str(group).partition("@")
+        if not isinstance(chosen, list):
+            yield _Named(group, str(chosen), key if at else None, True)
+            return
+        paths = [f"{group}/{one}" for one in chosen]
+    else:
+        path, at, key = str(entry).partition("@")
+        paths = [path]
+    for path in paths:
+        group, _, name = path.rpartition("/")
+        yield _Named(group, name, key if at else None, False)
 
 
 def recipe_files(file: Path) -> dict[str, list[Path]]:
@@ -85,16 +145,15 @@ def load_recipe(file: Path) -> Any:
     Raises:
         SettingsError: one of them cannot be read; and as ``defaults_of``.
     """
-    data: Any = None
+    data: dict[Any, Any] = {}
     for path, key in defaults_of(file):
         if path != file and not path.is_file():
             raise SettingsError(f"{short(file)}: its defaults include {short(path)}, which does not exist")
-        part = copy.deepcopy(load_untrusted(path))
-        if isinstance(part, dict):
-            part.pop("defaults", None)
+        part = copy.deepcopy(load_untrusted(path)) or {}
+        part.pop("defaults", None)
         for name in reversed(key.split(".") if key else []):
             part = {name: part}
-        data = _merged(data, part)
+        _merge(part, data, (), data, path)
     _refuse_network(data, file)
     return filled(data)
 
@@ -111,7 +170,28 @@ def _refuse_network(data: Any, file: Path) -> None:
         raise SettingsError(said, Place(key=f"recipe.{key}"))
 
 
-def _merged(below: Any, above: Any) -> Any:
-    if isinstance(below, dict) and isinstance(above, dict):
-        return {**below, **{name: _merged(below.get(name), value) for name, value in above.items()}}
-    return above
+def _merge(
+    part: dict[Any, Any], into: dict[Any, Any], keys: tuple[str, ...], whole: dict[Any, Any], file: Path
+) -> None:
+    """Merge a part of a recipe into what is below it, as OmegaConf does.
+
+    Mappings are merged, also with what a reference leads to; ``???`` leaves what is there; all else takes its place.
+
+    Args:
+        keys: where ``into`` is located in the whole recipe.
+        file: whose part it is, for messages.
+    """
+    for name, value in part.items():
+        if name not in into:
+            into[name] = value
+            continue
+        inside = (*keys, str(name))
+        known = copy.deepcopy(found) if (found := pointed(whole, into[name], inside)) is not None else into[name]
+        into[name] = known
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(value, known, inside, whole, file)
+        elif {type(known), type(value)} == {dict, list}:
+            kinds = " and ".join("a list" if isinstance(one, list) else "a mapping" for one in (known, value))
+            raise SettingsError(f"{short(file)}: {'.'.join(inside)} cannot be {kinds}, one in the place of the other")
+        elif value != "???":
+            into[name] = value

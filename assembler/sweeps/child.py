@@ -118,8 +118,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
     plan = result.planned
     assert plan is not None
-    figures = {name: getattr(plan, name) for name in ("parameters", "trainable", "macs", "activations")}
-    return {"error": None, "plan": {"layers": len(plan.rows), **figures}}
+    return {"error": None, "plan": plan.metrics()}
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:

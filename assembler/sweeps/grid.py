@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -27,6 +25,7 @@ from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
+from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
@@ -196,7 +195,7 @@ class Grid(Sweeper):
                 try:
                     for batch in self._launch(left):
                         returns.append(batch)
-                        raised = raised or next((job._return_value for job in batch if _failed(job)), None)
+                        raised = raised or next((raised_by(job) for job in batch if _failed(job)), None)
                 except Exception as error:  # a worker that is gone, a cluster that cannot be reached
                     fault = error
             now = [point for point in left if _status(point, folder) is None]
@@ -216,7 +215,7 @@ class Grid(Sweeper):
         return returns
 
     def _launch(self, points: Sequence[Point]) -> Iterator[Sequence[JobReturn]]:
-        size = self.max_batch_size or (BATCH if isinstance(self.launcher, BasicLauncher) else len(points))
+        size = self.max_batch_size or (BATCH if is_serial(self.launcher) else len(points))
         for start in range(0, len(points), size):
             # A worker may be at work in another folder than this process.
             where = f"hydra.sweep.dir={_quoted(str(Path(self.config.hydra.sweep.dir).absolute()))}"

@@ -6,14 +6,15 @@ import json
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.words import first_line
 
 MAX_BYTES = 2**28
 """Size limit of ``result.json`` and ``sweep.json``."""
 
-Figure = Annotated[int, Field(ge=0, lt=2**128)]
+Count = Annotated[int, Field(ge=0, lt=2**128)]
 """A count, or bytes."""
 
 
@@ -24,34 +25,32 @@ class _Form(BaseModel):
 
 
 class _Specs(_Form):
-    shape: list[Figure] | None = None
+    shape: list[Count] | None = None
     dtype: str | None = None
 
 
 _SomeSpecs = _Specs | list[_Specs | list[_Specs | list[Any]]] | None
 
 
-class _Layer(_Form):
+def _with_counts(name: str, keys: list[str]) -> Any:
+    """A form with a count for each of these keys."""
+    return create_model(name, __base__=_Form, **dict.fromkeys(keys, (Count | None, None)))  # type: ignore[call-overload]
+
+
+_LayerMetrics: Any = _with_counts("_LayerMetrics", [metric.key for metric in METRICS if metric.per_layer])
+_PlanMetrics: Any = _with_counts("_PlanMetrics", [metric.key for metric in plan_metrics()])
+
+
+class _Layer(_LayerMetrics):
     path: str | None = None
     layer: str | None = None
     arguments: str | None = None
     input: _SomeSpecs = None
     output: _SomeSpecs = None
-    trainable: Figure | None = None
-    frozen: Figure | None = None
-    other: Figure | None = None
-    macs: Figure | None = None
 
 
-class _Plan(_Form):
+class _Plan(_PlanMetrics):
     layers: list[_Layer]
-    parameters: Figure | None = None
-    trainable: Figure | None = None
-    frozen: Figure | None = None
-    other: Figure | None = None
-    parameter_memory: Figure | None = None
-    macs: Figure | None = None
-    activations: Figure | None = None
     uncounted: list[str] | None = None
     input: _SomeSpecs = None
     output: _SomeSpecs = None
@@ -70,7 +69,7 @@ class _Measured(_Form):
     latency: float
     first_call: float
     throughput: float
-    memory: Figure | None
+    memory: Count | None
 
 
 class _Device(_Form):
@@ -105,7 +104,7 @@ class _Job(_Form):
     identity: str
     overrides: list[str]
     error: str | None = None
-    plan: dict[str, Figure] | None = None
+    plan: dict[str, Count] | None = None
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from assembler.html import html_table
 from assembler.hydra_edge.identity import NOT_OF_A_JOB
 from assembler.planning.tables import MAX_ROWS, ends
 from assembler.reading.yaml_files import read_yaml
+from assembler.settings.metrics import METRICS, metrics_of
 from assembler.sweeps.points import Point, damage_of, read_points, result_of
 
 PENDING = "pending"
@@ -34,22 +34,22 @@ class Table:
     """What a sweep came to.
 
     Args:
-        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, figures, and then
+        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and then
             ``message``, ``started`` and ``path``. What a job does not have is None.
         overrides: the keys of those that the command line set.
-        figures: the keys of those that are numbers; see ``figures_of``.
+        metrics: the keys of those that are numbers; see ``metrics_of``.
         records: what each job left in ``result.json``.
     """
 
     rows: list[dict[str, Any]]
     overrides: list[str]
-    figures: list[str]
+    metrics: list[str]
     records: dict[str, Mapping[str, Any]]
 
     @property
     def columns(self) -> list[str]:
         """The keys of the rows, in order."""
-        return [*_ENDS[0], *self.overrides, *self.figures, *_ENDS[1]]
+        return [*_ENDS[0], *self.overrides, *self.metrics, *_ENDS[1]]
 
 
 def gather(folder: Path) -> Table:
@@ -63,9 +63,9 @@ def gather(folder: Path) -> Table:
     records = {job: record for job in jobs if (record := _record(folder / job, points.get(job))) is not None}
     rows = [_row(folder, job, records.get(job), points.get(job)) for job in jobs]
     overrides = list(dict.fromkeys(key for row in rows for key in row[0]))
-    figures = list(dict.fromkeys(key for row in rows for key in row[1]))
-    figures.sort(key=_order)
-    table = Table([], overrides, figures, records)
+    metrics = list(dict.fromkeys(key for row in rows for key in row[1]))
+    metrics.sort(key=_order)
+    table = Table([], overrides, metrics, records)
     table.rows = [dict.fromkeys(table.columns) | set_ | numbers | rest for set_, numbers, rest in rows]
     return table
 
@@ -140,7 +140,7 @@ def _started_with(file: Path) -> list[str]:
 def _row(
     folder: Path, job: str, record: Mapping[str, Any] | None, point: Point | None
 ) -> tuple[dict[str, Any], dict[str, float], dict[str, Any]]:
-    """The overrides of a job, its figures, and the rest."""
+    """The overrides of a job, its metrics, and the rest."""
     if record is None:
         assert point is not None
         status = "error" if point.error else PENDING
@@ -154,8 +154,8 @@ def _row(
     rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
     rest |= {"started": record["started"], "path": short(folder / job)}
     if point is not None and not record.get("plan"):  # a job that was lost
-        return values_of(record["overrides"]), {**_planned(point), **figures_of(record)}, rest
-    return values_of(record["overrides"]), figures_of(record), rest
+        return values_of(record["overrides"]), {**_planned(point), **metrics_of(record)}, rest
+    return values_of(record["overrides"]), metrics_of(record), rest
 
 
 def _planned(point: Point) -> dict[str, float]:
@@ -192,53 +192,13 @@ def _value(text: str) -> Any:
     return text
 
 
-def figures_of(record: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a run by their names, from its ``result.json``.
-
-    ``plan.layers``, ``plan.parameters``, ``plan.macs`` and the other sums of the plan; ``checks.passed`` and
-    ``checks.total``; ``check.NAME``, what a check measured, with ``.2`` after the name of a second one;
-    ``bench.latency_ms`` (the median), ``bench.throughput`` (examples a second), ``bench.first_call_ms`` and
-    ``bench.memory`` (bytes) of the first measurement in the run's mode, or the first of all; and ``seconds``.
-    """
-    found: dict[str, Any] = {}
-    plan: Mapping[str, Any] = record.get("plan") or {}
-    if plan:
-        found |= {f"plan.{name}": value for name, value in plan.items()} | {"plan.layers": len(plan["layers"])}
-    outcomes = [outcome for outcome in record.get("outcomes") or [] if outcome.get("applies", True)]
-    if outcomes:
-        found["checks.passed"] = sum(outcome["passed"] for outcome in outcomes)
-        found["checks.total"] = len(outcomes)
-    for outcome in outcomes:
-        name, count = f"check.{outcome['check']}", 1
-        while name in found:
-            count += 1
-            name = f"check.{outcome['check']}.{count}"
-        found[name] = outcome["measured"]
-    measured: Sequence[Mapping[str, Any]] = record.get("bench") or []
-    if measured:
-        one = next((one for one in measured if one["mode"] == record.get("mode")), measured[0])
-        found |= {f"bench.{name}": value for name, value in _of_bench(one)}
-    if seconds := record.get("seconds"):
-        found["seconds"] = round(sum(seconds.values()), 3)
-    return {name: value for name, value in found.items() if _is_a_figure(value)}
-
-
-def _is_a_figure(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _of_bench(one: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield "latency_ms", one["latency"] * 1e3
-    yield "first_call_ms", one["first_call"] * 1e3
-    yield "throughput", one["throughput"]
-    yield "memory", one["memory"]
-
-
 _SECTIONS = ("plan.", "checks.", "check.", "bench.", "seconds")
 
 
-def _order(name: str) -> int:
-    return next((at for at, section in enumerate(_SECTIONS) if name.startswith(section)), len(_SECTIONS))
+def _order(name: str) -> tuple[int, int]:
+    """Sections one after the other, each in the order of ``METRICS``; what checks measured is as the jobs have it."""
+    section = next((at for at, section in enumerate(_SECTIONS) if name.startswith(section)), len(_SECTIONS))
+    return section, next((at for at, metric in enumerate(METRICS) if metric.name == name), len(METRICS))
 
 
 def message_of(record: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from assembler.binding.dump import dump
 from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Spec, Specs
 from assembler.settings import RecipeSettings
+from assembler.settings.metrics import METRICS
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -31,18 +32,12 @@ def versions() -> dict[str, str]:
 
 
 def plan_record(planned: Plan) -> dict[str, Any]:
-    """The layers of a plan, its sums, and its stack as text with everything filled in."""
+    """The layers of a plan, its metrics, and its stack as text with everything filled in."""
     return {
         **dump(planned.steps),
+        **planned.metrics(),
         "layers": [_row(row) for row in planned.rows],
-        "trainable": planned.trainable,
-        "frozen": planned.frozen,
-        "other": planned.other,
-        "parameters": planned.parameters,
-        "parameter_memory": planned.parameter_memory,
-        "macs": planned.macs,
         "uncounted": list(planned.uncounted),
-        "activations": planned.activations,
         "input": _specs(planned.input) if planned.input else None,
         "output": _specs(planned.output) if planned.output else None,
     }
@@ -55,11 +50,7 @@ def _row(row: Row) -> dict[str, Any]:
         "arguments": row.arguments,
         "input": _specs(row.input),
         "output": _specs(row.output),
-        "trainable": row.trainable,
-        "frozen": row.frozen,
-        "other": row.other,
-        "parameter_memory": row.parameter_memory,
-        "macs": row.macs,
+        **{metric.key: getattr(row, metric.key) for metric in METRICS if metric.per_layer},
         "memory": row.memory,
         "on_zeros": row.on_zeros,
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,8 @@ from rich.text import Text
 from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
 from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
-from assembler.words import print_bytes
+from assembler.settings.metrics import METRICS, Metric
+from assembler.words import print_bytes, print_number, print_seconds
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -66,7 +68,7 @@ def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
         weight = one.weight
         texts = [one.name, one.row.layer, print_value(weight.shape), weight.dtype, weight.kind]
         texts += [one.set_by] if ruled else []
-        texts += [print_figure(value) for value in (one.mean, one.std, one.least, one.most)] if measured else []
+        texts += [print_measured(value) for value in (one.mean, one.std, one.least, one.most)] if measured else []
         table.add_row(*map(Text, texts))
     if len(parameters) > MAX_ROWS:
         table.caption = f"the first and last of {len(parameters):,}; result.json has them all"
@@ -92,7 +94,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         verdict = Text("passed", "green") if outcome.passed else Text("FAILED", "bold red")
         verdict = verdict if outcome.applies else Text("–", "dim")
-        texts = (print_figure(outcome.measured), print_figure(outcome.bound), outcome.detail)
+        texts = (print_measured(outcome.measured), print_measured(outcome.bound), outcome.detail)
         table.add_row(outcome.name, verdict, *map(Text, texts))
     console.print(table)
 
@@ -111,34 +113,23 @@ def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
     console.print(f"latency: the median of {calls}; spread: from the first quartile to the third")
 
 
-def print_seconds(seconds: float) -> str:
-    """A human-readable duration: ``1.234 ms``, or ``1.234 s`` from one second on."""
-    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
-
-
-def print_figure(value: Any) -> str:
+def print_measured(value: Any) -> str:
     """A measured value or a bound, in short form."""
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if type(value) is int:
-        return f"{value:,}"
+    if isinstance(value, float) or type(value) is int:
+        return print_number(value)
     if isinstance(value, list):
-        return f"[{', '.join(str(item) if type(item) is int else print_figure(item) for item in value)}]"
+        return f"[{', '.join(str(item) if type(item) is int else print_measured(item) for item in value)}]"
     return str(value)
 
 
-_FIGURES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "layers": lambda row: print_figure(row.get("plan.layers")),
-    "parameters": lambda row: print_figure(row.get("plan.parameters")),
-    "MACs": lambda row: print_figure(row.get("plan.macs")),
-    "checks": lambda row: f"{row['checks.passed']}/{row['checks.total']}" if row.get("checks.total") else "",
-    "latency": lambda row: print_seconds(row["bench.latency_ms"] / 1e3) if row.get("bench.latency_ms") else "",
-    "seconds": lambda row: print_figure(row.get("seconds")),
-    "message": lambda row: row.get("message") or "",
-}
-"""Columns of the table of a sweep, each with its value for a job. ``sweep.csv`` has more."""
+def print_metric(metric: Metric, row: Mapping[str, Any]) -> str:
+    """A metric of a job; empty if the job does not have it."""
+    value = row.get(metric.name)
+    if value is None:
+        return ""
+    return metric.print(value) if metric.out_of is None else f"{metric.print(value)}/{row[metric.out_of]}"
 
 
 def print_sweep(
@@ -160,27 +151,33 @@ def print_sweep(
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
     table = Table()
-    left_out = _OF_WIDE_TABLES if console.width < _NARROW else ()
-    figures = {name: show for name, show in _FIGURES.items() if name not in left_out and any(show(row) for row in rows)}
-    if objective is not None:
-        figures = {objective: lambda row: print_figure(row.get(objective)), **figures}
-    for name in ("job", *varied, "status", *figures):
-        justify: Literal["left", "right"] = "right" if name in _FIGURES_RIGHT else "left"
-        table.add_column(
-            Text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *_FIGURES_RIGHT)
-        )
+    columns = _columns(rows, objective, "always" if console.width < _NARROW else "wide")
+    numbers = {metric.title for metric in METRICS}
+    for name in ("job", *varied, "status", *columns):
+        justify: Literal["left", "right"] = "right" if name in numbers else "left"
+        table.add_column(Text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *numbers))
     for row in ends(rows):
         status = str(row["status"])
         texts = [str(row["job"]), *("" if row.get(name) is None else str(row[name]) for name in varied)]
         style = _STATUS.get(status, "bold red")
-        table.add_row(*map(Text, texts), Text(status, style), *(Text(show(row)) for show in figures.values()))
+        table.add_row(*map(Text, texts), Text(status, style), *(Text(show(row)) for show in columns.values()))
     if len(rows) > MAX_ROWS:
         table.caption = f"the first and last of {len(rows):,}; sweep.csv has them all"
     console.print(table)
 
 
-_FIGURES_RIGHT = ("layers", "parameters", "MACs", "checks", "latency", "seconds")
+_Show: TypeAlias = Callable[[Mapping[str, Any]], str]
 
-_OF_WIDE_TABLES = ("layers", "MACs", "seconds")
+
+def _columns(
+    rows: Sequence[Mapping[str, Any]], objective: str | None, width: Literal["always", "wide"]
+) -> dict[str, _Show]:
+    """What is shown of each job after its status, by the headings; ``sweep.csv`` has more."""
+    wanted = [metric for metric in METRICS if metric.shown in ("always", width)]
+    columns: dict[str, _Show] = {metric.title: partial(print_metric, metric) for metric in wanted}
+    columns["message"] = lambda row: row.get("message") or ""
+    columns = {name: show for name, show in columns.items() if any(show(row) for row in rows)}
+    return columns if objective is None else {objective: lambda row: print_measured(row.get(objective)), **columns}
+
 
 _STATUS = {"passed": "green", "pending": "dim"}

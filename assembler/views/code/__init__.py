@@ -23,7 +23,7 @@ from assembler.errors import RecipeError
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs, print_shape, print_specs
 from assembler.views.code.classes import Class, Classes
-from assembler.views.code.sources import Sources
+from assembler.views.code.layer_sources import LayerSources
 from assembler.views.code.terms import Call, Literal, Loop, Reference, Sequential, Slot, Term, Variable, Wires, mapped
 from assembler.views.code.terms import walk as walk_terms
 from assembler.views.code.tree import Tree
@@ -59,7 +59,7 @@ def code(name: str, planned: Plan) -> str:
 
 
 def _code(name: str, planned: Plan) -> str:
-    sources = Sources()
+    sources = LayerSources()
     sources.read(walk(planned.steps))
     title = class_name(name)
     title = unique(f"{title}Net" if title in sources.taken else title, sources.taken)

@@ -43,13 +43,13 @@ def sweep_page(
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> str:
-    """The page of a sweep: its table, plots of any figures, and what each job left.
+    """The page of a sweep: its table, plots of any metrics, and what each job left.
 
     Args:
         title: of the page.
-        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, figures, and
+        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and
             ``message``, ``started`` and ``path``, as far as they are known. What a job does not have is None.
-        overrides: which of their keys the command line set. Of the others, those that hold numbers are the figures.
+        overrides: which of their keys the command line set. Of the others, those that hold numbers are the metrics.
         records: what jobs left in ``result.json``, by their names.
         diagrams: of jobs, by their names: SVG, or any other text, such as Mermaid, that is shown as it is.
     """

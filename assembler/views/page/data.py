@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from assembler.settings.metrics import METRICS, plan_metrics
 
 _EXACT = 2**53
 """Integers up to here are exact in JavaScript; larger ones go as texts."""
@@ -50,19 +52,28 @@ def sweep_data(
         details["diagram"] = diagrams.get(job)
         jobs[job] = {key: pool.number(value) if key in _SHARED else value for key, value in details.items() if value}
     return {
-        "columns": [[name, "override" if name in set_ else _OTHERS.get(name, "figure")] for name in names],
+        "columns": [[name, "override", {}] if name in set_ else _column(name) for name in names],
         "rows": [[_cell(name, row[name], name in set_) for name in names] for row in rows],
         "jobs": jobs,
         "pool": pool.values,
     }
 
 
+def _column(name: str) -> list[Any]:
+    """A column that no override set: its name, what it is, and what is known of a metric."""
+    metric = next((metric for metric in METRICS if metric.name == name), None)
+    if metric is None:
+        return [name, _OTHERS.get(name, "metric"), {"aside": name in ("started", "path")}]
+    best = {True: "min", False: "max", None: None}[metric.less_is_better]
+    return [name, "metric", {"unit": metric.unit, "best": best, "aside": metric.shown == "nowhere"}]
+
+
 _OTHERS = {name: name for name in ("job", "status")} | dict.fromkeys(("message", "started", "path"), "text")
-"""Of the columns that are neither overrides nor figures: what they are."""
+"""Of the columns that are neither overrides nor metrics: what they are."""
 
 
 def _cell(name: str, value: Any, is_override: bool) -> Any:
-    """A value of the table. A figure stays a number, though its last digits may be lost."""
+    """A value of the table. A metric stays a number, though its last digits may be lost."""
     if name in _OTHERS:
         return value if value is None else str(value)
     if type(value) is int and abs(value) > _EXACT and not is_override:
@@ -106,10 +117,18 @@ def _details(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sums(plan: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("parameters", "trainable", "frozen", "other", "parameter_memory", "macs", "activations")
-    sums = {name: plan.get(name) for name in names}
+    """The totals of the columns of the layers, and what is told beside those: titles and texts."""
+    totals = {name: plan.get(name) for name in ("parameters", "macs")}
     shapes = {name: _shape(plan[name]) for name in ("input", "output") if plan.get(name)}
-    return {**sums, **shapes, "uncounted": list(plan.get("uncounted") or [])}
+    return {**totals, **shapes, "metrics": list(_metrics(plan)), "uncounted": list(plan.get("uncounted") or [])}
+
+
+def _metrics(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The metrics of a plan; of those that are shown on request, the ones that it has."""
+    for metric in plan_metrics():
+        value = plan.get(metric.key)
+        if type(value) is int and (value or metric.shown != "nowhere"):
+            yield f"{metric.title}, about" if metric.is_estimate else metric.title, metric.print(value)
 
 
 def _layer(layer: Mapping[str, Any]) -> list[Any]:

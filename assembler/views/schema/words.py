@@ -1,5 +1,7 @@
 """The descriptions of keys in editors. docs/recipes.md has details."""
 
+from assembler.settings.metrics import plan_metrics
+
 DESCRIPTIONS = {
     "RecipeSettings.name": "The recipe's name in tables.",
     "RecipeSettings.input": "The input: values, or a sample of a shape, the batch first.",
@@ -23,10 +25,7 @@ DESCRIPTIONS = {
     "Input.high": "The upper bound of `uniform` and `integers`, exclusive.",
     "Input.values": "The numbers themselves, instead of a sample.",
     "Input.dtype": "The input's dtype. Default: the run's, and int32 for integers.",
-    "Expect.trainable": "Parameters that training changes.",
-    "Expect.frozen": "Parameters that training would change if the recipe did not freeze them.",
-    "Expect.parameters": "All parameters, including the statistics of BatchNorm.",
-    "Expect.macs": "Multiply-accumulates of one forward pass, for the batch of the input.",
+    **{f"Expect.{metric.key}": metric.meaning for metric in plan_metrics() if not metric.is_estimate},
     "Expect.output": "The output's shape, with `_` for any size; for a tuple, a list of shapes.",
     "StoredValues.values": "The numbers themselves.",
     "StoredValues.file": "A .npy or .safetensors file below the working directory.",

@@ -2,8 +2,8 @@ const MANY = 12; // more distinct values than this are no list to choose from
 
 /** A column of the table of jobs, and what is known of its values. */
 class Column {
-  constructor([name, kind], at, rows) {
-    Object.assign(this, { name, kind, at });
+  constructor([name, kind, { unit, best, aside }], at, rows) {
+    Object.assign(this, { name, kind, at, unit, best, aside });
     const values = rows.map((row) => row[at]).filter((value) => value !== null && value !== "");
     this.numeric = values.length > 0 && values.every((value) => typeof value === "number");
     this.distinct = [...new Set(values.map(String))].sort(ORDER.compare);
@@ -27,16 +27,11 @@ class Column {
 
   /** The values as a person reads them. Those of overrides stay as typed. */
   show(value) {
-    return this.kind === "figure" ? shown(value) : value === null ? "" : String(value);
+    return this.unit === "bytes" ? bytes(value) : this.kind === "metric" ? shown(value) : value === null ? "" : String(value);
   }
 }
 
-// Figures that seldom differ from others, or matter less: there for who asks for them.
-const ASIDE = new Set(
-  ["trainable", "frozen", "other", "parameter_memory", "activations"].map((name) => `plan.${name}`).concat("bench.first_call_ms", "started", "path"),
-);
-
-const WIDE = 1000; // a figure whose largest value is so many times its least is told by its logarithm
+const WIDE = 1000; // a metric whose largest value is so many times its least is told by its logarithm
 
 function spanOfDecades(values) {
   const least = values.reduce((one, other) => Math.min(one, other));
@@ -51,12 +46,12 @@ const COLUMN = new Map(COLUMNS.map((column) => [column.name, column]));
 
 const OVERRIDES = COLUMNS.filter((column) => column.kind === "override");
 
-const FIGURES = COLUMNS.filter((column) => column.kind === "figure" && column.numeric);
+const METRICS = COLUMNS.filter((column) => column.kind === "metric" && column.numeric);
 
 const STATUS = COLUMN.get("status");
 
 const SHOWN_AT_FIRST = COLUMNS.filter(
-  (column) => column.kind === "job" || column.kind === "status" || !(column.empty || column.constant || ASIDE.has(column.name) || (column.kind === "figure" && DATA.rows.length > 1 && !column.varied)),
+  (column) => column.kind === "job" || column.kind === "status" || !(column.empty || column.constant || column.aside || (column.kind === "metric" && DATA.rows.length > 1 && !column.varied)),
 ).map((column) => column.name);
 
 /** A job: its row of values, and how the table shows it. */

@@ -88,7 +88,7 @@ const TICKS = [["x-log", "xlog"], ["y-log", "ylog"], ["only-front", "front"]];
 /** The selects and boxes of the plots. */
 function drawPlotControls(changed) {
   const named = (columns) => columns.filter((column) => !column.empty).map((column) => [column.name, column.name]);
-  const groups = [["figures", named(FIGURES)], ["overrides", named(OVERRIDES)]];
+  const groups = [["metrics", named(METRICS)], ["overrides", named(OVERRIDES)]];
   fill(byId("x"), groups, state.x);
   fill(byId("y"), groups, state.y);
   for (const id of ["colour", "parallel-colour"]) fill(byId(id), [["", [["status", "status"]]], groups[1], groups[0]], "");

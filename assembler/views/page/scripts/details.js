@@ -16,8 +16,6 @@ const CHECKS = [
   { name: "detail", show: (row) => shown(row[4]), wrap: true },
 ];
 
-const SUMS = { parameters: "parameters", trainable: "trainable", frozen: "frozen", other: "other", macs: "MACs" };
-
 /** What a run found, as sections: its error, checks, layers and diagram. */
 function details(run) {
   return [
@@ -52,11 +50,8 @@ function aboutOf(run) {
 }
 
 function sumsOf(sums) {
-  const counts = Object.entries(SUMS).filter(([name]) => sums[name] || name in { parameters: 1, macs: 1 });
   return [
-    ...counts.map(([name, title]) => [title, shown(sums[name])]),
-    ["memory of parameters", bytes(sums.parameter_memory)],
-    ["activations, about", bytes(sums.activations)],
+    ...(sums.metrics ?? []),
     ["input", sums.input],
     ["output", sums.output],
     ["without the MACs of", sums.uncounted?.join(", ")],

@@ -1,7 +1,7 @@
 /**
- * The Pareto front: the jobs than which no other is at least as good in both figures and better in one.
+ * The Pareto front: the jobs than which no other is at least as good in both metrics and better in one.
  *
- * They come in the order of x. Jobs without a number in either figure are not looked at.
+ * They come in the order of x. Jobs without a number in either metric are not looked at.
  */
 function paretoFront(jobs, x, y, xbest, ybest) {
   const [a, b] = [xbest === "max" ? -1 : 1, ybest === "max" ? -1 : 1];
@@ -23,7 +23,7 @@ function drawFront(front, jobs, x, y, open) {
   const better = (best) => (best === "max" ? "more" : "less");
   byId("front-note").textContent = both
     ? `${GROUPED.format(front.length)} of ${count(jobs, "job")}: no other has ${better(state.xbest)} ${x.name} with as good a ${y.name}, or ${better(state.ybest)} ${y.name} with as good a ${x.name}.`
-    : "It takes two different figures.";
+    : "It takes two different metrics.";
   const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Job ${job.name}`, onclick: () => open(job) }, job.name);
   const columns = [
     { name: "job", show: link, head: true },

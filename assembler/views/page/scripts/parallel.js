@@ -1,6 +1,6 @@
 const ranges = new Map(); // of brushed axes: their columns' names to the ranges kept, in places on the axis
 
-/** A value's place on an axis of the parallel coordinates; figures over many decades lie by their logarithms. */
+/** A value's place on an axis of the parallel coordinates; metrics over many decades lie by their logarithms. */
 function placeOn(column) {
   const position = positions(column);
   return column.decades ? (job) => Math.log10(position(job)) : position;

@@ -1,4 +1,4 @@
-/** Draw the scatter plot of the chosen figures, and the front in it. */
+/** Draw the scatter plot of the chosen metrics, and the front in it. */
 function drawScatter(jobs, front, open) {
   const [x, y, colour] = [state.x, state.y, state.colour].map((name) => COLUMN.get(name));
   const [atX, atY] = [positions(x), positions(y)];
@@ -38,7 +38,7 @@ function tellLeftOut(jobs, has, drawable) {
   const without = jobs.filter((job) => !has(job)).length;
   const negative = jobs.length - without - drawable.length;
   const told = [
-    without ? `${count(without, "job has", "jobs have")} no such figures` : "",
+    without ? `${count(without, "job has", "jobs have")} no such metrics` : "",
     negative ? `${count(negative, "job has", "jobs have")} no logarithm` : "",
   ];
   byId("scatter-note").textContent = told.filter(Boolean).join("; ");

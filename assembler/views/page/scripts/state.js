@@ -16,20 +16,20 @@ START.line = START.y || START.colour;
 
 const state = { ...structuredClone(START), ...remembered() };
 
-/** Figures in which jobs differ and that most of them have, the most telling first. */
-function tellingFigures() {
-  const most = Math.max(...FIGURES.map((column) => column.filled));
+/** Metrics in which jobs differ and that most of them have, the most telling first. */
+function tellingMetrics() {
+  const most = Math.max(...METRICS.map((column) => column.filled));
   const dull = /^(checks\.total$|check\.expect\.)/;
-  const varied = FIGURES.filter((column) => column.varied && column.filled >= 0.8 * most && !ASIDE.has(column.name));
+  const varied = METRICS.filter((column) => column.varied && column.filled >= 0.8 * most && !column.aside);
   return [...varied.filter(({ name }) => !dull.test(name)), ...varied.filter(({ name }) => dull.test(name))];
 }
 
 function startOfScatter() {
-  const telling = tellingFigures();
+  const telling = tellingMetrics();
   const first = (names, other) =>
     names.map((name) => telling.find((column) => column.name === name)).find((column) => column && column !== other) ??
-    [...telling, ...FIGURES].find((column) => column !== other) ??
-    FIGURES[0];
+    [...telling, ...METRICS].find((column) => column !== other) ??
+    METRICS[0];
   const x = first(["plan.parameters", "plan.macs", "plan.layers"]);
   const y = first(["bench.latency_ms", "check.reference", "plan.macs", "seconds"], x);
   const colour = OVERRIDES.find((column) => column.varied) ?? STATUS;
@@ -39,13 +39,13 @@ function startOfScatter() {
 
 function startOfParallel() {
   const overrides = OVERRIDES.filter((column) => column.varied && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
-  const figures = tellingFigures().slice(0, 8 - overrides.length);
-  return COLUMNS.filter((column) => overrides.includes(column) || figures.includes(column)).map((column) => column.name);
+  const metrics = tellingMetrics().slice(0, 8 - overrides.length);
+  return COLUMNS.filter((column) => overrides.includes(column) || metrics.includes(column)).map((column) => column.name);
 }
 
-/** Whether less or more of a figure is better, as far as its name tells. */
+/** Whether less or more of a metric is better; of what a check measured, as far as its name tells. */
 function bestOf(column) {
-  return /throughput|passed|accuracy|score/.test(column?.name ?? "") ? "max" : "min";
+  return column?.best ?? (/accuracy|score/.test(column?.name ?? "") ? "max" : "min");
 }
 
 /** Of the address: what is known and of the right kind. */

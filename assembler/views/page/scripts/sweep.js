@@ -25,7 +25,7 @@ function tellShown(kept) {
 }
 
 function drawPlots({ parallel = true } = {}) {
-  if (!FIGURES.length || typeof Plotly === "undefined") return;
+  if (!METRICS.length || typeof Plotly === "undefined") return;
   const fit = fitting();
   const kept = brushed(fit);
   const front = frontOf(kept);
@@ -124,12 +124,12 @@ drawCounts(changed);
 drawFailures(open);
 drawChoices(changed);
 drawTicks("columns-ticks", COLUMNS.filter((column) => column.kind !== "job" && !column.empty), "columns", () => (drawHead(), update()));
-drawTicks("axes-ticks", COLUMNS.filter((column) => OVERRIDES.includes(column) || FIGURES.includes(column)).filter((column) => !column.empty), "axes", changed);
+drawTicks("axes-ticks", COLUMNS.filter((column) => OVERRIDES.includes(column) || METRICS.includes(column)).filter((column) => !column.empty), "axes", changed);
 drawPlotControls(changed);
 drawCommon();
 drawHead();
 listen();
-if (!FIGURES.length) for (const id of ["scatter-section", "parallel-section"]) byId(id).hidden = true;
+if (!METRICS.length) for (const id of ["scatter-section", "parallel-section"]) byId(id).hidden = true;
 const asked = JOB.get(state.job);
 update();
 if (asked) open(asked);

@@ -11,10 +11,12 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    create_model,
     field_validator,
     model_validator,
 )
 
+from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.validation import AtKey, Model, show_value
 from assembler.words import suggestion
 
@@ -68,13 +70,16 @@ def _is_shape(value: object) -> bool:
     return sizes or all(_is_shape(item) for item in value)
 
 
-class Expect(Model):
-    """The exact values that a plan must have. Omitted keys are not compared."""
+_Counts: Any = create_model(
+    "_Counts",
+    __base__=Model,
+    **{metric.key: (Count | None, None) for metric in plan_metrics() if not metric.is_estimate},  # type: ignore[call-overload]
+)
 
-    trainable: Count | None = None
-    frozen: Count | None = None
-    parameters: Count | None = None
-    macs: Count | None = None
+
+class Expect(_Counts):
+    """The exact values that a plan must have: its metrics and its output. Omitted values are not compared."""
+
     output: Any = None
 
     @model_validator(mode="before")
@@ -277,17 +282,10 @@ class SweepSettings(Model):
         return name
 
 
-FIGURES = (
-    *(f"plan.{name}" for name in ("layers", "parameters", "trainable", "frozen", "other", "parameter_memory", "macs")),
-    *("plan.activations", "checks.passed", "checks.total", "seconds"),
-    *(f"bench.{name}" for name in ("latency_ms", "first_call_ms", "throughput", "memory")),
-)
-"""The metrics of a run, besides ``check.NAME``; ``assembler.sweeps.table.figures_of`` computes them."""
-
-
-def _is_a_figure(name: str) -> str:
-    if name not in FIGURES and not name.startswith("check."):
-        instead = suggestion(name, FIGURES) or f" Known: {', '.join(FIGURES)} and check.NAME."
+def _is_a_metric(name: str) -> str:
+    names = [metric.name for metric in METRICS]
+    if name not in names and not name.startswith("check."):
+        instead = suggestion(name, names) or f" Known: {', '.join(names)} and check.NAME."
         raise ValueError(f"unknown metric {name!r}.{instead}")
     return name
 
@@ -308,7 +306,7 @@ class Settings(Model):
     weights: WeightSettings = WeightSettings()
     show: Literal["layers", "parameters"] = "layers"
     sweep: SweepSettings = SweepSettings()
-    objective: Annotated[str, AfterValidator(_is_a_figure)] | None = None
+    objective: Annotated[str, AfterValidator(_is_a_metric)] | None = None
 
     @model_validator(mode="after")
     def _used(self) -> Settings:

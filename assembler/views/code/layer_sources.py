@@ -21,7 +21,7 @@ Import = tuple[str, str, str]
 
 
 @dataclass
-class Sources:
+class LayerSources:
     """What the head of a file holds.
 
     Args:
@@ -127,7 +127,7 @@ class _Module:
             else:
                 self.defined.update(dict.fromkeys(_defines(node), node))
 
-    def copy(self, name: str, sources: Sources) -> None:
+    def copy(self, name: str, sources: LayerSources) -> None:
         """Take up a definition, after what it needs."""
         node = self.defined[name]
         for needed in _names(node):

@@ -1,0 +1,147 @@
+"""The private names of Hydra and OmegaConf that the assembler uses: all are here, and nowhere else.
+
+Each was checked with Hydra 1.3.8 and 1.4.0rc3, unless it says otherwise, and with the OmegaConf that these bring.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
+from hydra._internal.core_plugins import basic_launcher, basic_sweeper
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import DictConfig, OmegaConf
+
+BASIC_LAUNCHER = basic_launcher.__name__
+"""The module of Hydra's serial launcher, which names its logger."""
+
+BASIC_SWEEPER = f"{basic_sweeper.__name__}.BasicSweeper"
+"""The class that ``hydra.sweeper._target_`` names by default."""
+
+
+# ---- what Hydra takes from a module when it needs it, and another is put in its place
+
+
+def sweep_by(sweeper: type[Sweeper]) -> None:
+    """Have Hydra use this class in the place of its basic sweeper, in this process."""
+    plugins = Plugins.instance()  # whose search for classes makes those of Hydra's own modules anew
+    plugins.class_name_to_class[BASIC_SWEEPER] = basic_sweeper.BasicSweeper = sweeper
+
+
+def read_files_by(repository: type[ConfigRepository]) -> None:
+    """Have Hydra read configuration files by this class, in this process."""
+    config_loader_impl.ConfigRepository = repository
+
+
+# ---- classes of Hydra's, in which a part has a name of its own
+
+
+class Loader(ConfigLoaderImpl):
+    """Hydra's loader of configurations, whose steps can be made one by one."""
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        super().__init__(loader.get_search_path())
+
+    def repository_for(self, config_name: str, overrides: Sequence[str]) -> IConfigRepository:
+        """The files that can be composed."""
+        return self._parse_overrides_and_create_caching_repo(config_name, list(overrides))[1]
+
+    def set_values(self, overrides: list[Override], config: DictConfig) -> None:
+        """Set values in a configuration that is merged.
+
+        Raises:
+            HydraException: a value cannot be set.
+        """
+        self._apply_overrides_to_config(overrides, config)
+
+
+class FileRepository(ConfigRepository):
+    """Hydra's files of configurations."""
+
+    def source_of(self, config_path: str) -> ConfigSource | None:
+        """Where a file is found; None if it is nowhere."""
+        return self._find_object_source(config_path=config_path, object_type=ObjectType.CONFIG)
+
+    def result_of(self, config_path: str, source: ConfigSource, config: DictConfig) -> ConfigResult:
+        """The data of a file, as Hydra takes it from a source."""
+        result = ConfigResult(source.provider, f"{source.scheme()}://{source.path}", config, {"package": None})
+        result.defaults_list = self._create_defaults_list(config_path, self._extract_defaults_list(config_path, config))
+        return result
+
+
+def tell_overrides(config: DictConfig, overrides: list[Override]) -> None:
+    """Set ``hydra.job.override_dirname``, as Hydra 1.3 does; 1.4 has no such function and resolves it on demand."""
+    if hasattr(config_loader_impl, "get_overrides_dirname"):
+        how = config.hydra.job.config.override_dirname
+        config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
+            overrides=overrides, kv_sep=how.kv_sep, item_sep=how.item_sep, exclude_keys=how.exclude_keys
+        )
+
+
+def is_serial(launcher: Launcher) -> bool:
+    """Whether it is Hydra's own, which runs one job after the other in this process."""
+    return isinstance(launcher, basic_launcher.BasicLauncher)  # not imported by name: the search makes it anew
+
+
+def raised_by(job: JobReturn) -> Any:
+    """What a failed job raised; ``return_value`` would raise it."""
+    return job._return_value
+
+
+# ---- nodes of OmegaConf's
+
+
+def node_of(config: DictConfig, name: Any) -> Any:
+    """The node of a key, its interpolation not resolved."""
+    return config._get_node(name)
+
+
+def raw(node: Any) -> Any:
+    """The value of a node, interpolations as they are written."""
+    is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
+    return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
+
+
+class CommonPart(DictConfig):
+    """A part of a configuration that its copies have in common, for it is large, and the same in each job.
+
+    It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CommonPart:
+        same = CommonPart({})
+        same.__dict__.update(self.__dict__, _metadata=copy.deepcopy(self.__dict__["_metadata"], memo))
+        memo[id(self)] = same
+        return same
+
+    def plain(self) -> Any:
+        """Its values, as one object for all copies, which lives as long as one of them; nobody may change it."""
+        values = self.__dict__["_plain"]
+        if not values:
+            values.append(OmegaConf.to_container(self, resolve=True))
+        return values[0]
+
+
+def make_common(config: DictConfig, name: str) -> None:
+    """Make a part of a configuration a ``CommonPart``, if it can be one."""
+    node = node_of(config, name)
+    if not isinstance(node, DictConfig) or not isinstance(node.__dict__["_content"], dict):
+        return
+    text = str(OmegaConf.to_container(node, resolve=False))
+    if "${" not in text and "???" not in text:
+        node._set_flag("readonly", True)
+        common = CommonPart({})
+        common.__dict__.update(node.__dict__, _plain=[])
+        config.__dict__["_content"][name] = common
