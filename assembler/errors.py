@@ -5,23 +5,23 @@
     AssemblerError
     ├── SettingsError        a key or a value of the configuration
     ├── RecipeError          the text of a recipe
-    │   ├── GrammarError     it cannot be read
-    │   ├── UnknownLayer     it names a layer that nobody registered
-    │   │   └── AbsentPackage    … or one of a package that is not installed
+    │   ├── GrammarError     it cannot be parsed
+    │   ├── UnknownLayer     it names a layer that is not registered
+    │   │   └── AbsentPackage    … or whose package is not installed
     │   ├── ArgumentMismatch arguments that a layer's signature or constructor refuses
-    │   └── ShapeMismatch    a layer that does not accept what reaches it
-    ├── ParameterError       what is said of parameters, or a file of them
+    │   └── ShapeMismatch    a layer that does not accept its input
+    ├── ParameterError       a rule for parameters, or a parameter file
     ├── RegistryError        a registry entry
     │   ├── DuplicateLayer   a name that is taken
-    │   └── BadTarget        a target that does not import, is no Cell, or is not trusted
-    ├── DeviceError          a target that this machine or wheel does not have
-    ├── FormatError          a model that a file format cannot hold
+    │   └── BadTarget        a target that does not import, is not a Cell, or is not trusted
+    ├── DeviceError          a target that this machine or wheel does not support
+    ├── FormatError          a model that a file format cannot store
     ├── LayerFault           an exception from inside a layer; its traceback is kept
     ├── InternalError        a fault in the assembler itself; its traceback is kept
     └── Mistakes             several of the above, in order
-        └── Enough           so many that nothing more is looked for
+        └── Enough           so many that the search stops
 
-``str(error)`` is the whole message: what, where, what instead, and the source line with the spot underlined.
+``str(error)`` is the whole message: what, where, what to write instead, and the source line with carets under the span.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A stretch of a text: where a mistake is.
+    """A span of a text: where an error is.
 
     Args:
-        text: the whole text that was read, such as a recipe's stack.
+        text: the whole text, such as a recipe's stack.
         start: offset of the first character, 0 ≤ start ≤ len(text).
-        end: offset behind the last character.
+        end: offset after the last character.
         key: the configuration key that the text came from, such as ``recipe.stack[2]``.
-        label: what to call the spot instead of ``key:column``, once the file is known: ``conf/recipe/a.yaml:7:27``.
-        shown: the line to print instead of the text's own, once the file is known.
-        indent: column of the spot in ``shown``.
-        within: the blocks that the text stands in, the innermost first: each with the place where it is used.
+        label: printed instead of ``key:column`` once the file is known: ``conf/recipe/a.yaml:7:27``.
+        shown: line printed instead of the text's own line once the file is known.
+        indent: column of the span in ``shown``.
+        within: the blocks that contain the text, innermost first, each with the place where it is used.
     """
 
     text: str = ""
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def column(self) -> int:
-        """Offset of the spot in the text, counted from 0."""
+        """Offset of the span in the text, counted from 0."""
         return self.start
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Place:
         return f"{self.key}:{self.start + 1}" if self.key and self.text else self.key
 
     def excerpt(self) -> str:
-        """The line with the spot, and carets under it; empty if there is no text."""
+        """The line that contains the span, and carets under it; empty if there is no text."""
         if self.shown is not None:
             line, column = self.shown, self.indent
         else:
@@ -87,7 +87,7 @@ NOWHERE = Place()
 
 
 class AssemblerError(Exception):
-    """The root of the tree. ``message`` says what and what instead; ``place`` says where, if that is known."""
+    """The root of the tree. ``message`` is what is wrong and what to write instead; ``place`` is where, if known."""
 
     def __init__(self, message: str, place: Place = NOWHERE):
         super().__init__(message)
@@ -112,15 +112,15 @@ class RecipeError(AssemblerError):
 
 
 class GrammarError(RecipeError):
-    """The text of a recipe cannot be read."""
+    """The text of a recipe cannot be parsed."""
 
 
 class UnknownLayer(RecipeError):
-    """A recipe names a layer that nobody registered."""
+    """A recipe names a layer that is not registered."""
 
 
 class AbsentPackage(UnknownLayer):
-    """A recipe names a layer of a package that is not installed: one mistake, however many of its layers there are."""
+    """A recipe names a layer of a package that is not installed: one error per package, however many layers."""
 
     def __init__(self, message: str, place: Place = NOWHERE, package: str = ""):
         super().__init__(message, place)
@@ -128,15 +128,15 @@ class AbsentPackage(UnknownLayer):
 
 
 class ArgumentMismatch(RecipeError):
-    """A layer is given arguments that its signature or its constructor refuses."""
+    """A layer's signature or constructor refuses its arguments."""
 
 
 class ShapeMismatch(RecipeError):
-    """A layer does not accept the shape or dtype that reaches it."""
+    """A layer does not accept the shape or dtype of its input."""
 
 
 class ParameterError(AssemblerError):
-    """What is said of parameters does not fit those that the model has, or a file of them is not whole."""
+    """A rule for parameters does not match the model's, or a parameter file is damaged."""
 
 
 class RegistryError(AssemblerError):
@@ -152,11 +152,11 @@ class BadTarget(RegistryError):
 
 
 class DeviceError(AssemblerError):
-    """The machine or the MindSpore wheel does not have what was asked for."""
+    """The machine or the MindSpore wheel does not support what was requested."""
 
 
 class FormatError(AssemblerError):
-    """A file format cannot hold a model."""
+    """A file format cannot store a model."""
 
 
 class LayerFault(AssemblerError):
@@ -168,14 +168,14 @@ class InternalError(AssemblerError):
 
 
 MAX_MISTAKES = 100
-"""Mistakes that are looked for, and told, at once; after so many the rest is not worth the time."""
+"""At most this many errors are collected and reported at once."""
 
 
 class Mistakes(AssemblerError):
-    """Several mistakes, found in one pass and told in order."""
+    """Several errors, found in one pass and reported in order."""
 
     def __init__(self, mistakes: Sequence[AssemblerError]):
-        super().__init__(f"{len(mistakes)} mistakes")
+        super().__init__(f"{len(mistakes)} errors")
         self.mistakes = tuple(mistakes[:MAX_MISTAKES])
 
     def __str__(self) -> str:
@@ -183,14 +183,14 @@ class Mistakes(AssemblerError):
 
 
 class Enough(Mistakes):
-    """So many mistakes that nothing more is looked for."""
+    """``MAX_MISTAKES`` errors: the search stopped there."""
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\nafter {len(self.mistakes)} mistakes no more are looked for"
+        return f"{super().__str__()}\nstopped after {len(self.mistakes)} errors"
 
 
 def raise_all(mistakes: Sequence[AssemblerError]) -> None:
-    """Raise the only mistake as it is, several as one :class:`Mistakes`, and nothing if there are none."""
+    """Raise a single error as it is, several as one :class:`Mistakes`; do nothing if there are none."""
     flat = list(flatten(mistakes))
     if len(flat) == 1:
         raise flat[0]
@@ -202,10 +202,10 @@ def raise_all(mistakes: Sequence[AssemblerError]) -> None:
 
 @contextmanager
 def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
-    """Note a mistake and go on, to tell it with the others by :func:`raise_all`.
+    """Collect an error and continue; :func:`raise_all` reports it with the others.
 
     Raises:
-        Enough: there are ``MAX_MISTAKES`` of them.
+        Enough: ``MAX_MISTAKES`` errors are collected.
     """
     try:
         yield
@@ -216,7 +216,7 @@ def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
 
 
 def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:
-    """The single mistakes, those inside a :class:`Mistakes` included."""
+    """The single errors, including those inside a :class:`Mistakes`."""
     for mistake in mistakes:
         if isinstance(mistake, Mistakes):
             yield from mistake.mistakes

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never half of it."""
+"""Atomic file writes: a reader sees the old file or the new one, never half of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def _mode(most: int = 0o666) -> int:
-    """The rights that the person's umask leaves; temporary files have fewer."""
+    """The permissions that the umask allows; temporary files have fewer."""
     mask = os.umask(0o077)
     os.umask(mask)
     return most & ~mask
@@ -21,10 +21,10 @@ def _mode(most: int = 0o666) -> int:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a new name in the same folder to write to; what is there at the end takes the old one's place.
+    """Yield a temporary path in the same folder; on success it replaces the old file.
 
-    It goes to the disk before it does. After an exception the old file is as it was, and nothing else is left. A
-    process that is killed may leave a file whose name begins with a dot.
+    The data is flushed to disk first. After an exception the old file is unchanged and the temporary one is gone. A
+    killed process may leave a file whose name begins with a dot.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
@@ -42,7 +42,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def inside(folder: Path) -> Iterator[None]:
-    """Work in a folder; the working directory before is restored."""
+    """Change the working directory to a folder, and restore it afterwards."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -52,12 +52,12 @@ def inside(folder: Path) -> Iterator[None]:
 
 
 def move(path: Path, folder: Path) -> list[str]:
-    """Move a file, or a folder of files, into another folder of the same file system, over what is there.
+    """Move a file, or a folder of files, into another folder of the same file system; replace what is there.
 
-    It goes to the disk before it does, with the rights of new files.
+    Files are flushed to disk first and get the permissions of new files.
 
     Returns:
-        The files, as paths from the new folder.
+        The files, as paths relative to the new folder.
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
@@ -72,7 +72,7 @@ def move(path: Path, folder: Path) -> list[str]:
 
 
 def discard(path: Path) -> None:
-    """Delete a file, or a folder and what is in it, if it is there."""
+    """Delete a file, or a folder and its content, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -80,34 +80,34 @@ def discard(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: to a new name in the same folder, to the disk, then over the old name."""
+    """Write a text file atomically: to a temporary name in the same folder, to disk, then over the old name."""
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8")
 
 
 def require_file(path: Path) -> Path:
-    """The path, if reading it ends: no pipe and no device.
+    """The path, if it is a regular file or a folder: reading a pipe or a device may never end.
 
     Raises:
-        OSError: it is one of these, or there is nothing.
+        OSError: it is a pipe or a device, or does not exist.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a folder fails by itself
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return path
 
 
 def short(file: Path) -> str:
-    """The path from the working directory if the file lies below it, or from ``~``, the person's home; else in full."""
+    """The path relative to the working directory or to ``~``, the home folder, if it is below one; else in full."""
     for folder, name in ((Path.cwd, ""), (Path.home, "~/")):
-        with suppress(ValueError, OSError, RuntimeError):  # it lies elsewhere, or is no path at all
+        with suppress(ValueError, OSError, RuntimeError):  # it is elsewhere, or not a valid path
             return f"{name}{file.resolve().relative_to(folder().resolve())}"
     return str(file)
 
 
 def without_home(text: str) -> str:
-    """A text that may tell of files, such as a traceback, with ``~`` for the person's home."""
-    with suppress(RuntimeError):  # nobody's
+    """A text that may contain paths, such as a traceback, with the home folder replaced by ``~``."""
+    with suppress(RuntimeError):  # the user has no home folder
         home = str(Path.home())
         if len(Path(home).parts) > 1:
             return text.replace(f"{home}/", "~/")

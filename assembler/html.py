@@ -1,4 +1,4 @@
-"""Tables as HTML for notebooks: whole in themselves, on light and dark, and with every text escaped."""
+"""Tables as HTML for notebooks: self-contained, readable on light and dark, every string escaped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def html_table(
     """A table with lines of text below it.
 
     Args:
-        names: of the columns.
-        rows: texts, one for each column; a row may stop short.
+        names: names of the columns.
+        rows: strings, one per column; a row may be shorter.
         right: the columns that hold numbers.
     """
     sides = ["right" if name in right else "left" for name in names]

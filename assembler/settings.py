@@ -1,4 +1,4 @@
-"""What ``conf/`` may say: pydantic models that refuse unknown keys and tell every mistake at once."""
+"""What ``conf/`` may contain: pydantic models that refuse unknown keys and report every error at once."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 
 MAX_NUMBERS = 2**30
-"""Numbers in one input."""
+"""Limit of the elements of one input."""
 
 
 class Input(Model):
-    """What goes into the model: values written down, or a sample of a shape.
+    """The model's input: explicit values, or a random sample of a shape.
 
-    ``uniform`` draws from [low, high), by default [0, 1); ``normal`` from the standard normal; ``integers`` whole
-    numbers from low, by default 0, up to but not including high (token ids; int32 unless ``dtype`` says otherwise).
+    ``uniform`` draws from [low, high), by default [0, 1); ``normal`` from the standard normal; ``integers`` from low,
+    by default 0, up to but not including high (token ids; int32 unless ``dtype`` is given).
     """
 
     shape: tuple[Axis, ...] | None = Field(None, min_length=1, max_length=8)
@@ -46,22 +46,22 @@ class Input(Model):
     @model_validator(mode="after")
     def _shape_or_values(self) -> Input:
         if self.shape is None and self.values is None:
-            raise ValueError("it needs a shape such as [4, 8], or values")
+            raise ValueError("needs a shape such as [4, 8], or values")
         high = 1.0 if self.high is None else self.high
         if self.low >= high:
             raise ValueError(f"low ({self.low:g}) must be below high ({high:g})")
         if self.sample == "integers" and self.values is None:
             if self.high is None:
-                raise ValueError("integers need high, which they stay below: the size of a vocabulary, say")
+                raise ValueError("integers need 'high', an exclusive bound such as the size of a vocabulary")
             if not all(float(end).is_integer() and abs(end) < 2**31 for end in (self.low, high)):
-                raise ValueError("low and high of integers are whole numbers of at most 31 bits")
+                raise ValueError("low and high of integers must be integers of at most 31 bits")
         if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
-            raise ValueError(f"{math.prod(self.shape):,} numbers are too many; the limit is {MAX_NUMBERS:,}")
+            raise ValueError(f"{math.prod(self.shape):,} elements are too many; the limit is {MAX_NUMBERS:,}")
         return self
 
 
 def _is_shape(value: object) -> bool:
-    """Whether a value is a list of sizes, of which ``_`` is any, or of such lists."""
+    """Whether a value is a list of sizes (``_`` means any size), or a list of such lists."""
     if not isinstance(value, list | tuple):
         return False
     sizes = all(item == "_" or (type(item) is int and item >= 0) for item in value)
@@ -69,7 +69,7 @@ def _is_shape(value: object) -> bool:
 
 
 class Expect(Model):
-    """What a plan has to come to, to the digit. What is left out is not compared."""
+    """The exact values that a plan must have. Omitted keys are not compared."""
 
     trainable: Count | None = None
     frozen: Count | None = None
@@ -91,21 +91,21 @@ class Expect(Model):
 
 
 class RecipeSettings(Model):
-    """One recipe file: what goes in, and layers as a stack, a graph, or a network file of somebody else's."""
+    """One recipe file: its input, and its layers as a stack, a graph, or a MindYOLO or Ultralytics network file."""
 
     name: str = "unnamed"
     input: Input | None = None
-    inputs: dict[str, Input] = {}  # of a graph that takes several tensors
+    inputs: dict[str, Input] = {}  # for a graph with several inputs
     params: dict[str, Any] = {}
-    blocks: dict[str, Any] = {}  # assembler.language.grammar says what these four may be
+    blocks: dict[str, Any] = {}  # assembler.language.grammar defines the syntax of these four
     shared: dict[str, Any] = {}
     stack: Any = None
     graph: Any = None
     outputs: str | list[str] | None = None
-    file: str | None = None  # of MindYOLO or Ultralytics; assembler.yolo reads it
-    scale: str | None = None  # of such a file, as are the classes
+    file: str | None = None  # a MindYOLO or Ultralytics file; assembler.yolo reads it
+    scale: str | None = None  # for such a file, as is classes
     classes: Axis | None = None
-    init: dict[str, Any] = {}  # assembler.model.parameters says what these two may be
+    init: dict[str, Any] = {}  # assembler.model.parameters defines these two
     freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
@@ -113,8 +113,8 @@ class RecipeSettings(Model):
     @field_validator("name")
     @classmethod
     def _can_be_printed(cls, name: str) -> str:
-        if any(unicodedata.category(character) == "Cc" for character in name):  # a terminal would obey them
-            raise ValueError("a name has no control characters")
+        if any(unicodedata.category(character) == "Cc" for character in name):  # a terminal would execute them
+            raise ValueError("a name cannot contain control characters")
         return name
 
     @model_validator(mode="after")
@@ -122,52 +122,50 @@ class RecipeSettings(Model):
         if self.input is None and not self.inputs:
             raise ValueError("'input' is missing")
         if self.input is not None and self.inputs:
-            raise AtKey("'input' and 'inputs' exclude each other", "inputs")
+            raise AtKey("'input' and 'inputs' cannot be combined", "inputs")
         layers = [name for name in ("stack", "graph", "file") if getattr(self, name) is not None]
         if not layers:
             raise ValueError("'stack' is missing")
         if len(layers) > 1:
-            raise AtKey(f"{' and '.join(map(repr, layers))} exclude each other", layers[-1])
+            raise AtKey(f"{' and '.join(map(repr, layers))} cannot be combined", layers[-1])
         if self.graph is None and (self.inputs or self.outputs is not None):
             several = "inputs" if self.inputs else "outputs"
-            raise AtKey(f"{several!r} are for a graph; a stack has one of each", several)
+            raise AtKey(f"{several!r} applies to graphs only; a stack has one input and one output", several)
         only = ("scale", "classes") if self.file is None else ("params", "blocks", "shared")
         for name in only:
             if getattr(self, name):
-                beside = (
-                    "is for a network file, and there is no 'file'" if self.file is None else "does not go with 'file'"
-                )
+                beside = "requires 'file', a network file" if self.file is None else "cannot be combined with 'file'"
                 raise AtKey(f"{name!r} {beside}", name)
         return self
 
     @property
     def all_inputs(self) -> dict[str, Input]:
-        """What goes in, by name."""
+        """The inputs by name."""
         return self.inputs or ({"input": self.input} if self.input is not None else {})
 
 
 def below(file: str, suffixes: tuple[str, ...]) -> str:
-    """The name of a file that a recipe may read: below the working directory, with one of these endings.
+    """The name of a file that a recipe may read: below the working directory, with one of these suffixes.
 
     Raises:
-        ValueError: it is another.
+        ValueError: the file is elsewhere or has another suffix.
     """
     path = PurePath(file)
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"a recipe reads files below the working directory only, not {file}")
+        raise ValueError(f"a recipe can read files below the working directory only, not {file}")
     if path.suffix not in suffixes:
         raise ValueError(f"{file} must end in {' or '.join(suffixes)}")
     return file
 
 
 ArrayFile = Annotated[str, AfterValidator(lambda file: below(file, (".npy",)))]
-"""The name of an .npy file that a recipe may read."""
+"""The name of a .npy file that a recipe may read."""
 
 
 class StoredValues(Model):
-    """Values of a parameter that are written down, or lie in a file below the working directory.
+    """Explicit values of a parameter, or a file below the working directory that contains them.
 
-    Of a .safetensors file, ``name`` says which of its tensors.
+    For a .safetensors file, ``name`` selects one of its tensors.
     """
 
     values: Any = None
@@ -177,11 +175,11 @@ class StoredValues(Model):
     @model_validator(mode="after")
     def _one_of_them(self) -> StoredValues:
         if (self.values is None) == (self.file is None):
-            raise ValueError("it needs either values or the name of a file")
+            raise ValueError("specify either 'values' or 'file'")
         if self.file is not None:
             suffix = PurePath(below(self.file, (".npy", ".safetensors"))).suffix
             if (suffix == ".safetensors") != (self.name is not None):
-                wanted = "needs a name: that of one of its tensors" if self.name is None else "holds one array; no name"
+                wanted = "needs 'name', one of its tensors" if self.name is None else "holds one array; remove 'name'"
                 raise ValueError(f"{self.file} {wanted}")
         return self
 
@@ -194,18 +192,18 @@ class DeviceSettings(Model):
 
 
 class CheckSettings(Model):
-    """Which checks to run: these, and the recipe's own unless ``own`` is false."""
+    """Which checks to run: these, and the recipe's own checks unless ``own`` is false."""
 
     own: bool = True
     run: dict[str, dict[str, Any] | None] = {}
 
 
 WEIGHT_FILES = (".safetensors", ".ckpt")
-"""How the names of files of parameters end."""
+"""Suffixes of parameter files."""
 
 
 class WeightSettings(Model):
-    """Where parameters come from and go to: .safetensors or .ckpt files."""
+    """Where parameters are loaded from and saved to: .safetensors or .ckpt files."""
 
     load: str | None = None
     save: str | None = None
@@ -216,7 +214,7 @@ class WeightSettings(Model):
     @classmethod
     def _ends_in_a_format(cls, file: str | None) -> str | None:
         if file is not None and PurePath(file).suffix not in WEIGHT_FILES:
-            raise ValueError(f"a file of parameters ends in {' or '.join(WEIGHT_FILES)}, unlike {file}")
+            raise ValueError(f"a parameter file must end in {' or '.join(WEIGHT_FILES)}, not {file}")
         return file
 
 
@@ -227,7 +225,7 @@ class CheckTask(Model):
 
 
 class PlanTask(Model):
-    """Plan the recipe, with no weights and on no device."""
+    """Plan the recipe, without weights and without a device."""
 
     name: Literal["plan"]
 
@@ -241,7 +239,7 @@ class ExportTask(Model):
 
 
 class EjectTask(Model):
-    """Write the model as Python that needs nothing of the assembler."""
+    """Write the model as Python code that does not depend on the assembler."""
 
     name: Literal["eject"]
 
@@ -262,7 +260,7 @@ TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTa
 
 
 class SweepSettings(Model):
-    """How many runs are made of one command; a single run pays no heed to it."""
+    """Options of multiruns; a single run ignores them."""
 
     name: Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)] = "sweep"
     retry: Annotated[bool, Field(strict=True)] = False
@@ -275,7 +273,7 @@ class SweepSettings(Model):
     def _names_a_folder(cls, name: str) -> str:
         path = PurePath(name)
         if not name or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{name!r} is no name of a folder in multirun/")
+            raise ValueError(f"{name!r} is not the name of a folder inside multirun/")
         return name
 
 
@@ -284,13 +282,13 @@ FIGURES = (
     *("plan.activations", "checks.passed", "checks.total", "seconds"),
     *(f"bench.{name}" for name in ("latency_ms", "first_call_ms", "throughput", "memory")),
 )
-"""What a run can be measured by, beside ``check.NAME``; ``assembler.sweeps.table.figures_of`` says what they are."""
+"""The metrics of a run, besides ``check.NAME``; ``assembler.sweeps.table.figures_of`` computes them."""
 
 
 def _is_a_figure(name: str) -> str:
     if name not in FIGURES and not name.startswith("check."):
         instead = suggestion(name, FIGURES) or f" Known: {', '.join(FIGURES)} and check.NAME."
-        raise ValueError(f"there is no figure {name!r}.{instead}")
+        raise ValueError(f"unknown metric {name!r}.{instead}")
     return name
 
 
@@ -315,21 +313,21 @@ class Settings(Model):
     @model_validator(mode="after")
     def _used(self) -> Settings:
         if self.weights.rename and self.weights.load is None:
-            raise ValueError("weights.rename is for weights.load, and there is none")
+            raise ValueError("weights.rename requires weights.load")
         for name, tasks in (("load", ("check", "export", "bench")), ("save", ("check",))):
             if getattr(self.weights, name) is not None and self.task.name not in tasks:
-                raise ValueError(f"weights.{name} is for {' or '.join(tasks)}, not for task={self.task.name}")
+                raise ValueError(f"weights.{name} applies to task={' or '.join(tasks)}, not task={self.task.name}")
         needed = {"bench": ("bench",), "check": ("check",)}.get((self.objective or "").partition(".")[0], ())
         if needed and self.task.name not in needed:
-            raise ValueError(f"objective={self.objective} is for task={needed[0]}, not for task={self.task.name}")
+            raise ValueError(f"objective={self.objective} requires task={needed[0]}, not task={self.task.name}")
         return self
 
 
 class ProjectSettings(Model):
     """``[tool.assembler]`` of a project's ``pyproject.toml``.
 
-    ``trusted`` are the packages whose layers and checks YAML may name; ``layers`` are modules that register layers when
-    they are imported.
+    ``trusted`` lists packages whose layers and checks YAML may name; ``layers`` lists modules that register layers when
+    imported.
     """
 
     trusted: tuple[str, ...] = ()

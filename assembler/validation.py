@@ -1,4 +1,4 @@
-"""Plain data → pydantic models, with every error in plain words."""
+"""Plain data → pydantic models, with readable errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from assembler.words import suggestion
 
 
 class Model(BaseModel):
-    """The manners of every model here."""
+    """Base of all models: unknown keys are refused, instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class AtKey(ValueError):
-    """What is wrong with a mapping as a whole, told at one of its keys."""
+    """An error of a whole mapping, reported at one of its keys."""
 
     def __init__(self, said: str, key: str):
         super().__init__(said)
@@ -40,19 +40,19 @@ def read(model: type[AnyModel], data: object, key: str = "") -> AnyModel:
         key: the configuration key of ``data``, for messages.
 
     Raises:
-        SettingsError, Mistakes: with the key of each mistake.
+        SettingsError, Mistakes: with the key of each error.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise_all(mistakes_in(error, model, key))
-        raise  # pragma: no cover - pydantic always names at least one mistake
+        raise  # pragma: no cover - pydantic always reports at least one error
 
 
 def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> list[AssemblerError]:
-    """Pydantic's errors in our words, one for each key.
+    """Pydantic's errors as assembler errors, one for each key.
 
-    A value that fits no member of a union is told once by each member; the first speaks for all.
+    Pydantic reports a value that fits no member of a union once per member; only the first report is kept.
     """
     seen: dict[str, AssemblerError] = {}
     for item in error.errors(include_url=False):
@@ -68,9 +68,9 @@ def mistakes_in(error: ValidationError, model: type[BaseModel], key: str) -> lis
 
 
 def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
-    """The part of a location that is keys and indices, and the model that the last key belongs to.
+    """The keys and indices of a location, and the model that the last key belongs to.
 
-    Pydantic adds the members of unions to locations; they are no keys of ours.
+    Pydantic also puts the members of unions into locations; these are skipped.
     """
     names: list[int | str] = []
     owner: type[BaseModel] | None = model
@@ -94,7 +94,7 @@ def _walk(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[int 
 
 
 def _member(annotation: Any, tag: int | str) -> type[BaseModel] | None:
-    """The model of a union that goes by a name, as ``export`` among the tasks."""
+    """The member of a union that a tag selects, such as ``export`` among the tasks."""
     models = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
     named = [one for one in models if "name" in one.model_fields]
     return next((one for one in named if tag in get_args(one.model_fields["name"].annotation)), None)
@@ -139,19 +139,19 @@ def _choices(expected: str) -> list[str]:
 
 
 def show_value(value: object) -> str:
-    """A value for a message: at most 60 characters."""
+    """A value as shown in a message: at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 _MUST = {
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",

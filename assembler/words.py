@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from itertools import islice
 
 MAX_NAME = 60
-"""Characters of a name that others are compared with."""
+"""Longer names, in characters, get no suggestion."""
 
 
 MAX_KNOWN = 500
-"""Names that one is compared with."""
+"""Candidates that a name is compared with, at most."""
 
 
 def closest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that a name is close to, the closest first; at most three.
+    """At most three known names that are close to a name, closest first.
 
-    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``. Of a name longer than any that a person
-    would mistype, and of very many known ones, none is looked for: that would take long.
+    Case is ignored: ``dense`` is close to ``Dense`` and ``relu`` to ``ReLU``. Very long names and candidates after the
+    first ``MAX_KNOWN`` are skipped, because the comparison would be slow.
     """
     folded: dict[str, str] = {}
     if len(name) > MAX_NAME:
@@ -29,18 +29,18 @@ def closest(name: str, known: Iterable[str]) -> list[str]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'Dense'?`` for a name close to a known one, else nothing."""
+    """`` Did you mean 'Dense'?`` for a name close to a known one, otherwise an empty string."""
     close = closest(name, known)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what an error says that is not empty; of one that says nothing, its name."""
+    """The first non-empty line of an exception's message; the exception's class name if there is none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def print_bytes(count: int) -> str:
-    """A number of bytes for people: ``241.0 KiB``."""
+    """A human-readable number of bytes: ``241.0 KiB``."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:

@@ -1,5 +1,5 @@
-"""Plain Cells, one a file, usable by hand.
+"""Plain Cells, one per file, usable without the assembler.
 
-They import MindSpore and NumPy and nothing of the assembler. Beside each Cell stands ``reference``: the same
-mathematics in NumPy, which the ``reference`` check and the tests compare the Cell with.
+They import only MindSpore and NumPy. Each file also defines ``reference``, the same mathematics in NumPy, which the
+``reference`` check and the tests compare the Cell with.
 """

@@ -9,7 +9,7 @@ from mindspore.common.initializer import initializer
 
 
 class ClassToken(nn.Cell):
-    """Put a learned token before the tokens, to gather what a classifier reads: ``Select(0)`` picks it again.
+    """Prepend a learned token, whose output a classifier reads: ``Select(0)`` selects it.
 
     Maps (batch, tokens, size) to (batch, tokens + 1, size). Dosovitskiy et al., An image is worth 16x16 words,
     arXiv:2010.11929.
@@ -18,7 +18,7 @@ class ClassToken(nn.Cell):
         size: size of a token, the input's last axis.
 
     Raises:
-        ValueError: it is not an integer of at least 1.
+        ValueError: ``size`` is not an integer of at least 1.
 
     Parameters:
         token: (1, 1, size), float32, zeros.

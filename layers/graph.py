@@ -9,17 +9,16 @@ Position = tuple[int, int | None]
 
 
 class Graph(nn.Cell):
-    """Runs Cells in order; each takes what came in or what Cells before it emitted.
+    """Runs Cells in order; each takes graph inputs or outputs of earlier Cells.
 
     Args:
-        cells: the Cells in the order in which they run, under the names that they get as attributes. One Cell may stand
-            under several names.
-        sources: for each Cell, the positions of what goes into it. Position i is the i-th input, and behind the inputs
-            what the Cells emit. With each position stands the element to take if a tuple is there, else None.
-        outputs: the same of what comes out; of several, a tuple.
+        cells: the Cells in the order of execution, by the names of their attributes. One Cell may have several names.
+            sources: for each Cell, the sources of its inputs, as pairs (position, element). Positions count the graph's
+        inputs, then the outputs of the Cells. The element is an index into a tuple, or None.
+            outputs: the sources of the graph's outputs; several are emitted as a tuple.
 
     Raises:
-        ValueError: a name that every Cell has already, such as ``name``.
+        ValueError: a name that is an attribute of every Cell, such as ``name``.
     """
 
     def __init__(
@@ -28,14 +27,14 @@ class Graph(nn.Cell):
         super().__init__()
         for name, cell in cells.items():
             if hasattr(self, name) and not isinstance(getattr(self, name), nn.Cell):
-                raise ValueError(f"{name!r} is something that every Cell has; the wire needs another name")
+                raise ValueError(f"{name!r} is an attribute of every Cell; rename the wire")
             setattr(self, name, cell)
         self.order = tuple(cells.values())
         self.sources = tuple(map(tuple, sources))
         self.outputs = tuple(outputs)
 
     def construct(self, *inputs: Tensor) -> Any:
-        """Map what goes in to what comes out."""
+        """Map the graph's inputs to its outputs."""
         values: tuple[Any, ...] = inputs
         for index in range(len(self.order)):
             given: tuple[Any, ...] = ()

@@ -15,7 +15,7 @@ class LayerScale(nn.Cell):
 
     Args:
         size: size of the input's last axis.
-        init: what γ begins with.
+        init: initial value of γ.
 
     Raises:
         ValueError: ``size`` is not an integer of at least 1.

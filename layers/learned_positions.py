@@ -9,12 +9,12 @@ from mindspore.common.initializer import Normal, initializer
 
 
 class LearnedPositions(nn.Cell):
-    """Add a learned vector for each position, so that what follows can tell the tokens' order.
+    """Add a learned vector for each position, so that later layers can use the order of the tokens.
 
     Maps (..., tokens, size) to the same shape; an input with fewer tokens takes the table's first rows.
 
     Args:
-        tokens: the most tokens that there can be.
+        tokens: maximum number of tokens.
         size: size of a token, the input's last axis.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A fully connected layer with a ReLU of its own."""
+"""A fully connected layer followed by ReLU."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -10,7 +10,7 @@ MERGES = ("concat", "stack", "add", "multiply")
 
 
 class Parallel(nn.Cell):
-    """Run every branch on the same input and merge what they emit.
+    """Run every branch on the same input and merge the outputs.
 
     Maps any shape that all branches accept to the branches' output shapes, merged: ``concat`` joins them along an
     axis that they have, ``stack`` along a new one; ``add`` and ``multiply`` work element by element and broadcast.
@@ -44,7 +44,7 @@ class Parallel(nn.Cell):
         self.axis = axis
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map what the branches accept to what they emit, merged."""
+        """Map an input that all branches accept to their merged outputs."""
         outputs = []
         for branch in self.branches:
             outputs.append(branch(x))

@@ -29,7 +29,7 @@ class Permute(nn.Cell):
         self.axes = axes
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map a tensor with as many axes as were given to the same numbers in another order."""
+        """Map a tensor with as many axes as given to one with its axes reordered."""
         return ops.transpose(x, self.axes)
 
 

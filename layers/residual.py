@@ -13,8 +13,8 @@ class Residual(nn.Cell):
     Maps any shape that ``inner`` accepts to ``inner``'s output shape, which the shortcut's must equal or broadcast to.
 
     Args:
-        inner: the Cell to go around.
-        shortcut: a Cell for the other way, such as a projection; None passes x on unchanged.
+        inner: the Cell on the main path.
+        shortcut: a Cell on the other path, such as a projection; None passes x unchanged.
 
     Raises:
         TypeError: one of them is not a Cell.
@@ -29,7 +29,7 @@ class Residual(nn.Cell):
         self.shortcut = nn.Identity() if shortcut is None else shortcut
 
     def construct(self, x: Tensor) -> Tensor:
-        """Map what ``inner`` accepts to what ``inner`` emits."""
+        """Map an input of ``inner`` to the shape of its output."""
         return self.inner(x) + self.shortcut(x)
 
 

@@ -88,7 +88,7 @@ class SelfAttention(nn.Cell):
             angle = self.positions(tokens).astype(wide) * self.frequencies.astype(wide)
             cos, sin = ops.cos(angle).astype(x.dtype), ops.sin(angle).astype(x.dtype)
             query, key = self.turn(query, cos, sin), self.turn(key, cos, sin)
-        # The heads of Q that share a head of K and V are put one after the other, so that K and V are never repeated.
+        # Heads of Q that share a head of K and V are consecutive, so that K and V are never repeated.
         query = ops.reshape(query * self.scale.astype(x.dtype), (batch, self.kv_heads, -1, self.head_dim))
         scores = ops.reshape(self.compare(query, key).astype(wide), (batch, self.heads, tokens, tokens))
         if self.causal:

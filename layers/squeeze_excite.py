@@ -1,4 +1,4 @@
-"""Channels weighed by what the whole image says."""
+"""Channels scaled by factors computed from the whole image."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -42,5 +42,5 @@ class TensorReduction(nn.Cell):
 
 
 def reference(x: np.ndarray, parameters: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> np.ndarray:
-    """The same in NumPy, as the formula says it."""
+    """The same in NumPy, as in the formula."""
     return np.einsum("ijk,...i,...j->...k", parameters["weight"], x, x)

@@ -8,15 +8,15 @@ from mindspore import Tensor, nn
 
 
 class Together(nn.Cell):
-    """Give what comes in to a Cell whose only input is a tuple of tensors, as the heads of detectors want it.
+    """Pass several inputs to a Cell as one tuple, as heads of detectors require.
 
-    Maps any tensors that ``inner`` accepts as a tuple to what ``inner`` emits.
+    Maps any tensors that ``inner`` accepts as a tuple to the output of ``inner``.
 
     Args:
         inner: the Cell.
 
     Raises:
-        TypeError: it is not a Cell.
+        TypeError: ``inner`` is not a Cell.
     """
 
     def __init__(self, inner: nn.Cell):

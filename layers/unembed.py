@@ -17,7 +17,7 @@ class Unembed(nn.Cell):
             Give the same Cell that embeds the input to tie the weights.
 
     Raises:
-        TypeError: it is not.
+        TypeError: ``embedding`` is not such a Cell.
 
     Parameters:
         embedding: those of the Cell; there are no others.
@@ -42,6 +42,6 @@ class Unembed(nn.Cell):
 
 
 def reference(x: np.ndarray, parameters: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> np.ndarray:
-    """The same in NumPy. A table that is shared goes by the name of where it was first put."""
+    """The same in NumPy. A shared table has the name of its first position."""
     table = next(values for name, values in parameters.items() if name.endswith("embedding_table"))
     return x @ table.T

@@ -178,7 +178,7 @@ def test_error_of_a_package_without_layers(goods):
     assert str(error.value) == "'a b' cannot be a scope's name in a recipe"
     with pytest.raises(RegistryError) as error:
         announce("json", "shop")
-    assert str(error.value) == "'json' has no layers; --modules takes what its modules define as well"
+    assert str(error.value) == "'json' has no layers; --modules includes those that its modules define"
     with pytest.raises(RegistryError) as error:
         announce("absent_package", "shop")
     assert str(error.value) == "cannot import 'absent_package': ModuleNotFoundError: No module named 'absent_package'"

@@ -64,7 +64,7 @@ FILES = [
      "    input: {shape: [4, 0]}\n                       ^"),
     ("stack: Dense(_, 2)\n", "mine.yaml:1:1: 'input' is missing\n    stack: Dense(_, 2)\n    ^^^^^^^^^^^^^^^^^^"),
     ("stack: [Dense(_\n", "mine.yaml:2:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
-    ("- 3\n", "mine.yaml: a recipe is a mapping of keys to values, and this is none"),
+    ("- 3\n", "mine.yaml: a recipe must be a mapping of keys to values"),
 ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
          "'trainable'?"),
         ({**RECIPE, "expect": {"output": "[4, 2]"}}, {}, "recipe.expect.output: must be a shape such as [2, 10], or a "
          "list of shapes, not '[4, 2]'"),
-        ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be a whole number, not 1.5"),
+        ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be an integer, not 1.5"),
         ("conf/recipe/a.yaml", {}, "a recipe's file is given as a path: plan(pathlib.Path('conf/recipe/a.yaml'))"),
         ({**RECIPE, "expect": {"macs": 1}}, {}, "recipe.expect.macs: the recipe expects 1, and the plan has 640"),
     ],

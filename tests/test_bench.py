@@ -138,7 +138,7 @@ def test_a_batch_that_is_too_large():
     recipe = read(RecipeSettings, {"stack": "ReLU", "input": {"shape": [1, 1024]}})
     with pytest.raises(AssemblerError) as error:
         inputs.with_batch(recipe, 2**21, "task.batches[0]")
-    assert str(error.value) == "task.batches[0]: 2,147,483,648 numbers are too many; the limit is 1,073,741,824"
+    assert str(error.value) == "task.batches[0]: 2,147,483,648 elements are too many; the limit is 1,073,741,824"
 
 
 # ---- runs
@@ -173,7 +173,7 @@ def test_the_table(run):
         ["mode", "batch", "first", "call", "latency", "spread", "lowest", "highest", "samples/s", "memory"]
     )
     assert "latency: the median of 3 calls; spread: from the first quartile to the third\n" in done.out
-    assert "no checks were asked for" not in done.out
+    assert "no checks were requested" not in done.out
 
 
 def test_what_is_expected_of_the_plan_holds_here_too(run):

@@ -18,9 +18,9 @@ from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
 FILE = "conf/recipe/mine.yaml"
-ONLY = "a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
-OUT = "leads out of the recipe; a recipe refers to its own values, as ${recipe.params.width}"
-ITS_FILE = "where the keys of a recipe go is not for its file to say"
+ONLY = "a recipe can include only recipes and blocks, as 'name' or '/blocks@blocks: name'"
+OUT = "refers to something outside the recipe; refer to its own values, as ${recipe.params.width}"
+ITS_FILE = "a recipe file cannot choose where its keys are placed; remove this line"
 LAUGHS = "params:\n  a0: &a0 [1, 1]\n" + "".join(f"  a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
 MERGES = "params:\n  a0: &a0 {k: 1}\n" + "".join(
     f"  a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40)
@@ -50,9 +50,9 @@ REFUSED = {
     ),
     f"defaults: ['${{oc.env:SECRET}}']\n{GOOD}": f"{FILE}: its defaults name '${{oc.env:SECRET}}'; {ONLY}",
     f"defaults: [/etc/passwd]\n{GOOD}": f"{FILE}: its defaults name '/etc/passwd'; {ONLY}",
-    f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes take up each other in a circle: mine → mine",
+    f"defaults: [mine]\n{GOOD}": f"{FILE}: recipes include each other in a circle: mine → mine",
     "input: {shape: [1, 3, 8, 8]}\nfile: /etc/x.yaml\n": (
-        f"{FILE}:2:1: a recipe reads files below the working directory only, not /etc/x.yaml\n    file: /etc/x.yaml\n    ^^^^"
+        f"{FILE}:2:1: a recipe can read files below the working directory only, not /etc/x.yaml\n    file: /etc/x.yaml\n    ^^^^"
     ),
     # references
     f"name: ${{oc.env:SECRET}}\n{GOOD}": f"{FILE}:1:1: ${{oc.env:SECRET}} {OUT}\n    name: ${{oc.env:SECRET}}\n    ^^^^",
@@ -67,23 +67,23 @@ REFUSED = {
     f"name: ${{recipe.${{oc.env:SECRET}}}}\n{GOOD}": f"{FILE}:1:1: ${{recipe.${{oc.env:SECRET}} {OUT}\n    name: ${{recipe.${{oc.env:SECRET}}}}\n    ^^^^",
     # YAML
     f"name: !!python/object/apply:os.system [touch pwned]\n{GOOD}": (
-        f"{FILE}:1:7: a recipe has no tags such as !!python/object/apply:os.system; quotes make a text of anything"
+        f"{FILE}:1:7: tags such as !!python/object/apply:os.system are not supported; use quotes for a string"
     ),
-    f"name: !mine x\n{GOOD}": f"{FILE}:1:7: a recipe has no tags such as !mine; quotes make a text of anything",
-    LAUGHS + GOOD: f"{FILE} comes to more than 50,000 values",
-    MERGES + GOOD: f"{FILE} comes to more than 50,000 values",
-    f"params: &a [*a]\n{GOOD}": f"{FILE}:1:13: *a stands inside of what it stands for",
+    f"name: !mine x\n{GOOD}": f"{FILE}:1:7: tags such as !mine are not supported; use quotes for a string",
+    LAUGHS + GOOD: f"{FILE} expands to more than 50,000 values",
+    MERGES + GOOD: f"{FILE} expands to more than 50,000 values",
+    f"params: &a [*a]\n{GOOD}": f"{FILE}:1:13: *a is inside the value that it refers to",
     f"params: {'[' * 100_000}\n{GOOD}": f"{FILE}:1:68: nested more than 60 deep",
     f"name: {'a' * 2**20}\n{GOOD}": f"{FILE} is larger than 1,048,576 bytes",
-    f"params: {{a: {'9' * 5000}}}\n{GOOD}": f"{FILE}:1:13: a number of more than 100 digits",
+    f"params: {{a: {'9' * 5000}}}\n{GOOD}": f"{FILE}:1:13: a number has more than 100 digits",
     f"params: {{a: 0b_}}\n{GOOD}": f"{FILE} cannot be read: invalid literal for int() with base 2: ''",
     f"params: {{a: \0}}\n{GOOD}": f"{FILE}: special characters are not allowed at character 13",
     f"params: {{a: 1, a: 2}}\n{GOOD}": (
         f"{FILE}:1:16: while constructing a mapping, found duplicate key a\n"
         "    params: {a: 1, a: 2}\n                   ^"
     ),
-    f"params: {{null: 1}}\n{GOOD}": f"{FILE}:1:1: a key is missing before a colon\n    params: {{null: 1}}\n    ^^^^^^",
-    "1": f"{FILE}: a recipe is a mapping of keys to values, and this is none",
+    f"params: {{null: 1}}\n{GOOD}": f"{FILE}:1:1: a key is missing before the colon\n    params: {{null: 1}}\n    ^^^^^^",
+    "1": f"{FILE}: a recipe must be a mapping of keys to values",
 }
 
 
@@ -154,8 +154,8 @@ def test_the_command_line_is_trusted(run, monkeypatch):
     assert json.loads((done.folder / "result.json").read_text())["recipe"]["name"] == "hers"
 
 
-ROUND = "references lead to one another more than 20 times, or in a circle"
-LARGE = "with its references filled in, it comes to more than 1,000,000 characters and values"
+ROUND = "references refer to one another more than 20 levels deep, or in a circle"
+LARGE = "it expands to more than 1,000,000 characters and values"
 GROWING = [
     ({"name": "${recipe}"}, f"recipe: {ROUND}"),
     ({"a": "${recipe.b}", "b": "${.a}"}, f"recipe.b: {ROUND}"),
@@ -185,7 +185,7 @@ BOMBS = {
     "power": ({"stack": "Dense(9**9**9, 8)"}, "9 ** 387420489 is too large"),
     "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'*' needs numbers, not 'a'"),
     "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
-    "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "a whole number this large; the limit is 2**63"),
+    "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "integer too large; the limit is 2**63"),
     "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),
     "chains": ({"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"}, "the recipe comes to more than 10,000 values"),
     "lists": ({"blocks": doubling("[x, x]", "ReLU"), "stack": "B0(1)"}, "the recipe comes to more than 10,000 values"),
@@ -197,7 +197,7 @@ BOMBS = {
         {"blocks": {**{f"B{i}": f"Residual(B{i + 1})" for i in range(90)}, "B90": "ReLU"}, "stack": "B0"},
         "blocks use each other more than 50 deep",
     ),
-    "reserved": ({"stack": "4 * _broken"}, "no layer named '_broken'. Looked among the "),
+    "reserved": ({"stack": "4 * _broken"}, "no layer named '_broken'. Searched the "),
     "table": (
         {"stack": "Embedding(10**9, 1000, padding_idx=0)"},
         "Embedding(1000000000, 1000, padding_idx=0) does not fit into memory: MemoryError: ",
@@ -221,7 +221,7 @@ def test_so_many_mistakes_are_told_and_no_more():
         plan({**INPUT, "stack": [f"Nothing{i}" for i in range(5000)]})
     lines = [line for line in str(error.value).splitlines() if line.startswith("recipe")]
     assert len(lines) == 100
-    assert str(error.value).endswith("\nafter 100 mistakes no more are looked for")
+    assert str(error.value).endswith("\nstopped after 100 errors")
 
 
 def test_a_layer_that_is_too_large_to_be_run_on_zeros_is_compiled():
@@ -268,7 +268,7 @@ def test_error_of_a_function_that_is_not_the_projects_own(name, tmp_path, monkey
     with pytest.raises(AssemblerError) as error:
         prepare([(name, None, "k")], trusted_for_recipes(said_by_project()))
     package = name.partition(".")[0]
-    assert str(error.value).startswith(f"k: {name} lies in {package!r}, which is not trusted. ")
+    assert str(error.value).startswith(f"k: {name} is in {package!r}, which is not trusted. ")
 
 
 HEADERS = [
@@ -315,8 +315,8 @@ def test_error_of_a_checkpoint_of_other_things_than_numbers(tmp_path, monkeypatc
     (tmp_path / "w.ckpt").write_bytes(written.SerializeToString())
     with pytest.raises(AssemblerError) as error:
         read_file(Path("w.ckpt"))
-    told = f"{kind.lower()!r} is no type of numbers"
-    assert str(error.value) == f"w.ckpt is damaged, or is no .ckpt file: {told}"
+    told = f"{kind.lower()!r} is not a numeric type"
+    assert str(error.value) == f"w.ckpt is damaged, or not a .ckpt file: {told}"
 
 
 # ---- what a run leaves of the person's surroundings
@@ -363,8 +363,8 @@ def test_the_traceback_of_a_fault_has_the_home_as_a_tilde(run, tmp_path, monkeyp
 
 JOB = {"job": "0", "identity": "a", "overrides": ["seed=1"], "error": None, "plan": None}
 DAMAGED_LEDGERS = [
-    ({"jobs": [{**JOB, "job": "../outside"}]}, "jobs.0.job: Value error, '../outside' is no folder of the sweep"),
-    ({"jobs": [{**JOB, "job": "/etc"}]}, "jobs.0.job: Value error, '/etc' is no folder of the sweep"),
+    ({"jobs": [{**JOB, "job": "../outside"}]}, "jobs.0.job: Value error, '../outside' is not a folder of the sweep"),
+    ({"jobs": [{**JOB, "job": "/etc"}]}, "jobs.0.job: Value error, '/etc' is not a folder of the sweep"),
     ({"jobs": [{**JOB, "plan": []}]}, "jobs.0.plan: Input should be a valid dictionary"),
     ({"jobs": [{**JOB, "overrides": "a"}]}, "jobs.0.overrides: Input should be a valid list"),
     ({"jobs": [{**JOB, "more": 1}]}, "jobs.0.more: Extra inputs are not permitted"),
@@ -420,7 +420,7 @@ def test_error_of_a_pipe_where_a_file_is_named(run, recipe_file, tmp_path, name)
     recipe_file(f"input: {{shape: [4, 8]}}\nstack: Dense(8, 8)\ninit: {{'*': {{file: {name}{more}}}}}\n")
     done = run(*MINE)
     assert done.code == 2
-    assert "is no regular file" in done.err
+    assert "is not a regular file" in done.err
     assert "Traceback" not in done.err
 
 
@@ -429,7 +429,7 @@ def test_error_of_a_recipe_that_is_a_pipe(tmp_path, monkeypatch):
     os.mkfifo("mine.yaml")
     with pytest.raises(AssemblerError) as error:
         plan(Path("mine.yaml"))
-    assert str(error.value) == "mine.yaml: is no regular file"
+    assert str(error.value) == "mine.yaml: is not a regular file"
 
 
 @pytest.mark.parametrize("name", ["x\x1b]0;y\x07", "a\0b", "a\nb", "a\x9b31m"])
@@ -438,7 +438,7 @@ def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file, tmp_path, 
     line = f"name: {json.dumps(name)}"
     recipe_file(f"{line}\n{GOOD}")
     done = run(*MINE, f"task={task}")
-    assert (done.code, done.err) == (2, f"{FILE}:1:1: a name has no control characters\n    {line}\n    ^^^^\n")
+    assert (done.code, done.err) == (2, f"{FILE}:1:1: a name cannot contain control characters\n    {line}\n    ^^^^\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
 
 
@@ -447,7 +447,7 @@ def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_fil
     done = run(*MINE)
     assert done.code == 2
     assert (
-        "os.system lies in 'os', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+        "os.system is in 'os', which is not trusted. It is Python's standard library, which has no layers or checks\n"
         in done.err
     )
     assert "trusted = [" not in done.err

@@ -322,7 +322,7 @@ DETAILS = [
     ("gradients", "Dense(8, 3) + Dense(3, 2)", {}, (4, 4, "")),
     ("trains", "Idle", {}, (None, 2.0, "the output does not depend on the trainable parameters")),
     ("frozen", "Thaws", {"freeze": ["0.weight"]}, (1, 0, "changed: 0.weight")),
-    ("frozen", "Dense(8, 3) + Idle", {"freeze": ["0.*"]}, (0, 0, "the step changed nothing at all")),
+    ("frozen", "Dense(8, 3) + Idle", {"freeze": ["0.*"]}, (0, 0, "the step changed no parameter")),
     ("independent", "Dense(8, 3)", {}, (0.0, 0, "")),
     ("golden", "Centered", {"values": FIVE}, (0.0, None, "")),
 ]
@@ -344,7 +344,7 @@ def test_a_check_that_does_not_apply_is_told_as_such_unless_the_recipe_asks_for_
 
 def test_a_golden_output_that_differs_is_left_to_be_stored(tmp_path):
     answer = outcome("golden", "Centered", {"file": "new.npy"}, values=FIVE, folder=tmp_path)
-    assert answer.detail == "there is no new.npy yet; the output is in golden.npy in the run folder"
+    assert answer.detail == "new.npy does not exist; the output is in golden.npy in the run folder"
     (tmp_path / "golden.npy").rename("new.npy")
     assert outcome("golden", "Centered", {"file": "new.npy", "atol": 0}, values=FIVE).passed
 
@@ -352,8 +352,8 @@ def test_a_golden_output_that_differs_is_left_to_be_stored(tmp_path):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("../five.npy", "a recipe reads files below the working directory only, not ../five.npy"),
-        ("/etc/five.npy", "a recipe reads files below the working directory only, not /etc/five.npy"),
+        ("../five.npy", "a recipe can read files below the working directory only, not ../five.npy"),
+        ("/etc/five.npy", "a recipe can read files below the working directory only, not /etc/five.npy"),
         ("five.txt", "five.txt must end in .npy"),
     ],
 )
@@ -416,7 +416,7 @@ def test_error_of_a_check_of_ones_own():
         ("tests.own_checks.not_registered", "k: tests.own_checks.not_registered is not a check: its function needs "
                                              "the decorator @check"),
         ("tests.test_checks.nothing", "k: 'tests.test_checks' has no 'nothing'."),
-        ("os.system", "k: os.system lies in 'os', which is not trusted. "),
+        ("os.system", "k: os.system is in 'os', which is not trusted. "),
     ):  # fmt: skip
         with pytest.raises(AssemblerError) as error:
             checks.prepare([(name, None, "k")], ["tests"])
@@ -491,7 +491,7 @@ def test_a_check_that_raises_has_failed_and_the_others_run():
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("reference", {"function": "os.system"}, "os.system lies in 'os', which is not trusted."),
+        ("reference", {"function": "os.system"}, "os.system is in 'os', which is not trusted."),
         ("reference", {"function": "tests.test_checks.nothing"}, "'tests.test_checks' has no 'nothing'."),
         ("output", {"values": [[1], [2, 3]]}, "the values are not numbers in lists of equal length"),
         ("output", {"values": ["a"]}, "the values are not numbers in lists of equal length"),

@@ -162,7 +162,7 @@ def test_once_mindspore_is_imported_the_class_itself_is_asked():
 
 
 def test_layers_are_listed_by_part_of_a_name_or_a_pattern():
-    assert call("layers", "Denze") == (2, "", "no layer's name fits 'Denze'. Did you mean 'Dense' or 'BiDense'?")
+    assert call("layers", "Denze") == (2, "", "no layer matches 'Denze'. Did you mean 'Dense' or 'BiDense'?")
     assert call("layers", "centr")[1] == "CentralCrop\tmindspore\tcentral_fraction\t\n"
     lines = [line.split("\t") for line in call("layers", "conv?d")[1].splitlines()]
     assert [(name, scope, infer) for name, scope, _, infer in lines][:3] == [
@@ -252,7 +252,7 @@ def test_recipes_are_listed_with_the_sizes_that_they_expect():
         "LeNet-5 (LeCun et al., 1998) in its usual modern form, with ReLU and max pooling.",
     ]
     assert rows["resnet18"] == [
-        "", "", "wrong: conf/recipe/resnet18.yaml: its defaults lead to conf/recipe/nothing.yaml, and there is no such file",
+        "", "", "wrong: conf/recipe/resnet18.yaml: its defaults include conf/recipe/nothing.yaml, which does not exist",
     ]  # fmt: skip
 
 
@@ -319,21 +319,21 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
     ("name", "text", "told"),
     [
         ("a.yaml", "input: {shape: [4, 8]}\nstack: [ReLU\n", "a.yaml:3:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
-        ("a.yaml", "- ReLU\n", "a.yaml: a recipe is a mapping of keys to values, and this is none"),
+        ("a.yaml", "- ReLU\n", "a.yaml: a recipe must be a mapping of keys to values"),
         ("a.yaml", "input: {shape: [4, 8]}\n", "a.yaml:1:1: 'stack' is missing"),
-        ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults lead to b.yaml, and there is no such file"),
+        ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults include b.yaml, which does not exist"),
         ("a.yaml", START + "blocks: {A(n: ReLU}\n", "a.yaml:3:11: '(' is never closed\n    blocks: {A(n: ReLU}\n              ^"),
         ("a.yaml", START + "blocks: {Tanh(n): ReLU}\n", "a.yaml:3:10: 'Tanh' is a block and a layer of the registry; one of them needs another name"),
         ("a.yaml", START + "params: {if: 3}\n", "a.yaml:3:10: 'if' cannot be used as a name"),
-        ("a.yaml", START + "init: {b: true}\n", "a.yaml:3:8: first values are an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not True"),
-        ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small lies in 'mine', which is not trusted."),
+        ("a.yaml", START + "init: {b: true}\n", "a.yaml:3:8: init takes an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not True"),
+        ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small is in 'mine', which is not trusted."),
         ("registry/mine.yaml", "Gate: mindspore.nn.ReLU\n", "registry/mine.yaml:1: the first line of a registry is # @package registry.mine"),
         ("mine.yaml", "# @package registry.mine\nGate: mindspore.nn.Relu\n", "mine.yaml:2:1: 'mindspore.nn' has no 'Relu'. Did you mean 'ReLU' or 'RReLU' or 'ReLU6'?"),
-        ("mine.yaml", "# @package registry.mine\nGate: {target: mindspore.nn.ReLU, infer: {n: 1}}\n", "mine.yaml:2:1: infer names 'n', which Gate does not take."),
+        ("mine.yaml", "# @package registry.mine\nGate: {target: mindspore.nn.ReLU, infer: {n: 1}}\n", "mine.yaml:2:1: infer names 'n', not an argument of Gate."),
         ("mine.yaml", "# @package registry.mine\nGate: {traget: mindspore.nn.ReLU}\n", "mine.yaml:2:1: 'target' is missing"),
-        ("mine.yaml", "# @package registry.mine\nDense: mindspore.nn.ReLU\n", "mine.yaml:2:1: 'Dense' is already mindspore.nn.Dense (from registry.mindspore); mindspore.nn.ReLU needs a name of its own"),
-        ("mine.yaml", "# @package registry.mine\nGate: os.path.Gate\n", "mine.yaml:2:1: os.path.Gate lies in 'os', which is not trusted."),
-        ("blocks/mine.yaml", "A(n): 3\n", "blocks/mine.yaml:1:1: a stack is a text or a list, not the number 3"),
+        ("mine.yaml", "# @package registry.mine\nDense: mindspore.nn.ReLU\n", "mine.yaml:2:1: 'Dense' is already mindspore.nn.Dense (from registry.mindspore); choose another name for mindspore.nn.ReLU"),
+        ("mine.yaml", "# @package registry.mine\nGate: os.path.Gate\n", "mine.yaml:2:1: os.path.Gate is in 'os', which is not trusted."),
+        ("blocks/mine.yaml", "A(n): 3\n", "blocks/mine.yaml:1:1: a stack is a string or a list, not the number 3"),
         ("blocks/mine.yaml", "A(n): Dense(\n", "blocks/mine.yaml:1:12: '(' is never closed"),
     ],
 )  # fmt: skip
@@ -423,7 +423,7 @@ def test_a_projects_own_layers_are_in_its_schema(project):
 def test_a_new_recipe_runs_and_passes(run):
     code, out, _ = call("new", "first")
     command = f"python {ROOT / 'run.py'} --config-dir conf recipe=first"
-    assert (code, out) == (0, f"wrote conf/recipe/first.yaml; run it by\n{command}\n")
+    assert (code, out) == (0, f"wrote conf/recipe/first.yaml; run it with\n{command}\n")
     assert Path("conf/recipe/first.yaml").read_text().startswith(f"# {command}\n")
     done = run("--config-dir", "conf", "recipe=first", "checks=full")
     assert (done.code, done.err) == (0, "")
@@ -433,7 +433,7 @@ def test_new_says_how_to_run_it_in_a_project_with_a_run_script():
     write("run.py", "")
     assert (
         call("new", "first", "--config-dir", "own")[1]
-        == "wrote own/recipe/first.yaml; run it by\npython run.py recipe=first\n"
+        == "wrote own/recipe/first.yaml; run it with\npython run.py recipe=first\n"
     )
 
 
@@ -448,9 +448,9 @@ def test_a_new_recipe_names_the_schema_that_is_there():
 
 def test_new_overwrites_nothing():
     write("conf/recipe/first.yaml", "mine")
-    assert call("new", "first") == (2, "", "conf/recipe/first.yaml is there already")
+    assert call("new", "first") == (2, "", "conf/recipe/first.yaml already exists")
     assert Path("conf/recipe/first.yaml").read_text() == "mine"
-    assert call("new", "../first") == (2, "", "a recipe's name is of letters, digits and _, not '../first'")
+    assert call("new", "../first") == (2, "", "a recipe's name consists of letters, digits and _, not '../first'")
 
 
 def saves(monkeypatch, *steps):
@@ -494,7 +494,7 @@ def test_watch_plans_anew_whenever_a_file_is_saved(monkeypatch):
         "a, 12:00:00",
         "1 layer, 45 trainable parameters (180 B), 160 MACs",
         "conf/recipe/a.yaml:2:8: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?",
-        "conf/recipe/a.yaml: its defaults lead to conf/recipe/b.yaml, and there is no such file",
+        "conf/recipe/a.yaml: its defaults include conf/recipe/b.yaml, which does not exist",
         "a, 12:00:00",
         "1 layer, 0 trainable parameters (0 B), 0 MACs",
     ]
@@ -517,7 +517,7 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     _, out, _ = saves(
         monkeypatch, lambda: write("conf/registry/mine.yaml", "# @package registry.mine\nWavy: mindspore.nn.SiLU\n")
     )
-    said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Looked among the "
+    said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Searched the "
     assert out.splitlines()[0].startswith(said)
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
 
@@ -629,7 +629,7 @@ def test_what_editors_leave_beside_files_is_passed_over():
 def test_two_files_of_a_scope_have_different_names():
     for file in ("one", "other"):
         write(f"conf/registry/{file}.yaml", "# @package registry.mine\nMine: mindspore.nn.ReLU\n")
-    assert call("layers", "Mine")[2] == "conf/registry/other.yaml: 'Mine' is in another file of the same scope, too"
+    assert call("layers", "Mine")[2] == "conf/registry/other.yaml: 'Mine' is also in another file of the same scope"
 
 
 @pytest.mark.parametrize(("name", "text"), [("conf/recipe/empty.yaml", ""), ("conf/blocks/empty.yaml", "")])
@@ -657,5 +657,5 @@ def test_validate_refuses_a_reference_that_a_run_would_refuse():
     code, _, err = call("validate", "mine.yaml")
     assert code == 2
     assert err.startswith(
-        "mine.yaml:3:22: subprocess.call lies in 'subprocess', which is not trusted. It is Python's own: no layers and no checks lie there\n"
+        "mine.yaml:3:22: subprocess.call is in 'subprocess', which is not trusted. It is Python's standard library, which has no layers or checks\n"
     )

@@ -294,7 +294,7 @@ def test_onnx_needs_its_packages_and_says_so_before_anything_runs(run, monkeypat
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     done = run("task=export", "task.formats=[mindir,onnx]")
     assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("task.formats=[mindir,onnx]: ONNX needs onnx and onnxruntime, not installed here: "
+    assert done.err.endswith("task.formats=[mindir,onnx]: ONNX needs onnx and onnxruntime, not installed: "
                              "pip install 'assembler[onnx]'\n")  # fmt: skip
 
 
@@ -352,7 +352,7 @@ def test_onnx_says_which_layer_writes_the_batch_down(tmp_path):
 def test_a_model_that_runs_with_one_batch_only(tmp_path):
     error = refused(subject_of("Permute(1, 0) + Dense(_, 4)", (3, 8)), tmp_path, ["mindir"], batch=3)
     assert isinstance(error, SettingsError)
-    assert str(error).startswith("task.dynamic_batch: the model runs with a batch of 3 and not of 1: ")
+    assert str(error).startswith("task.dynamic_batch: the model runs with batch 3 but not with batch 1: ")
 
 
 GRAPH = """\
@@ -396,7 +396,7 @@ def test_a_graph_with_an_open_batch(run, two):
 def test_inputs_without_a_common_batch(run, two):
     done = run(*two(3), "task.dynamic_batch=true")
     assert done.code == 2
-    assert "the first axes of the inputs are 3 and 4: there is no one batch size" in done.err
+    assert "the inputs need one batch size, but their first axes are 3 and 4" in done.err
 
 
 # ---- runs

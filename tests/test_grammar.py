@@ -45,22 +45,22 @@ REFUSES = [
     ("", "s: the stack is empty; it needs at least one layer"),
     (" \n ", "s:1: the stack is empty; it needs at least one layer"),
     ("Dense(8, 128", "s:6: '(' is never closed\n    Dense(8, 128\n         ^"),
-    ("Dense(8))", "s:9: nothing opened this ')'\n    Dense(8))\n            ^"),
+    ("Dense(8))", "s:9: unmatched ')'\n    Dense(8))\n            ^"),
     ("A([1)", "s:5: ')' does not close '['\n    A([1)\n        ^"),
-    ("A +", "s:4: the text ends where a layer or a value should follow\n    A +\n       ^"),
-    ("A # why", "s:3: a stack's text has no comments; put them on a line of YAML\n    A # why\n      ^"),
+    ("A +", "s:4: a layer or a value is missing at the end\n    A +\n       ^"),
+    ("A # why", "s:3: a stack cannot contain comments; put them on a YAML line\n    A # why\n      ^"),
     ("A, B", "s:1: expected a layer, found a tuple; layers are joined with '+'\n    A, B\n    ^"),
     ("3", "s:1: expected a layer, found 3\n    3\n    ^"),
     ("A + _", "s:5: expected a layer, found '_'\n    A + _\n        ^"),
     ("A + 'B'", "s:5: expected a layer, found 'B'\n    A + 'B'\n        ^^^"),
-    ("A(1).b", "s:1: a dot stands between the scope and the name of a layer, once\n    A(1).b\n    ^^^^^^"),
-    ("a.b.C(1)", "s:1: a dot stands between the scope and the name of a layer, once: a.C?\n    a.b.C(1)\n    ^^^^^"),
-    ("A(1)(2)", "s:1: only a layer can be called, by its name; this cannot\n    A(1)(2)\n    ^^^^"),
+    ("A(1).b", "s:1: a dot can only separate a scope from a layer's name\n    A(1).b\n    ^^^^^^"),
+    ("a.b.C(1)", "s:1: a dot can only separate a scope from a layer's name: a.C?\n    a.b.C(1)\n    ^^^^^"),
+    ("A(1)(2)", "s:1: only a layer's name can be called, not this\n    A(1)(2)\n    ^^^^"),
     ("_(1)", "s:1: '_' is not a layer\n    _(1)\n    ^"),
     ("A(*x)", "s:3: '*' before an argument is not part of the recipe language\n    A(*x)\n      ^^"),
     ("A(**x)", "s:3: '**' is not part of the recipe language\n    A(**x)\n      ^^^"),
     ("A({**x})", "s:3: '**' is not part of the recipe language\n    A({**x})\n      ^^^^^"),
-    ("A({(1,): 2})", "s:4: the keys of a dict are texts and numbers\n    A({(1,): 2})\n       ^^^^"),
+    ("A({(1,): 2})", "s:4: dict keys must be strings or numbers\n    A({(1,): 2})\n       ^^^^"),
     ("A(k=1, k=2)", "s:8: A is given 'k' twice\n    A(k=1, k=2)\n           ^"),
     ("A(b'x')", "s:3: b'x' is not a value of the recipe language\n    A(b'x')\n      ^^^^"),
     ("A(2j)", "s:3: 2j is not a value of the recipe language\n    A(2j)\n      ^^"),
@@ -73,8 +73,8 @@ REFUSES = [
         "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
     ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
-    ("Ä + B().c", "s:5: a dot stands between the scope and the name of a layer, once\n    Ä + B().c\n        ^^^^^"),
-    ("A +\nB().c", "s:5: a dot stands between the scope and the name of a layer, once\n    B().c\n    ^^^^^"),
+    ("Ä + B().c", "s:5: a dot can only separate a scope from a layer's name\n    Ä + B().c\n        ^^^^^"),
+    ("A +\nB().c", "s:5: a dot can only separate a scope from a layer's name\n    B().c\n    ^^^^^"),
 ]
 
 
@@ -86,7 +86,7 @@ def test_error_of_a_text_that_is_not_a_recipe(text, message):
 
 
 def test_error_of_python_points_at_its_spot():
-    with pytest.raises(GrammarError, match="cannot read this") as error:
+    with pytest.raises(GrammarError, match="cannot parse this") as error:
         parse("A + B C")
     place = error.value.place  # Python's versions differ in how much they underline
     assert 0 <= place.start < place.end <= len("A + B C")
@@ -96,7 +96,7 @@ def test_error_lists_all_mistakes_of_a_text_in_order():
     with pytest.raises(Mistakes) as error:
         parse("A().b + C(**x) + 3 + D")
     assert [mistake.message for mistake in error.value.mistakes] == [
-        "a dot stands between the scope and the name of a layer, once",
+        "a dot can only separate a scope from a layer's name",
         "'**' is not part of the recipe language",
         "expected a layer, found 3",
     ]
@@ -109,7 +109,7 @@ LIMITS = [
     ("A(" + "-" * 2000 + "1)", "more than 1000 operators in one text"),
     ("A(" + "not " * 2000 + "1)", "more than 1000 operators in one text"),
     (" + ".join(["A"] * 3000), "more than 1000 operators in one text"),
-    ("A(" + "9" * 5000 + ")", "cannot read this"),
+    ("A(" + "9" * 5000 + ")", "cannot parse this"),
 ]
 
 
@@ -143,19 +143,19 @@ def test_a_list_means_the_same_as_a_text(items, text):
 
 
 BAD_LISTS = [
-    (3, "s: a stack is a text or a list, not the number 3"),
-    (None, "s: a stack is a text or a list, not nothing"),
-    ({"Dense": [1]}, "s: a stack is a text or a list, not a mapping"),
+    (3, "s: a stack is a string or a list, not the number 3"),
+    (None, "s: a stack is a string or a list, not null"),
+    ({"Dense": [1]}, "s: a stack is a string or a list, not a mapping"),
     ([], "s: the stack is empty; it needs at least one layer"),
-    ([3], "s[0]: an item of a stack is a text or a mapping of one layer to its arguments, not the number 3"),
-    (["A", {"B": 1, "C": 2}], "s[1]: an item of a stack is a text or a mapping of one layer to its arguments, "
+    ([3], "s[0]: an item of a stack is a string or a mapping of one layer to its arguments, not the number 3"),
+    (["A", {"B": 1, "C": 2}], "s[1]: an item of a stack is a string or a mapping of one layer to its arguments, "
                               "not a mapping of 2 keys"),
     ([{"B": True}], "s[0].B: the arguments of B are a mapping or a list, not true"),
-    ([{"A + B": [1]}], "s[0].A + B: 'A + B' is not a layer's name; write a stack's text without a colon"),
+    ([{"A + B": [1]}], "s[0].A + B: 'A + B' is not a valid name of a layer; remove the colon after it"),
     ([{"A": {"x": {"stack": "B(1", "2)": None}}}],
-     "s[0].A.x: 'stack' stands alone; if YAML split its text at a comma, put the text in quotes"),
-    (["A", "B().c"], "s[1]:1: a dot stands between the scope and the name of a layer, once\n    B().c\n    ^^^^^"),
-    ([{"a.b.C": [1]}], "s[0].a.b.C: 'a.b.C' is not a layer's name; write a stack's text without a colon"),
+     "s[0].A.x: 'stack' cannot be combined with other keys; if YAML split its string at a comma, quote it"),
+    (["A", "B().c"], "s[1]:1: a dot can only separate a scope from a layer's name\n    B().c\n    ^^^^^"),
+    ([{"a.b.C": [1]}], "s[0].a.b.C: 'a.b.C' is not a valid name of a layer; remove the colon after it"),
 ]  # fmt: skip
 
 

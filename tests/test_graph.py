@@ -173,22 +173,22 @@ GRAPHS = [
     ({"a": "ReLU + Tanh @ input"}, "recipe.graph.a:8: '@' comes last; put brackets around the layers: (ReLU + Tanh) @ input\n"
      "    ReLU + Tanh @ input\n           ^^^^^^^^^^^^"),
     ({"a": "ReLU", "b": "ReLU @ input"},
-     "recipe.graph.a: nothing uses 'a'; use it as a source, or name it among the outputs"),
-    ({"a": "ReLU @ b", "b": "ReLU"}, "recipe.graph.a:8: there is no wire 'b'. It stands below; a line uses lines above it.\n"
+     "recipe.graph.a: 'a' is not used; use it as a source, or add it to the outputs"),
+    ({"a": "ReLU @ b", "b": "ReLU"}, "recipe.graph.a:8: no wire named 'b'. It is defined below; a line can only use lines above it.\n"
      "    ReLU @ b\n           ^"),
-    ({"a": "ReLU @ inptu"}, "recipe.graph.a:8: there is no wire 'inptu'. Did you mean 'input'?\n"
+    ({"a": "ReLU @ inptu"}, "recipe.graph.a:8: no wire named 'inptu'. Did you mean 'input'?\n"
      "    ReLU @ inptu\n           ^^^^^"),
-    ({"input": "ReLU"}, "recipe.graph.input: 'input' is an input; a line needs another name"),
-    ({"a b": "ReLU"}, "recipe.graph.a b: 'a b' is not a name for a wire"),
-    ({"a": "ReLU @ input[x]"}, "recipe.graph.a:8: a source is a wire's name, or an element of what it emits, such as lstm[0]\n"
+    ({"input": "ReLU"}, "recipe.graph.input: 'input' is the name of an input; rename this line"),
+    ({"a b": "ReLU"}, "recipe.graph.a b: 'a b' is not a valid name of a wire"),
+    ({"a": "ReLU @ input[x]"}, "recipe.graph.a:8: a source is the name of a wire, or an element of its output, such as lstm[0]\n"
      "    ReLU @ input[x]\n           ^^^^^^^^"),
     ({}, "recipe.graph: a graph is a mapping of names to layers, not a mapping of 0 keys"),
     ({"a": "Dense(_, 4)", "b": "Dense(9, 2)"}, "recipe.graph.b:1: a is (4, 4) float32; #b Dense(9, 2) wants (…, 9)\n"
      "    Dense(9, 2)\n    ^^^^^"),
     ({"a": "ReLU", "b": "(Add + Tanh) @ (a, input)"}, "recipe.graph.b: 2 sources go into one layer, and 'b' has several: put "
      "those after the first on a line of their own"),
-    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is something that every Cell has; the wire "
-     "needs another name"),
+    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is an attribute of every Cell; rename "
+     "the wire"),
 ]  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def test_error_of_a_graph(graph, message):
 def test_error_of_several_inputs_without_a_source():
     with pytest.raises(AssemblerError) as error:
         parse_graph({"a": "ReLU"}, "g", ["left", "right"])
-    assert str(error.value) == ("g.a: there are several inputs; say which goes in: @ left, or @ (left, right)")
+    assert str(error.value) == ("g.a: the graph has several inputs; specify one or more: @ left, or @ (left, right)")
 
 
 def test_a_graph_cell_works_by_hand():

@@ -82,10 +82,10 @@ def test_a_launcher_that_cannot_run_is_told_and_jobs_stay_to_be_run(tmp_path, mo
     [
         (
             "hydra/launcher/submitit_slurm",
-            "hydra/launcher=submitit_slurm needs a package: pip install 'assembler[slurm]'",
+            "hydra/launcher=submitit_slurm requires a package: pip install 'assembler[slurm]'",
         ),
-        ("hydra/launcher/ray", "hydra/launcher=ray needs a package: pip install 'assembler[ray]'"),
-        ("hydra/sweeper/optuna", "hydra/sweeper=optuna needs a package: pip install 'assembler[optuna]'"),
+        ("hydra/launcher/ray", "hydra/launcher=ray requires a package: pip install 'assembler[ray]'"),
+        ("hydra/sweeper/optuna", "hydra/sweeper=optuna requires a package: pip install 'assembler[optuna]'"),
     ],
 )
 def test_what_is_not_installed_is_told_with_its_package(missing, said):

@@ -128,7 +128,7 @@ UNKNOWN = [
     ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
     ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),
     ("zzzzzzz.Gate", "no layer named 'zzzzzzz.Gate'. The scopes are layers, mindspore, mindcv, mindyolo, mint, shop."),
-    ("Zq", "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries "
+    ("Zq", "no layer named 'Zq'. Searched the 134 names of registry.layers, registry.mindspore, and the libraries "
            "mindcv, mindyolo, mint, shop."),
     ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `python -m assembler layers 'shop.*'` lists those of shop."),
 ]  # fmt: skip
@@ -163,16 +163,16 @@ def test_error_when_what_a_library_needs_is_not_installed(install, extras, inste
     install("stall", {"crates": "stall:goods"}, files, extras)
     with pytest.raises(UnknownLayer) as error:
         find("crates.Crate")
-    said = f"'crates.Crate' is of the package absent_package, which is not installed{instead}"
+    said = f"'crates.Crate' requires the package absent_package, which is not installed{instead}"
     assert (error.value.message, error.value.place.key) == (said, "stack")
-    said = f" The library crates has it{instead}." if extras else " Looked among"
+    said = f" The library crates has it{instead}." if extras else " Searched"
     with pytest.raises(UnknownLayer) as error:
         find("Crate")
     assert error.value.message.startswith(f"no layer named 'Crate'.{said}")
 
 
 BROKEN = [
-    ({"bad": "stall:goods"}, "", "the library bad of stall: goods.yaml is no mapping of names to layers"),
+    ({"bad": "stall:goods"}, "", "the library bad of stall: goods.yaml must be a mapping of names to layers"),
     ({"bad": "stall:goods"}, "A: [", "the library bad of stall: its layers cannot be read: "),
     ({"bad": "stall:goods"}, "A: {traget: x}", "bad.A.target: 'target' is missing"),
     ({"bad": "stall:other"}, "", "the library bad of stall: there is no file other.yaml in stall"),
@@ -192,7 +192,7 @@ def test_error_of_a_library_that_cannot_be_read(install, announces, text, messag
     with pytest.raises(UnknownLayer) as error:
         find("Zq")
     assert error.value.message == (
-        "no layer named 'Zq'. The library bad might have it, and cannot be read: 'bad.Zq' tells why."
+        "no layer named 'Zq'. The library bad may have it but cannot be read; 'bad.Zq' shows why."
     )
 
 
@@ -204,7 +204,7 @@ def test_error_of_a_scope_that_two_packages_announce(install):
     with pytest.raises(RegistryError) as error:
         find("both.A")
     assert str(error.value) == (
-        "the library both of shop and stall: it is announced twice, as shop:goods and stall:goods; one has to go"
+        "the library both of shop and stall: it is announced twice, as shop:goods and stall:goods; uninstall one"
     )
     with pytest.raises(UnknownLayer):
         find("A")

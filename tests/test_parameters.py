@@ -173,33 +173,33 @@ BAD = [
     ({"init": {"zz": 0}}, "recipe.init.zz: 'zz' matches no parameter. There are 0.weight, Dense.weight, 0.bias, "
                           "Dense.bias, 1.moving_mean, BatchNorm1d.moving_mean, "),
     ({"init": {"*.weight": 0, "0.weight": 1}},
-     "recipe.init.0.weight: every parameter that '0.weight' matches is set by a rule before it, such as '*.weight'"),
+     "recipe.init.0.weight: every parameter that '0.weight' matches is set by an earlier rule, such as '*.weight'"),
     ({"init": {"0.weight": "HeNoraml"}},
      "recipe.init.0.weight:1: no initializer named 'HeNoraml'. Did you mean 'HeNormal' or 'Normal' or "
      "'HeUniform'?\n"
      "    HeNoraml\n    ^^^^^^^^"),
     ({"init": {"0.weight": "HeNormal(mod='fan_out')"}},
      "recipe.init.0.weight:1: HeNormal(mod='fan_out') cannot be made: HeNormal.__init__() got an unexpected keyword "
-     "argument 'mod'; it is HeNormal(negative_slope=0, mode='fan_in', nonlinearity='leaky_relu')\n"
+     "argument 'mod'; write HeNormal(negative_slope=0, mode='fan_in', nonlinearity='leaky_relu')\n"
      "    HeNormal(mod='fan_out')\n    ^^^^^^^^"),
     ({"init": {"0.weight": "zeros + ones"}},
-     "recipe.init.0.weight: 'zeros + ones' is not one initializer with plain arguments"),
+     "recipe.init.0.weight: 'zeros + ones' must be one initializer with plain arguments"),
     ({"init": {"0.weight": "Normal("}}, "recipe.init.0.weight:7: '(' is never closed\n    Normal(\n          ^"),
-    ({"init": {"0.weight": [1]}}, "recipe.init.0.weight: first values are an initializer such as "
+    ({"init": {"0.weight": [1]}}, "recipe.init.0.weight: init takes an initializer such as "
                                   "HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not [1]"),
     ({"init": {"0.weight": {"valeus": 1}}}, "recipe.init.0.weight.valeus: unknown key 'valeus'. Did you mean "
                                             "'values'?"),
-    ({"init": {"0.weight": {}}}, "recipe.init.0.weight: it needs either values or the name of a file"),
+    ({"init": {"0.weight": {}}}, "recipe.init.0.weight: specify either 'values' or 'file'"),
     ({"init": {"0.weight": {"file": "no.npy"}}}, "recipe.init.0.weight: no.npy: No such file or directory"),
     ({"init": {"0.weight": {"file": "bad.npy"}}}, "recipe.init.0.weight: bad.npy cannot be read: Cannot load file "
                                                   "containing pickled data when allow_pickle=False"),
     ({"init": {"0.weight": {"file": "/etc/w.npy"}}},
-     "recipe.init.0.weight: a recipe reads files below the working directory only, not /etc/w.npy"),
+     "recipe.init.0.weight: a recipe can read files below the working directory only, not /etc/w.npy"),
     ({"init": {"0.weight": {"file": "../w.npy"}}},
-     "recipe.init.0.weight: a recipe reads files below the working directory only, not ../w.npy"),
+     "recipe.init.0.weight: a recipe can read files below the working directory only, not ../w.npy"),
     ({"init": {"0.weight": {"file": "w.pt"}}}, "recipe.init.0.weight: w.pt must end in .npy or .safetensors"),
     ({"init": {"0.weight": {"file": "w.safetensors"}}},
-     "recipe.init.0.weight: w.safetensors needs a name: that of one of its tensors"),
+     "recipe.init.0.weight: w.safetensors needs 'name', one of its tensors"),
     ({"init": {"0.weight": {"file": "s.safetensors", "name": "wieght"}}},
      "recipe.init.0.weight: s.safetensors has no 'wieght'. It has weight"),
     ({"init": {"0.weight": {"values": [1, 2]}}}, "recipe.init.0.weight: 0.weight has shape (16, 8), and the values "
@@ -209,17 +209,17 @@ BAD = [
     ({"init": {"0.weight": "Normal('a')"}}, "recipe.init.0.weight: Normal('a') cannot fill 0.weight (16, 8): "),
     ({"init": {"0.weight": 10**400}}, "recipe.init.0.weight: 1"),
     ({"init": {"0.weight": {"file": "texts.npy"}}},
-     "recipe.init.0.weight: texts.npy cannot be read: it does not hold one array of numbers"),
+     "recipe.init.0.weight: texts.npy cannot be read: it does not contain one array of numbers"),
     ({"init": {"0.weight": {"file": "zip.npy"}}},
-     "recipe.init.0.weight: zip.npy cannot be read: it holds several arrays, as .npz files do"),
+     "recipe.init.0.weight: zip.npy cannot be read: it contains several arrays, as .npz files do"),
     ({"init": {"0.bias": {"file": "complex.npy"}}},
      "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
     ({"init": {"Dense": 0}}, "recipe.init.Dense: 'Dense' matches no parameter. Did you mean 'Dense.*'?"),
     ({"init": {"0.weight": "Normal(std)"}},
-     "recipe.init.0.weight: 'Normal(std)' names 'std', which is no parameter of the recipe"),
+     "recipe.init.0.weight: 'Normal(std)' names 'std', which is not a parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
-    ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that training does not "
-                                    "change anyway"),
+    ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that are not trainable "
+                                    "anyway"),
     ({"freeze": "0.*"}, "recipe.freeze: must be a list, not '0.*'"),
 ]  # fmt: skip
 

@@ -77,7 +77,7 @@ def test_a_run_with_mixed_precision(run, tmp_path, level, mode):
 def test_mixed_precision_goes_into_float32_alone(run):
     done = run("amp=O2", "dtype=float64")
     assert (done.code, done.err) == (
-        2, "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float64\n"
+        2, "override amp=O2: amp=O2 mixes float16 into a float32 model; it requires dtype=float32, not float64\n"
     )  # fmt: skip
 
 

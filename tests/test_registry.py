@@ -74,7 +74,7 @@ def test_the_reference_of_a_registered_class_may_lie_in_its_package_and_nowhere_
     registry.register(Gate, reference=f"{__name__}.gate_reference")
     assert registry["Gate"].reference_function is gate_reference
     registry.register(Gate, name="Gate2", reference="os.path.join")
-    with pytest.raises(BadTarget, match=r"Gate2: os\.path\.join lies in 'os', which is not trusted"):
+    with pytest.raises(BadTarget, match=r"Gate2: os\.path\.join is in 'os', which is not trusted"):
         _ = registry["Gate2"].reference_function
 
 
@@ -95,8 +95,8 @@ def test_error_when_a_name_is_taken():
     with pytest.raises(DuplicateLayer) as error:
         registry.register(Gate, name="Dense")
     assert error.value.message == (
-        "'Dense' is already mindspore.nn.Dense (from registry.mindspore); tests.test_registry.Gate needs a name "
-        "of its own"
+        "'Dense' is already mindspore.nn.Dense (from registry.mindspore); choose another name for "
+        "tests.test_registry.Gate"
     )
     assert registry["Dense"].cell is nn.Dense
 
@@ -120,7 +120,7 @@ MISSES = [
     ("dense", "no layer named 'dense'. Did you mean 'Dense' or 'BiDense' or 'Threshold'?"),
     (
         "Zq",
-        "no layer named 'Zq'. Looked among the 134 names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
+        "no layer named 'Zq'. Searched the 134 names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
     ),
 ]
 
@@ -141,12 +141,12 @@ TARGETS = [
     ("mindspore.nn.Tensor", "'mindspore.nn' has no 'Tensor'."),
     ("mindspore.Tensor", "mindspore.Tensor is not an nn.Cell class"),
     ("mindspore.ops.relu", "mindspore.ops.relu is not an nn.Cell class"),
-    ("os.system", "os.system lies in 'os', which is not trusted. It is Python's own: no layers and no checks lie there"),
-    ("theirs.Cell", "theirs.Cell lies in 'theirs', which is not trusted. If it is your own, trust it in a pyproject.toml in or "
+    ("os.system", "os.system is in 'os', which is not trusted. It is Python's standard library, which has no layers or checks"),
+    ("theirs.Cell", "theirs.Cell is in 'theirs', which is not trusted. If it is your own, trust it in a pyproject.toml in or "
                     'above the working directory, [tool.assembler] trusted = ["theirs"], or with '
                     'Registry(trusted=["theirs"])'),
     ("mindspore.nn.layer", "mindspore.nn.layer is neither a class nor a function"),
-    ("assembler.files.Path", "assembler.files.Path lies in 'pathlib', which is not trusted. "),
+    ("assembler.files.Path", "assembler.files.Path is in 'pathlib', which is not trusted. "),
 ]  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_loading_tells_every_mistake():
             "registry.mine",
         )
     assert str(error.value) == (
-        "registry.mine.A.target: must be a text, not 3\n"
+        "registry.mine.A.target: must be a string, not 3\n"
         "registry.mine.B.infr: unknown key 'infr'. Did you mean 'infer'?\n"
         "registry.mine.C: must be a mapping, not 7\n"
         "registry.mine.D.target: 'target' is missing\n"
@@ -198,8 +198,8 @@ def test_error_of_two_scopes_with_one_name():
     with pytest.raises(DuplicateLayer) as error:
         registry.load({"A": "mindspore.nn.Tanh"}, "registry.theirs")
     assert str(error.value) == (
-        "registry.theirs.A: 'A' is already mindspore.nn.ReLU (from registry.ours); mindspore.nn.Tanh needs a name "
-        "of its own"
+        "registry.theirs.A: 'A' is already mindspore.nn.ReLU (from registry.ours); choose another name for "
+        "mindspore.nn.Tanh"
     )
 
 
@@ -217,7 +217,7 @@ def test_error_of_an_entry_that_names_an_argument_that_is_not_there(key):
     with pytest.raises(RegistryError) as error:
         _ = registry["D"].parameters
     assert str(error.value) == (
-        f"registry.D: {key} names 'in_chanels', which D does not take. Did you mean 'in_channels' or 'out_channels'?"
+        f"registry.D: {key} names 'in_chanels', not an argument of D. Did you mean 'in_channels' or 'out_channels'?"
     )
 
 
@@ -233,7 +233,7 @@ def test_an_underscore_among_the_defaults_is_inferred():
 def test_error_of_a_signature(signature):
     registry = Registry()
     registry.load({"A": {"target": "mindspore.nn.LSTM", "signature": signature}})
-    with pytest.raises(RegistryError, match="cannot read the signature"):
+    with pytest.raises(RegistryError, match="cannot parse the signature"):
         _ = registry["A"].parameters
 
 

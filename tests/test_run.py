@@ -159,10 +159,10 @@ def test_the_groups_of_checks(run, checks):
     assert told == ({
         "reload": "the model has no parameters",
         "gradients": "the model has no trainable parameters",
-        "trains": "the model has no trainable parameters, or emits no floating-point numbers",
+        "trains": "the model has no trainable parameters, or no output is floating-point",
         "frozen": "the recipe freezes nothing",
     } if checks == "full" else {})  # fmt: skip
-    assert ("no checks were asked for" in done.out) == (checks == "none")
+    assert ("no checks were requested" in done.out) == (checks == "none")
 
 
 def test_the_device_falls_back_and_records_it(run):
@@ -233,13 +233,13 @@ ARGUMENTS = [
      "override recipe.params.depth=[1,1,1,1]: the recipe has no parameter 'depth'. Did you mean 'depths'?\n"),
     (["recipe=mlp", "recipe.params.classes=3"], "override recipe.params.classes=3: the recipe has no parameter "
      "'classes'. It has: width, depth.\n"),
-    (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration yet; "
+    (["recipe.input.low=-1"], "override recipe.input.low=-1: recipe.input.low is not in this configuration; "
                               "write +recipe.input.low=-1 to add it\n"),
     (["mode=grap", "dtype=float99"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
      "override dtype=float99: 'float99' is not one of float16, float32, float64 or bfloat16. "
      "Did you mean 'float64' or 'float32' or 'float16'?\n"),
-    (["seed=x"], "override seed=x: must be a whole number, not 'x'\n"),
+    (["seed=x"], "override seed=x: must be an integer, not 'x'\n"),
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
@@ -247,27 +247,27 @@ ARGUMENTS = [
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mint' or 'mindspore' or 'mindcv'? There are: layers, mindcv, mindspore, mindyolo, mint.\n"),
     (["amp=O2", "dtype=float16"],
-     "override amp=O2: amp=O2 mixes float16 into a float32 model; with it, dtype is float32, not float16\n"),
+     "override amp=O2: amp=O2 mixes float16 into a float32 model; it requires dtype=float32, not float16\n"),
     (["recipe.stack=Dense(8,1)+ReLU"],
-     "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot read this value. A text with parentheses, commas or braces "
-     "needs double quotes inside single ones: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
+     "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot parse this value; a string with parentheses, commas or "
+     "braces needs double quotes inside single quotes: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
     (['recipe.stack="Dense(8, 1"'],
      'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
     (['weights.rename={"a.*": "b.*"}'],
-     "override weights.rename={\"a.*\": \"b.*\"}: Hydra cannot read this value. Keys of a mapping go without quotes: "
+     "override weights.rename={\"a.*\": \"b.*\"}: Hydra cannot parse this value; write keys of a mapping without quotes: "
      "'weights.rename={key: value}'\n"),
     (["recipe.params={width: 3}"],
-     "override recipe.params={width: 3}: the mapping has keys that recipe.params does not have yet; "
-     "++recipe.params={width: 3} adds them\n"),
+     "override recipe.params={width: 3}: recipe.params does not have these keys; write "
+     "++recipe.params={width: 3} to add them\n"),
     (["task=bench", "task.batch=3"], "override task.batch=3: unknown key 'batch'. Did you mean 'batches'?\n"),
-    (["centered"], "override centered: an override is written key=value, such as recipe=lenet5\n"),
+    (["centered"], "override centered: an override has the form key=value, such as recipe=lenet5\n"),
     (["recipe.input.shape=[4,"], "override recipe.input.shape=[4,: a bracket is not closed; if the value has spaces, "
-                                 "put it in single quotes: 'recipe.input.shape=[4, 8]'\n"),
-    (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a sweep; add -m to run a job for "
+                                 "use single quotes: 'recipe.input.shape=[4, 8]'\n"),
+    (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a multirun; add -m for one job "
                               "each, or write a list as [1,2]\n"),
     (["recipe=5"], "Config group override must be a string or a list. Got int\n"),
     (["hydra.rundir=x"],
-     "override hydra.rundir: Hydra has no such key; python run.py --cfg hydra shows those it has\n"),
+     "override hydra.rundir: Hydra has no such key; list its keys with python run.py --cfg hydra\n"),
     (['recipe.stack="Residual(3)"'],
      'override recipe.stack="Residual(3)": Residual(3) cannot be made: inner must be a Cell, not int\n'
      "    Residual(3)\n    ^^^^^^^^\n"),
@@ -292,12 +292,12 @@ ARGUMENTS = [
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "override recipe.stack=[ReLU,3]: an item of a stack is a text or a mapping of one layer to its arguments, not "
+     "override recipe.stack=[ReLU,3]: an item of a stack is a string or a mapping of one layer to its arguments, not "
      "the number 3\n"),
     (["recipe.stack=[]"], "override recipe.stack=[]: the stack is empty; it needs at least one layer\n"),
     (["recipe.name=${nowhere}"], "override recipe.name=${nowhere}: Interpolation key 'nowhere' not found\n"),
     (["recipe.name=${nope:1}"], "override recipe.name=${nope:1}: Unsupported interpolation type nope\n"),
-    (["recipe.checks.maen=3"], "override recipe.checks.maen=3: recipe.checks.maen is not in this configuration yet; "
+    (["recipe.checks.maen=3"], "override recipe.checks.maen=3: recipe.checks.maen is not in this configuration; "
                                "write +recipe.checks.maen=3 to add it\n"),
     (["+recipe.checks.maen.equals=3"],
      "override +recipe.checks.maen.equals=3: no check named 'maen'. Did you mean 'mean'?\n"),
@@ -307,8 +307,8 @@ ARGUMENTS = [
      "    stack: Dense(8, 128) + Centered\n"
      "           ^^^^^\n"),
     (["+registry.mine.X=os.system", "recipe.stack=X"],
-     "override +registry.mine.X=os.system: os.system lies in 'os', which is not trusted. "
-     "It is Python's own: no layers and no checks lie there\n"),
+     "override +registry.mine.X=os.system: os.system is in 'os', which is not trusted. "
+     "It is Python's standard library, which has no layers or checks\n"),
     (["+registry.mine.X=mindspore.nn.Dens", "recipe.stack=X"],
      "override +registry.mine.X=mindspore.nn.Dens: 'mindspore.nn' has no 'Dens'. "
      "Did you mean 'Dense' or 'BiDense' or 'DenseThor'?\n"),
@@ -316,7 +316,7 @@ ARGUMENTS = [
      "override +registry.mine.X=theirs.layers.NoCell: theirs.layers.NoCell is not an nn.Cell class\n"),
     (["+registry.mine.Dense=theirs.layers.Raises"],
      "override +registry.mine.Dense=theirs.layers.Raises: 'Dense' is already mindspore.nn.Dense (from "
-     "registry.mindspore); theirs.layers.Raises needs a name of its own\n"),
+     "registry.mindspore); choose another name for theirs.layers.Raises\n"),
 ]  # fmt: skip
 
 
@@ -383,7 +383,7 @@ FILES = [
      "    stack: Tanh\n"
      "    ^\n"),
     ("input: {shape: [4, 8]}\nstack: *x\n",
-     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; a text that begins with * needs quotes\n"
+     "conf/recipe/mine.yaml:2:8: found undefined alias 'x'; quote a string that begins with *\n"
      "    stack: *x\n"
      "           ^\n"),
     ("input: {shape: '${recipe.nowhere}'}\nstack: ReLU\n",

@@ -185,5 +185,5 @@ def test_a_layer_says_what_it_takes_in_its_own_words_where_it_is_ours():
     attention = layers["layer SelfAttention"]
     assert attention["properties"]["heads"]["description"] == "How many heads; it divides `embed_dim`."
     assert attention["properties"]["causal"]["default"] is False
-    assert "`_` reads it from the input: axis -1." in attention["properties"]["embed_dim"]["description"]
+    assert "`_` infers it from axis -1 of the input." in attention["properties"]["embed_dim"]["description"]
     assert layers["layer Dense"]["description"].endswith("mindspore.nn.Dense")

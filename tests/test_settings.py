@@ -27,23 +27,23 @@ BAD = [
     ({**GOOD, "mode": "grph"}, "mode: 'grph' is not one of pynative or graph. Did you mean 'graph'?"),
     ({**GOOD, "seed": -1}, "seed: must be at least 0, not -1"),
     ({**GOOD, "seed": 2**32}, "seed: must be below 4294967296, not 4294967296"),
-    ({**GOOD, "seed": "x"}, "seed: must be a whole number, not 'x'"),
+    ({**GOOD, "seed": "x"}, "seed: must be an integer, not 'x'"),
     ({**GOOD, "device": {"target": "gup"}}, "device.target: 'gup' is not one of auto, cpu, gpu or ascend. "
                                             "Did you mean 'gpu'?"),
     ({**GOOD, "device": {"fallback": "maybe"}}, "device.fallback: must be true or false, not 'maybe'"),
-    (recipe(input={}), "recipe.input: it needs a shape such as [4, 8], or values"),
-    (recipe(input={"shape": [4, "a"]}), "recipe.input.shape[1]: must be a whole number, not 'a'"),
+    (recipe(input={}), "recipe.input: needs a shape such as [4, 8], or values"),
+    (recipe(input={"shape": [4, "a"]}), "recipe.input.shape[1]: must be an integer, not 'a'"),
     (recipe(input={"shape": [0]}), "recipe.input.shape[0]: must be at least 1, not 0"),
     (recipe(input={"shape": []}), "recipe.input.shape: must have at least 1 item, not []"),
     (recipe(input={"shape": "4,8"}), "recipe.input.shape: must be a list, not '4,8'"),
     (recipe(input={"shape": [4], "low": 2}), "recipe.input: low (2) must be below high (1)"),
     (recipe(input={"shape": [4], "low": float("nan")}), "recipe.input.low: must be a number, not nan"),
-    (recipe(input={"shape": [10**6, 10**6]}), "recipe.input: 1,000,000,000,000 numbers are too many; the limit is "
+    (recipe(input={"shape": [10**6, 10**6]}), "recipe.input: 1,000,000,000,000 elements are too many; the limit is "
                                               "1,073,741,824"),
-    (recipe(input={"shape": [4], "sample": "integers"}), "recipe.input: integers need high, which they stay below: "
-                                                         "the size of a vocabulary, say"),
-    (recipe(input={"shape": [4], "sample": "integers", "high": 1.5}), "recipe.input: low and high of integers are "
-                                                                      "whole numbers of at most 31 bits"),
+    (recipe(input={"shape": [4], "sample": "integers"}), "recipe.input: integers need 'high', an exclusive bound such "
+                                                         "as the size of a vocabulary"),
+    (recipe(input={"shape": [4], "sample": "integers", "high": 1.5}), "recipe.input: low and high of integers must be "
+                                                                      "integers of at most 31 bits"),
     (recipe(input={"shape": [4], "sampel": 1}), "recipe.input.sampel: unknown key 'sampel'. "
                                                 "Did you mean 'sample' or 'shape'?"),
     (recipe(checks={"mean": 3}), "recipe.checks.mean: must be a mapping, not 3"),
@@ -55,7 +55,7 @@ BAD = [
                                                                  "onnx. Did you mean 'mindir'?"),
     ({**GOOD, "task": {"name": "export", "format": []}}, "task.format: unknown key 'format'. Did you mean 'formats'?"),
     ({**GOOD, "task": {"name": "bench", "repeat": 0}}, "task.repeat: must be at least 1, not 0"),
-    (recipe(name=["x"]), "recipe.name: must be a text, not ['x']"),
+    (recipe(name=["x"]), "recipe.name: must be a string, not ['x']"),
 ]  # fmt: skip
 
 
@@ -82,6 +82,6 @@ def test_error_of_a_registry_entry_has_its_key():
     with pytest.raises(AssemblerError) as error:
         read(EntrySettings, {"target": 3, "infer": {"in_channels": "x"}}, "registry.mine.Gate")
     assert str(error.value) == (
-        "registry.mine.Gate.target: must be a text, not 3\n"
-        "registry.mine.Gate.infer.in_channels: must be a whole number, not 'x'"
+        "registry.mine.Gate.target: must be a string, not 3\n"
+        "registry.mine.Gate.infer.in_channels: must be an integer, not 'x'"
     )

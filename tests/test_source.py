@@ -178,12 +178,12 @@ def test_a_recipe_file_takes_up_others_as_hydra_does(run, recipe_files, tmp_path
 
 
 DEFAULTS = [
-    ("defaults: [none, _self_]\n", "recipe/mine.yaml: its defaults lead to recipe/none.yaml, and there is no such file"),
+    ("defaults: [none, _self_]\n", "recipe/mine.yaml: its defaults include recipe/none.yaml, which does not exist"),
     ("defaults: [/blocks@blocks: none]\n",
-     "recipe/mine.yaml: its defaults lead to blocks/none.yaml, and there is no such file"),
-    ("defaults: [mine]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → mine"),
-    ("defaults: [other]\n", "recipe/mine.yaml: recipes take up each other in a circle: mine → other → mine"),
-    ("defaults: [../../secret]\n", "recipe/mine.yaml: its defaults name '../../secret'; a recipe takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"),
+     "recipe/mine.yaml: its defaults include blocks/none.yaml, which does not exist"),
+    ("defaults: [mine]\n", "recipe/mine.yaml: recipes include each other in a circle: mine → mine"),
+    ("defaults: [other]\n", "recipe/mine.yaml: recipes include each other in a circle: mine → other → mine"),
+    ("defaults: [../../secret]\n", "recipe/mine.yaml: its defaults name '../../secret'; a recipe can include only recipes and blocks, as 'name' or '/blocks@blocks: name'"),
 ]  # fmt: skip
 
 

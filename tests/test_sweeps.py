@@ -135,8 +135,8 @@ def test_a_wrong_job_can_be_skipped(run):
         (["recipe=centered,mlp", "recipe.params.wide=1"], "override recipe.params.wide=1: "),
         (["recipe=inline,centered", "recipe.input.shape=???"], "recipe.input.shape has no value yet"),
         (["mode=graph,slow"], "mode=slow:\n  override mode=slow: 'slow' is not one of pynative or graph."),
-        (["seed=0,x"], "seed=x:\n  override seed=x: must be a whole number, not 'x'"),
-        (["seed=1,2", "sweep.name=../up"], "sweep.name: '../up' is no name of a folder"),
+        (["seed=0,x"], "seed=x:\n  override seed=x: must be an integer, not 'x'"),
+        (["seed=1,2", "sweep.name=../up"], "sweep.name: '../up' is not the name of a folder"),
         (["seed=1,2", "sweep.timeout=0"], "sweep.timeout: must be above 0"),
         (["seed=1,2", "sweep.tiemout=3"], "override sweep.tiemout=3: unknown key 'tiemout'. Did you mean 'timeout'?"),
         (["seed=1,2", "hydra.sweep.subdir=same"], "hydra.sweep.subdir: two jobs would write to same: seed=2 is"),
@@ -483,8 +483,7 @@ def test_a_figure_that_a_run_does_not_have_is_told(run):
     done = run("-m", "recipe=centered", "objective=plan.mac")
     assert done.code == 2
     assert (
-        "override objective=plan.mac: there is no figure 'plan.mac'. Did you mean 'plan.macs' or 'plan.layers'?"
-        in done.err
+        "override objective=plan.mac: unknown metric 'plan.mac'. Did you mean 'plan.macs' or 'plan.layers'?" in done.err
     )
     assert not done.folder.exists()
     done = run("-m", "recipe=centered", "objective=check.trains")
@@ -533,7 +532,7 @@ def test_a_script_that_cannot_be_imported_again_is_told(run, tmp_path):
     )
     done = run("-m", "recipe=centered", "seed=1,2", script=script)
     assert done.code == 2
-    assert f"it cannot be planned: {script} cannot be imported where jobs are run:\n" in done.err
+    assert f"it cannot be planned: {script} cannot be imported by the process that runs jobs:\n" in done.err
     assert "RuntimeError: only ever run" in done.err
 
 

@@ -134,15 +134,15 @@ MISFITS = [
       "0.weigth (4, 8) is not in the model; did you mean '0.weight'?"]),
     ({}, ("0.bias",), ["0.bias (4,) is not in the file"]),
     ({"2.weight": np.zeros((1, 2), np.float32)}, (), ["2.weight (1, 2) is not in the model"]),
-    ({"1.weight": np.zeros((4, 2), np.float32)}, (), ["1.weight is (4, 2) there, and (2, 4) in the model"]),
-    ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 there, and float32 in the model"]),
+    ({"1.weight": np.zeros((4, 2), np.float32)}, (), ["1.weight is (4, 2) in the file, and (2, 4) in the model"]),
+    ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 in the file, and float32 in the model"]),
     ({"features.kernel": STORED["1.weight"]}, ("1.weight",),
      ["1.weight (2, 4) is not in the file; it has 'features.kernel'",
       "features.kernel (2, 4) is not in the model"]),
 ]  # fmt: skip
 
 
-WAYS_OUT = "rename maps names in the file to names in the model; strict=false takes what both have, and converts types"
+WAYS_OUT = "rename maps names in the file to names in the model; strict=false loads what both have, and converts dtypes"
 
 
 def small():
@@ -183,7 +183,7 @@ def test_not_strict_loads_what_both_have(tmp_path):
     assert values(one)["0.weight"].dtype == np.float32
     assert np.array_equal(values(one)["1.weight"], before["1.weight"])
     save_file({"0.weight": np.ones((8, 4), np.float32)}, file)
-    with pytest.raises(AssemblerError, match=r"0\.weight is \(8, 4\) there"):
+    with pytest.raises(AssemblerError, match=r"0\.weight is \(8, 4\) in the file"):
         weights.load(one, file, strict=False)
     save_file({"x": np.ones(3, np.float32)}, file)
     with pytest.raises(AssemblerError, match=r"w\.safetensors has none of the model's parameters"):
@@ -228,15 +228,13 @@ def test_error_of_parameters_of_one_name(tmp_path):
     one[1].weight.name = "0.weight"
     with pytest.raises(AssemblerError) as error:
         weights.save(one, tmp_path / "w.safetensors")
-    assert str(error.value) == (
-        "two parameters are named 0.weight, and a file can hold one; name one of them otherwise"
-    )
+    assert str(error.value) == ("two parameters are named 0.weight, and a file can store one; rename one of them")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_complex_values_do_not_lose_their_imaginary_parts(tmp_path):
     save_file({**STORED, "0.bias": np.ones(4, np.complex64)}, tmp_path / "w.safetensors")
-    with pytest.raises(AssemblerError, match=r"0\.bias is complex64 there, and float32 in the model"):
+    with pytest.raises(AssemblerError, match=r"0\.bias is complex64 in the file, and float32 in the model"):
         weights.load(small(), tmp_path / "w.safetensors", strict=False)
 
 
@@ -251,7 +249,7 @@ def test_metadata_of_others_are_theirs(tmp_path):
 def test_error_of_numbers_that_numpy_lacks(tmp_path):
     header = b'{"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}'
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
-    with pytest.raises(AssemblerError, match=r"w\.safetensors holds numbers of a type that NumPy lacks: "):
+    with pytest.raises(AssemblerError, match=r"w\.safetensors has a dtype that NumPy does not support: "):
         weights.read_file(tmp_path / "w.safetensors")
 
 
@@ -269,7 +267,7 @@ def test_error_of_another_ending(tmp_path, name):
     for act in (weights.save, weights.load):
         with pytest.raises(AssemblerError) as error:
             act(small(), tmp_path / name)
-        assert str(error.value) == f"{tmp_path / name}: a file of parameters ends in .safetensors or .ckpt"
+        assert str(error.value) == f"{tmp_path / name}: a parameter file must end in .safetensors or .ckpt"
 
 
 class Evil:
@@ -306,7 +304,7 @@ def test_error_of_a_pickle_which_is_not_loaded(tmp_path, monkeypatch, format, co
     with pytest.raises(AssemblerError) as error:
         weights.load(small(), file)
     assert str(error.value) == (
-        f"{file} is a pickle, as PyTorch saves; that can run code and is never loaded. Convert it to safetensors"
+        f"{file} is a pickle, as PyTorch saves; it can run code and is never loaded. Convert it to safetensors"
     )
     assert not (tmp_path / "evil").exists()
 
@@ -347,7 +345,7 @@ def test_a_damaged_file_changes_nothing(whole, tmp_path, format):
     file, one = tmp_path / f"w.{format}", model(2)
     before = values(one)
     file.write_bytes(whole[format][:-40] + bytes(40))
-    with pytest.raises(AssemblerError, match="is damaged, or is no"):
+    with pytest.raises(AssemblerError, match="is damaged, or not a"):
         weights.load(one, file)
     assert same(values(one), before)
 
@@ -390,7 +388,7 @@ def test_a_checksum_that_is_gone_is_noticed(whole, tmp_path, format):
     content = content[:-17] if format == "ckpt" else content
     file = tmp_path / f"w.{format}"
     file.write_bytes(content)
-    with pytest.raises(AssemblerError, match="is damaged, or is no"):
+    with pytest.raises(AssemblerError, match="is damaged, or not a"):
         weights.load(model(2), file)
 
 
@@ -564,24 +562,24 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
     assert done.code == 2
     assert done.err == (
         "override weights.load=w.safetensors: w.safetensors does not fit the model:\n"
-        "  0.weight is (128, 8) there, and (64, 8) in the model\n"
-        "  0.bias is (128,) there, and (8,) in the model\n"
+        "  0.weight is (128, 8) in the file, and (64, 8) in the model\n"
+        "  0.bias is (128,) in the file, and (8,) in the model\n"
         "  1.weight (8, 1) is not in the file\n"
         "  1.bias (1,) is not in the file\n"
         f"  {WAYS_OUT}\n"
     )
     for arguments, message in (
         (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
-        (["weights.save=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
-        (["weights.load=w.pt"], "a file of parameters ends in .safetensors or .ckpt, unlike w.pt"),
+        (["weights.save=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
+        (["weights.load=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
     ):
         done = run(*arguments)
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")
         assert "passed" not in done.out
     done = run("weights.rename={a.*: b.*}")
-    assert (done.code, done.err) == (2, "weights.rename is for weights.load, and there is none\n")
+    assert (done.code, done.err) == (2, "weights.rename requires weights.load\n")
     done = run("task=plan", "weights.load=w.ckpt")
-    assert (done.code, done.err) == (2, "weights.load is for check or export or bench, not for task=plan\n")
+    assert (done.code, done.err) == (2, "weights.load applies to task=check or export or bench, not task=plan\n")
 
 
 def test_a_rename_on_the_command_line(run, tmp_path):

@@ -291,8 +291,8 @@ FILES_WITH_MISTAKES = [
     ("backbone: [\n", None, "x.yaml:2:1: while parsing a flow node, expected the node content, but found '<stream end>'"),
     ("[" * 3000, None, "x.yaml:1:61: nested more than 60 deep"),
     (f"{START}  - [-1, 1, Conv, [!x 1]]\n", None,
-     "x.yaml:5:20: a recipe has no tags such as !x; quotes make a text of anything"),
-    (f"{START}  - [-1, 1, Conv, &a [*a]]\n", None, "x.yaml:5:23: *a stands inside of what it stands for"),
+     "x.yaml:5:20: tags such as !x are not supported; use quotes for a string"),
+    (f"{START}  - [-1, 1, Conv, &a [*a]]\n", None, "x.yaml:5:23: *a is inside the value that it refers to"),
     ("a" * 200_001, None, "x.yaml has 200,001 bytes; the limit for a network is 200,000"),
     ("backbone:\n" + ROW * 1001 + "head: []\n", None, "x.yaml:1002:5: the network has 1,001 rows; the limit is 1,000"),
     ("backbone:\n  - [0, 1, Conv, [16]]\nhead: []\n", None, "x.yaml:2:6: row 0 cannot take row 0: the first row takes -1, the input"),
@@ -306,7 +306,7 @@ FILES_WITH_MISTAKES = [
     (f"{START}  - [-1, 1, C3k2, [8]]\n  - [[1, 0], 1, Segment, [nc]]\n", None,
      "x.yaml:6:17: MindYOLO has no Segment as it is since YOLO11"),
     (f"{START}  - [-1, 1, Conv, [{'9' * 5000}]]\n", None,
-     "x.yaml:5:20: a number of more than 100 digits"),
+     "x.yaml:5:20: a number has more than 100 digits"),
     (f"{START}  - [-1, 1, Conv, [64, {'a' * 201}]]\n", None, "x.yaml:5:24: this text has 201 characters; the limit is 200"),
     (f"{START}  - [-1, 1, Conv, {[64] * 1001}]\n", None, f"x.yaml:5:4020: {VALUES}"),
     (f"depth_multiple: 900\n{START}  - [-1, 3, C2f, [64]]\n", None, "x.yaml:6:10: this comes to 2,700 repeats; the limit is 1,000"),
@@ -332,10 +332,10 @@ FILES_WITH_MISTAKES = [
     (f"{START}{ROW}<<: 3\n", None,
      "x.yaml:1:1: cannot read this: expected a mapping or list of mappings for merging, but found scalar"),
     (f"stride: 8\n{START}{ROW}", None, "x.yaml:1:9: stride is a list of whole numbers, such as [8, 16, 32], not 8"),
-    (START.replace("80", "x") + ROW, None, "x.yaml:1:5: nc must be a whole number, not 'x'"),
+    (START.replace("80", "x") + ROW, None, "x.yaml:1:5: nc must be an integer, not 'x'"),
     (START.replace("80", "-3") + ROW, None, "x.yaml:1:5: nc must be at least 1, not -3"),
     (START.replace("80", "0") + ROW, None, "x.yaml:1:5: nc must be at least 1, not 0"),
-    (START.replace("80", "") + ROW, None, "x.yaml:1:4: nc must be a whole number, not None"),
+    (START.replace("80", "") + ROW, None, "x.yaml:1:4: nc must be an integer, not None"),
     (f"{MINDYOLO}data: {{nc: -3}}\n", None, "x.yaml:4:12: nc must be at least 1, not -3"),
     ("__BASE__: [3]\n", None, "x.yaml:1:12: a base is a file, as a path from the folder of this one, not 3"),
     ("__BASE__: [./x.yaml]\n", None, "x.yaml is based on itself"),
@@ -427,7 +427,7 @@ def test_error_without_mindyolo_is_one(file, monkeypatch):
     with pytest.raises(AbsentPackage) as error:
         plan({"file": "x.yaml", "input": IMAGE})
     assert str(error.value) == (
-        "x.yaml:3:13: 'mindyolo.ConvNormAct' is of the package mindyolo, which is not installed: pip install "
+        "x.yaml:3:13: 'mindyolo.ConvNormAct' requires the package mindyolo, which is not installed: pip install "
         f"'{library.extra}'\n    - [-1, 1, Conv, [16, 3, 2]]\n              ^^^^"
     )
 
@@ -436,12 +436,12 @@ SAID = [
     ({}, "recipe: 'input' is missing"),
     ({"input": {"shape": [1, 3]}}, "recipe.input: a network file is for images: the input needs a shape (N, C, H, W), such as "
      "[1, 3, 640, 640]"),
-    ({"stack": "ReLU", "input": IMAGE}, "recipe.file: 'stack' and 'file' exclude each other"),
+    ({"stack": "ReLU", "input": IMAGE}, "recipe.file: 'stack' and 'file' cannot be combined"),
     ({"file": "???", "input": IMAGE},
      "recipe.file: recipe.file has no value yet; give it one, such as recipe.file=yolov8n.yaml"),
-    ({"params": {"a": 1}, "input": IMAGE}, "recipe.params: 'params' does not go with 'file'"),
+    ({"params": {"a": 1}, "input": IMAGE}, "recipe.params: 'params' cannot be combined with 'file'"),
     ({"file": None, "stack": "ReLU", "input": IMAGE, "scale": "n"},
-     "recipe.scale: 'scale' is for a network file, and there is no 'file'"),
+     "recipe.scale: 'scale' requires 'file', a network file"),
 ]  # fmt: skip
 
 
@@ -593,7 +593,7 @@ def test_error_of_a_recipe_file_points_at_a_key(file):
     file.write_text("name: a\ninput: {shape: [1, 3, 64, 64]}\nstack: ReLU\nfile: y.yaml\n")
     with pytest.raises(SettingsError) as error:
         plan(file)
-    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' exclude each other"
+    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' cannot be combined"
 
 
 def test_error_of_the_recipe_whose_file_is_still_to_be_given():
@@ -611,7 +611,7 @@ def test_error_of_a_network_file_in_a_recipes_place(file, text):
         plan(file)
     line = 2 if text.startswith("nc") else 1
     assert str(error.value).splitlines()[0] == (
-        f"x.yaml:{line}:1: this is a network file, not a recipe; it goes into one: recipe=yolo recipe.file=x.yaml, or in "
+        f"x.yaml:{line}:1: this is a network file, not a recipe; name it in one: recipe=yolo recipe.file=x.yaml, or in "
         'Python plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})'
     )
 

@@ -1,4 +1,4 @@
-"""Checks: named questions to the model, one file each. Importing this package registers them all."""
+"""Checks of a model, one file each. Importing this package registers them all."""
 
 from assembler.checks import (
     budget,

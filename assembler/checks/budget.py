@@ -1,4 +1,4 @@
-"""Whether the model costs no more than it may."""
+"""Whether the model's costs are within limits."""
 
 from typing import Annotated
 
@@ -19,10 +19,10 @@ def budget(
     memory: Most = None,
     activations: Most = None,
 ) -> Outcome:
-    """Whether the plan comes to no more than each figure that is given: numbers of parameters, of all and of those that
-    training changes; multiply-accumulate operations; bytes of parameters and of activations.
+    """Whether the plan is within each given limit: parameters, trainable parameters, multiply-accumulate operations,
+    bytes of parameters and of activations.
 
-    Measured: the most of a figure over what it may be.
+    Measured: the largest ratio of a metric to its limit.
     """
     plan = subject.planned
     limits = {
@@ -34,6 +34,6 @@ def budget(
     }
     shares = {f"{got:,} {name} of {most:,}": got / most for name, (got, most) in limits.items() if most is not None}
     if not shares:
-        raise ValueError("it needs one limit at least, such as {parameters: 10000}")
+        raise ValueError("specify at least one limit, such as {parameters: 10000}")
     largest = max(shares.values())
     return Outcome("budget", largest <= 1, largest, 1, ", ".join(shares))

@@ -1,4 +1,4 @@
-"""Whether a plan is what its recipe expects. Asked of every plan, not only where a model is built."""
+"""Whether a plan is what its recipe expects. Checked for every plan, even if no model is built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assembler.settings import Expect
 
 
 def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
-    """One outcome for each figure that the recipe states, exactly."""
+    """One outcome for each metric that the recipe expects; they must be equal."""
     assert planned.output is not None
     found = {
         "trainable": planned.trainable,
@@ -25,7 +25,7 @@ def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
 
 
 def _fits(found: Any, bound: Any) -> bool:
-    """Whether a figure is the one that is stated; in a shape, ``_`` is any size."""
+    """Whether a metric has the expected value; in a shape, ``_`` matches any size."""
     if isinstance(found, list) and isinstance(bound, list | tuple):
         return len(found) == len(bound) and all(map(_fits, found, bound))
     return bool(found == bound) or (bound == "_" and isinstance(found, int))

@@ -1,4 +1,4 @@
-"""Whether the output holds numbers only."""
+"""Whether the output is finite."""
 
 import numpy as np
 
@@ -9,6 +9,6 @@ from assembler.model.subject import Outcome
 
 @check
 def finite(outputs: list[Array]) -> Outcome:
-    """Whether no value of the output is infinite or not a number. Measured: how many are."""
+    """Whether no value of the output is infinite or NaN. Measured: how many are."""
     count = sum(int(np.count_nonzero(~np.isfinite(array))) for array in outputs)
     return Outcome("finite", count == 0, count, 0)

@@ -1,4 +1,4 @@
-"""Whether training leaves frozen parameters as they are."""
+"""Whether training does not change frozen parameters."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from assembler.model.subject import DoesNotApply, Outcome, Subject
 
 @check
 def frozen(subject: Subject) -> Outcome:
-    """Whether a step of training changes no frozen parameter, and does change others. Measured: how many it changes."""
+    """Whether a training step changes other parameters but no frozen one. Measured: how many frozen ones it changes."""
     from assembler.checks.training import Weighted, float_outputs, random_targets, train
     from assembler.runtime import device
 
@@ -20,7 +20,7 @@ def frozen(subject: Subject) -> Outcome:
     model, inputs = subject.copy_for_training()
     outputs = float_outputs(model, inputs)
     if not model.trainable_params() or not outputs:
-        raise DoesNotApply("there is nothing to train: every parameter is frozen, or no floating-point number emitted")
+        raise DoesNotApply("nothing to train: every parameter is frozen, or no output is floating-point")
     before = {one.name: device.as_array(one).copy() for one in model.get_parameters()}
     loss = Weighted(model, [path for path, _ in outputs])
     with device.mode(subject.mode), device.contained():
@@ -28,5 +28,5 @@ def frozen(subject: Subject) -> Outcome:
     changed = [one.name for one in model.get_parameters() if not np.array_equal(before[one.name], device.as_array(one))]
     wrong = [name for name in changed if name in names]
     if not changed:
-        return Outcome("frozen", False, 0, 0, "the step changed nothing at all")
+        return Outcome("frozen", False, 0, 0, "the step changed no parameter")
     return Outcome("frozen", not wrong, len(wrong), 0, f"changed: {', '.join(wrong)}" if wrong else "")

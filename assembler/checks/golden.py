@@ -1,4 +1,4 @@
-"""Whether the output is what it was."""
+"""Whether the output equals a stored one."""
 
 from pathlib import Path
 
@@ -14,19 +14,19 @@ from assembler.settings import ArrayFile
 
 @check
 def golden(subject: Subject, output: Array, file: ArrayFile, atol: float | None = None) -> Outcome:
-    """Whether the output is what a stored .npy file holds. Measured: the largest difference.
+    """Whether the output equals a stored .npy file. Measured: the largest difference.
 
-    Values may differ by ``atol``, by default 16 roundings, and more for long sums, at the largest magnitude that any
-    layer emits. If the check fails, the output is left in the run folder as ``golden.npy``: if it is right, that is the
-    file to store.
+    Values may differ by ``atol``, by default 16 roundings, more for long sums, at the largest magnitude of any layer's
+    output. If the check fails, the output is saved in the run folder as ``golden.npy``; if it is correct, store that
+    file.
 
     Raises:
-        SettingsError: the file is no .npy file.
+        SettingsError: the file is not a .npy file.
     """
     try:
         stored = load_array(Path(file))
     except FileNotFoundError:
-        return Outcome("golden", False, None, None, f"there is no {file} yet{_leave(subject, output)}")
+        return Outcome("golden", False, None, None, f"{file} does not exist{_leave(subject, output)}")
     except ValueError as error:
         raise SettingsError(f"{file} cannot be read: {error}") from None
     bound = subject.tolerance(16) if atol is None else atol

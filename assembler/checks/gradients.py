@@ -10,9 +10,9 @@ from assembler.model.subject import DoesNotApply, Outcome, Subject
 def gradients(subject: Subject) -> Outcome:
     """Whether every trainable parameter receives a gradient that is finite and not all zero.
 
-    The gradient is that of the outputs, each number weighted at random, in training mode but without Dropout. A
-    parameter of which it is zero to the bit is dead: what it is makes no difference to this input. Measured: how many
-    parameters receive a gradient, of how many.
+    The gradient is of the outputs' sum with random weights, in training mode without Dropout. A parameter whose
+    gradient is exactly zero is dead: it has no effect on this input. Measured: how many parameters receive a gradient,
+    of how many.
     """
     from assembler.checks import training
     from assembler.runtime import device
@@ -23,7 +23,7 @@ def gradients(subject: Subject) -> Outcome:
         raise DoesNotApply("the model has no trainable parameters")
     outputs = training.float_outputs(model, subject.inputs)
     if not outputs:
-        raise DoesNotApply("the model emits no floating-point numbers")
+        raise DoesNotApply("no output is floating-point")
     loss = training.Weighted(model, [path for path, _ in outputs])
     with device.mode(subject.mode), device.contained():
         given = [*subject.inputs, *training.random_targets(spec for _, spec in outputs)]

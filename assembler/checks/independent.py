@@ -1,4 +1,4 @@
-"""Whether the examples of a batch are kept apart."""
+"""Whether the examples of a batch are independent."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from assembler.model.subject import DoesNotApply, Outcome, Subject, wide
 
 @check
 def independent(subject: Subject, outputs: list[Array], equals: bool = True, axis: int = 0) -> Outcome:
-    """Whether what the model emits for one example of a batch does not depend on the others.
+    """Whether the output for one example of a batch does not depend on the others.
 
-    All examples but the first are replaced by others, then all but the last. Measured: how much the output for the one
-    that stayed changes at most. Nothing of it may, for shapes and so the order of all sums stay the same.
+    All examples except the first are replaced, then all except the last. Measured: the largest change of the output
+    for the kept example. It must be 0, because shapes and so the order of all sums are unchanged.
 
     Args:
-        equals: false to ask whether it does depend on them.
-        axis: that of the batch, in all inputs and outputs.
+        equals: false to check that it does depend on them.
+        axis: the batch axis, in all inputs and outputs.
     """
     from mindspore import Tensor
 
@@ -26,23 +26,23 @@ def independent(subject: Subject, outputs: list[Array], equals: bool = True, axi
     sizes = {array.shape[axis] if array.ndim > axis else 0 for array in [*inputs, *outputs]}
     size = max(sizes)
     if len(sizes) != 1 or size == 0:
-        raise DoesNotApply(f"the inputs and outputs are not all of one size along axis {axis}")
+        raise DoesNotApply(f"the inputs and outputs differ in size along axis {axis}")
     if size == 1:
-        raise DoesNotApply("the batch holds one example")
+        raise DoesNotApply("the batch has one example")
     apart = 0.0
     for kept in (0, size - 1):
         changed = [_all_but(array, kept, axis) for array in inputs]
         if all(np.array_equal(one, other) for one, other in zip(inputs, changed, strict=True)):
-            raise DoesNotApply("the examples are all alike, so that nothing can be told from changing them")
+            raise DoesNotApply("all examples are equal, so replacing them shows nothing")
         given = [Tensor(array, one.dtype) for array, one in zip(changed, subject.inputs, strict=True)]
         found = subject.call(subject.model, given)
         for one, other in zip(outputs, found, strict=True):
             apart = max(apart, _distance(one.take(kept, axis), other.take(kept, axis)))
-    return Outcome("independent", (apart == 0) == equals, apart, 0, "" if equals else "more than 0 is asked for")
+    return Outcome("independent", (apart == 0) == equals, apart, 0, "" if equals else "must be more than 0")
 
 
 def _all_but(array: Array, kept: int, axis: int) -> Array:
-    """The array with other examples around one: each is its neighbour, back to front."""
+    """The array with all examples except one replaced by their neighbours, reversed."""
     changed = np.roll(np.flip(array, [other for other in range(array.ndim) if other != axis]), 1, axis)
     at = [slice(None)] * array.ndim
     at[axis] = slice(kept, kept + 1)

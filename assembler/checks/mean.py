@@ -1,4 +1,4 @@
-"""Whether the output has a certain mean."""
+"""Whether the output has a given mean."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from assembler.model.subject import Outcome, Subject
 def mean(output: Array, subject: Subject, equals: float, atol: float | None = None) -> Outcome:
     """Whether the output's mean is ``equals`` to within ``atol``.
 
-    A mean that is zero in theory is off by the rounding of what it was subtracted from, so the default bound scales
-    with the data: 8 roundings, and more for long sums, at the largest magnitude that any layer emits.
+    A mean that is zero in theory has the rounding error of the subtracted values, so the default bound scales with the
+    data: 8 roundings, more for long sums, at the largest magnitude of any layer's output.
     """
     measured = float(np.mean(output.astype(np.float64)))
     bound = subject.tolerance(8) if atol is None else atol

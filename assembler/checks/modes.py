@@ -10,8 +10,8 @@ from assembler.settings import Mode
 def modes(outputs: list[Array], subject: Subject, rtol: float | None = None) -> Outcome:
     """Whether PyNative and Graph mode agree. Measured: the largest difference.
 
-    The bound is ``rtol`` times the largest magnitude of the output, or by default 16 roundings, and more for long sums,
-    at the largest magnitude that any layer emits.
+    The bound is ``rtol`` times the largest magnitude of the output, or by default 16 roundings, more for long sums, at
+    the largest magnitude of any layer's output.
     """
     other: Mode = "pynative" if subject.mode == "graph" else "graph"
     apart = difference(outputs, subject.outputs_in(other))

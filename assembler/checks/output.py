@@ -22,9 +22,9 @@ def output(
 ) -> Outcome:
     """Whether the output has this shape, dtype and these values; by default, the shape and dtype of the plan.
 
-    In the shape, ``_`` is any size.
-    Values may differ by ``atol``, by default 16 roundings, and more for long sums, at the largest magnitude that any
-    layer emits.
+    In the shape, ``_`` matches any size.
+    Values may differ by ``atol``, by default 16 roundings, more for long sums, at the largest magnitude of any layer's
+    output.
     """
     promised = planned.output
     while isinstance(promised, tuple):
@@ -34,7 +34,7 @@ def output(
     if shape is not None:
         found = dict(enumerate(output.shape))
         wanted_shape = tuple(found.get(axis, size) if size == "_" else size for axis, size in enumerate(shape))
-    # NumPy has no bfloat16: such an output arrives as float32, and its plan speaks for it.
+    # NumPy has no bfloat16: such an output arrives as float32, so its dtype is read from the plan.
     found_dtype = promised.dtype if promised.dtype == "bfloat16" else str(output.dtype)
     wanted_dtype = dtype or promised.dtype
     measured = f"{print_value(output.shape)} {found_dtype}"

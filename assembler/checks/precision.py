@@ -1,4 +1,4 @@
-"""Whether a lower precision does."""
+"""Whether a lower precision is sufficient."""
 
 from typing import Literal
 
@@ -14,18 +14,18 @@ def precision(
     dtype: Literal["float16", "float32", "float64"] | None = None,
     rtol: float | None = None,
 ) -> Outcome:
-    """Whether the model in another type of float, with the same values, agrees. Measured: the largest difference.
+    """Whether the model agrees with itself in another floating-point dtype. Measured: the largest difference.
 
-    The other is float16, of a run in float16 float32.
-    The bound is ``rtol`` times the largest magnitude of the output, or by default 64 roundings of the coarser type, and
-    more for long sums, at the largest magnitude that any layer emits.
+    The other dtype is float16 by default, or float32 if the run uses float16.
+    The bound is ``rtol`` times the largest magnitude of the output, or by default 64 roundings of the coarser dtype,
+    more for long sums, at the largest magnitude of any layer's output.
     """
     from assembler.model.build import copy_of
     from assembler.runtime.device import as_dtype
 
     dtype = dtype or ("float32" if subject.dtype == "float16" else "float16")
     if dtype == subject.dtype:
-        raise DoesNotApply(f"the run is in {dtype} itself")
+        raise DoesNotApply(f"the run itself uses {dtype}")
     model = copy_of(subject.bare, subject.planned, dtype)
     to, floats = as_dtype(dtype), as_dtype(subject.dtype)
     inputs = [one.astype(to) if one.dtype == floats else one for one in subject.inputs]

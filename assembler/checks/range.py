@@ -1,4 +1,4 @@
-"""Whether the output stays within limits."""
+"""Whether the output is within limits."""
 
 import numpy as np
 
@@ -9,6 +9,6 @@ from assembler.model.subject import Outcome
 
 @check
 def range(output: Array, min: float = float("-inf"), max: float = float("inf")) -> Outcome:
-    """Whether every value of the output lies from ``min`` to ``max``, both included. Measured: the extremes."""
+    """Whether every value of the output is from ``min`` to ``max``, inclusive. Measured: the extremes."""
     lowest, highest = float(np.min(output)), float(np.max(output))
     return Outcome("range", bool(min <= lowest and highest <= max), [lowest, highest], [min, max])

@@ -1,4 +1,4 @@
-"""Whether the model does what NumPy does."""
+"""Whether the model agrees with NumPy."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def reference(
     function: str | None = None,
     rtol: float | None = None,
 ) -> Outcome:
-    """Whether the output is what NumPy computes in float64. Measured: the largest difference.
+    """Whether the output agrees with NumPy in float64. Measured: the largest difference.
 
     ``function`` names a reference for the whole model, a function (x, parameters, arguments) in a package that the
     project trusts; otherwise every layer of the recipe needs a ``reference`` in its registry entry. The bound is
-    ``rtol`` times the largest magnitude of what NumPy computes, or by default 128 roundings, and more for long sums, at
-    the largest magnitude that any layer emits.
+    ``rtol`` times the largest magnitude of NumPy's output, or by default 128 roundings, more for long sums, at the
+    largest magnitude of any layer's output.
     """
     missing = sorted({step.layer.name for step in walk(subject.planned.steps) if step.entry.reference is None})
     if missing and function is None:
@@ -54,7 +54,7 @@ def reference(
 
 
 def _trusted(steps: Steps) -> set[str]:
-    """The packages that a function may be named of: those that a registry adds to ours, and the project's."""
+    """The packages whose functions may be named: those that a registry adds to the defaults, and the project's."""
     of_registries = [step.entry.trusted for step in walk(steps) if step.entry.trusted[: len(TRUSTED)] == TRUSTED]
     return {
         *(name for names in of_registries for name in names[len(TRUSTED) :]),
@@ -67,7 +67,7 @@ def _wide(array: Array) -> Array:
 
 
 def _chain(steps: Steps, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
-    """The function that a chain of layers is."""
+    """The NumPy function of a chain of layers."""
     parts = [_layer(step, cells) for step in steps]
 
     def run(x: Array) -> Array:

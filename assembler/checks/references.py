@@ -1,7 +1,7 @@
 """MindSpore's layers in NumPy, for the ``reference`` check. Each takes (x, parameters, arguments).
 
-``arguments`` holds every argument of the layer, defaults included; layers among them are functions of an array.
-A function raises NotImplementedError for arguments that it does not cover, rather than compare with something else.
+``arguments`` contains every argument of the layer, including defaults; layers among them are functions of an array.
+A function raises NotImplementedError for arguments that it does not support.
 """
 
 from __future__ import annotations

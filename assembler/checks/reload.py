@@ -11,7 +11,7 @@ from assembler.model.subject import DoesNotApply, Outcome, Subject, difference
 
 @check
 def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors", "ckpt"] = "safetensors") -> Outcome:
-    """Whether a model that is built anew and loads what this one saves agrees to the bit.
+    """Whether a new model that loads the saved parameters is bitwise equal.
 
     Measured: the largest difference of the outputs.
     """
@@ -29,4 +29,4 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
             anew = build(subject.planned, seed=1)
         weights.load(anew, file)
     apart = difference(outputs, subject.call(mixed(anew, subject.amp), subject.inputs))
-    return Outcome("reload", apart == 0, apart, 0, f"by way of {format}")
+    return Outcome("reload", apart == 0, apart, 0, f"through {format}")

@@ -1,4 +1,4 @@
-"""A loss on what a model emits, its gradients, and a few steps of Adam: what checks need of training."""
+"""Training for checks: a loss on a model's outputs, its gradients, and a few steps of Adam."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from assembler.runtime import device
 
 
 class _Loss(nn.Cell):
-    """A number made of what a model emits: called with the model's inputs, and behind them one target for each output.
+    """A scalar loss on a model's outputs: called with the model's inputs, then one target for each output.
 
     Args:
         model: the Cell.
-        outputs: where its floating-point outputs are in nested tuples: a tuple of indices each.
+        outputs: the positions of its floating-point outputs in nested tuples, each a tuple of indices.
     """
 
     def __init__(self, model: nn.Cell, outputs: Sequence[tuple[int, ...]]):
@@ -41,7 +41,7 @@ class _Loss(nn.Cell):
 
 
 class Weighted(_Loss):
-    """The sum of all outputs, each number times one of the target: its gradient is that of no special direction."""
+    """The sum of all outputs multiplied by the targets: the gradient in a random direction."""
 
     def measure(self, value: Tensor, target: Tensor) -> Tensor:
         """Sum over one output."""
@@ -71,7 +71,7 @@ class _Gradients(nn.Cell):
 
 
 def to_training(model: nn.Cell) -> None:
-    """Set a model to training, but for Cells that drop out: their noise would drown what is measured."""
+    """Set a model to training mode, except Dropout cells, whose noise would hide the measured effect."""
     model.set_train(True)
     for _, cell in model.cells_and_names():
         if isinstance(cell, nn.MultiheadAttention) or type(cell).__name__.startswith("Dropout"):
@@ -79,9 +79,9 @@ def to_training(model: nn.Cell) -> None:
 
 
 def float_outputs(model: nn.Cell, inputs: Sequence[Tensor]) -> list[tuple[tuple[int, ...], Spec]]:
-    """Where the floating-point tensors are in what a model emits in training, and their specs.
+    """The positions of floating-point tensors in a model's outputs in training, and their specs.
 
-    It is called to find out: heads of detectors emit something else in training than in inference.
+    The model is called for it, because heads of detectors have different outputs in training and inference.
     """
     to_training(model)
     with device.mode("pynative"), device.contained():
@@ -97,18 +97,18 @@ def _floats(specs: Specs, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[in
 
 
 def random_targets(specs: Iterable[Spec]) -> list[Tensor]:
-    """A tensor for each output, always the same ones, from a standard normal."""
+    """A fixed tensor for each output, from a standard normal."""
     generator = np.random.default_rng(0)
     return [Tensor(generator.standard_normal(one.shape), device.as_dtype(one.dtype)) for one in specs]
 
 
 def gradients(loss: _Loss, parameters: Sequence[Parameter], given: Sequence[Tensor]) -> list[Array]:
-    """The gradients of a loss by parameters, in the mode that is set."""
+    """The gradients of a loss by parameters, in the current mode."""
     return [device.as_array(one) for one in _Gradients(loss, parameters)(*given)]
 
 
 def train(loss: _Loss, given: Sequence[Tensor], steps: int, learning_rate: float) -> float:
-    """Take steps of Adam on the parameters that training changes, in the mode that is set.
+    """Take steps of Adam on the trainable parameters, in the current mode.
 
     Returns:
         The loss before the first step.

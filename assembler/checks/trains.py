@@ -25,12 +25,11 @@ def trains(
 ) -> Outcome:
     """Whether the loss falls by ``factor`` in so many ``steps`` of Adam on one batch.
 
-    The target is what the model itself emits with its trainable parameters moved by up to a tenth of their root mean
-    square at random, so that it can be reached; the loss is the mean square of the distance from it, in training mode
-    but without Dropout, and in float32. Adam moves all n parameters together, which moves what is emitted about sqrt(n)
-    times more than that: unless it is given, the learning rate is the distance / sqrt(n), but at most a tenth of it.
-    Measured: the loss before, divided by the loss after. It hardly falls where BatchNorm sees a few values a channel
-    only, for then what it emits jumps.
+    The target is the model's own output after its trainable parameters are moved at random by up to a tenth of their
+    root mean square, so it can be reached. The loss is the mean square error, in float32 and training mode without
+    Dropout. Adam moves all n parameters together, which moves the output about sqrt(n) times more. So the default
+    learning rate is the distance / sqrt(n), at most a tenth of it. Measured: the loss before, divided by the loss
+    after. It hardly falls where BatchNorm has only a few values per channel.
     """
     from assembler.checks.training import Distance, float_outputs, train, value_of
     from assembler.runtime import device
@@ -38,7 +37,7 @@ def trains(
     model, inputs = subject.copy_for_training()
     outputs = [path for path, _ in float_outputs(model, inputs)]
     if not model.trainable_params() or not outputs:
-        raise DoesNotApply("the model has no trainable parameters, or emits no floating-point numbers")
+        raise DoesNotApply("the model has no trainable parameters, or no output is floating-point")
     values = np.concatenate([device.as_array(one).reshape(-1) for one in model.trainable_params()])
     distance = float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) / 10 or 0.01
     learning_rate = learning_rate or distance * min(0.1, values.size**-0.5)
@@ -55,7 +54,7 @@ def trains(
 
 
 def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:
-    """What a model emits whose parameters are up to a distance away from the subject's."""
+    """The outputs of a model whose parameters are up to a distance away from the subject's."""
     from mindspore import Tensor
 
     from assembler.checks.training import to_training

@@ -1,1 +1,1 @@
-"""The commands of ``python -m assembler``, one file each. None imports MindSpore before it needs it."""
+"""The commands of ``python -m assembler``, one file each. They import MindSpore only when they need it."""

@@ -9,14 +9,18 @@ import typer
 
 def announce(
     package: Annotated[str, typer.Argument(help="The package, or a module of it.")],
-    scope: Annotated[str, typer.Option(metavar="NAME", help="Of its layers; by default the package's name.")] = "",
-    modules: Annotated[bool, typer.Option("--modules", help="Take what its modules define as well.")] = False,
+    scope: Annotated[
+        str, typer.Option(metavar="NAME", help="Scope of its layers; by default the package's name.")
+    ] = "",
+    modules: Annotated[bool, typer.Option("--modules", help="Include the layers that its modules define.")] = False,
     first: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODULE", help="A module whose classes keep a name that several have; may be repeated."),
+        typer.Option(
+            metavar="MODULE", help="A module whose classes keep a name that several modules have; may be repeated."
+        ),
     ] = None,
 ) -> None:
-    """Print a registry file for the layers of a package, to look through and to ship with it."""
+    """Print a registry file for the layers of a package, to review and to ship with it."""
     from assembler.registry.announce import announce as written
 
     scope = scope or package.partition(".")[0]

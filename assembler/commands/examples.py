@@ -1,4 +1,4 @@
-"""A stack that shows a layer at work, found by planning candidates."""
+"""An example recipe for a layer, found by planning candidates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INPUTS: tuple[dict[str, Any], ...] = (
 """Rows, images, tokens, volumes, numbers of tokens, one row."""
 
 _SEVERAL_INPUTS: tuple[dict[str, Any], ...] = ({"shape": [4, 8]}, {"shape": [2, 5, 8]})
-"""Of a layer that takes several tensors, each."""
+"""Shapes of each input of a layer with several inputs."""
 
 _VALUES: dict[str, tuple[str, ...]] = {
     "axis": ("1", "-1"),
@@ -66,24 +66,24 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "strides": ("[1, 1, 1, 1]",),
     "rates": ("[1, 1, 1, 1]",),
 }
-"""What to try for arguments that have to be given; what is not here is a layer, or a size."""
+"""Values to try for required arguments; any other argument is a layer, or a size."""
 _NEEDED = {
     "FractionalMaxPool2d": ("output_size=(3, 3)",),
     "FractionalMaxPool3d": ("output_size=(3, 3, 3)",),
     "Transformer": ("d_model=8", "nhead=2", "num_encoder_layers=1", "num_decoder_layers=1", "dim_feedforward=16"),
     "Upsample": ("size=(4, 4)",),
 }
-"""Arguments that a layer needs, or is too large without, though its signature does not say so."""
+"""Arguments that a layer needs, or is too large without, although its signature does not require them."""
 _OTHERS = ("8", "ReLU", "2", "1")
 _SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU")
 """For `*arguments`."""
 
 _MOST = 60
-"""Candidates to try."""
+"""Limit of the candidates to try."""
 
 
 def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | str:
-    """A recipe with the layer that plans, and its plan in a line; or why there is none."""
+    """A valid recipe with the layer, and its plan in one line; or why none was found."""
     from assembler.api import plan
 
     why = ""
@@ -96,21 +96,21 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
 
 
 def _recipes(entry: Entry, name: str) -> Iterator[dict[str, Any]]:
-    """Candidates, the likeliest first."""
+    """Candidates, the most likely first."""
     for text, given in zip(_texts(entry, name, "_"), _texts(entry, name, "8"), strict=True):
         for said in _INPUTS:
             yield {"input": said, "stack": text}
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
-            graph = {"joined": f"{given} @ ({', '.join(names)})"}  # of several inputs nothing is read
+            graph = {"joined": f"{given} @ ({', '.join(names)})"}  # with several inputs nothing is inferred
             yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
 
 
 def _texts(entry: Entry, name: str, size: str) -> Iterator[str]:
-    """How the layer may be written.
+    """Ways to write the layer.
 
     Args:
-        name: by which the registry finds it.
-        size: what to write for what can be read from the input; values of the rest are tried.
+        name: its name in the registry.
+        size: written for arguments that can be inferred; values are tried for the others.
     """
     choices: list[list[str]] = []
     for word, one in entry.parameters.items():

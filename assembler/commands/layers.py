@@ -1,4 +1,4 @@
-"""``layers``: which names there are."""
+"""``layers``: list the layers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def layers(
 ) -> None:
     """List the layers that recipes may name, with their arguments.
 
-    In a file or a pipe, the columns are set apart by tabs.
+    In a file or a pipe, columns are separated by tabs.
     """
     known = entries_of(Project.at(config_dir).registry)
     found = [entry for entry in known if _fits(entry, pattern)]
     if not found:
         hint = suggestion(pattern, [entry.name for entry in known])
-        raise SettingsError(f"no layer's name fits {pattern!r}.{hint}")
+        raise SettingsError(f"no layer matches {pattern!r}.{hint}")
     rows = [(entry.name, scope_of_entry(entry), _arguments(entry), ", ".join(entry.infer)) for entry in found]
     print_rows(("layer", "scope", "arguments", "may be _"), rows)
 
@@ -40,7 +40,7 @@ def _fits(entry: Entry, pattern: str) -> bool:
 
 
 def scope_of_entry(entry: Entry) -> str:
-    """``mindspore`` for what stands at ``registry.mindspore``; nothing for what Python registered: it has no scope."""
+    """``mindspore`` for an entry of ``registry.mindspore``; empty for a layer registered in Python, without a scope."""
     return entry.full_name.rpartition(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""``new``: a recipe to begin with."""
+"""``new``: a recipe to start with."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from assembler.reading.recipe_files import SHIPPED
 
 _TEXT = """\
 # {command}
-{schema}# What goes in, layers, what they come to, and what to check. docs/recipes.md tells of more.
+{schema}# The input, the layers, the expected output, and the checks. See docs/recipes.md.
 name: {name}
 input: {{shape: [4, 8], sample: normal}} # the batch first
 params: {{width: 16}} # change it by recipe.params.width=32
 stack:
-  - Dense(_, width) + ReLU # _ is read from the input
-  - 2 * Residual(Dense(_, width) + ReLU) # each with weights of its own
+  - Dense(_, width) + ReLU # _ is inferred from the input
+  - 2 * Residual(Dense(_, width) + ReLU) # each with its own weights
   - Dense(_, 3) + Softmax
-expect: {{output: [_, 3]}} # every plan and run is held to it
+expect: {{output: [_, 3]}} # every plan and run is compared with it
 checks:
   range: {{min: 0, max: 1}}
 """
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Of the recipe, and of its file.")],
+    name: Annotated[str, typer.Argument(help="Name of the recipe and of its file.")],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Write a small recipe to begin with, and say how to run it.
+    """Write a small recipe to start with, and print how to run it.
 
-    It goes into recipe/ of the folder of configuration, which is made if it is not there.
+    It goes into recipe/ of the configuration folder, which is created if it does not exist.
     """
     if not name.isidentifier():
-        raise SettingsError(f"a recipe's name is of letters, digits and _, not {name!r}")
+        raise SettingsError(f"a recipe's name consists of letters, digits and _, not {name!r}")
     folder = config_dir or Path("conf")
     file = folder / "recipe" / f"{name}.yaml"
     if file.exists():
-        raise SettingsError(f"{short(file)} is there already")
+        raise SettingsError(f"{short(file)} already exists")
     command = command_for(name, folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, _TEXT.format(name=name, command=command, schema=_schema_line(file)))
-    typer.echo(f"wrote {short(file)}; run it by\n{command}")
+    typer.echo(f"wrote {short(file)}; run it with\n{command}")
 
 
 def _schema_line(file: Path) -> str:
-    """The line that names the schema, where `python -m assembler schema` has left one."""
+    """The line that names the schema, if `python -m assembler schema` has written one."""
     found = next(
         (path for path in (Path("assembler/schemas"), Path("schemas")) if (path / "recipe.json").is_file()), None
     )
@@ -61,10 +61,10 @@ def _schema_line(file: Path) -> str:
 
 
 def command_for(name: str, folder: Path) -> str:
-    """The command that runs a recipe of a folder of configuration: by the run script that is here, or by ours."""
+    """The command that runs a recipe of a configuration folder: with the run script in this folder, or the clone's."""
     ours = Path(assembler.__file__).parent.parent / "run.py"
     script = Path("run.py") if Path("run.py").is_file() else ours
-    if not script.is_file():  # there is a package alone, without a clone
+    if not script.is_file():  # only the package is installed, without a clone
         return f"python -m assembler validate --plan {folder / 'recipe' / name}.yaml"
     at_hand = script.resolve() != ours.resolve() or folder.resolve() == SHIPPED.resolve()
     return " ".join(["python", str(script), *([] if at_hand else ["--config-dir", str(folder)]), f"recipe={name}"])

@@ -1,4 +1,4 @@
-"""Whose recipes and layers a command sees: those of a folder of configuration, and those that ship."""
+"""The recipes and layers that a command sees: those of a configuration folder, and the shipped ones."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ from assembler.words import suggestion
 ConfigDir = Annotated[
     Path | None,
     typer.Option(
-        "--config-dir", metavar="DIR", help="The folder of recipe/ and registry/; by default conf, if it is there."
+        "--config-dir", metavar="DIR", help="The folder with recipe/ and registry/; by default conf, if it exists."
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with ``recipe/`` and ``registry/`` in it, as ``--config-dir`` names it for run.py.
+    """A folder with ``recipe/`` and ``registry/``, as in ``--config-dir`` of run.py.
 
     Args:
-        folder: it; None to see only what ships.
+        folder: the folder; None to see only what ships.
     """
 
     folder: Path | None
 
     @classmethod
     def at(cls, folder: Path | None) -> Project:
-        """The project of a folder; if none is named, of ``conf``, if it is there.
+        """The project of a folder; by default of ``conf``, if it exists.
 
         Raises:
-            SettingsError: there is no such folder.
+            SettingsError: the folder does not exist.
         """
         if folder is not None and not folder.is_dir():
             raise SettingsError(f"--config-dir: there is no folder {folder}")
         return cls(folder or (Path("conf") if Path("conf").is_dir() else None))
 
     def files(self, group: str) -> dict[str, Path]:
-        """The files of a group by name. One of the project's own comes before one that ships under the same name."""
+        """The files of a group by name. The project's own file takes precedence over a shipped one."""
         folders = [SHIPPED, *([self.folder] if self.folder else [])]
         found = (file for folder in folders for file in sorted((folder / group).glob("*.yaml")))
         return {file.stem: file for file in found if file.is_file()}
 
     def recipe(self, said: str) -> Path:
-        """The file of a recipe, by its path or its name.
+        """The file of a recipe, given by path or name.
 
         Raises:
-            SettingsError: there is none.
+            SettingsError: it does not exist.
         """
         if said.endswith((".yaml", ".yml")) or "/" in said:
             if not Path(said).is_file():
@@ -78,7 +78,7 @@ class Project:
 
     @cached_property
     def said(self) -> ProjectSettings:
-        """What the ``pyproject.toml`` above the folder says.
+        """The settings of the ``pyproject.toml`` above the folder.
 
         Raises:
             RegistryError, SettingsError, Mistakes: it is wrong.
@@ -87,7 +87,7 @@ class Project:
 
     @property
     def registry_files(self) -> dict[str, list[Path]]:
-        """The files of the registry by their keys, but for those that are a library's, which are there in any case."""
+        """The files of the registry by their keys, except those of libraries, which are always available."""
         found: dict[str, list[Path]] = {}
         for file in self.files("registry").values():
             if library_of(file) is None:
@@ -96,7 +96,7 @@ class Project:
 
     @cached_property
     def registry(self) -> Registry:
-        """All layers: those that ship, those of the project's registry files, and those that Python registered.
+        """All layers: shipped ones, those of the project's registry files, and those registered in Python.
 
         Raises:
             AssemblerError: a registry file is wrong, with its place.
@@ -107,7 +107,7 @@ class Project:
             raise Sources(self.registry_files).tell(error) from None
 
     def registry_without(self, scope: str) -> Registry:
-        """The registry as it is without one scope, of which it does not matter whether it is right."""
+        """The registry without one scope, which may be invalid."""
         others = {key: files for key, files in self.registry_files.items() if key != f"registry.{scope}"}
         with suppress(AssemblerError):
             return self._registry_of(others)
@@ -115,47 +115,47 @@ class Project:
 
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
         if self.folder is not None and (home := str(self.folder.absolute().parent)) not in sys.path:
-            sys.path.insert(0, home)  # the project's own layers come first, as for its run script
+            sys.path.insert(0, home)  # the project's own layers take precedence, as in its run script
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
 
 
 def library_of(file: Path) -> Library | None:
-    """The library whose entries a file holds, if it is one's, or a copy of it."""
+    """The library whose entries a file contains, if any; a copy counts, too."""
     for library in libraries().values():
-        with suppress(AssemblerError):  # told when one of its layers is asked for
+        with suppress(AssemblerError):  # reported when one of its layers is used
             if library.file.read_bytes() == file.read_bytes():
                 return library
     return None
 
 
 def scope_of(file: Path) -> str:
-    """The scope of a registry file: what its first line says, or its name."""
+    """The scope of a registry file: from its first line, or its name."""
     with file.open(encoding="utf-8", errors="replace") as stream:
         said = re.match(r"#\s*@package\s+registry\.(\w+)\s*$", stream.readline())
     return said[1] if said else file.stem
 
 
 def _entries(files: Iterable[Path]) -> dict[str, Any]:
-    """What the registry files of one scope hold: name → entry."""
+    """The entries of the registry files of one scope, by name."""
     found: dict[str, Any] = {}
     for file in files:
         data = read_yaml(file)
         if data is not None and not isinstance(data, dict):
-            raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
+            raise SettingsError(f"{short(file)}: a registry must be a mapping of names to layers")
         entries = {name: value for name, value in (data or {}).items() if name != "defaults"}
         if twice := next((name for name in entries if name in found), None):
-            raise SettingsError(f"{short(file)}: {twice!r} is in another file of the same scope, too")
+            raise SettingsError(f"{short(file)}: {twice!r} is also in another file of the same scope")
         found.update(entries)
     return found
 
 
 def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:
-    """The names of recipes, for the shell."""
+    """The names of recipes, for shell completion."""
     return (name for name in _quietly(context).files("recipe") if name.startswith(incomplete))
 
 
 def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
-    """The names of layers, for the shell."""
+    """The names of layers, for shell completion."""
     try:
         known = entries_of(_quietly(context).registry)
         names = (name for entry in known for name in (entry.name, entry.full_name))
@@ -170,20 +170,20 @@ def _quietly(context: typer.Context) -> Project:
 
 
 def entries_of(registry: Registry) -> list[Entry]:
-    """All layers of a registry, those of libraries as well."""
+    """All layers of a registry, including those of libraries."""
     return list(registry.all_entries())
 
 
 def on_terminal() -> bool:
-    """Whether people read what is printed, rather than programs."""
+    """Whether the output is a terminal."""
     return sys.stdout.isatty()
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
-    """A table on a terminal; elsewhere, lines of columns that are set apart by tabs.
+    """A table on a terminal; elsewhere, lines with columns separated by tabs.
 
     Args:
-        right: the names of the columns that hold numbers.
+        right: the names of the columns that contain numbers.
     """
     if not on_terminal():
         for row in rows:

@@ -1,4 +1,4 @@
-"""``recipes``: which there are, and how large they are."""
+"""``recipes``: list the recipes and their sizes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from assembler.words import first_line
 
 
 def recipes(
-    plan: Annotated[bool, typer.Option("--plan", help="Plan those that do not say how large they are.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Plan recipes that do not state their size.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """List the recipes of the project and those that ship.
+    """List the recipes of the project and the shipped ones.
 
-    Sizes are those that a recipe expects, to which every run holds it. In a file or a pipe, the columns are set apart
-    by tabs.
+    Sizes are those of a recipe's `expect`, which every run checks. In a file or a pipe, columns are separated by tabs.
     """
     project = Project.at(config_dir)
     rows = []
@@ -31,7 +30,7 @@ def recipes(
         try:
             data = load_recipe(file)
             sizes = _expected(data)
-            if plan and "" in sizes and "???" not in str(data):  # of which something is still to be given
+            if plan and "" in sizes and "???" not in str(data):  # a value is still missing
                 sizes = _planned(file, project)
             rows.append((name, *sizes, _line(file)))
         except AssemblerError as error:
@@ -40,7 +39,7 @@ def recipes(
 
 
 def _expected(data: Any) -> tuple[str, str]:
-    """Parameters and MACs, as far as a recipe says what it expects."""
+    """Parameters and MACs, if a recipe expects them."""
     expect = data.get("expect") if isinstance(data, Mapping) else None
     said = expect if isinstance(expect, Mapping) else {}
     figures = (said.get("parameters", said.get("trainable")), said.get("macs"))
@@ -58,7 +57,7 @@ def _planned(file: Path, project: Project) -> tuple[str, str]:
 
 
 def _line(file: Path) -> str:
-    """What the comments at the top of a recipe say of it; of one that says nothing, what it is made from."""
+    """The comments at the top of a recipe; without any, the recipe that it includes and its parameters."""
     for line in file.read_text(encoding="utf-8").splitlines():
         said = line.removeprefix("#").strip()
         if not line.startswith("#"):

@@ -1,4 +1,4 @@
-"""``schema``: what editors need to know, as files."""
+"""``schema``: JSON Schemas for editors."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def schema(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where to write; by default schemas, in the assembler's clone assembler/schemas."
+            metavar="DIR", help="Output folder; by default schemas, in the assembler's clone assembler/schemas."
         ),
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Write JSON Schemas of recipes, registries and configurations, for editors that complete and check YAML.
+    """Write JSON Schemas of recipes, registries and configurations, for completion and checks in editors.
 
-    The layers of the project's registry files are in them.
+    They include the layers of the project's registry files.
     """
     ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
     folder = SHIPPED if ours else out or Path("schemas")
@@ -47,14 +47,14 @@ def schema(
         write_text(folder / name, print_json(data))
         typer.echo(f"wrote {short(folder / name)}")
     line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
-    typer.echo(f"\nA recipe in conf/recipe/ has its schema by the line\n{line}")
+    typer.echo(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
 
 
 def print_json(data: Mapping[str, Any], depth: int = 2) -> str:
-    """The text of a file, with a line for each definition: its lines change as layers do.
+    """The text of a file, with one line per definition, so that a diff shows which layers changed.
 
     Args:
-        depth: of mappings that are written one key a line.
+        depth: depth of mappings that are written one key per line.
     """
     return _lines(data, depth, "") + "\n"
 
@@ -68,7 +68,7 @@ def _lines(data: Any, depth: int, indent: str) -> str:
 
 
 def shipped_entries(registry: Registry) -> list[Entry]:
-    """The layers that are there wherever the assembler is: none of packages that it can do without."""
+    """The layers that every installation has: none of optional packages."""
     announced = registry.libraries.values()
     brought = {library.scope for library in announced if library.distribution == "assembler" and not library.extra}
     return [entry for entry in entries_of(registry) if entry.scope in {f"registry.{name}" for name in SCOPES} | brought]
@@ -81,14 +81,14 @@ def documents(known: Sequence[Entry], project: Project) -> dict[str, Any]:
     blocks = {}
     for file in project.files("blocks").values():
         for header, body in (read_yaml(file) or {}).items():
-            with noted([]):  # a block that is wrong is told by `validate`
+            with noted([]):  # `validate` reports an invalid block
                 block = parse_block(str(header), body, f"blocks/{file.name}")
                 blocks[block.name] = block
     return {f"{kind}.json": data for kind, data in schemas(known, blocks).items()}
 
 
 def signatures(registry: Registry) -> Mapping[str, Any]:
-    """What the classes of other packages take that the assembler has entries of, and the versions that it is true of.
+    """The signatures of other packages' classes in the registry, and the package versions that they are valid for.
 
     Raises:
         SettingsError: one of these packages is not installed.

@@ -1,4 +1,4 @@
-"""``show``: all about one layer."""
+"""``show``: details of one layer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from assembler.registry.entries import Entry
 from assembler.words import first_line
 
 _LONGEST = 60
-"""Lines of code to print; of a longer class, its file is told."""
+"""Limit of code lines to print; for a longer class, its file is printed."""
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="Of a layer.", autocompletion=complete_layer)],
+    name: Annotated[str, typer.Argument(help="Name of a layer.", autocompletion=complete_layer)],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Print what a layer takes, what it says of itself, where its code is, and a recipe with it that was planned."""
+    """Print a layer's arguments, docstring and source file, and a valid recipe with it."""
     registry = Project.at(config_dir).registry
     entry = registry.find(name, NOWHERE)
     from assembler.commands.examples import example
@@ -35,7 +35,7 @@ def show(
     for argument, axis in entry.infer.items():
         typer.echo(f"{argument} may be _: {_axes(axis)} of the input")
     for argument, value in entry.defaults.items():
-        typer.echo(f"{argument} is {value!r} unless the recipe says otherwise")
+        typer.echo(f"{argument} is {value!r} by default")
     if entry.reference:
         typer.echo(f"in NumPy: {entry.reference}")
     typer.echo(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
@@ -43,7 +43,7 @@ def show(
     found = example(entry, registry)
     if isinstance(found, str):
         why = first_line(ValueError(found))
-        typer.echo(f"no example: none of those that were tried can be planned, the first because\n{why}")
+        typer.echo(f"no example: none of the candidates can be planned; error of the first:\n{why}")
         return
     recipe, said = found
     typer.echo(f"for example\n\n{_written(recipe)}\n{said}")
@@ -54,18 +54,18 @@ def _axes(axis: int | list[int]) -> str:
 
 
 def _code(entry: Entry) -> str:
-    """The class's file and line, and its code if that is ours and short."""
+    """The class's file and line, and its code if it is the assembler's and short."""
     try:
         lines, number = inspect.getsourcelines(entry.cell)
         place = f"{short(Path(inspect.getsourcefile(entry.cell) or ''))}:{number}"
     except (OSError, TypeError):
-        return "its source is not to be found\n"
+        return "its source was not found\n"
     ours = not entry.cell.__module__.startswith("mindspore.")
     return f"{place}\n\n{''.join(lines)}" if ours and len(lines) <= _LONGEST else f"{place}, {len(lines)} lines\n"
 
 
 def _written(recipe: dict[str, Any]) -> str:
-    """A recipe as YAML, with short mappings in a line."""
+    """A recipe as YAML, with short mappings on one line."""
     lines = []
     for key, value in recipe.items():
         text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)

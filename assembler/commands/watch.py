@@ -1,4 +1,4 @@
-"""``watch``: the plan of a recipe, anew whenever it is saved."""
+"""``watch``: the plan of a recipe, updated whenever it is saved."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.yolo import network_files
 
 _PAUSE = 0.1
-"""Seconds from one look at the files to the next: a few of them, and so it costs nothing to ask."""
+"""Polling interval in seconds; there are few files, so polling is cheap."""
 
 
 def watch(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A file or a name.", autocompletion=complete_recipe)],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Show the plan of a recipe, and again whenever one of its files is saved. Ctrl-C ends it.
+    """Show the plan of a recipe, and update it whenever one of its files is saved. Ctrl-C stops it.
 
-    The files are the recipe's, those that it takes up by `defaults`, the network file that it names with those that
-    this is based on, and the registry's. Layers in Python are imported once.
+    It watches the recipe, the files that its `defaults` include, its network file with the files that this is based
+    on, and the registry. Layers in Python are imported once.
     """
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
@@ -36,10 +36,9 @@ def watch(
 
 
 def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
-    """Do something now, and again whenever one of some files is another than it was. It never returns.
+    """Call a function now, and again whenever one of the files changes. It never returns.
 
-    Editors put a new file in the old one's place as often as they write into it; each shows in the time, the size or
-    the number of the file.
+    Some editors replace a file, others write into it; both change its time, size or inode number.
     """
     before = None
     while True:
@@ -59,9 +58,9 @@ def _state(file: Path) -> tuple[int, int, int] | None:
 
 
 def files_of(file: Path, project: Project) -> list[Path]:
-    """The files that the plan of a recipe depends on."""
+    """The files that a recipe's plan depends on."""
     taken_up: list[Path] = []
-    with suppress(AssemblerError):  # `show` tells it
+    with suppress(AssemblerError):  # `show` reports it
         taken_up = [path for paths in recipe_files(file).values() for path in paths]
     registries = (path for paths in project.registry_files.values() for path in paths)
     network: list[Path] = []
@@ -73,7 +72,7 @@ def files_of(file: Path, project: Project) -> list[Path]:
 
 
 def show(file: Path, project: Project) -> None:
-    """Clear the screen and print the plan, or what is wrong."""
+    """Clear the screen and print the plan or the errors."""
     from assembler.api import plan
     from assembler.planning.limits import limited
     from assembler.views.summary import make_console, print_plan

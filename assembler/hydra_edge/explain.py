@@ -1,4 +1,4 @@
-"""What is told when Hydra cannot compose a configuration."""
+"""Error messages for configurations that Hydra cannot compose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from assembler.words import first_line, suggestion
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
-    """One message for an error of composing: what, where, what instead."""
+    """One message for an error of composition: what, where, what to write instead."""
     if isinstance(error, AssemblerError):
         return str(error)
     if isinstance(error, yaml.YAMLError | UnicodeDecodeError):
@@ -40,7 +40,7 @@ _EXTRAS = {
     "hydra/launcher/ray": "ray",
     "hydra/sweeper/optuna": "optuna",
 }
-"""What our presets and people may ask for before it is installed, and what of ours installs it."""
+"""Optional launchers and sweepers, and the extra that installs each."""
 
 
 def _explain_missing(error: MissingConfigException) -> str:
@@ -50,13 +50,13 @@ def _explain_missing(error: MissingConfigException) -> str:
     if not group:
         return first_line(error)
     if extra := _EXTRAS.get(missing):
-        return f"{group}={name} needs a package: pip install 'assembler[{extra}]'"
+        return f"{group}={name} requires a package: pip install 'assembler[{extra}]'"
     there = f" There are: {', '.join(sorted(options))}." if options else ""
     return f"no {group} named {name!r}.{suggestion(name, options)}{there}"
 
 
 def _options(said: str, group: str) -> list[str]:
-    """What a group offers, by the search path in Hydra's message; for a list of choices Hydra does not say it."""
+    """The options of a group, from the search path in Hydra's message, which omits them for a list of choices."""
     folders = [folder_of(schema, path) for schema, path in re.findall(r"path=(\w+)://(\S+)", said)]
     return sorted({file.stem for folder in folders if folder for file in (folder / group).glob("*.yaml")})
 
@@ -65,34 +65,32 @@ def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
         return f"override {error.override}: {_misread(str(error.override))}"
     if match := re.search(r"Ambiguous value for argument '(.+?)'", str(error)):
-        return (
-            f"override {match[1]}: several values are a sweep; add -m to run a job for each, or write a list as [1,2]"
-        )
+        return f"override {match[1]}: several values are a multirun; add -m for one job each, or write a list as [1,2]"
     if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
         return _explain_key(match[1], arguments)
     return first_line(error)
 
 
 def _misread(override: str) -> str:
-    """Why Hydra could not read an override, by the slips that people make."""
+    """Why Hydra could not parse an override, for common errors."""
     name, equals, value = override.partition("=")
     bare = value.strip("'\"")
     if not equals:
-        return "an override is written key=value, such as recipe=lenet5"
+        return "an override has the form key=value, such as recipe=lenet5"
     if any(value.count(one) > value.count(other) for one, other in ("[]", "{}")):
-        return f"a bracket is not closed; if the value has spaces, put it in single quotes: '{name}=[4, 8]'"
+        return f"a bracket is not closed; if the value has spaces, use single quotes: '{name}=[4, 8]'"
     if bare.startswith("{"):
-        return f"Hydra cannot read this value. Keys of a mapping go without quotes: '{name}={{key: value}}'"
+        return f"Hydra cannot parse this value; write keys of a mapping without quotes: '{name}={{key: value}}'"
     return (
-        "Hydra cannot read this value. A text with parentheses, commas or braces needs double quotes inside single "
-        f"""ones: '{name}="{bare}"'"""
+        "Hydra cannot parse this value; a string with parentheses, commas or braces needs double quotes inside single "
+        f"""quotes: '{name}="{bare}"'"""
     )
 
 
 def _explain_key(key: str, arguments: Sequence[str]) -> str:
     name = key.partition("@")[0]
     if name.startswith("hydra."):
-        return f"override {name}: Hydra has no such key; python run.py --cfg hydra shows those it has"
+        return f"override {name}: Hydra has no such key; list its keys with python run.py --cfg hydra"
     override = next((argument for argument in arguments if argument.lstrip("+~").startswith(f"{name}=")), name)
     if name.startswith("recipe.params.") and (params := _params(arguments)):
         param = name.split(".")[2]
@@ -109,26 +107,26 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
     else:
         known = []
     if not known and "={" in override:
-        said = f"the mapping has keys that {name} does not have yet; ++{override.lstrip('+')} adds them"
+        said = f"{name} does not have these keys; write ++{override.lstrip('+')} to add them"
         return f"override {override}: {said}"
     if not known:
-        return f"override {override}: {name} is not in this configuration yet; write +{override} to add it"
+        return f"override {override}: {name} is not in this configuration; write +{override} to add it"
     instead = suggestion(part, known) or f" Known here: {', '.join(known)}."
     return f"override {override}: unknown key {part!r}.{instead}"
 
 
 def _task(arguments: Sequence[str]) -> str:
-    """The task that the command line chooses."""
+    """The task that the command line selects."""
     return next((one.partition("=")[2] for one in arguments if one.startswith("task=")), "check")
 
 
 def _names_of(task: Any) -> tuple[Any, ...]:
-    """The name that a task's model goes by."""
+    """The name of a task's model."""
     return get_args(task.model_fields["name"].annotation)
 
 
 def _params(arguments: Sequence[str]) -> list[str]:
-    """The parameters of the recipe that the command line chooses, as far as its file is found."""
+    """The parameters of the recipe that the command line selects, if its file is found."""
     said = dict(argument.partition("=")[::2] for argument in arguments)
     at = [index for index, argument in enumerate(arguments[:-1]) if argument in ("--config-dir", "-cd")]
     folders = [*(Path(arguments[index + 1]) for index in at), SHIPPED]

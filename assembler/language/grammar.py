@@ -1,7 +1,7 @@
 """Text → recipe: the recipe language, a small subset of Python's expressions.
 
-The text is parsed by :func:`ast.parse` and never compiled, let alone evaluated; the tree is walked here, and a node
-that this module does not know is a mistake with a place.
+:func:`ast.parse` parses the text, which is never compiled or evaluated. This module walks the tree and reports every
+node that the language does not have, with its place.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ MAX_TEXT = 100_000
 MAX_NESTING = 50
 """Brackets inside brackets, and mappings inside mappings."""
 MAX_NUMBER = 2**63
-"""Bound of whole numbers."""
+"""Limit of integers."""
 MAX_OPERATORS = 1000
-"""Operators in one text; longer chains are lists in YAML, or repeats. Python's parser cannot take many more."""
+"""Operators in one text, close to the limit of Python's parser. Longer chains are YAML lists, or repeats."""
 
 CONSTANTS = {"true": True, "false": False, "null": None}
 _TOKENS = re.compile(
@@ -55,11 +55,11 @@ def parse(text: str, key: str = "") -> Stack:
 
     Args:
         text: the recipe text.
-        key: the configuration key that it came from, for messages.
+        key: its configuration key, for messages.
 
     Raises:
-        GrammarError: the text cannot be read; the place lies in the text.
-        Mistakes: several parts of it cannot be read.
+        GrammarError: the text cannot be parsed; the place is inside the text.
+        Mistakes: several parts of it cannot be parsed.
     """
     return _Reader(text, key).read()
 
@@ -74,7 +74,7 @@ def parse_line(text: str, key: str) -> tuple[Stack, tuple[Spot, ...]]:
 
 
 def parse_sources(text: str, key: str) -> tuple[Spot, ...]:
-    """Read what a graph emits: ``stem``, or ``stem, lstm[0]``.
+    """Read the outputs of a graph: ``stem``, or ``stem, lstm[0]``.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
@@ -86,7 +86,7 @@ def parse_header(text: str, body: Stack, key: str) -> Block:
     """Read a block's name and arguments: ``ConvNorm(channels, kernel=3)``.
 
     Args:
-        body: what the block stands for.
+        body: the layers that the block expands to.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
@@ -99,7 +99,7 @@ def _parts(node: ast.expr) -> list[ast.expr]:
 
 
 class _Reader:
-    """Reads one text. Mistakes are collected, so that one pass tells them all."""
+    """Reads one text. Errors are collected, so that one pass reports them all."""
 
     def __init__(self, text: str, key: str):
         self.text = text
@@ -116,7 +116,7 @@ class _Reader:
         return stack
 
     def node(self) -> ast.expr:
-        """The tree, once the text is known to hold the limits."""
+        """The tree of a text that is within the limits."""
         if len(self.text) > MAX_TEXT:
             self.stop(f"the text has {len(self.text)} characters; the limit is {MAX_TEXT}", MAX_TEXT, MAX_TEXT)
         if not self.text.strip():
@@ -156,7 +156,7 @@ class _Reader:
                 return name, None, self.place(node)
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(element))) if element >= 0:
                 return name, element, self.place(node)
-        self.stop("a source is a wire's name, or an element of what it emits, such as lstm[0]", *self.span(node))
+        self.stop("a source is the name of a wire, or an element of its output, such as lstm[0]", *self.span(node))
 
     def header(self, body: Stack) -> Block:
         """A block's name and arguments: ``ConvNorm(channels, kernel=3)``."""
@@ -164,13 +164,13 @@ class _Reader:
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if not name or name in CONSTANTS or name == "_":
-            self.stop("a block is named as NAME(argument, argument=default)", 0, len(self.text))
+            self.stop("a block is written as NAME(argument, argument=default)", 0, len(self.text))
         defaults: dict[str, Any] = {}
         for arg in call.args:
             if not isinstance(arg, ast.Name) or arg.id in CONSTANTS or arg.id == "_":
                 self.stop("an argument of a block is a name, or name=default", *self.span(arg))
             if arg.id in defaults:
-                self.stop(f"{arg.id!r} is there twice", *self.span(arg))
+                self.stop(f"{arg.id!r} appears twice", *self.span(arg))
             defaults[arg.id] = ...
         for named in call.keywords:
             if named.arg is None or named.arg in defaults:
@@ -179,10 +179,10 @@ class _Reader:
         raise_all(self.mistakes)
         return Block(name, defaults, body, Place(self.text, 0, len(self.text), self.key))
 
-    # ---- before Python's parser sees it
+    # ---- before Python's parser
 
     def scan(self) -> None:
-        """Match the brackets and hold the limits, so that what follows is safe and errors point well."""
+        """Check brackets and limits, so that parsing is safe and errors have a precise place."""
         open_brackets: list[re.Match[str]] = []
         operators = 0
         for token in _TOKENS.finditer(self.text):
@@ -192,13 +192,13 @@ class _Reader:
                     self.stop(f"nested too deep; the limit is {MAX_NESTING}", *token.span())
             elif token["close"]:
                 if not open_brackets:
-                    self.stop(f"nothing opened this {token['close']!r}", *token.span())
+                    self.stop(f"unmatched {token['close']!r}", *token.span())
                 if open_brackets[-1]["open"] != _PAIRS[token["close"]]:
                     opened = open_brackets[-1]["open"]
                     self.stop(f"{token['close']!r} does not close {opened!r}", *token.span())
                 open_brackets.pop()
             elif token["comment"]:
-                self.stop("a stack's text has no comments; put them on a line of YAML", *token.span())
+                self.stop("a stack cannot contain comments; put them on a YAML line", *token.span())
             elif token["operator"]:
                 operators += 1
                 if operators > MAX_OPERATORS:
@@ -209,7 +209,7 @@ class _Reader:
             self.stop(f"{token['open']!r} is never closed", *token.span())
 
     def tree(self) -> ast.expr:
-        """Python's tree of the text. Brackets around it let it begin with a space and span lines."""
+        """Python's tree of the text. The added brackets allow leading spaces and several lines."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as an invalid escape inside a string
@@ -217,17 +217,17 @@ class _Reader:
         except SyntaxError as error:
             self.lines = list(self.line_starts())
             line, column = (error.lineno or 2) - 1, (error.offset or 1) - 1
-            if line > len(self.lines):  # Python ran into the ')' that this module added
-                self.stop("the text ends where a layer or a value should follow", len(self.text), len(self.text))
+            if line > len(self.lines):  # Python reached the ')' that this method added
+                self.stop("a layer or a value is missing at the end", len(self.text), len(self.text))
             start = self.offset(line, column)
             said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
             if "forgot a comma" in said:
-                said = "two things stand side by side; layers are joined with '+', arguments with ','"
+                said = "an operator is missing; join layers with '+' and arguments with ','"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
-            self.stop(f"cannot read this: {said}", start, max(end, start + 1))
+            self.stop(f"cannot parse this: {said}", start, max(end, start + 1))
         except (ValueError, RecursionError, MemoryError) as error:
-            said = "nested too deep" if not isinstance(error, ValueError) else "a character that is not text"
-            self.stop(f"cannot read this: {said}", 0, len(self.text))
+            said = "nested too deep" if not isinstance(error, ValueError) else "invalid character"
+            self.stop(f"cannot parse this: {said}", 0, len(self.text))
 
     def line_starts(self) -> Iterator[int]:
         yield 0
@@ -242,7 +242,7 @@ class _Reader:
     # ---- the tree
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """Where a node stands in the text. Python counts columns in bytes of UTF-8, and its first line is our '('."""
+        """Offsets of a node. Python counts columns in bytes of UTF-8, and its first line is the added '('."""
 
         def offset(line: int, column: int) -> int:
             if line < 2:  # a tuple's own brackets: the '(' that this module added
@@ -265,7 +265,7 @@ class _Reader:
         self.mistakes.append(GrammarError(message, self.place(node)))
 
     def stack(self, node: ast.expr) -> Stack:
-        """A node that must be layers."""
+        """The value of a node that must be layers."""
         value = self.value(node)
         if may_be_stack(value):
             return value
@@ -279,11 +279,11 @@ class _Reader:
         return "'_'" if isinstance(value, Infer) else print_value(value)
 
     def value(self, node: ast.expr) -> Any:
-        """A node in any position: layers or plain data, or _BROKEN if it was a mistake and has been told."""
+        """The value of any node: layers or plain data, or _BROKEN if an error was reported for it."""
         match node:
             case ast.Constant(value=constant):
                 if isinstance(constant, int) and constant > MAX_NUMBER:
-                    return self.unknown(node, "a whole number this large; the limit is 2**63")
+                    return self.unknown(node, "integer too large; the limit is 2**63")
                 if constant is None or isinstance(constant, bool | int | float | str):
                     return constant
                 return self.unknown(node, f"{constant!r} is not a value of the recipe language")
@@ -310,7 +310,7 @@ class _Reader:
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _COMPARISONS:
                 return self.operation(_COMPARISONS[type(operator)], node, left, right)
             case ast.Compare(ops=[_, _, *_]):
-                return self.unknown(node, "two values are compared at a time; join comparisons with 'and'")
+                return self.unknown(node, "comparisons cannot be chained; join them with 'and'")
             case ast.Subscript(value=inside, slice=index) if not isinstance(index, ast.Slice):
                 return self.operation("[]", node, inside, index)
             case ast.IfExp(test=condition, body=then, orelse=other):
@@ -331,7 +331,7 @@ class _Reader:
         return _BROKEN
 
     def scoped(self, node: ast.expr) -> str:
-        """A layer's name with its scope, ``mindcv.Bottleneck``; of any other node nothing."""
+        """A layer's name with its scope, ``mindcv.Bottleneck``; empty for any other node."""
         match node:
             case ast.Attribute(value=ast.Name(id=scope), attr=name) if scope not in CONSTANTS and scope != "_":
                 return f"{scope}.{name}"
@@ -341,11 +341,7 @@ class _Reader:
         called = node.func.id if isinstance(node.func, ast.Name) else self.scoped(node.func)
         if not called:
             dotted = isinstance(node.func, ast.Attribute)
-            said = (
-                _undotted(node.func)
-                if dotted
-                else f"only a layer can be called, by its name; {_word(node.func)} cannot"
-            )
+            said = _undotted(node.func) if dotted else f"only a layer's name can be called, not {_word(node.func)}"
             return self.unknown(node.func, said)
         if called in CONSTANTS or called == "_":
             return self.unknown(node.func, f"{called!r} is not a layer")
@@ -417,14 +413,14 @@ class _Reader:
                 continue
             word = self.value(name)
             if not isinstance(word, str | int | float | bool):
-                self.mistake("the keys of a dict are texts and numbers", name)
+                self.mistake("dict keys must be strings or numbers", name)
                 continue
             result[word] = self.value(item)
         return result
 
 
 class _Broken:
-    """Stands where a mistake was found, so that the rest can be read for more."""
+    """Placeholder for a node with an error, so that parsing continues."""
 
 
 _BROKEN = _Broken()
@@ -438,7 +434,7 @@ _COMPARISONS: Mapping[type[ast.cmpop], str] = {
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value as written is a number, or arithmetic that gives one."""
+    """Whether a value as written is a number, or arithmetic that results in one."""
     if isinstance(value, Operation):
         return value.operator not in ("if", "[]", "*")
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -467,14 +463,14 @@ _OPERATORS = {
 
 
 def _undotted(node: ast.expr) -> str:
-    """What to say of a dot that is not between a scope and a layer's name."""
+    """The message for a dot that is not between a scope and a layer's name."""
     path = ast.unparse(node).split(".")
     instead = f": {path[0]}.{path[-1]}?" if all(part.isidentifier() for part in path) else ""
-    return f"a dot stands between the scope and the name of a layer, once{instead}"
+    return f"a dot can only separate a scope from a layer's name{instead}"
 
 
 def _word(node: ast.expr) -> str:
-    """What a person would call this node."""
+    """The name of a node in messages."""
     if isinstance(node, ast.BinOp | ast.UnaryOp):
         return repr(_OPERATORS.get(type(node.op), type(node.op).__name__))
     return _WORDS.get(type(node), "a comprehension" if hasattr(node, "generators") else "this")

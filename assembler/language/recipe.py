@@ -1,8 +1,8 @@
-"""The frozen data that a stack is, and how it prints back to text.
+"""A stack as frozen data, and how it is printed as text.
 
 A stack is a :class:`Layer`, a :class:`Repeat` or a :class:`Chain`. It is always in normal form: a chain has at least
-two items and none of them is a chain, so that texts that mean the same are equal as data. As written, it may hold
-:class:`Operation` where a value or a choice of layers is still to be found; ``assembler.binding.expansion`` finds them.
+two items and none of them is a chain, so that equivalent texts are equal data. As written, it may contain
+:class:`Operation` nodes, which ``assembler.binding.expansion`` evaluates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assembler.errors import NOWHERE, Place
 
 
 class Verbatim(str):
-    """A text that stands in an argument's place and prints as it is, without quotes."""
+    """A string that is printed as an argument without quotes."""
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -23,7 +23,7 @@ class Verbatim(str):
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """The argument ``_``: to be read from the shape of the layer's input."""
+    """The argument ``_``: inferred from the shape of the layer's input."""
 
     def __str__(self) -> str:
         return "_"
@@ -32,8 +32,7 @@ class Infer:
 INFER = Infer()
 
 BROKEN = "?"
-"""What a layer is called that stands where a mistake was found, so that the rest can be looked at for more; no text
-names it."""
+"""The name of a placeholder layer for text with an error, so that the rest is still checked. No text can contain it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,14 @@ class Layer:
         return f"{self.name}({inside})" if (inside := self.arguments_text()) else self.name
 
     def arguments_text(self) -> str:
-        """What stands between the parentheses."""
+        """The text between the parentheses."""
         named = (f"{name}={print_value(value)}" for name, value in self.kwargs)
         return ", ".join([*(print_value(value) for value in self.args), *named])
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """``3 * A``: A three times over, each time with weights of its own."""
+    """``3 * A``: A three times in sequence, each with its own weights."""
 
     count: int
     body: Stack
@@ -81,12 +80,12 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation on values that are known once the parameters are: ``kernel // 2``, ``depths[0]``, ``a if c else b``.
+    """An operation that is evaluated when the parameters are known: ``kernel // 2``, ``depths[0]``, ``a if c else b``.
 
     Args:
-        operator: as Python writes it; ``[]`` for indexing, ``if`` for a choice of (condition, then, else), and ``-`` or
-            ``+`` of one operand for a sign.
-        operands: values, of which a name is a :class:`Layer` without arguments.
+        operator: as in Python; ``[]`` for indexing, ``if`` for (condition, then, else), and ``-`` or ``+`` with one
+            operand for a sign.
+        operands: values; a name is a :class:`Layer` without arguments.
     """
 
     operator: str
@@ -126,8 +125,8 @@ class Wire:
     """A line of a graph: ``joined: Concat(axis=1) @ (left, right)``.
 
     Args:
-        sources: what goes in: names of lines above or of inputs, each with the element that is taken if that emits a
-            tuple.
+        sources: its inputs: names of lines above or of graph inputs, each with the index of the element if that
+            emits a tuple.
     """
 
     name: str
@@ -142,7 +141,7 @@ class Wire:
 
 
 Source: TypeAlias = tuple[str, int | None]
-"""The name of a wire or an input, and an element of what it emits."""
+"""The name of a wire or an input, and the index of an element of its output."""
 
 
 def print_source(source: Source) -> str:
@@ -153,11 +152,11 @@ def print_source(source: Source) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Layers with named wires between them, where a chain is not enough.
+    """Layers with named wires between them.
 
     Args:
-        inputs: names for what goes in.
-        outputs: what comes out; of several, a tuple.
+        inputs: names of the inputs.
+        outputs: sources of the outputs; several are emitted as a tuple.
     """
 
     inputs: tuple[str, ...]
@@ -177,8 +176,8 @@ class Block:
     """A layer written in YAML: ``ConvNorm(channels, kernel=3): Conv2d(_, channels, kernel) + BatchNorm2d(_)``.
 
     Args:
-        defaults: argument → what it is if it is not given; ``...`` for one that has to be given.
-        place: where its name stands.
+        defaults: argument → default value; ``...`` for a required one.
+        place: where its name is.
     """
 
     name: str
@@ -193,7 +192,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """What the names of a recipe mean, beside layers."""
+    """The names that a recipe defines besides layers."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     blocks: Mapping[str, Block] = field(default_factory=dict)
@@ -201,7 +200,7 @@ class Definitions:
 
 
 def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
-    """Join at least one part in normal form: ``A + (B + C)`` is ``A + B + C``, and a chain of one is that one."""
+    """Join one or more parts in normal form: ``A + (B + C)`` is ``A + B + C``; a single part is returned as it is."""
     items: list[Layer | Repeat | Operation | Shared | Graph] = []
     for part in parts:
         items.extend(part.items if isinstance(part, Chain) else [part])
@@ -214,7 +213,7 @@ def is_stack(value: object) -> bool:
 
 
 def may_be_stack(value: object) -> bool:
-    """Whether an argument is layers, or a choice that may turn out to be layers."""
+    """Whether an argument is layers, or an operation that may result in layers."""
     return is_stack(value) or (isinstance(value, Operation) and value.operator in ("if", "*", "+", "[]"))
 
 
@@ -230,12 +229,12 @@ def print_value(value: object) -> str:
     if isinstance(value, Infer | Operation) or is_stack(value):
         return str(value)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "1e999" if value > 0 else "-1e999"  # repr is `inf`, which would read as a layer's name
+        return "1e999" if value > 0 else "-1e999"  # repr is `inf`, which would parse as a layer's name
     return repr(value)
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """What stands in nested lists, tuples and dicts, in order; of anything else, itself."""
+    """The leaves of nested lists, tuples and dicts, in order; any other value itself."""
     if type(value) in (list, tuple):
         for item in value:
             yield from leaves(item)
@@ -247,7 +246,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same nest of lists, tuples and dicts with every leaf changed."""
+    """The same nested lists, tuples and dicts with every leaf changed."""
     if type(value) in (list, tuple):
         return type(value)(map_leaves(item, change) for item in value)
     if type(value) is dict:
@@ -256,7 +255,7 @@ def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def layers_in(stack: object) -> Iterator[Layer]:
-    """Every layer as written, once, in reading order; those inside arguments included."""
+    """Every layer as written, once, in reading order, including those inside arguments."""
     if isinstance(stack, Layer):
         yield stack
         for value in leaves([*stack.args, *(value for _, value in stack.kwargs)]):

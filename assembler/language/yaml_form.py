@@ -1,4 +1,4 @@
-"""What YAML holds → recipe: stacks as lists and mappings, graphs, blocks, and whole recipes."""
+"""YAML data → recipe: stacks as lists and mappings, graphs, blocks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from assembler.words import suggestion
 
 
 def parse_stack(items: object, key: str = "stack") -> Stack:
-    """Read what YAML may hold under ``stack``: a text, or a list of texts and of mappings of a layer to its arguments.
+    """Read the value of ``stack``: a string, or a list of strings and of mappings of a layer to its arguments.
 
     ``{Dense: {in_channels: 8, out_channels: 128}}``, ``{Dense: [8, 128]}`` and ``{Centered: null}`` are mappings.
-    Inside one, ``{stack: …}`` stands for layers.
+    An argument ``{stack: …}`` is layers.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
@@ -24,7 +24,7 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     if isinstance(items, str):
         return parse(items, key)
     if not isinstance(items, Sequence):
-        raise GrammarError(f"a stack is a text or a list, not {_kind(items)}", Place(key=key))
+        raise GrammarError(f"a stack is a string or a list, not {_kind(items)}", Place(key=key))
     if not items:
         raise GrammarError("the stack is empty; it needs at least one layer", Place(key=key))
     parts: list[Stack] = []
@@ -33,8 +33,8 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
         with noted(mistakes):
             parts.append(_item(item, f"{key}[{index}]"))
     words = " ".join(mistake.message for mistake in mistakes)
-    if "is never closed" in words and "nothing opened this" in words:
-        raise GrammarError("YAML split this list at the commas inside brackets; quote its texts", Place(key=key))
+    if "is never closed" in words and "unmatched" in words:
+        raise GrammarError("YAML split this list at the commas inside brackets; quote its items", Place(key=key))
     raise_all(mistakes)
     return chain(parts)
 
@@ -54,11 +54,11 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     """Read a graph: lines of ``name: layer @ source``, as a mapping.
 
     Args:
-        inputs: names for what goes in.
-        outputs: a source, or a list of sources, as texts; by default the last line.
+        inputs: names of the inputs.
+        outputs: a source, or a list of sources, as strings; by default the last line.
 
     Raises:
-        GrammarError, Mistakes: lines that cannot be read, sources that are not there, and wires that nothing uses.
+        GrammarError, Mistakes: lines that cannot be parsed, unknown sources, and unused wires.
     """
     if not isinstance(said, Mapping) or not said:
         raise GrammarError(f"a graph is a mapping of names to layers, not {_kind(said)}", Place(key=key))
@@ -76,7 +76,9 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
             body, sources = parse_line(text, place.key) if isinstance(text, str) else (parse_part(text, place.key), ())
             if not sources:
                 if len(wires) == 0 and len(inputs) > 1:
-                    message = f"there are several inputs; say which goes in: @ {inputs[0]}, or @ ({', '.join(inputs)})"
+                    message = (
+                        f"the graph has several inputs; specify one or more: @ {inputs[0]}, or @ ({', '.join(inputs)})"
+                    )
                     raise GrammarError(message, place)
                 sources = ((last, None, place),)
             for source, _, where in sources:
@@ -94,7 +96,7 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         or (outputs is not None and not wanted)
         or not all(isinstance(one, str) for one in wanted)
     ):
-        raise GrammarError(f"outputs are a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
+        raise GrammarError(f"outputs must be a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
     for text in wanted:
         with noted(mistakes):
             for source, element, where in parse_sources(text, f"{key}.outputs"):
@@ -105,7 +107,7 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     if not mistakes:
         mistakes += [
             GrammarError(
-                f"nothing uses {name!r}; use it as a source, or name it among the outputs", Place(key=f"{key}.{name}")
+                f"{name!r} is not used; use it as a source, or add it to the outputs", Place(key=f"{key}.{name}")
             )
             for name in [*inputs, *names]
             if name not in used
@@ -116,19 +118,19 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
 
 def _require_wire(name: str, inputs: Collection[str], place: Place) -> None:
     if not name.isidentifier() or name in CONSTANTS or name == "_":
-        raise GrammarError(f"{name!r} is not a name for a wire", place)
+        raise GrammarError(f"{name!r} is not a valid name of a wire", place)
     if name in inputs:
-        raise GrammarError(f"{name!r} is an input; a line needs another name", place)
+        raise GrammarError(f"{name!r} is the name of an input; rename this line", place)
 
 
 def _require_source(name: str, place: Place, known: Collection[str], names: Collection[str]) -> None:
     if name not in known:
-        below = " It stands below; a line uses lines above it." if name in names else ""
-        raise GrammarError(f"there is no wire {name!r}.{below or suggestion(name, known)}", place)
+        below = " It is defined below; a line can only use lines above it." if name in names else ""
+        raise GrammarError(f"no wire named {name!r}.{below or suggestion(name, known)}", place)
 
 
 def parse_block(header: str, body: object, key: str) -> Block:
-    """Read a block: ``ConvNorm(channels, kernel=3)`` and what it stands for.
+    """Read a block: ``ConvNorm(channels, kernel=3)`` and the layers that it expands to.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
@@ -137,15 +139,15 @@ def parse_block(header: str, body: object, key: str) -> Block:
 
 
 def parse_part(body: object, key: str) -> Stack:
-    """Layers as YAML may hold them: a text, a list, or a mapping ``{graph: …}``, ``{stack: …}`` or of one layer."""
+    """Layers in any YAML form: a string, a list, or a mapping ``{graph: …}``, ``{stack: …}`` or of one layer."""
     if isinstance(body, Mapping) and "graph" in body:
         if extra := set(body) - {"graph", "inputs", "outputs"}:
             raise GrammarError(
-                f"beside 'graph' stand 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
+                f"'graph' can be combined with 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
             )
         inputs = body.get("inputs", ["input"])
         if not isinstance(inputs, list) or not all(isinstance(name, str) and name.isidentifier() for name in inputs):
-            raise GrammarError(f"inputs are a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
+            raise GrammarError(f"inputs must be a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
         return parse_graph(body["graph"], f"{key}.graph", inputs or ["input"], body.get("outputs"))
     if isinstance(body, Mapping) and set(body) == {"stack"}:
         return parse_stack(body["stack"], f"{key}.stack")
@@ -161,12 +163,12 @@ def _item(item: object, key: str) -> Stack:
         return parse_part(item, key)
     if not isinstance(item, Mapping) or len(item) != 1 or not isinstance(name := next(iter(item)), str):
         raise GrammarError(
-            f"an item of a stack is a text or a mapping of one layer to its arguments, not {_kind(item)}",
+            f"an item of a stack is a string or a mapping of one layer to its arguments, not {_kind(item)}",
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
     if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
-        raise GrammarError(f"{name!r} is not a layer's name; write a stack's text without a colon", Place(key=key))
+        raise GrammarError(f"{name!r} is not a valid name of a layer; remove the colon after it", Place(key=key))
     place = Place(key=key)
     if inside is None:
         return Layer(name, place=place)
@@ -180,7 +182,7 @@ def _item(item: object, key: str) -> Stack:
 
 
 def parse_value(value: object, key: str, depth: int = 0) -> Any:
-    """An argument written in YAML: data as it is, and ``{stack: …}`` as layers."""
+    """An argument written in YAML: data unchanged, ``{stack: …}`` as layers."""
     if depth > MAX_NESTING:
         raise GrammarError(f"nested more than {MAX_NESTING} deep", Place(key=key))
     if isinstance(value, Mapping):
@@ -188,7 +190,7 @@ def parse_value(value: object, key: str, depth: int = 0) -> Any:
             return parse_part(value, key)
         if "stack" in value:
             if len(value) > 1:
-                message = "'stack' stands alone; if YAML split its text at a comma, put the text in quotes"
+                message = "'stack' cannot be combined with other keys; if YAML split its string at a comma, quote it"
                 raise GrammarError(message, Place(key=key))
             inside = value["stack"]
             return parse_stack(inside if isinstance(inside, str | list) else [inside], f"{key}.stack")
@@ -199,9 +201,9 @@ def parse_value(value: object, key: str, depth: int = 0) -> Any:
 
 
 def _kind(value: object) -> str:
-    """A value's kind in the words of YAML."""
+    """The YAML type of a value, for messages."""
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -18,14 +18,13 @@ from assembler.settings import Dtype
 
 
 def build(planned: Plan, seed: int | None = None) -> nn.Cell:
-    """Build the model of a plan, set to inference: a SequentialCell, or of a graph a Cell that runs it.
+    """Build the model of a plan in inference mode: a SequentialCell, or for a graph a Cell that runs it.
 
-    Parameters have the names, and under the same seed the values, of the network written by hand: layers are made in
-    reading order, those inside a layer before it. What the plan says of first values and of freezing is done after
-    that.
+    Parameters have the same names, and with the same seed the same values, as in the network written by hand: layers
+    are created in reading order, inner layers first. Rules for initial values and freezing are applied afterwards.
 
     Args:
-        seed: what the plan's random first values are drawn from; by default, a draw of NumPy's global generator, which
+        seed: seed of the plan's random initial values; by default drawn from NumPy's global generator, which
             ``mindspore.set_seed`` seeds.
 
     Raises:
@@ -40,7 +39,7 @@ def build(planned: Plan, seed: int | None = None) -> nn.Cell:
 
 
 def _begin(model: nn.Cell, weights: Mapping[str, Weight], seed: int) -> None:
-    """Set first values, and freeze."""
+    """Set initial values, and freeze."""
     mistakes: list[AssemblerError] = []
     for parameter in model.get_parameters():
         weight = weights.get(parameter.name)
@@ -55,7 +54,7 @@ def _begin(model: nn.Cell, weights: Mapping[str, Weight], seed: int) -> None:
 
 
 def _fill(parameter: Parameter, rule: Rule, seed: int) -> None:
-    """Set a parameter's values. Each draws from a seed of its own, so that none depends on which others are drawn."""
+    """Set a parameter's values. Each parameter has its own seed, so it does not depend on which others are drawn."""
     own = int.from_bytes(hashlib.sha256(f"{seed} {parameter.name}".encode()).digest()[:4], "big")
     try:
         with device.untouched_generators():
@@ -68,10 +67,10 @@ def _fill(parameter: Parameter, rule: Rule, seed: int) -> None:
 
 
 def copy_of(model: nn.Cell, planned: Plan, dtype: Dtype | None = None) -> nn.Cell:
-    """Another model of a plan with the values of one that was built from it.
+    """Another model of a plan, with the values of a model that was built from it.
 
     Args:
-        dtype: what its floating-point parameters are; by default, as planned.
+        dtype: dtype of its floating-point parameters; by default as planned.
     """
     with device.untouched_generators():
         copied = build_steps(planned.steps, dtype or planned.dtype)
@@ -84,7 +83,7 @@ def copy_of(model: nn.Cell, planned: Plan, dtype: Dtype | None = None) -> nn.Cel
 
 
 def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
-    """Build steps of which every argument is known, as ``build`` does.
+    """Build steps whose arguments are all known, as ``build`` does.
 
     Raises:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
@@ -97,7 +96,7 @@ def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
 
 
 class _Builder:
-    """Makes Cells, and each shared part once."""
+    """Creates Cells, and each shared part once."""
 
     def __init__(self, dtype: Dtype):
         self.dtype = dtype
@@ -116,12 +115,12 @@ class _Builder:
         if step in self.shared:
             return self.shared[step]
         cell = make(step, self.inner)
-        cast(cell, self.dtype)  # one after the other: a model in float16 never takes the memory of one in float32
+        cast(cell, self.dtype)  # one by one: a float16 model never needs the memory of a float32 one
         if step.shared:
             self.shared[step] = cell
         return cell
 
     def inner(self, steps: Steps) -> nn.Cell:
-        """A chain inside a layer: a SequentialCell, or the only Cell as it is."""
+        """A chain inside a layer: a SequentialCell, or a single Cell as it is."""
         cells = self.cells(steps)
         return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)

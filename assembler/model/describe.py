@@ -21,22 +21,22 @@ from assembler.registry.registry import LAYERS, Registry
 def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
     """The recipe of a ``SequentialCell`` of registered layers, as text.
 
-    Arguments are read from the attributes of the same names, where MindSpore's layers and ours keep them; initializers
-    are not told. What the text makes is compared with what was given, so that nothing is left out unnoticed.
+    Arguments are read from the attributes of the same names, where MindSpore's layers and the assembler's store them.
+    Initializers are omitted. The layers that the text creates are compared with the given ones, so nothing is lost.
 
     Raises:
-        RecipeError: it is another Cell; a Cell's class is not registered, or its arguments cannot be told.
+        RecipeError: it is another Cell; a Cell's class is not registered, or its arguments cannot be read.
 
     >>> describe(nn.SequentialCell(nn.Dense(8, 128), nn.ReLU(), nn.Conv2d(3, 8, 3, pad_mode="valid")))
     "Dense(8, 128) + ReLU + Conv2d(3, 8, 3, pad_mode='valid')"
     """
     if not isinstance(cell, nn.SequentialCell):
-        raise RecipeError(f"only a SequentialCell is told as a recipe, not a {type(cell).__name__}")
+        raise RecipeError(f"describe() supports nn.SequentialCell, got {type(cell).__name__}")
     stack = _Describer(registry).chain(cell, "")
     with mindspore.DeviceCtx("meta"):
         made = build_steps(bind(parse(str(stack)), registry))
     if _parameters(made) != _parameters(cell):
-        raise RecipeError(f"not every argument can be told: {stack} makes other parameters than those that are there")
+        raise RecipeError(f"describe() cannot read every argument: {stack} has different parameters")
     return str(stack)
 
 
@@ -54,11 +54,11 @@ class _Describer:
         for entry in registry.all_entries():
             is_of_a_library = registry.get(entry.name) is not entry
             if is_of_a_library and entry.target.rpartition(".")[0] not in sys.modules:
-                continue  # no Cell is of a module that was not imported
+                continue  # a module that was not imported has no Cells here
             try:
                 self.entries.setdefault(entry.cell, entry)
             except AssemblerError:
-                continue  # an entry that leads nowhere describes nothing
+                continue  # the entry is broken
 
     def chain(self, cells: nn.SequentialCell, path: str) -> Stack:
         return chain([self.layer(cell, f"{path}{index}") for index, cell in enumerate(cells)])
@@ -68,7 +68,7 @@ class _Describer:
             return self.chain(cell, f"{path}.")
         entry = self.entries.get(type(cell))
         if entry is None:
-            raise RecipeError(f"#{path} is a {type(cell).__name__}, which is not registered")
+            raise RecipeError(f"#{path} {type(cell).__name__} is not registered; add it with @register")
         label = self.registry.name_of(entry)
         parameters = entry.parameters
         required = [
@@ -76,7 +76,7 @@ class _Describer:
         ]
         for name in required:
             if not hasattr(cell, name):
-                raise RecipeError(f"#{path} {label} does not keep its {name!r}, so it cannot be told")
+                raise RecipeError(f"#{path} {label} has no attribute {name!r}, so describe() cannot read it")
         args = [self.value(getattr(cell, name), f"{path}.{name}") for name in required]
         for name in (name for name, one in parameters.items() if one.kind is Parameter.VAR_POSITIONAL):
             parts = enumerate(getattr(cell, name, ()))
@@ -87,11 +87,11 @@ class _Describer:
         others = self.unlike(cell, plain, optional, path)
         layer = Layer(label, plain.args, tuple(others.items()))
         if wrong := self.unlike(cell, layer, list(others), path):
-            raise RecipeError(f"#{path} {label} keeps its {min(wrong)!r} in another form, so it cannot be told")
+            raise RecipeError(f"#{path} {label} stores {min(wrong)!r} in another form, so describe() cannot read it")
         return layer
 
     def unlike(self, cell: nn.Cell, layer: Layer, names: list[str], path: str) -> dict[str, Any]:
-        """The attributes in which a Cell differs from what a text makes."""
+        """The attributes in which a Cell differs from the one that a text creates."""
         if not names:
             return {}
         with mindspore.DeviceCtx("meta"):
@@ -108,10 +108,10 @@ class _Describer:
         if isinstance(value, nn.Cell):
             return self.layer(value, path)
         if isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1:
-            return value[0]  # Conv2d keeps 3 as (3, 3)
+            return value[0]  # Conv2d stores 3 as (3, 3)
         return value
 
 
 def _is_told(value: Any) -> bool:
-    """Whether a value can stand in a text."""
+    """Whether a value can be written in a text."""
     return all(one is None or is_stack(one) or isinstance(one, bool | int | float | str) for one in leaves(value))

@@ -24,16 +24,16 @@ from assembler.runtime.messages import lacks_kernel, reason, without_stack
 
 
 def blame(subject: Subject, error: Exception) -> AssemblerError:
-    """Tell a failed forward pass by the layer that raised.
+    """The error of a failed forward pass, with the layer that raised it.
 
-    The pass is made once more in PyNative mode with hooks that note which Cells were entered and not left. If it does
-    not fail there, only the compilation for Graph mode does, and each layer is compiled alone to find the one.
+    The pass is repeated in PyNative mode with hooks that record which Cells were entered and not left. If it does not
+    fail there, the compilation for Graph mode has failed, and each layer is compiled alone to find the cause.
     """
     row = _culprit(subject)
     if row is None:
         if subject.mode == "graph":
             return _refused_by_graph_mode(subject, error)
-        return LayerFault(f"the model raised {reason(error)} once, and not again")
+        return LayerFault(f"the model raised {reason(error)}, but not when called again")
     step = _step_of(row, subject)
     if not is_ours(step.entry.cell):
         return LayerFault(f"{row} raised {type(error).__name__}: {without_stack(error)}", row.place)
@@ -47,10 +47,10 @@ def _step_of(row: Row, subject: Subject) -> Step:
 
 
 def _refused_by_graph_mode(subject: Subject, error: Exception) -> AssemblerError:
-    """Which layer cannot be compiled, and its line that cannot."""
+    """The layer that cannot be compiled, with its source line."""
     cells = subject.cells
     refused = [(row, said) for row in subject.planned.rows if (said := _compile(row, cells.get(row.path)))]
-    # A layer around one that is refused is refused, too.
+    # A layer around a refused one is refused, too.
     paths = [row.path for row, _ in refused]
     inner = [(row, said) for row, said in refused if not any(one.startswith(f"{row.path}.") for one in paths)]
     if not inner:
@@ -61,7 +61,7 @@ def _refused_by_graph_mode(subject: Subject, error: Exception) -> AssemblerError
 
 
 def _compile(row: Row, cell: nn.Cell | None) -> Exception | None:
-    """What Graph mode says of one layer alone, if that is not that all is well."""
+    """The error of Graph mode for one layer alone, if any."""
     if cell is None or row.input == ():
         return None
     given = tensors_for(row.input, real=True)
@@ -75,7 +75,7 @@ def _compile(row: Row, cell: nn.Cell | None) -> Exception | None:
 
 
 def _line_of(error: Exception, cell: type[nn.Cell]) -> str:
-    """The line of a layer's source that the graph compiler complains of, as far as it tells."""
+    """The line of a layer's source that the graph compiler reports, if it reports one."""
     try:
         file = inspect.getsourcefile(cell) or ""
         lines, first = inspect.getsourcelines(cell)

@@ -1,4 +1,4 @@
-"""A built model as files that other programs run, each read back and compared with the model before it is kept."""
+"""A built model as files for other programs, each read back and compared with the model before it is kept."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from assembler.runtime import device
 from assembler.runtime.messages import reason
 
 Reader: TypeAlias = Callable[[Inputs], list[Array]]
-"""A file that was read back: what goes in → what comes out, in the order in which the model emits it."""
+"""A file that was read back: inputs → outputs, in the model's order."""
 
 ROUNDINGS = 16
-"""That a file may be off from the model, and more for long sums: as much as the check ``modes`` allows Graph mode."""
+"""Roundings that a file may differ from the model, more for long sums; the check ``modes`` allows the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be written.
+    """What to write.
 
     Args:
-        inputs: what the Cell is called with.
-        names: of the inputs.
-        batch: the size of the first axis of every input if that shall be open, else None.
+        inputs: the inputs of the Cell.
+        names: names of the inputs.
+        batch: the size of the first axis of every input if that axis is dynamic, else None.
     """
 
     inputs: Inputs
@@ -48,27 +48,27 @@ class Order:
 
     @property
     def batches(self) -> list[int]:
-        """The batch sizes to try beside the model's own: one, and one that is neither."""
+        """The batch sizes to try besides the model's own: one, and another."""
         return [] if self.batch is None else [batch for batch in (1, self.batch + 1) if batch != self.batch]
 
     def opens(self, tensor: Tensor) -> bool:
-        """Whether the first axis of a tensor is to be open."""
+        """Whether the first axis of a tensor is dynamic."""
         return self.batch is not None and tensor.shape[:1] == (self.batch,)
 
     def resized(self, batch: int) -> Inputs:
-        """The inputs with another batch size: rows of theirs again, or fewer."""
+        """The inputs with another batch size: fewer rows, or rows repeated."""
         return tuple(_rows(tensor, batch) if self.opens(tensor) else tensor for tensor in self.inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file.
+    """A file format.
 
     Args:
         name: as configured, and the suffix of its files.
-        reads: what reads it back.
-        needs: packages that have to be there.
-        leaves: how the names of its files end.
+        reads: the program that reads it back.
+        needs: required packages.
+        leaves: suffixes of its files.
     """
 
     name: str
@@ -82,17 +82,17 @@ class Format:
         return self.name.upper()
 
     def said(self, order: Order) -> str:
-        """The format, as messages say it."""
+        """The format's name in messages."""
         return str(self) if order.batch is None else f"{self} with an open batch"
 
 
 def _rows(tensor: Tensor, count: int) -> Tensor:
-    """So many rows of a tensor, from the first on and around."""
+    """The first rows of a tensor, repeated from the start if it has fewer."""
     return Tensor(np.resize(tensor.asnumpy(), (count, *tensor.shape[1:])), tensor.dtype)
 
 
 def emitted(cell: nn.Cell, inputs: Inputs) -> list[Array]:
-    """What a Cell emits, as arrays."""
+    """The outputs of a Cell, as arrays."""
     with device.mode("pynative"), device.contained():
         return [device.as_array(tensor) for tensor in tensors_in(cell(*inputs))]
 
@@ -106,7 +106,7 @@ def write_mindir(cell: nn.Cell, order: Order, path: Path) -> None:
         Tensor(shape=(None, *tensor.shape[1:]), dtype=tensor.dtype) if order.opens(tensor) else tensor
         for tensor in order.inputs
     ]
-    # MindSpore refuses paths with spaces and the like; of a name without folders it makes the path itself.
+    # MindSpore refuses paths with spaces and similar characters; it completes a name without folders itself.
     with device.exporting(), inside(path.parent):
         mindspore.export(cell, *inputs, file_name=path.name, file_format="MINDIR")
 
@@ -130,7 +130,7 @@ def read_mindir(path: Path) -> Reader:
 def write_onnx(cell: nn.Cell, order: Order, path: Path) -> None:
     """Write ONNX by MindSpore's exporter.
 
-    Inputs get the names of the order; what comes out is ``output``, or ``output0``, ``output1`` and so on.
+    Inputs get the names of the order; outputs are ``output``, or ``output0``, ``output1`` and so on.
     """
     write = import_module("mindspore.onnx").export
     axes = {name: {0: "batch"} for name, tensor in zip(order.names, order.inputs, strict=True) if order.opens(tensor)}
@@ -144,7 +144,7 @@ def write_onnx(cell: nn.Cell, order: Order, path: Path) -> None:
 
 
 def _open_outputs(graph: Any, cell: nn.Cell, order: Order) -> None:
-    """Leave the sizes of outputs open where they depend on the batch: MindSpore writes those of the sample."""
+    """Make the sizes of outputs that depend on the batch dynamic: MindSpore writes those of the sample."""
     found = [[array.shape for array in emitted(cell, order.resized(batch))] for batch in order.batches]
     for output, *shapes in zip(graph.output, *found, strict=True):
         for axis, *sizes in zip(output.type.tensor_type.shape.dim, *shapes, strict=True):
@@ -155,7 +155,7 @@ def _open_outputs(graph: Any, cell: nn.Cell, order: Order) -> None:
 
 
 def _name_outputs(graph: Any, order: Order) -> None:
-    """Give outputs names that a person can guess. MindSpore's own way to do so writes files that nothing can read."""
+    """Give outputs readable names. MindSpore's own option for this writes invalid files."""
     helper = import_module("onnx").helper
     for index, output in enumerate(graph.output):
         name = f"output{index}" if len(graph.output) > 1 else "output"
@@ -169,7 +169,7 @@ def read_onnx(path: Path) -> Reader:
     """Read an ONNX file with ONNX Runtime, on the CPU."""
     onnxruntime = import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # its errors come as exceptions, too
+    options.log_severity_level = 4  # its errors are also raised as exceptions
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
 
@@ -187,19 +187,19 @@ FORMATS = {
 
 
 def file_name(name: str) -> str:
-    """A recipe's name as that of a file, without a suffix."""
+    """A recipe's name as a file name, without a suffix."""
     return re.sub(r"[^0-9a-zA-Z_-]+", "_", name).strip("_") or "model"
 
 
 def require(names: Sequence[str]) -> list[Format]:
-    """The formats of these names, each once.
+    """The formats with these names, each once.
 
     Raises:
-        SettingsError: packages are missing that a format needs.
+        SettingsError: a format's packages are not installed.
     """
     for name in names:
         if missing := [package for package in FORMATS[name].needs if find_spec(package) is None]:
-            said = f"{FORMATS[name]} needs {' and '.join(missing)}, not installed here: pip install 'assembler[{name}]'"
+            said = f"{FORMATS[name]} needs {' and '.join(missing)}, not installed: pip install 'assembler[{name}]'"
             raise SettingsError(said, Place(key="task.formats"))
     return [FORMATS[name] for name in dict.fromkeys(names)]
 
@@ -210,22 +210,22 @@ def require(names: Sequence[str]) -> list[Format]:
 def export(
     subject: Subject, formats: Sequence[Format], folder: Path, name: str, order: Order
 ) -> tuple[list[Outcome], list[str]]:
-    """Write a model in several formats and keep those that, read back, do what the model does.
+    """Write a model in several formats, and keep the files that agree with the model when read back.
 
-    Nothing is kept before all have been written, so that after an exception there is nothing new.
+    No file is kept before all are written, so an exception leaves nothing new.
 
     Args:
-        folder: where the files go. What lies there of these formats and this name does not stay.
-        name: of the files, without a suffix.
-        order: what the model takes.
+        folder: where the files go. Existing files of these formats and this name are deleted.
+        name: name of the files, without a suffix.
+        order: what to write.
 
     Returns:
-        One outcome a format: the largest difference, and its bound. And the files that were kept, as paths from the
-        folder.
+        One outcome per format: the largest difference, and its bound. And the files that were kept, as paths relative
+        to the folder.
 
     Raises:
-        FormatError, Mistakes: layers that a format cannot hold, all of them.
-        SettingsError: the batch shall be open, and the model does not run with another.
+        FormatError, Mistakes: every layer that a format cannot store.
+        SettingsError: the batch is dynamic, and the model does not run with another size.
     """
     wanted = _wanted(subject, order)
     mistakes: list[AssemblerError] = []
@@ -247,21 +247,21 @@ def export(
 
 
 def _discard(form: Format, folder: Path, name: str) -> None:
-    """Delete what an earlier export left. Weights in a folder belong to the graph beside it; another is not ours."""
+    """Delete the files of an earlier export. A folder of weights is deleted only if its graph file is beside it."""
     whole = all((folder / f"{name}{end}").exists() for end in form.leaves[1:])
     for end in form.leaves if whole else form.leaves[:1]:
         discard(folder / f"{name}{end}")
 
 
 def _wanted(subject: Subject, order: Order) -> list[tuple[Inputs, list[Array]]]:
-    """Inputs, and what the model emits of them: as it was planned, and with other batches if these shall be open."""
+    """Inputs with the model's outputs: as planned, and with other batch sizes if the batch is dynamic."""
     wanted = [(order.inputs, subject.outputs)]
     for batch in order.batches:
         inputs = order.resized(batch)
         try:
             wanted.append((inputs, emitted(subject.model, inputs)))
         except Exception as error:
-            said = f"the model runs with a batch of {order.batch} and not of {batch}: {reason(error)}"
+            said = f"the model runs with batch {order.batch} but not with batch {batch}: {reason(error)}"
             raise SettingsError(said, Place(key="task.dynamic_batch")) from error
     return wanted
 
@@ -269,10 +269,10 @@ def _wanted(subject: Subject, order: Order) -> list[tuple[Inputs, list[Array]]]:
 def _compared(
     subject: Subject, form: Format, path: Path, order: Order, wanted: Sequence[tuple[Inputs, list[Array]]]
 ) -> Outcome:
-    """Write a file, read it back and compare what it does with the model.
+    """Write a file, read it back and compare its outputs with the model's.
 
     Raises:
-        FormatError, Mistakes: the format cannot hold it.
+        FormatError, Mistakes: the format cannot store it.
     """
     try:
         form.write(subject.model, order, path)
@@ -291,17 +291,17 @@ def _compared(
 
 
 def apart(ours: list[Array], theirs: list[Array]) -> float:
-    """The largest absolute difference; infinite if there are more outputs on one side, or of another shape or dtype."""
+    """The largest absolute difference; infinite if the number, shape or dtype of the outputs differs."""
     if [array.dtype for array in ours] != [array.dtype for array in theirs]:
         return float("inf")
     return difference(ours, theirs)
 
 
-# ---- what a format cannot hold
+# ---- what a format cannot store
 
 
 def _refused(subject: Subject, form: Format, order: Order, path: Path) -> Iterator[FormatError]:
-    """Each layer that cannot be written or read back alone; equal ones at one place of the recipe are told together."""
+    """Each layer that cannot be written or read back alone; equal ones at one place of the recipe share a message."""
     cells = subject.cells
     known: dict[tuple[Any, ...], str | None] = {}
     refused: list[tuple[Row, str]] = []
@@ -344,11 +344,11 @@ def _reason(cell: nn.Cell | None, row: Row, form: Format, order: Order, path: Pa
 
 
 INSTEAD = {"AdaptiveAvgPool2D": "; Mean((2, 3), True) is the same as a pool of size 1, and can be written"}
-"""What does the same as an operator that ONNX files cannot hold."""
+"""Equivalents of operators that ONNX files cannot store."""
 
 
 def why(error: Exception, path: Path) -> str:
-    """What MindSpore or the other program says, in a line."""
+    """The error of MindSpore or the other program, in one line."""
     if missing := re.search(r"Can not find key (\w+) in convert map", str(error)):
         return f"MindSpore's exporter does not know the operator {missing[1]}{INSTEAD.get(missing[1], '')}"
     said = reason(error).replace(str(path), path.name)

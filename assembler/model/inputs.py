@@ -1,4 +1,4 @@
-"""What goes into a model: a recipe's ``input`` as a spec, and as the tensor itself."""
+"""The inputs of a model: a recipe's ``input`` as a spec, and as a tensor."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Inputs: TypeAlias = "tuple[Tensor, ...]"
-"""What a model is called with."""
+"""The inputs of a model."""
 
 
 def input_specs(recipe: RecipeSettings, dtype: Dtype) -> Specs:
-    """Shape and dtype of what goes into a recipe: of several tensors, a tuple.
+    """Shape and dtype of a recipe's input; a tuple if there are several.
 
     Raises:
         SettingsError: as ``input_spec``.
@@ -34,7 +34,7 @@ def input_specs(recipe: RecipeSettings, dtype: Dtype) -> Specs:
 
 
 def make_inputs(recipe: RecipeSettings, dtype: Dtype, seed: int) -> tuple[Tensor, ...]:
-    """The tensors that go in.
+    """The input tensors.
 
     Raises:
         SettingsError: as ``make_input``.
@@ -49,14 +49,14 @@ def _inputs(recipe: RecipeSettings) -> list[tuple[str, Input]]:
 
 
 def batch_of(specs: Specs) -> int:
-    """The batch size of a recipe's inputs: of their first axes, which have to be equal.
+    """The batch size of a recipe's inputs: the size of their first axes, which must be equal.
 
     Raises:
-        SettingsError: they are not.
+        SettingsError: they differ.
     """
     sizes = {spec.shape[0] for spec in (leaves(specs) if isinstance(specs, tuple) else [specs])}
     if len(sizes) > 1:
-        said = f"the first axes of the inputs are {' and '.join(map(str, sorted(sizes)))}: there is no one batch size"
+        said = f"the inputs need one batch size, but their first axes are {' and '.join(map(str, sorted(sizes)))}"
         raise SettingsError(said, Place(key="recipe.inputs"))
     return int(sizes.pop())
 
@@ -64,13 +64,13 @@ def batch_of(specs: Specs) -> int:
 def with_batch(recipe: RecipeSettings, batch: int, key: str) -> RecipeSettings:
     """The recipe with another size of the first axis of every input.
 
-    Samples are drawn at that size; of values, there are fewer rows or the same ones again.
+    Samples are drawn with that size; explicit values are cut, or their rows repeated.
 
     Args:
-        key: where the size stands, for messages.
+        key: configuration key of the size, for messages.
 
     Raises:
-        SettingsError: the inputs would have too many numbers.
+        SettingsError: the inputs would have too many elements.
     """
     inputs = {name: _with_batch(said, batch, key) for name, said in recipe.all_inputs.items()}
     return recipe.model_copy(update={"input": inputs["input"]} if recipe.input is not None else {"inputs": inputs})
@@ -86,14 +86,14 @@ def _with_batch(said: Input, batch: int, key: str) -> Input:
 
 
 def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:
-    """Shape and dtype of the input, of which nothing is allocated.
+    """Shape and dtype of the input, without allocating it.
 
     Args:
-        dtype: of the run; the input's unless it says otherwise.
-        key: where the input stands, for messages.
+        dtype: the run's dtype, the default of the input's.
+        key: configuration key of the input, for messages.
 
     Raises:
-        SettingsError: the values are not a regular array of numbers, or not of the stated shape.
+        SettingsError: the values are not a regular array of numbers, or do not have the given shape.
     """
     shape = said.shape if said.values is None else _values(said, key).shape
     assert shape is not None
@@ -102,10 +102,10 @@ def input_spec(said: Input, dtype: Dtype, key: str = "recipe.input") -> Spec:
 
 
 def make_input(said: Input, dtype: Dtype, seed: int, key: str = "recipe.input") -> Tensor:
-    """The tensor that goes in: the values, or a sample drawn from ``seed``.
+    """The input tensor: the values, or a sample drawn with ``seed``.
 
     Raises:
-        SettingsError: as ``input_spec``, and a sample that does not fit into memory.
+        SettingsError: as ``input_spec``, and for a sample that does not fit into memory.
     """
     from mindspore import Tensor
 
@@ -149,11 +149,11 @@ def _values(said: Input, key: str) -> Array:
 
 
 def load_array(file: Path) -> Array:
-    """The numbers in an .npy file, read as they are needed.
+    """The array in a .npy file, memory-mapped.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it cannot be read, or holds no numbers. Pickled objects are not loaded.
+        FileNotFoundError: the file does not exist.
+        ValueError: it cannot be read, or is not numeric. Pickled objects are not loaded.
     """
     try:
         array = np.load(require_file(file), mmap_mode="r", allow_pickle=False)
@@ -163,18 +163,18 @@ def load_array(file: Path) -> Array:
         raise
     except (EOFError, OSError) as error:
         raise ValueError(str(error)) from None
-    except Exception as error:  # NumPy's reader raises whatever it comes upon in a header
-        raise ValueError(f"it is no .npy file: {type(error).__name__}: {error}") from None
+    except Exception as error:  # NumPy's reader raises any exception for a bad header
+        raise ValueError(f"not a .npy file: {type(error).__name__}: {error}") from None
     if isinstance(array, np.lib.npyio.NpzFile):
         array.close()
-        raise ValueError("it holds several arrays, as .npz files do")
+        raise ValueError("it contains several arrays, as .npz files do")
     if array.dtype.kind not in "iufbc":
-        raise ValueError("it does not hold one array of numbers")
+        raise ValueError("it does not contain one array of numbers")
     return array
 
 
 def numbers(values: Any) -> Array:
-    """Numbers written in YAML as an array.
+    """Numbers from YAML as an array.
 
     Raises:
         SettingsError: they are not numbers in lists of equal length.

@@ -1,8 +1,8 @@
-"""What a recipe says of parameters: which values they begin with, and which training leaves as they are.
+"""Rules for parameters: their initial values, and which of them training does not change.
 
-A pattern such as ``*.weight`` is compared with a parameter's name in the model, ``3.query.weight``; with the name of
-its layer and its name there, ``SelfAttention.query.weight``; and with the class of the Cell that holds it and its name
-there, ``Dense.weight``. ``*`` is any run of characters, ``?`` any one, ``[…]`` one of those.
+A pattern such as ``*.weight`` is compared with three names of a parameter: its name in the model, ``3.query.weight``;
+its name inside its layer, ``SelfAttention.query.weight``; and its name in the Cell that owns it, ``Dense.weight``.
+``*`` matches any characters, ``?`` one character, ``[…]`` one of those.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_rules(init: Mapping[str, Any], definitions: Definitions) -> list[Rule]:
         definitions: what the recipe's names mean.
 
     Raises:
-        ParameterError, GrammarError, SettingsError, Mistakes: initializers that do not exist or refuse their arguments,
+        ParameterError, GrammarError, SettingsError, Mistakes: unknown initializers, wrong arguments of initializers,
             and files that cannot be read.
     """
     mistakes: list[AssemblerError] = []
@@ -64,11 +64,11 @@ def _rule(pattern: str, value: Any, definitions: Definitions, place: Place) -> R
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Rule(pattern, value, lambda shape: np.full(shape, value, np.float32), place=place)
     instead = "an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}"
-    raise ParameterError(f"first values are {instead}, not {print_value(value)}", place)
+    raise ParameterError(f"init takes {instead}, not {print_value(value)}", place)
 
 
 def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> Rule:
-    """The values of one of MindSpore's initializers, drawn from NumPy's global generator."""
+    """The values of a MindSpore initializer, drawn from NumPy's global generator."""
     known = initializer_classes()
     stack, mistakes = expand(parse(text, place.key), definitions)
     raise_all(mistakes)
@@ -83,7 +83,7 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
         made = cls(*stack.args, **dict(stack.kwargs))
     except (TypeError, ValueError) as error:
         takes = f"{cls.__name__}{inspect.signature(cls)}"
-        raise ParameterError(f"{stack} cannot be made: {reason(error)}; it is {takes}", stack.place) from None
+        raise ParameterError(f"{stack} cannot be made: {reason(error)}; write {takes}", stack.place) from None
 
     def draw(shape: tuple[int, ...]) -> Array:
         array = np.empty(shape, np.float32)
@@ -94,17 +94,17 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
 
 
 def _not_plain(text: str, stack: object) -> str:
-    """Why a text is no initializer."""
+    """Why a text is not an initializer."""
     inside = [*stack.args, *dict(stack.kwargs).values()] if isinstance(stack, Layer) else []
     names = [leaf.name for leaf in leaves(inside) if isinstance(leaf, Layer) and not leaf.args]
     if names:
-        return f"{text!r} names {names[0]!r}, which is no parameter of the recipe"
-    return f"{text!r} is not one initializer with plain arguments"
+        return f"{text!r} names {names[0]!r}, which is not a parameter of the recipe"
+    return f"{text!r} must be one initializer with plain arguments"
 
 
 @cache
 def initializer_classes() -> dict[str, type]:
-    """MindSpore's initializers by their names in lower case without underscores, ``zeros`` and ``ones`` besides."""
+    """MindSpore's initializers, and ``zeros`` and ``ones``, by their names in lower case without underscores."""
     from mindspore.common import initializer as initializers
 
     base = initializers.Initializer
@@ -118,7 +118,7 @@ def _folded(name: str) -> str:
 
 
 def _stored(said: StoredValues, place: Place) -> Array:
-    """Values that are written down, or lie in a file."""
+    """Explicit values, or values from a file."""
     if said.values is not None:
         return np.asarray(numbers(said.values))
     assert said.file is not None
@@ -139,10 +139,10 @@ def _stored(said: StoredValues, place: Place) -> Array:
 
 
 def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str]) -> Plan:
-    """The plan with the names of its parameters, and what a recipe says of each: the first rule that fits it.
+    """The plan with the names of its parameters, and for each the first rule that matches it.
 
     Raises:
-        ParameterError, Mistakes: patterns that decide nothing.
+        ParameterError, Mistakes: patterns without effect.
     """
     planned = replace(planned, names=names_in_model(planned), rules=tuple(rules))
     if not rules and not freeze:
@@ -161,7 +161,7 @@ def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str]) -> Plan:
 
 
 def _of_other_shapes(planned: Plan) -> Iterator[AssemblerError]:
-    """Stored values that are not of the shape of the parameter that they are for."""
+    """Errors of stored values whose shape differs from the parameter's."""
     for name, _, weight in planned.weights():
         rule = weight.rule
         if rule is not None and rule.shape not in (None, weight.shape):
@@ -174,7 +174,7 @@ def _of_other_shapes(planned: Plan) -> Iterator[AssemblerError]:
 def _settled(
     planned: Plan, row: Row, weight: Weight, rules: Sequence[Rule], freeze: Sequence[str], used: set[str]
 ) -> Weight:
-    """One parameter with what is said of it; the patterns that say so are noted."""
+    """One parameter with its rules; the patterns that match are recorded."""
     words = aliases(planned, row, weight)
     rule = next((rule for rule in rules if _fits(rule.pattern, words)), None)
     if rule is not None:
@@ -189,7 +189,7 @@ def _fits(pattern: str, words: Iterable[str]) -> bool:
 
 
 def aliases(planned: Plan, row: Row, weight: Weight) -> tuple[str, ...]:
-    """What a pattern may call a parameter."""
+    """The names of a parameter that a pattern can match."""
     name = row.full_name(weight)
     own = weight.name.rpartition(".")[2]
     of_layer = dict.fromkeys((row.layer, row.layer.rpartition(".")[2]))  # with its scope, and without
@@ -197,14 +197,14 @@ def aliases(planned: Plan, row: Row, weight: Weight) -> tuple[str, ...]:
 
 
 def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
-    """Why a pattern decides nothing."""
+    """Why a pattern has no effect."""
     everything = [(weight, aliases(planned, row, weight)) for row in planned.rows for weight in row.weights]
     fitting = [weight for weight, words in everything if _fits(pattern, words)]
     if fitting and ".freeze" in place.key:
-        return ParameterError(f"{pattern!r} matches only parameters that training does not change anyway", place)
+        return ParameterError(f"{pattern!r} matches only parameters that are not trainable anyway", place)
     if fitting:
         rule = next(weight.rule for weight in fitting if weight.rule is not None)
-        said = f"every parameter that {pattern!r} matches is set by a rule before it, such as {rule.pattern!r}"
+        said = f"every parameter that {pattern!r} matches is set by an earlier rule, such as {rule.pattern!r}"
         return ParameterError(said, place)
     names = dict.fromkeys(word for _, words in everything for word in words)
     if any(word.startswith(f"{pattern}.") for word in names):
@@ -215,14 +215,14 @@ def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none at all"
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
 
 
 def names_in_model(planned: Plan) -> dict[str, str]:
-    """Name by the place → name in the model, where these differ: of shared parts.
+    """Name by position → name in the model, for parameters of shared parts, where these differ.
 
-    MindSpore names a parameter anew in every slot that its Cell is put in. What comes of it is looked up in the model,
-    made without storage.
+    MindSpore renames a parameter in every slot that its Cell is put in. The final names are read from the model,
+    created without storage.
     """
     if not any(step.shared for step in walk(planned.steps)):
         return {}
@@ -238,14 +238,14 @@ def names_in_model(planned: Plan) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Observed:
-    """A parameter as a run leaves it.
+    """A parameter at the end of a run.
 
     Args:
-        name: in the model.
+        name: its name in the model.
         row: its layer.
-        weight: what the plan knows of it.
-        set_by: the rule of its values, or the file that they were loaded from; empty if they are the layer's own.
-        mean, std, least, most: of its values; None of a plan, which has none.
+        weight: its row in the plan.
+        set_by: the rule or the file that set its values; empty if the layer did.
+        mean, std, least, most: statistics of its values; None in a plan, which has no values.
     """
 
     name: str
@@ -261,10 +261,10 @@ class Observed:
 def observe(
     planned: Plan, model: nn.Cell | None = None, loaded: Collection[str] = (), file: str | None = None
 ) -> list[Observed]:
-    """Every parameter of a plan, with the statistics of its values if there is a model.
+    """Every parameter of a plan, with statistics of its values if there is a model.
 
     Args:
-        loaded: the names of those that came from ``file``.
+        loaded: the names of those loaded from ``file``.
     """
     values: dict[str, Array] = {}
     if model is not None:
@@ -279,7 +279,7 @@ def observe(
 
 
 _BLOCK = 1 << 18
-"""Numbers that are looked at together: they stay in the processor's cache."""
+"""Numbers per chunk, so that a chunk fits into the processor's cache."""
 
 
 def _statistics(array: Array) -> tuple[float, ...]:

@@ -20,14 +20,14 @@ from assembler.runtime.messages import lacks_kernel, reason
 from assembler.settings import Amp, Dtype
 
 COMPLETE = ("float16", "float32")
-"""The types that every target has kernels for."""
+"""The dtypes that every target supports."""
 
 
 def mixed(model: nn.Cell, level: Amp) -> nn.Cell:
-    """The model with automatic mixed precision: float16 where the level says, float32 elsewhere.
+    """The model with automatic mixed precision: float16 where the level requires it, float32 elsewhere.
 
-    O1 turns the layers on MindSpore's white list, such as convolutions and Dense; O2 all but those on its black list,
-    which are norms; O3 all. Parameters stay in float32, and so does what the model emits. The model given is changed.
+    O1 converts the layers on MindSpore's white list, such as convolutions and Dense; O2 all except its black list,
+    which are norms; O3 all. Parameters and outputs stay in float32. The model is changed in place.
     """
     if level == "O0":
         return model
@@ -47,7 +47,7 @@ def _white_list_only(model: nn.Cell) -> nn.Cell:
 
 
 class _InFloat32(nn.Cell):
-    """A model that emits float32. Parameters keep their names."""
+    """A model with float32 outputs. Parameters keep their names."""
 
     def __init__(self, backbone: nn.Cell):
         super().__init__(auto_prefix=False)
@@ -58,25 +58,25 @@ class _InFloat32(nn.Cell):
 
 
 def plain_path(path: str) -> str:
-    """A Cell's path without the Cells that mixed precision puts around others."""
+    """A Cell's path without the wrappers of mixed precision."""
     return ".".join(part for part in path.split(".") if part != "_backbone")
 
 
 def require(dtype: Dtype, amp: Amp) -> None:
-    """Refuse types that do not go together.
+    """Refuse incompatible dtypes.
 
     Raises:
-        SettingsError: mixed precision of a model that is not in float32.
+        SettingsError: mixed precision for a model that is not in float32.
     """
     if amp != "O0" and dtype != "float32":
-        said = f"amp={amp} mixes float16 into a float32 model; with it, dtype is float32, not {dtype}"
+        said = f"amp={amp} mixes float16 into a float32 model; it requires dtype=float32, not {dtype}"
         raise SettingsError(said, Place(key="amp"))
 
 
 def require_kernels(planned: Plan, target: str) -> None:
-    """Refuse layers that a device cannot run in the plan's type, all of them by name, before the model is built.
+    """Refuse all layers that a device cannot run in the plan's dtype, before the model is built.
 
-    Each distinct layer is called once alone, with zeros. MindSpore does not tell its kernels in another way.
+    Each distinct layer is called once alone, with zeros, because MindSpore does not list its kernels.
 
     Raises:
         DeviceError, Mistakes: layers without a kernel.
@@ -96,7 +96,7 @@ def require_kernels(planned: Plan, target: str) -> None:
 
 
 def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[DeviceError]:
-    """What there is to say of a layer that has no kernel."""
+    """The error for a layer without a kernel, if it has none."""
     try:
         with device.mode("pynative"), device.untouched_generators(), device.contained():
             _on_zeros(step, dtype)(tensors_for(row.input, real=True))
@@ -109,8 +109,8 @@ def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[Device
 
 
 def _on_zeros(step: Step, dtype: Dtype) -> nn.Cell:
-    """A layer with zeros for parameters, so that whatever it draws does no harm."""
-    cell = make(step, lambda steps: nn.SequentialCell())  # it has no layers inside
+    """A layer whose parameters are zeros, so that random draws do not matter."""
+    cell = make(step, lambda steps: nn.SequentialCell())  # it contains no layers
     cast(cell, dtype)
     for parameter in cell.get_parameters():
         parameter.assign_value(zeros(parameter.shape, parameter.dtype))

@@ -1,4 +1,4 @@
-"""What checks ask about a model, and the tolerances that they compare with."""
+"""The model as checks see it, and their tolerances."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to a check.
+    """The result of a check.
 
     Args:
-        name: the check's name; of a check of one's own, with its module, which is put in front.
-        passed: whether it holds.
-        measured: what was found.
-        bound: what it was compared with.
-        detail: more, in words; for a check that could not be done, why.
-        applies: whether the question makes sense of this model; if not, it counts neither way.
+        name: the check's name; with its module for a custom check.
+        passed: whether it passed.
+        measured: the measured value.
+        bound: the value it was compared with.
+        detail: an explanation; for a check that could not run, why.
+        applies: whether the check applies to this model; if not, it is not counted.
     """
 
     name: str
@@ -41,23 +41,23 @@ class Outcome:
 
 
 class DoesNotApply(Exception):
-    """A check's question makes no sense of a model. Its text says why.
+    """A check does not apply to a model. The message explains why.
 
-    That is told of a check of the group ``checks``; one that the recipe itself asks for has failed.
+    A check of the group ``checks`` is then reported as such; one that the recipe itself requests has failed.
     """
 
 
 class Subject:
-    """What a check may ask for, by naming one of ``GIVEN`` as a parameter.
+    """What a check can request by naming one of ``GIVEN`` as a parameter.
 
     Args:
-        model: the Cell, set to inference.
+        model: the Cell, in inference mode.
         planned: its plan.
-        inputs: the tensors that go in.
+        inputs: the input tensors.
         mode: the mode of the run.
-        dtype: the floating-point type of the run.
-        amp: its level of mixed precision. The model is given without it.
-        folder: where a check may leave files.
+        dtype: the floating-point dtype of the run.
+        amp: its level of mixed precision, not applied to ``model``.
+        folder: where a check may save files.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Subject:
         self.folder = folder
 
     def copy(self) -> nn.Cell:
-        """The model once more, for a check to change: its own parameters of the same values, set to inference."""
+        """A copy of the model that a check may change: separate parameters, equal values, inference mode."""
         return self._copy()
 
     def copy_for_training(self) -> tuple[nn.Cell, list[Tensor]]:
-        """A copy in float32, which is all that MindSpore's Adam takes beside float16, and the inputs for it."""
+        """A copy in float32, because MindSpore's Adam supports only float32 and float16, with its inputs."""
         from assembler.runtime.device import as_dtype
 
         floats, single = as_dtype(self.dtype), as_dtype("float32")
@@ -107,7 +107,7 @@ class Subject:
         return {plain_path(path): cell for path, cell in self.model.cells_and_names()}
 
     def call(self, model: nn.Cell, inputs: Sequence[Tensor], mode: Mode | None = None) -> list[Array]:
-        """What a model emits in a mode, by default the run's, as arrays: one, or those in a tuple in order."""
+        """The outputs of a model in a mode, by default the run's, as arrays: one, or those in a tuple in order."""
         from assembler.runtime import device
 
         with device.mode(mode or self.mode), device.contained():
@@ -115,42 +115,42 @@ class Subject:
 
     @property
     def subject(self) -> Subject:
-        """All of it."""
+        """All outputs, flattened."""
         return self
 
     def outputs_in(self, mode: Mode) -> list[Array]:
-        """What one more call in a mode emits."""
+        """The outputs of one more call in a mode."""
         return self.call(self.model, self.inputs, mode)
 
     @cached_property
     def outputs(self) -> list[Array]:
-        """What the model emits in the run's mode."""
+        """The model's outputs in the run's mode."""
         return self.outputs_in(self.mode)
 
     @property
     def output(self) -> Array:
-        """The first of the outputs: the only one, but for layers such as LSTM that emit a tuple."""
+        """The first output: the only one, except for layers such as LSTM that emit a tuple."""
         return self.outputs[0]
 
     @cached_property
     def input_array(self) -> Array:
-        """The input as an array; of several, the first."""
+        """The first input, as an array."""
         from assembler.runtime.device import as_array
 
         return as_array(self.inputs[0])
 
     @property
     def resolution(self) -> float:
-        """What one rounding may cost in the run's precision."""
+        """The relative error of one rounding in the run's dtype."""
         return resolution("float16" if self.amp != "O0" else self.dtype)
 
     def tolerance(self, roundings: float, dtype: Dtype | None = None) -> float:
-        """How far a result may be off: so many roundings, and more for long sums, at the model's largest magnitude.
+        """The absolute tolerance: a number of roundings, more for long sums, at the model's largest magnitude.
 
         The error of a sum of n numbers grows like the square root of n roundings.
 
         Args:
-            dtype: in which is rounded; by default, as the run does.
+            dtype: the dtype of the roundings; by default the run's.
         """
         magnitude, size = self._extremes
         one = self.resolution if dtype is None else resolution(dtype)
@@ -158,9 +158,9 @@ class Subject:
 
     @cached_property
     def _extremes(self) -> tuple[float, int]:
-        """The largest finite absolute value and the largest size, of the input and of what any layer emits.
+        """The largest finite absolute value and the largest size, over the input and all layers' outputs.
 
-        Found by one more call in PyNative mode, with hooks.
+        Measured by one more call in PyNative mode, with hooks.
         """
         from assembler.runtime.device import as_array
 
@@ -183,12 +183,12 @@ class Subject:
 
 
 def resolution(dtype: Dtype) -> float:
-    """The distance from 1 to the next number of a type: what one rounding may cost, relatively."""
+    """The distance from 1 to the next number of a dtype: the relative error of one rounding."""
     return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
 
 
 def largest(array: Array) -> float:
-    """The largest finite absolute value, 0 if there is none."""
+    """The largest finite absolute value, or 0."""
     values = np.abs(wide(array))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 

@@ -1,4 +1,4 @@
-"""How long a model takes and how much memory, by mode and batch size."""
+"""Time and memory of a model, by mode and batch size."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from assembler.settings import Mode
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A model in one mode with one batch size.
+    """The measurement of one mode and one batch size.
 
     Args:
         mode: pynative or graph.
         batch: size of the input's first axis.
-        first_call: seconds of the first call with this batch size: in Graph mode it compiles.
-        latency: seconds of a call, the median.
-        lowest, highest: seconds of the fastest call and the slowest.
-        spread: seconds from the first quartile to the third.
-        throughput: samples a second: the batch size over the latency.
-        memory: the most bytes in use while it was called; None where that is not told.
-        repeat: how many calls the figures are of.
+        first_call: seconds of the first call with this batch size; in Graph mode it compiles.
+        latency: median seconds of a call.
+        lowest, highest: seconds of the fastest and the slowest call.
+        spread: seconds between the first and the third quartile.
+        throughput: samples per second: batch size / latency.
+        memory: peak bytes in use during the calls; None where that is unknown.
+        repeat: number of timed calls.
     """
 
     mode: Mode
@@ -53,20 +53,20 @@ def measure(
     taken: int | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Measurement:
-    """Time a model: one call by itself, some that do not count, and those that do.
+    """Time a model: the first call separately, then warm-up calls, then timed calls.
 
-    A call ends when the device is done. Python's garbage is collected before the calls that count and, as in any
-    program, while they run.
+    A call ends when the device has finished. Python's garbage is collected before the timed calls and, as in any
+    program, during them.
 
     Args:
-        model: as it was built; the first call in Graph mode compiles it.
-        warmup: calls after the first one that do not count.
-        repeat: calls that count.
-        taken: bytes of memory, on the CPU, where another process has to find them out.
+        model: a model that was not called yet; the first call in Graph mode compiles it.
+        warmup: untimed calls after the first one.
+        repeat: timed calls.
+        taken: bytes of memory on the CPU, where another process measures them.
         tick: called after each call.
 
     Raises:
-        Exception: whatever a layer raises.
+        Exception: any exception of a layer.
     """
 
     def seconds() -> float:
@@ -94,21 +94,21 @@ def measure(
 
 
 def memory_of(make: Callable[[], tuple[nn.Cell, Inputs]], mode: Mode) -> int | None:
-    """The most bytes that a model takes on the CPU: its parameters, its inputs, and what two calls use.
+    """Peak bytes of a model on the CPU: its parameters, its inputs, and two calls.
 
-    To be asked in a process that has not run a model before. The code of kernels that are loaded at their first use is
-    in it, and in Graph mode what the compiler uses.
+    Call it in a process that has not run a model before. It includes the code of kernels that are loaded at first use,
+    and in Graph mode the memory of the compiler.
 
     Args:
-        make: gives the model and its inputs.
+        make: returns the model and its inputs.
 
     Returns:
-        Bytes; None where that is not told.
+        Bytes; None where that is unknown.
     """
     device.wake()
     before = memory.resident_memory()
     model, inputs = make()
-    memory.forget_peak("cpu")  # initialising parameters takes more than these are
+    memory.forget_peak("cpu")  # initializing parameters needs more memory than they occupy
     with device.mode(mode), device.contained():
         for _ in range(2):
             output = model(*inputs)

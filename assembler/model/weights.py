@@ -1,8 +1,8 @@
-"""Saving a model's parameters to a file, and loading them from one.
+"""Save a model's parameters to a file, and load them from one.
 
-A ``.safetensors`` file (https://huggingface.co/docs/safetensors) holds tensors, and in its metadata the recipe and the
-versions that it was made with. A ``.ckpt`` is MindSpore's own format, with the same as texts among its entries. Files
-of plain MindSpore load, and ours load there. Neither format holds code, and nothing here unpickles.
+A ``.safetensors`` file (https://huggingface.co/docs/safetensors) contains tensors, and in its metadata the recipe and
+the versions that it was made with. A ``.ckpt`` is MindSpore's own format; its entries contain the same as strings.
+Files are exchangeable with plain MindSpore. Neither format contains code, and nothing here unpickles.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from assembler.settings import WEIGHT_FILES
 from assembler.words import closest
 
 MAX_TOLD = 20
-"""Parameters that do not fit, told by name; of more, only how many there are."""
+"""At most this many parameters that do not fit are listed; further ones are counted."""
 
 _OURS = "assembler."
-"""What the names of our entries in a .ckpt begin with."""
+"""Prefix of the assembler's entries in a .ckpt."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds.
+    """The content of a file.
 
     Args:
         arrays: the values by name.
-        about: what was said when it was saved: ``recipe``, ``versions``; nothing of files from elsewhere.
+        about: metadata from when it was saved: ``recipe``, ``versions``; empty for files from elsewhere.
     """
 
     arrays: Mapping[str, Array]
@@ -55,12 +55,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was loaded.
+    """The result of loading.
 
     Args:
         names: the parameters that were set.
-        missing: those that the file does not have.
-        extra: what the file has and the model does not.
+        missing: parameters that the file does not have.
+        extra: arrays of the file that the model does not have.
     """
 
     names: tuple[str, ...]
@@ -74,14 +74,14 @@ class Loaded:
 def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> None:
     """Save all parameters of a model.
 
-    Whoever reads the path at any instant finds the old file or the new one, whole.
+    The write is atomic: at any time, the path contains the complete old file or the complete new one.
 
     Args:
-        path: of a ``.safetensors`` or ``.ckpt`` file, in a folder that exists.
-        about: texts to keep with them, such as the recipe.
+        path: a ``.safetensors`` or ``.ckpt`` file, in an existing folder.
+        about: strings to store with them, such as the recipe.
 
     Raises:
-        ParameterError: another ending, two parameters of one name, or a file that cannot be written.
+        ParameterError: another suffix, two parameters with one name, or a file that cannot be written.
     """
     _require_format(path)
     parameters = _by_name(model.get_parameters())
@@ -99,7 +99,7 @@ def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for parameter in parameters:
         if parameter.name in found:
-            said = f"two parameters are named {parameter.name}, and a file can hold one; name one of them otherwise"
+            said = f"two parameters are named {parameter.name}, and a file can store one; rename one of them"
             raise ParameterError(said)
         found[parameter.name] = parameter
     return found
@@ -110,37 +110,37 @@ def _write_safetensors(parameters: Mapping[str, Parameter], path: Path, about: M
     metadata = {"format": "ms", **about}
     save_file(arrays, path, {**metadata, _HEADER: _header_checksum(arrays, metadata), "crc_num": _NO_CHECKSUM})
     with path.open("r+b") as file, ThreadPoolExecutor(1) as pool:
-        flushed = pool.submit(os.fsync, file.fileno())  # the disk works while the processor sums up
+        flushed = pool.submit(os.fsync, file.fileno())  # the disk works while the processor computes the checksum
         checksum = _Checksum()
         for name, array in arrays.items():
             checksum.add(name, array)
         flushed.result()
         header = file.read(int.from_bytes(file.read(8), "little"))
-        before = b'"crc_num":"'  # no text among the metadata has quotes that are not escaped
+        before = b'"crc_num":"'  # quotes in metadata are always escaped
         file.seek(8 + header.index(before + _NO_CHECKSUM.encode()) + len(before))
         file.write(checksum.text.encode())
 
 
 def _write_checkpoint(parameters: Mapping[str, Parameter], path: Path, about: Mapping[str, str]) -> None:
     texts = {f"{_OURS}{name}": text for name, text in about.items()}
-    # It comes first: wherever the file is cut off, it shows that there should be a checksum at the end.
+    # It is first: wherever the file is truncated, it shows that a checksum is expected at the end.
     held = [{"name": f"{_OURS}checked", "data": Tensor(1)}]
     held += [{"name": name, "data": parameter} for name, parameter in parameters.items()]
     try:
         mindspore.save_checkpoint(held, str(path), append_dict=texts, crc_check=True)
     finally:
-        path.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, if that failed
+        path.with_suffix(".tmp").unlink(missing_ok=True)  # left by MindSpore after a failure
 
 
 _HEADER = "assembler.header"
 """The key of the checksum over shapes, types and metadata."""
 
 _NO_CHECKSUM = "-" * 10
-"""Holds the place of the checksum while that is not known."""
+"""Placeholder for the checksum until it is known."""
 
 
 class _Checksum:
-    """What MindSpore keeps as ``crc_num``: the CRC-32 of all names and values, in the order of the names."""
+    """MindSpore's ``crc_num``: the CRC-32 of all names and values, in the order of the names."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -151,7 +151,7 @@ class _Checksum:
 
     @property
     def text(self) -> str:
-        """In as many digits as any."""
+        """The checksum in a fixed number of digits."""
         return f"{self.value:010}"
 
 
@@ -160,7 +160,7 @@ def _bytes_of(array: Array) -> memoryview:
 
 
 def _header_checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
-    """The CRC-32 of what the values' own checksum leaves out: shapes, types and metadata."""
+    """The CRC-32 of what the checksum of values omits: shapes, types and metadata."""
     shapes = {name: [array.dtype.name, list(array.shape)] for name, array in arrays.items()}
     return str(zlib.crc32(json.dumps([shapes, dict(metadata)], sort_keys=True).encode()))
 
@@ -169,10 +169,10 @@ def _header_checksum(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -
 
 
 def read_file(path: Path) -> Stored:
-    """What a file of parameters holds.
+    """The content of a parameter file.
 
     Raises:
-        ParameterError: there is no such file, it is of no known format, cut off, or changed since it was written.
+        ParameterError: the file does not exist, has an unknown format, is truncated, or was changed.
     """
     _require_format(path)
     try:
@@ -180,10 +180,10 @@ def read_file(path: Path) -> Stored:
             beginning = file.read(9)
     except OSError as error:
         raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
-    is_safe = beginning[8:] == b"{"  # a header may be as long as to begin like a pickle
+    is_safe = beginning[8:] == b"{"  # a header's length may look like the start of a pickle
     if beginning.startswith((b"\x80", b"PK\x03\x04")) and not is_safe:
         raise ParameterError(
-            f"{path} is a pickle, as PyTorch saves; that can run code and is never loaded. Convert it to safetensors"
+            f"{path} is a pickle, as PyTorch saves; it can run code and is never loaded. Convert it to safetensors"
         )
     return _read_checkpoint(path) if path.suffix == ".ckpt" else _read_safetensors(path)
 
@@ -197,42 +197,42 @@ def _read_safetensors(path: Path) -> Stored:
             known = metadata.pop("crc_num", None)
             for name in sorted(file.keys()):
                 arrays[name] = file.get_tensor(name)
-                if known is not None:  # one is summed up while the next is read
+                if known is not None:  # checksum one while the next is read
                     pool.submit(checksum.add, name, arrays[name])
     except (AttributeError, TypeError) as error:
-        raise ParameterError(f"{path} holds numbers of a type that NumPy lacks: {reason(error)}") from None
+        raise ParameterError(f"{path} has a dtype that NumPy does not support: {reason(error)}") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, _reason(error)) from None
     header = metadata.pop(_HEADER, None)
     if header is not None and header != _header_checksum(arrays, metadata):
-        raise _damaged(path, "its header is not the one that was written")
+        raise _damaged(path, "its header was changed")
     if known is None and header is not None:
-        raise _damaged(path, "its checksum is gone")
+        raise _damaged(path, "its checksum is missing")
     if known is not None and known.zfill(10) != checksum.text:
-        raise _damaged(path, "its values are not those that were written")
+        raise _damaged(path, "its values were changed")
     return Stored(arrays, {name: text for name, text in metadata.items() if name != "format"})
 
 
 def _read_checkpoint(path: Path) -> Stored:
-    """Read MindSpore's form, by its protocol buffers: MindSpore's own reader takes the sizes in a file on trust."""
+    """Read MindSpore's protocol buffers, without MindSpore's own reader, which trusts the sizes in a file."""
     content = memoryview(path.read_bytes())
     has_checksum = bytes(content[-17:-10]) == b"crc_num"
     if has_checksum:
         content, checksum = content[:-17], int.from_bytes(content[-10:], "big")
         if zlib.crc32(content) != checksum:
-            raise _damaged(path, "its values are not those that were written")
+            raise _damaged(path, "its values were changed")
     parts: dict[str, list[Any]] = {}
     try:
         for entry in Checkpoint.FromString(content).value:
-            parts.setdefault(entry.tag, []).append(entry.tensor)  # long ones lie in several entries
+            parts.setdefault(entry.tag, []).append(entry.tensor)  # long ones are split into several entries
         found = {name: _array_of(tensors) for name, tensors in parts.items()}
     except (DecodeError, ValueError, TypeError) as error:
         raise _damaged(path, _reason(error)) from None
     ours = {name.removeprefix(_OURS): array for name, array in found.items() if name.startswith(_OURS)}
     if ours and not has_checksum:
-        raise _damaged(path, "its checksum is gone")
+        raise _damaged(path, "its checksum is missing")
     if not found:
-        raise _damaged(path, "it holds nothing")
+        raise _damaged(path, "it is empty")
     arrays = {name: one for name, one in found.items() if not name.startswith(_OURS) and one.dtype.kind != "U"}
     about = {name: str(one[0]) for name, one in ours.items() if one.dtype.kind == "U" and one.size}
     return Stored(arrays, about)
@@ -243,28 +243,28 @@ _NUMBERS |= {"float16", "float32", "float64", "bfloat16", "complex64", "complex1
 
 
 def _array_of(tensors: Sequence[Any]) -> Array:
-    """The values of one entry, of which all parts say the same shape and type."""
+    """The values of one entry, whose parts all have the same shape and type."""
     content = bytearray().join(tensor.tensor_content for tensor in tensors)
     shape, kind = list(tensors[0].dims), tensors[0].tensor_type.lower()
     if kind == "str":
         return np.frombuffer(content, f"U{len(content) // 4}") if content else np.array([], "U1")
-    if kind not in _NUMBERS:  # NumPy would read other texts as descriptions of records
-        raise ValueError(f"{kind!r} is no type of numbers")
+    if kind not in _NUMBERS:  # NumPy would parse other strings as record types
+        raise ValueError(f"{kind!r} is not a numeric type")
     values = np.frombuffer(content, np.dtype(kind))
     return values.reshape(() if shape == [0] else shape)
 
 
 def _damaged(path: Path, why: str) -> AssemblerError:
-    return ParameterError(f"{path} is damaged, or is no {path.suffix} file: {why}")
+    return ParameterError(f"{path} is damaged, or not a {path.suffix} file: {why}")
 
 
 def _require_format(path: Path) -> None:
     if path.suffix not in WEIGHT_FILES:
-        raise ParameterError(f"{path}: a file of parameters ends in {' or '.join(WEIGHT_FILES)}")
+        raise ParameterError(f"{path}: a parameter file must end in {' or '.join(WEIGHT_FILES)}")
 
 
 def _reason(error: Exception) -> str:
-    """What an exception says; of the operating system's, its own words."""
+    """The message of an exception; for one of the operating system, its own text."""
     if match := re.search(r"I/O error: (.+?) \(os error", str(error)):  # safetensors wraps them
         return match[1]
     return (error.strerror or str(error)) if isinstance(error, OSError) else reason(error)
@@ -276,17 +276,17 @@ def _reason(error: Exception) -> str:
 def load(
     model: nn.Cell, path: Path, *, rename: Mapping[str, str | None] | None = None, strict: bool = True, key: str = ""
 ) -> Loaded:
-    """Load the parameters of a model from a file. The model is changed if all is well, and not at all otherwise.
+    """Load the parameters of a model from a file. On any error the model is unchanged.
 
     Args:
-        path: of a ``.safetensors`` or ``.ckpt`` file.
-        rename: names in the file → names in the model, for names that differ. ``*`` in both is any run of characters;
-            the first pattern that fits is taken; None leaves out what fits.
-        strict: refuse a file that lacks a parameter or has more than the model, and values of another type.
-        key: where the path stands in the configuration, for messages.
+        path: a ``.safetensors`` or ``.ckpt`` file.
+        rename: names in the file → names in the model, for names that differ. ``*`` in both matches any characters;
+            the first matching pattern applies; None skips the array.
+        strict: refuse a file with missing or additional parameters, or values of another dtype.
+        key: configuration key of the path, for messages.
 
     Raises:
-        ParameterError, Mistakes: the file cannot be read, or all that does not fit.
+        ParameterError, Mistakes: the file cannot be read, or does not fit; everything that does not fit is listed.
     """
     place = Place(key=key)
     try:
@@ -316,26 +316,28 @@ def load(
 
 
 def _set(parameter: Parameter, array: Array) -> None:
-    """Give a parameter an array's values; an array of its type becomes its memory, for nobody else has it."""
+    """Give a parameter an array's values; an array of its dtype becomes its memory, because nothing else uses it."""
     tensor = Tensor.from_numpy(array) if array.flags.writeable else Tensor(array)
     parameter.set_data(tensor if tensor.dtype == parameter.dtype else tensor.astype(parameter.dtype))
 
 
-_WAYS_OUT = "rename maps names in the file to names in the model; strict=false takes what both have, and converts types"
-"""What can be done about a file that does not fit."""
+_WAYS_OUT = (
+    "rename maps names in the file to names in the model; strict=false loads what both have, and converts dtypes"
+)
+"""Ways to load a file that does not fit."""
 
 
 def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, strict: bool) -> list[str]:
-    """Parameters that the file has in another form."""
+    """Parameters whose shape or dtype differs in the file."""
     said: list[str] = []
     for name, parameter in parameters.items():
         if name not in arrays:
             continue
         array, shape, dtype = arrays[name], tuple(parameter.shape), str(parameter.dtype).lower()
         if array.shape != shape:
-            said.append(f"{name} is {print_value(array.shape)} there, and {print_value(shape)} in the model")
+            said.append(f"{name} is {print_value(array.shape)} in the file, and {print_value(shape)} in the model")
         elif (strict or array.dtype.kind == "c") and array.dtype.name != dtype:
-            said.append(f"{name} is {array.dtype.name} there, and {dtype} in the model")
+            said.append(f"{name} is {array.dtype.name} in the file, and {dtype} in the model")
     return said
 
 
@@ -355,7 +357,7 @@ def _extra(name: str, array: Array, missing: Sequence[str]) -> str:
 def _renamed(
     arrays: Mapping[str, Array], rename: Mapping[str, str | None], path: Path, place: Place
 ) -> dict[str, Array]:
-    """The arrays under the model's names."""
+    """The arrays by the model's names."""
     rules = [(pattern, _as_regex(pattern), new) for pattern, new in rename.items()]
     used: set[str] = set()
     found: dict[str, Array] = {}
@@ -388,7 +390,7 @@ def _as_regex(pattern: str) -> re.Pattern[str]:
 
 
 def _filled(name: str, parts: Sequence[str]) -> str:
-    """The name with each ``*`` replaced by what stood there."""
+    """The name with each ``*`` replaced by the text that it matched."""
     pieces = name.split("*")
     fill = [*parts, *[""] * len(pieces)][: len(pieces) - 1]
     return "".join(piece + part for piece, part in zip(pieces, [*fill, ""], strict=True))

@@ -9,24 +9,24 @@ from typing import Any
 from assembler.errors import Place, SettingsError
 
 MAX_EXPANDED = 1_000_000
-"""Characters and values of a recipe, each reference filled in."""
+"""Limit of a recipe's characters and values after all references are resolved."""
 MAX_REFERENCES = 20
-"""References that lead to one another."""
+"""Limit of a chain of references that refer to one another."""
 COST_OF_REFERENCE = 200
-"""What a reference counts among characters and values, for it takes that much longer."""
+"""A reference counts as this many characters or values, because it takes that much longer."""
 
 REFERENCE = re.compile(r"\$\{\s*(?:(\.+)|recipe(?=[.\[}\s]))([-\w.\[\]]*)\s*\}")
-"""A reference to a value of the recipe: from its top, or from where it stands, a dot for each level."""
+"""A reference to a value of the recipe: absolute, or relative with one dot per level."""
 
 
 def hold_size(recipe: Any) -> None:
-    """Refuse a recipe that would grow out of bounds when its references are filled in.
+    """Refuse a recipe that exceeds the limits when its references are resolved.
 
     Args:
-        recipe: plain data, its references as they are written.
+        recipe: plain data with unresolved references.
 
     Raises:
-        SettingsError: they lead in a circle, or it comes to more than ``MAX_EXPANDED`` characters and values.
+        SettingsError: references are circular, or the recipe exceeds ``MAX_EXPANDED`` characters and values.
     """
     if "${" not in str(recipe):
         return
@@ -36,22 +36,22 @@ def hold_size(recipe: Any) -> None:
         raise SettingsError(_GOES_ON, Place(key="recipe")) from None
 
 
-_GOES_ON = f"references lead to one another more than {MAX_REFERENCES} times, or in a circle"
+_GOES_ON = f"references refer to one another more than {MAX_REFERENCES} levels deep, or in a circle"
 
 
 class _Sizes:
-    """How large each value comes to be, by its keys; each is looked at once."""
+    """The expanded size of each value, by its keys; each is computed once."""
 
     def __init__(self, recipe: Any) -> None:
         self.recipe = recipe
         self.known: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def of(self, value: Any, keys: tuple[str, ...], depth: int) -> tuple[int, int]:
-        """The characters and values that a value comes to, and how many references lead to one another in it.
+        """The number of characters and values that a value expands to, and the length of its longest reference chain.
 
         Args:
-            keys: where it stands.
-            depth: references that led there.
+            keys: its keys.
+            depth: number of references followed so far.
         """
         if keys in self.known:
             return self.known[keys]
@@ -70,7 +70,7 @@ class _Sizes:
         if depth > MAX_REFERENCES or length > MAX_REFERENCES:
             raise SettingsError(_GOES_ON, place)
         if size > MAX_EXPANDED:
-            said = f"with its references filled in, it comes to more than {MAX_EXPANDED:,} characters and values"
+            said = f"it expands to more than {MAX_EXPANDED:,} characters and values"
             raise SettingsError(said, place)
         self.known[keys] = size, length
         return size, length
@@ -80,12 +80,12 @@ class _Sizes:
         return size + COST_OF_REFERENCE, length + 1
 
     def _targets(self, text: str, keys: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, ...]]]:
-        """What a text refers to, each with where it stands."""
+        """The values that a string refers to, each with its keys."""
         for found in REFERENCE.finditer(text):
             yield self._at(target_of(found, keys))
 
     def _at(self, keys: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
-        """The value at some keys; if the way there leads through a reference, that."""
+        """The value at some keys; or the reference, if one is on the path to them."""
         value = self.recipe
         for count, key in enumerate(keys):
             if isinstance(value, Mapping):
@@ -98,26 +98,26 @@ class _Sizes:
 
 
 def filled(recipe: Any) -> Any:
-    """A recipe with its references filled in.
+    """A recipe with its references resolved.
 
     Args:
-        recipe: plain data, its references as they are written.
+        recipe: plain data with unresolved references.
 
     Raises:
-        SettingsError: as ``hold_size``, and for a reference that leads nowhere.
+        SettingsError: as ``hold_size``, and for a reference to an unknown key.
     """
     hold_size(recipe)
     return _Filler(recipe).of(recipe, ())
 
 
 class _Filler:
-    """Fills in references that ``hold_size`` let pass, so that it ends soon."""
+    """Resolves references. ``hold_size`` has checked them, so that this terminates quickly."""
 
     def __init__(self, recipe: Any) -> None:
         self.recipe = recipe
 
     def of(self, value: Any, keys: tuple[str, ...]) -> Any:
-        """A value without references: one that is a reference is what that leads to, one inside a text becomes text."""
+        """A value with references resolved: a whole string becomes the value, a part of a string becomes text."""
         if isinstance(value, Mapping):
             return {name: self.of(one, (*keys, str(name))) for name, one in value.items()}
         if isinstance(value, list):
@@ -144,6 +144,6 @@ class _Filler:
 
 
 def target_of(found: re.Match[str], keys: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys that a reference leads to from where it stands."""
+    """The keys that a reference at some keys refers to."""
     names = tuple(re.findall(r"[^.\[\]]+", found[2]))
     return (*keys[: len(keys) - len(found[1])], *names) if found[1] else names

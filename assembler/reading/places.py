@@ -18,14 +18,13 @@ from assembler.reading.yaml_files import compose_yaml
 
 @dataclass(frozen=True)
 class Sources:
-    """What a configuration was composed from.
+    """The sources that a configuration was composed from.
 
     Args:
-        files: for each key prefix, the files that fill it, the one that counts most first:
+        files: for each key prefix, the files that define it, highest priority first:
             ``{"recipe": [.../recipe/resnet18.yaml, .../recipe/resnet.yaml], "": [.../assembler.yaml]}``.
-        overrides: what the command line set, as typed: ``recipe.stack="Dense(8, 1)"``.
-        given: what was given as data: ``{"recipe": {"stack": "Dense(8, 1)"}}``. The order of its keys is that of places
-            in it.
+        overrides: the overrides of the command line, as typed: ``recipe.stack="Dense(8, 1)"``.
+        given: data passed in from Python: ``{"recipe": {"stack": "Dense(8, 1)"}}``. Errors follow the order of its keys.
     """
 
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
@@ -33,9 +32,9 @@ class Sources:
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def tell(self, error: AssemblerError) -> AssemblerError:
-        """The same error, with each mistake's place found in its file, and in the order of places.
+        """The same error, with the place of each of its errors found in its file, in the order of places.
 
-        What has no place comes first, then overrides as typed, then files by name, line and column.
+        Errors without a place come first, then overrides as typed, then files by name, line and column.
         """
         for mistake in flatten([error]):
             within = tuple((block, self.locate(place)) for block, place in mistake.place.within)
@@ -59,7 +58,7 @@ class Sources:
         if not place.key or place.label is not None:
             return place
         setting = [override for override in self.overrides if lies_in(place.key, _name(override))]
-        if setting:  # the most particular one holds, and of those the last
+        if setting:  # the most specific one applies; among equals, the last
             override = max(reversed(setting), key=lambda override: len(_name(override)))
             return replace(place, label=f"override {override}")
         for prefix in sorted(self.files, key=len, reverse=True):
@@ -68,14 +67,14 @@ class Sources:
                     found = locate_in_file(file, place.key[len(prefix) :].lstrip("."), place)
                     if found:
                         return found
-        for override in self.overrides:  # the key exists only because something inside it was added
+        for override in self.overrides:  # the key exists only because a key inside it was added
             if lies_in(_name(override), place.key):
                 return replace(place, label=f"override {override}")
         outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
         if outer != place.key and any(prefix and lies_in(outer, prefix) for prefix in self.files):
             if outer in self.files:  # a key that is missing at the top of its file
                 return replace(place, label=short(self.files[outer][0]))
-            return self.locate(replace(place, key=outer))  # what is missing is told where it should stand
+            return self.locate(replace(place, key=outer))  # a missing key is reported where it should be
         return place
 
 
@@ -129,14 +128,14 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
 
 @lru_cache(maxsize=32)
 def _composed(file: Path, *as_it_is: int) -> tuple[str, yaml.Node | None]:
-    """A file's text and its nodes: composed once, however many mistakes are in it."""
+    """A file's text and its nodes: composed once, however many errors it has."""
     return compose_yaml(file)
 
 
 def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
     """The nodes of a key's name (none for an item of a list) and of its value.
 
-    A name may have dots of its own, as the patterns of parameters do: several steps are one name then.
+    A name may contain dots, as patterns of parameters do: then several steps are one name.
     """
     if node is None:
         return None
@@ -163,7 +162,7 @@ def _names(key: str, name: str) -> bool:
 
 
 def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
-    """Offsets in the file of a stretch of a scalar's text.
+    """Offsets in the file of a span of a scalar's text.
 
     YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
     walked side by side, from one character that is not white space to the next.

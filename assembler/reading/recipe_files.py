@@ -1,7 +1,4 @@
-"""Where a configuration key stands in which YAML file, or which override set it.
-
-Nothing here is read before there is a mistake to tell.
-"""
+"""Recipe files with the files that their ``defaults`` include."""
 
 from __future__ import annotations
 
@@ -18,26 +15,26 @@ from assembler.reading.interpolation import filled
 from assembler.reading.untrusted import MAX_FILES, load_untrusted
 
 SHIPPED = Path(__file__).parent.parent / "conf"
-"""The folder of the recipes and blocks that ship; what is not beside a file is looked for there, as Hydra does."""
+"""The folder of the shipped recipes and blocks, searched after the file's own folders, as Hydra does."""
 
 
 def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, str]]:
-    """The files that a recipe file takes up by its ``defaults``, in order, each with the key that it fills.
+    """The files that a recipe file includes by its ``defaults``, in order, each with the key that it fills.
 
-    Of Hydra's ways to write them, these: ``name`` for a file beside it, ``/group/name@key`` and ``/group@key: name``
-    for one in a folder beside its own. The file itself, ``_self_``, comes last unless it is told otherwise.
+    Three of Hydra's forms are supported: ``name`` for a file in the same folder, ``/group/name@key`` and
+    ``/group@key: name`` for one in a sibling folder. The file itself, ``_self_``, is last by default.
 
     Args:
-        above: the files that take this one up.
+        above: the files that include this one.
 
     Raises:
-        SettingsError: files take up each other in a circle, or more than ``MAX_FILES``.
+        SettingsError: files include each other in a circle, or there are more than ``MAX_FILES``.
     """
     if file in above:
         circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
-        raise SettingsError(f"{short(file)}: recipes take up each other in a circle: {circle}")
+        raise SettingsError(f"{short(file)}: recipes include each other in a circle: {circle}")
     data: Any = None
-    with suppress(SettingsError):  # whoever loads it is told
+    with suppress(SettingsError):  # reported when the file is loaded
         data = load_untrusted(file)
     entries = data.get("defaults") if isinstance(data, Mapping) else None
     entries = entries if isinstance(entries, list) else []
@@ -50,12 +47,12 @@ def defaults_of(file: Path, above: tuple[Path, ...] = ()) -> list[tuple[Path, st
             below = defaults_of(_beside(file, name), (*above, file))
             found += [(path, ".".join(filter(None, (key, inner)))) for path, inner in below]
             if len(found) > MAX_FILES:
-                raise SettingsError(f"{short(file)}: its defaults come to more than {MAX_FILES} files")
+                raise SettingsError(f"{short(file)}: its defaults include more than {MAX_FILES} files")
     return found
 
 
 def _named(entry: Any) -> Iterator[tuple[str, str]]:
-    """The files that one of the ``defaults`` names, each with the key that it fills."""
+    """The files that one entry of ``defaults`` names, each with the key that it fills."""
     group, chosen = next(iter(entry.items()), ("", "")) if isinstance(entry, Mapping) else ("", entry)
     for one in chosen if isinstance(chosen, list) else [chosen]:
         text = f"{group}/{one}" if group else str(one)
@@ -65,7 +62,7 @@ def _named(entry: Any) -> Iterator[tuple[str, str]]:
 
 
 def _beside(file: Path, name: str) -> Path:
-    """The file that a recipe's ``defaults`` name; if it is nowhere, where it should be."""
+    """The file that a recipe's ``defaults`` name; if it does not exist, where it should be."""
     file = file.absolute()
     inside = name.lstrip("/") if name.startswith("/") else f"{file.parent.name}/{name}"
     places = [folder / f"{inside}.yaml" for folder in (file.parent.parent, SHIPPED)]
@@ -73,7 +70,7 @@ def _beside(file: Path, name: str) -> Path:
 
 
 def recipe_files(file: Path) -> dict[str, list[Path]]:
-    """The files of a recipe as :class:`Sources` takes them, by the key that they fill."""
+    """The files of a recipe by the key that they fill, as :class:`Sources` takes them."""
     files: dict[str, list[Path]] = {}
     for path, key in reversed(defaults_of(file)):
         files.setdefault(f"recipe.{key}".rstrip("."), []).append(path)
@@ -81,9 +78,9 @@ def recipe_files(file: Path) -> dict[str, list[Path]]:
 
 
 def load_recipe(file: Path) -> Any:
-    """The data in a recipe file, with that of the files that it takes up below its own.
+    """The data of a recipe file, merged over that of the files that it includes.
 
-    References such as ``${recipe.params.width}`` are filled in.
+    References such as ``${recipe.params.width}`` are resolved.
 
     Raises:
         SettingsError: one of them cannot be read; and as ``defaults_of``.
@@ -91,7 +88,7 @@ def load_recipe(file: Path) -> Any:
     data: Any = None
     for path, key in defaults_of(file):
         if path != file and not path.is_file():
-            raise SettingsError(f"{short(file)}: its defaults lead to {short(path)}, and there is no such file")
+            raise SettingsError(f"{short(file)}: its defaults include {short(path)}, which does not exist")
         part = copy.deepcopy(load_untrusted(path))
         if isinstance(part, dict):
             part.pop("defaults", None)
@@ -103,12 +100,12 @@ def load_recipe(file: Path) -> Any:
 
 
 def _refuse_network(data: Any, file: Path) -> None:
-    """Refuse a file of MindYOLO's or Ultralytics' in a recipe's place."""
+    """Refuse a MindYOLO or Ultralytics network file in place of a recipe."""
     has = data if isinstance(data, dict) else {}
     key = next((name for name in ("backbone", "network", "__BASE__") if name in has), None)
     if key is not None:
         said = (
-            f"this is a network file, not a recipe; it goes into one: recipe=yolo recipe.file={short(file)}, "
+            f"this is a network file, not a recipe; name it in one: recipe=yolo recipe.file={short(file)}, "
             f'or in Python plan({{"file": "{short(file)}", "input": {{"shape": [1, 3, 640, 640]}}}})'
         )
         raise SettingsError(said, Place(key=f"recipe.{key}"))

@@ -1,7 +1,7 @@
-"""Recipe and block files, which may come from a stranger, held to what a recipe may say.
+"""Recipe and block files, which may be untrusted, restricted to what a recipe may contain.
 
-Nothing here runs what a file says. Hydra gives some keys, headers and references a meaning of its own, up to running
-code, so that a file is looked at before Hydra composes it.
+Nothing here executes a file's content. Hydra interprets some keys, headers and references, up to running code, so each
+file is checked before Hydra composes it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from assembler.reading.places import locate_in_file
 from assembler.reading.yaml_files import read_yaml
 
 MAX_FILES = 20
-"""Files that one recipe takes up by its ``defaults``."""
+"""Limit of the files that one recipe includes by its ``defaults``."""
 
 GROUPS = ("recipe", "blocks")
 """The folders whose files are not trusted."""
 
 
 def load_untrusted(file: Path) -> Any:
-    """The data in a recipe or block file, which says nothing that Hydra would act upon. Nobody may change it.
+    """The data of a recipe or block file, free of anything that Hydra would interpret. Do not modify it.
 
-    Of ``defaults``, it may take up other such files into keys below its own. References lead to what is in the recipe.
-    Each file is looked at once, as long as it stays as it is.
+    Its ``defaults`` may include other such files, into keys below its own. References stay inside the recipe. Each
+    file is checked once, until it changes.
 
     Raises:
-        SettingsError: it cannot be read, or says more.
+        SettingsError: it cannot be read, or contains something else.
     """
     try:
         found = file.stat()
@@ -51,24 +51,24 @@ def _looked_at(file: Path, *as_it_is: Any) -> Any:
         _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
         _hold_network(data.get("file"), file)
     elif data is not None:
-        raise SettingsError(f"{short(file)}: a recipe is a mapping of keys to values, and this is none")
+        raise SettingsError(f"{short(file)}: a recipe must be a mapping of keys to values")
     return data
 
 
 def _refuse_header(file: Path) -> None:
-    """Refuse ``# @package``, by which Hydra puts a file's keys wherever that says."""
+    """Refuse ``# @package``, which makes Hydra place a file's keys elsewhere."""
     lines = enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
     number, first = next(((number, line.strip()) for number, line in lines if line.strip()), (1, ""))
     if re.match(r"#\s*@", first):
         shown = first if len(first) <= 60 else f"{first[:57]}..."
-        said = f"{shown!r}: where the keys of a recipe go is not for its file to say"
+        said = f"{shown!r}: a recipe file cannot choose where its keys are placed; remove this line"
         raise SettingsError(said, Place(label=f"{short(file)}:{number}:1"))
 
 
 def _defaults(data: Mapping[Any, Any], file: Path) -> list[Any]:
     entries = data.get("defaults") or []
     if not isinstance(entries, list):
-        raise SettingsError(f"{short(file)}: its defaults are a list of names")
+        raise SettingsError(f"{short(file)}: its defaults must be a list of names")
     return entries
 
 
@@ -81,7 +81,7 @@ _GROUP_ENTRY = re.compile(rf"(?:/(?:{'|'.join(GROUPS)})(?:/{_NAME})?|{_NAME})(?:
 
 
 def _hold_entry(entry: Any, file: Path) -> None:
-    """Refuse an entry of ``defaults`` that leads elsewhere: out of the folders, or out of the recipe's keys."""
+    """Refuse an entry of ``defaults`` that points outside the allowed folders or the recipe's keys."""
     texts: list[Any] = []
     group: Any = None
     if isinstance(entry, str):
@@ -97,16 +97,16 @@ def _hold_entry(entry: Any, file: Path) -> None:
         return
     shown = repr(entry)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-    instead = "takes up recipes and blocks only, as 'name' or '/blocks@blocks: name'"
+    instead = "can include only recipes and blocks, as 'name' or '/blocks@blocks: name'"
     raise SettingsError(f"{short(file)}: its defaults name {shown}; a recipe {instead}")
 
 
 def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
-    """Refuse references to anything but values of the recipe: to the environment, to Hydra, to the rest."""
+    """Refuse references to anything outside the recipe, such as the environment or Hydra."""
     if isinstance(value, Mapping):
         for key, inside in value.items():
             if key is None:
-                raise SettingsError("a key is missing before a colon", _within(file, keys))
+                raise SettingsError("a key is missing before the colon", _within(file, keys))
             _hold_references(inside, file, (*keys, key))
     elif isinstance(value, list):
         for index, inside in enumerate(value):
@@ -116,14 +116,14 @@ def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
             found = REFERENCE.match(value, start.start())
             if found is None or len(found[1] or "") > len(keys):
                 shown = value[start.start() : start.start() + 60].partition("}")[0] + "}"
-                instead = "a recipe refers to its own values, as ${recipe.params.width}"
-                raise SettingsError(f"{shown} leads out of the recipe; {instead}", _within(file, keys))
+                instead = "refer to its own values, as ${recipe.params.width}"
+                raise SettingsError(f"{shown} refers to something outside the recipe; {instead}", _within(file, keys))
 
 
 def _hold_network(named: Any, file: Path) -> None:
-    """Refuse a network file that lies elsewhere; the command line may name any."""
+    """Refuse a network file outside the working directory; only the command line may name one."""
     if isinstance(named, str) and (PurePath(named).is_absolute() or ".." in PurePath(named).parts):
-        said = f"a recipe reads files below the working directory only, not {named[:200]}"
+        said = f"a recipe can read files below the working directory only, not {named[:200]}"
         raise SettingsError(said, _within(file, ("file",)))
 
 

@@ -1,7 +1,7 @@
-"""YAML files, read within bounds, and where a key stands in one.
+"""YAML files, read within limits.
 
-What is read is plain data, as Hydra's own reader understands it. The bounds hold before anything is built of a text, so
-that no file costs much more than it is long.
+The result is plain data, as Hydra's own reader understands it. The limits are checked before any data is built, so that
+the cost of a file is proportional to its size.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from assembler.files import require_file, short
 MAX_BYTES = 2**20
 """Size of one file."""
 MAX_VALUES = 50_000
-"""Keys and values in one file; what an alias stands for counts each time."""
+"""Keys and values in one file; the content of an alias counts each time."""
 MAX_DEPTH = 60
-"""Mappings and lists inside each other."""
+"""Nesting depth of mappings and lists."""
 MAX_DIGITS = 100
 """Characters of one number."""
 
 
 def read_yaml(file: Path) -> Any:
-    """The data in a YAML file, as Hydra's own reader understands it, but within bounds.
+    """The data of a YAML file, as Hydra's own reader understands it, but within limits.
 
     Raises:
         SettingsError: it cannot be read, is too large, or has tags.
@@ -38,7 +38,7 @@ def read_yaml(file: Path) -> Any:
 
 
 def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
-    """The text of a YAML file, and its nodes, which know where they stand. No key comes twice in them.
+    """The text of a YAML file, and its nodes with their places. No mapping has a duplicate key.
 
     Raises:
         SettingsError: as ``read_yaml``.
@@ -64,7 +64,7 @@ def _text_of(file: Path) -> str:
 
 
 def parse_yaml(text: str, file: Path) -> Any:
-    """The data in the text of a YAML file.
+    """The data of a YAML text.
 
     Args:
         file: its name, for messages.
@@ -79,7 +79,7 @@ def parse_yaml(text: str, file: Path) -> Any:
 
 @contextmanager
 def _told(text: str, file: Path) -> Iterator[None]:
-    """Tell in our words why a text cannot be read."""
+    """Raise a ``SettingsError`` that explains why a text cannot be read."""
     try:
         yield
     except yaml.YAMLError as error:
@@ -90,24 +90,24 @@ def _told(text: str, file: Path) -> Iterator[None]:
 
 def _named(text: str, file: Path) -> io.StringIO:
     stream = io.StringIO(text)
-    vars(stream)["name"] = str(file)  # what marks in messages say
+    vars(stream)["name"] = str(file)  # shown in the marks of messages
     return stream
 
 
 def _events(text: str, file: Path) -> Iterator[yaml.Event]:
-    """YAML's events, which take no more memory than the text."""
+    """YAML's events, which need no more memory than the text."""
     return yaml.parse(_named(text, file), _FAST)
 
 
 def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
-    """Refuse what would cost much more than the text is long, and all that YAML can say beside plain data.
+    """Refuse texts that expand far beyond their size, and everything in YAML that is not plain data.
 
     Raises:
         SettingsError: it is refused.
         yaml.YAMLError: the text cannot be read.
     """
     values = 0
-    open_nodes: list[tuple[str | None, int]] = []  # each with its anchor, and how many values there were before it
+    open_nodes: list[tuple[str | None, int]] = []  # each with its anchor, and the number of values before it
     sizes: dict[str, int] = {}
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
@@ -116,7 +116,7 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
                 sizes[anchor] = values - before
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_nodes):
-                raise SettingsError(f"*{event.anchor} stands inside of what it stands for", _at(event, file))
+                raise SettingsError(f"*{event.anchor} is inside the value that it refers to", _at(event, file))
             if event.anchor not in sizes:
                 mark: Any = event.start_mark
                 raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", mark)
@@ -129,7 +129,7 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
             elif event.anchor is not None:
                 sizes[event.anchor] = 1
         if values > MAX_VALUES:
-            raise SettingsError(f"{short(file)} comes to more than {MAX_VALUES:,} values")
+            raise SettingsError(f"{short(file)} expands to more than {MAX_VALUES:,} values")
         if len(open_nodes) > MAX_DEPTH:
             raise SettingsError(f"nested more than {MAX_DEPTH} deep", _at(event, file))
 
@@ -137,10 +137,10 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
 def _hold_node(event: Any, file: Path) -> None:
     if event.tag is not None:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-        raise SettingsError(f"a recipe has no tags such as {tag}; quotes make a text of anything", _at(event, file))
+        raise SettingsError(f"tags such as {tag} are not supported; use quotes for a string", _at(event, file))
     is_plain = isinstance(event, yaml.ScalarEvent) and not event.style
     if is_plain and len(event.value) > MAX_DIGITS and _NUMBER.fullmatch(event.value):
-        raise SettingsError(f"a number of more than {MAX_DIGITS} digits", _at(event, file))
+        raise SettingsError(f"a number has more than {MAX_DIGITS} digits", _at(event, file))
 
 
 _NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_:eExXa-fA-FoO]*")
@@ -160,13 +160,13 @@ def _loaded(text: str, file: Path, loader: Any) -> Any:
 
 
 def _pythons_error(text: str, file: Path) -> yaml.YAMLError | None:
-    """The error of PyYAML's own parser in a text that libyaml cannot read: it is clearer.
+    """The error of PyYAML's own parser for a text that libyaml cannot read: it is clearer.
 
-    libyaml reads ahead and has bounds of its own, which differ by version. So ours are held here once more, before
-    libyaml's error is reported; without them, PyYAML's parser would need hours for a megabyte of ``[``.
+    libyaml reads ahead and has limits of its own, which differ by version. So the limits of this module are checked
+    again before libyaml's error is reported. Without them PyYAML's parser needs hours for a megabyte of ``[``.
 
     Raises:
-        SettingsError: the text goes beyond our bounds.
+        SettingsError: the text exceeds the limits of this module.
     """
     try:
         _hold_bounds(yaml.parse(_named(text, file), yaml.SafeLoader), file)
@@ -180,7 +180,7 @@ _FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_FAST):
-    """Reads plain data as OmegaConf's reader does: ``1e-3`` is a number, ``2026-01-01`` a text, no key comes twice."""
+    """Reads plain data as OmegaConf does: ``1e-3`` is a number, ``2026-01-01`` a string, no key is duplicate."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """A mapping whose keys come once."""
@@ -189,7 +189,7 @@ class _Loader(_FAST):
 
 
 class _Composer(yaml.SafeLoader):
-    """Composes nodes of plain data: no key comes twice."""
+    """Composes nodes of plain data without duplicate keys."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """A mapping whose keys come once."""
@@ -199,7 +199,7 @@ class _Composer(yaml.SafeLoader):
 
 
 def _refuse_duplicates(node: Any) -> None:
-    """Refuse a mapping with a key that comes twice, of which YAML itself would drop the first."""
+    """Refuse a mapping with a duplicate key; YAML itself would drop the first value."""
     seen: set[str] = set()
     for key, _ in node.value:
         if key.tag == yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG:
@@ -215,7 +215,7 @@ _FLOAT = r"""[-+]?(?:[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9]+(?:_[
 |\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?
 |[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*
 |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"""
-"""What OmegaConf takes for a number with a fraction."""
+"""OmegaConf's syntax of floats."""
 
 _Loader.yaml_implicit_resolvers = {
     first: [one for one in resolvers if one[0].rpartition(":")[2] not in ("timestamp", "float")]
@@ -236,7 +236,7 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     assert isinstance(error, yaml.MarkedYAMLError)
     said = ", ".join(filter(None, (error.context, error.problem)))
     if "alias" in said:
-        said += "; a text that begins with * needs quotes"
+        said += "; quote a string that begins with *"
     file = Path(str(mark.name))
     try:
         line = file.read_text(encoding="utf-8").splitlines()[mark.line]

@@ -1,4 +1,4 @@
-"""Package → registry file: an entry for each Cell class that networks can be stacked from."""
+"""Package → registry file: an entry for each Cell class that networks can be built from."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ AXES: Mapping[str, str] = {
     "in_features": "-1",  # or 1: see _axis
     "normalized_shape": "[-1]",
 }
-"""Arguments whose names say which axis of the input they are, in the words of MindSpore, PyTorch, timm and YOLO."""
+"""Argument names of MindSpore, PyTorch, timm and YOLO that identify an axis of the input."""
 
 PLAIN = (int, float, bool, str, tuple, list, dict)
-"""What a recipe can give to a layer, beside layers."""
+"""Types that a recipe can pass to a layer, besides layers."""
 
 
 def announce(package: str, scope: str, *, modules: bool = False, first: Sequence[str] = ()) -> str:
     """A registry file for the layers of a package.
 
-    Networks, which have an argument ``num_classes``, losses, private classes and classes that need objects are left
-    out. Where classes of several modules have one name, the names of all but one begin with their modules'.
+    Networks, which have an argument ``num_classes``, losses, private classes and classes that require objects are
+    omitted. Where several modules have a class of one name, all but one are prefixed with their module's name.
 
     Args:
-        package: the package, or a module of it: ``mindspore.mint.nn``.
-        scope: the scope to put the layers under.
-        modules: whether to take what the package's modules define as well as what it offers itself.
-        first: the modules, by the last part of their names, whose classes keep a name that several have.
+        package: the package, or one of its modules: ``mindspore.mint.nn``.
+        scope: the scope of the layers.
+        modules: whether to include the classes of the package's modules besides those that it exports itself.
+        first: the modules, by the last part of their names, whose classes keep a name that several modules have.
 
     Returns:
-        YAML, with a header that tells the command.
+        YAML, with the command in its header.
 
     Raises:
-        RegistryError: it does not import, or has no layers; the scope is no name.
+        RegistryError: it does not import, or has no layers; the scope is not a name.
     """
     if not scope.isidentifier():
         raise RegistryError(f"{scope!r} cannot be a scope's name in a recipe")
@@ -54,7 +54,7 @@ def announce(package: str, scope: str, *, modules: bool = False, first: Sequence
     except (Exception, SystemExit) as error:
         raise RegistryError(f"cannot import {package!r}: {type(error).__name__}: {error}") from error
     if not found:
-        instead = "" if modules else "; --modules takes what its modules define as well"
+        instead = "" if modules else "; --modules includes those that its modules define"
         raise RegistryError(f"{package!r} has no layers{instead}")
     lines: dict[str, str] = {}
     for name, target, cell in found:
@@ -67,7 +67,7 @@ def announce(package: str, scope: str, *, modules: bool = False, first: Sequence
 
 
 def _rank(cell: type, name: str, top: ModuleType, first: Sequence[str]) -> int:
-    """How much right a class has to a name that several have: the less, the more."""
+    """Sort key among classes of one name: the smallest keeps the name."""
     if getattr(top, name, None) is cell:
         return -1
     return first.index(_module(cell)) if _module(cell) in first else len(first)
@@ -102,7 +102,7 @@ def _is_layer(value: object) -> TypeGuard[type]:
 
 
 def _is_writable(parameter: inspect.Parameter) -> bool:
-    """Whether a recipe can do without an argument, or write it."""
+    """Whether a recipe can omit an argument, or write it."""
     annotation = parameter.annotation
     if parameter.default is not parameter.empty or not isinstance(annotation, type):
         return True
@@ -115,14 +115,14 @@ def _entry(target: str, cell: type) -> str:
         for name, parameter in parameters_of(cell).items()
         if name in AXES
         and (parameter.annotation in (int, parameter.empty) or AXES[name].startswith("["))
-        and (name != "c1" or parameter.default is parameter.empty)  # DFL(c1=16) has something else by that name
+        and (name != "c1" or parameter.default is parameter.empty)  # DFL(c1=16) means something else
     }
     rules = ", ".join(f"{name}: {axis}" for name, axis in axes.items())
     return f"{{target: {target}, infer: {{{rules}}}}}" if rules else target
 
 
 def _axis(cell: type, argument: str) -> str:
-    """The axis of an argument. The features of a linear layer are the last axis, those of a 1 × 1 convolution not."""
+    """The axis of an argument. Features are the last axis in a linear layer, but not in a 1 × 1 convolution."""
     if argument == "in_features" and not _accepts(cell, (2, 3, 16)) and _accepts(cell, (2, 16, 3, 3)):
         return "1"
     return AXES[argument]
@@ -132,6 +132,6 @@ def _accepts(cell: type, shape: tuple[int, ...]) -> bool:
     try:
         with mindspore.DeviceCtx("meta"):
             cell(in_features=16)(mint.empty(shape, dtype=mindspore.float32))
-    except Exception:  # it needs more arguments, or another shape
+    except Exception:  # the layer requires more arguments, or another shape
         return False
     return True

@@ -1,4 +1,4 @@
-"""What is known of one layer: its class, its arguments, and what may be left to its input."""
+"""One registry entry: a layer's class, its arguments, and what can be inferred from its input."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from assembler.validation import read
 from assembler.words import suggestion
 
 TRUSTED = ("mindspore", "assembler")
-"""Packages whose Cells a registry may name without further ado."""
+"""Packages whose Cells a registry may always name."""
 
 PYTHON = "Python"
-"""The scope of a target that was registered in Python as text."""
+"""The scope of a target that was registered in Python as a string."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the registry knows of one layer.
+    """A layer in the registry.
 
     Args:
         name: the short name in recipes.
         target: the class, as ``package.module.Class``.
-        defaults: arguments that are given unless the recipe gives others.
-        infer: for each argument that may be written ``_``, the axis of the layer's input that it is read from, or a
-            list of axes for an argument that is a tuple of sizes.
+        defaults: default arguments, which the recipe can override.
+        infer: for each argument that may be written ``_``, the axis of the layer's input that it is inferred from, or
+            a list of axes for an argument that is a tuple of sizes.
         signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
             is ``*args``.
-        reference: a function that does the same in NumPy, as ``package.module.function``.
-        scope: what declared the entry: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
+        reference: a function that computes the same in NumPy, as ``package.module.function``.
+        scope: where the entry is declared: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
             module of a class that was registered in Python.
-        trusted: packages that targets may lie in.
+        trusted: packages that may contain targets.
         registered: the class itself, if it was registered in Python.
     """
 
@@ -59,7 +59,7 @@ class Entry:
 
     @property
     def full_name(self) -> str:
-        """The name with its scope, as a recipe may write it: ``mindspore.Dense``; what Python registered has none."""
+        """The name with its scope, as in a recipe: ``mindspore.Dense``; without one if it was registered in Python."""
         is_of_python = self.registered is not None or self.scope == PYTHON
         return self.name if is_of_python else f"{self.scope.removeprefix('registry.')}.{self.name}"
 
@@ -86,11 +86,11 @@ class Entry:
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         """The layer's arguments by name.
 
-        As long as MindSpore is not imported, it is not for those that ``assembler.registry.signatures`` knows.
+        Does not import MindSpore for layers that ``assembler.registry.signatures`` knows.
 
         Raises:
             BadTarget: see ``cell``.
-            RegistryError: ``signature`` cannot be read, or ``defaults`` or ``infer`` name what is not in it.
+            RegistryError: ``signature`` cannot be parsed, or ``defaults`` or ``infer`` name unknown arguments.
         """
         if self.registered is not None or self.signature is not None or "mindspore" in sys.modules:
             return self._own_parameters
@@ -107,7 +107,7 @@ class Entry:
         for kind, names in (("defaults", self.defaults), ("infer", self.infer)):
             for name in names:
                 if name not in parameters and not variadic:
-                    message = f"{kind} names {name!r}, which {self.name} does not take.{suggestion(name, parameters)}"
+                    message = f"{kind} names {name!r}, not an argument of {self.name}.{suggestion(name, parameters)}"
                     raise RegistryError(message, self.place)
         return parameters
 
@@ -116,11 +116,11 @@ class Entry:
             return _read_signature(str(self.signature))
         except (AssemblerError, ValueError) as error:
             said = error.message if isinstance(error, AssemblerError) else str(error)
-            raise RegistryError(f"cannot read the signature {self.signature!r}: {said}", self.place) from None
+            raise RegistryError(f"cannot parse the signature {self.signature!r}: {said}", self.place) from None
 
     @cached_property
     def reference_function(self) -> Callable[..., Any] | None:
-        """The NumPy function, if there is one; it may lie in the package of a class that was registered in Python.
+        """The NumPy function, if any; it may be in the package of a class that was registered in Python.
 
         Raises:
             BadTarget: see ``reference_at``.
@@ -129,7 +129,7 @@ class Entry:
         return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
 
     def _repr_html_(self) -> str:
-        """A table of the arguments, in a notebook."""
+        """A table of the arguments, for notebooks."""
         rows = [
             [
                 name,
@@ -141,7 +141,7 @@ class Entry:
         return html_table(("argument", "default", "may be _"), rows, below=[self.describe(), self.target])
 
     def describe(self) -> str:
-        """The layer with its arguments, as in a message: ``Dense(in_channels, out_channels, weight_init=None)``."""
+        """The layer with its arguments, for messages: ``Dense(in_channels, out_channels, weight_init=None)``."""
         return f"{self.name}({print_parameters(self.parameters)})"
 
 
@@ -152,7 +152,7 @@ def _axes(entry: Entry, name: str) -> str:
 def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
     header = parse(text)
     if not isinstance(header, Layer) or not all(isinstance(arg, Layer) for arg in header.args):
-        raise RegistryError("it is not of the form Name(argument, argument=default)")
+        raise RegistryError("it must have the form Name(argument, argument=default)")
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     required = [inspect.Parameter(arg.name, kind) for arg in header.args]
     optional = [inspect.Parameter(name, kind, default=value) for name, value in header.kwargs]
@@ -162,7 +162,7 @@ def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
 def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
     """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
 
-    No other function can be named, so that configuration cannot call what was not meant for it.
+    Other functions are refused, so that configuration cannot call arbitrary code.
 
     Raises:
         BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
@@ -177,7 +177,7 @@ _REFERENCE = ["x", "parameters", "arguments"]
 
 
 def resolve(path: str, trusted: Iterable[str], place: Place) -> Any:
-    """Import what a dotted path names. Both the path and what it leads to must lie in a trusted package."""
+    """Import the object at a dotted path. Both the path and the object's own module must be trusted."""
     module_name, _, name = path.rpartition(".")
     if not module_name or not all(part.isidentifier() for part in path.split(".")):
         raise BadTarget(f"{path!r} is not of the form package.module.Name", place)
@@ -197,10 +197,10 @@ def import_module(name: str, place: Place) -> ModuleType:
     """Import a module.
 
     Raises:
-        BadTarget: it does not import, or ends the program when it is.
+        BadTarget: it does not import, or exits the program on import.
     """
     try:
-        with warnings.catch_warnings():  # mindyolo imports it, which is no business of who writes a recipe
+        with warnings.catch_warnings():  # mindyolo imports it; the user cannot change that
             warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
             return importlib.import_module(name)
     except (Exception, SystemExit) as error:
@@ -211,9 +211,9 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
     package = module_name.partition(".")[0]
     if package in trusted:
         return
-    said = f"{path} lies in {package!r}, which is not trusted"
+    said = f"{path} is in {package!r}, which is not trusted"
     if package in sys.stdlib_module_names:
-        raise BadTarget(f"{said}. It is Python's own: no layers and no checks lie there", place)
+        raise BadTarget(f"{said}. It is Python's standard library, which has no layers or checks", place)
     raise BadTarget(
         f"{said}. If it is your own, trust it in a pyproject.toml in or above the working directory, "
         f'[tool.assembler] trusted = ["{package}"], or with Registry(trusted=["{package}"])',
@@ -223,9 +223,9 @@ def _require_trust(path: str, module_name: str, trusted: Iterable[str], place: P
 
 @cache
 def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
-    """The arguments of a Cell class's constructor; none if it has only that of nn.Cell, which is no one's business.
+    """The arguments of a Cell class's constructor; none if it is nn.Cell's own.
 
-    ``inspect.signature`` of a class itself looks at ``__new__`` on Python 3.10, and MindSpore has such classes.
+    On Python 3.10, ``inspect.signature`` of a class uses ``__new__``, which some MindSpore classes define.
     """
     from mindspore import nn
 
@@ -237,15 +237,15 @@ def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
 
 
 def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: Any) -> Entry:
-    """An entry as YAML holds it: a dotted path, or a mapping.
+    """Read an entry from YAML data: a dotted path, or a mapping.
 
     Args:
-        scope: what declares it.
-        key: what to call it in messages; ``scope.name`` if not given.
-        about: what else an :class:`Entry` takes.
+        scope: where it is declared.
+        key: its name in messages; ``scope.name`` by default.
+        about: other fields of :class:`Entry`.
 
     Raises:
-        RegistryError, SettingsError, Mistakes: what is wrong with it.
+        RegistryError, SettingsError, Mistakes: the entry is wrong.
     """
     key = key or f"{scope}.{name}"
     if not name.isidentifier():

@@ -5,8 +5,8 @@ A package announces a *library* by an entry point of the group ``assembler.layer
     [project.entry-points."assembler.layers"]
     shop = "shop.conf:layers"
 
-The name, ``shop``, is the scope of its layers; the value leads to ``layers.yaml`` in the folder of ``shop.conf``, which
-holds entries as ``conf/registry/`` does.
+The name, ``shop``, is the scope of its layers; the value refers to ``layers.yaml`` in the folder of ``shop.conf``,
+which contains entries as in ``conf/registry/``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Library:
 
     Args:
         scope: the name before the dot: ``mindcv`` of ``mindcv.Bottleneck``.
-        values: where its entries are, as ``package:file``; it has to be one place.
+        values: where its entries are, as ``package:file``; more than one is an error.
         distribution: the installed distribution that announces it.
         extra: what to install for its layers, such as ``assembler[mindcv]``, if the distribution has such an extra.
     """
@@ -45,17 +45,17 @@ class Library:
 
     @property
     def place(self) -> Place:
-        """What messages call it."""
+        """Its name in messages."""
         return Place(key=f"the library {self.scope} of {self.distribution}")
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """Its layers by name.
 
-        Each may lie in any package that it names: whoever can install a package can run code.
+        Every package that it names is trusted, because installing a package can already run code.
 
         Raises:
-            RegistryError, SettingsError, Mistakes: what it announces cannot be read.
+            RegistryError, SettingsError, Mistakes: its file cannot be read.
         """
         if not self.scope.isidentifier():
             raise RegistryError(f"{self.scope!r} cannot be a scope's name in a recipe", self.place)
@@ -64,7 +64,7 @@ class Library:
         except SettingsError as error:
             raise RegistryError(f"its layers cannot be read: {error.message}", self.place) from None
         if not isinstance(data, Mapping):
-            raise RegistryError(f"{self.file.name} is no mapping of names to layers", self.place)
+            raise RegistryError(f"{self.file.name} must be a mapping of names to layers", self.place)
         mistakes: list[AssemblerError] = []
         found: dict[str, Entry] = {}
         for name, value in data.items():
@@ -78,10 +78,10 @@ class Library:
         """The file of its entries.
 
         Raises:
-            RegistryError: there is none.
+            RegistryError: it does not exist.
         """
         if len(self.values) > 1:
-            raise RegistryError(f"it is announced twice, as {' and '.join(self.values)}; one has to go", self.place)
+            raise RegistryError(f"it is announced twice, as {' and '.join(self.values)}; uninstall one", self.place)
         match = re.fullmatch(r"(\w+)((?:\.\w+)*):(\w+)", self.values[0])
         if match is None:
             raise RegistryError(f"{self.values[0]!r} is not of the form package:file", self.place)
@@ -93,7 +93,7 @@ class Library:
 
     @cached_property
     def missing(self) -> str:
-        """A package of its layers that is not installed; empty if all are.
+        """The first package of its layers that is not installed; empty if all are.
 
         Raises:
             RegistryError, SettingsError, Mistakes: as ``entries``.
@@ -108,7 +108,7 @@ class Library:
 
     @property
     def is_broken(self) -> bool:
-        """Whether what it announces cannot be read."""
+        """Whether its file cannot be read."""
         try:
             _ = self.entries
         except AssemblerError:
@@ -116,7 +116,7 @@ class Library:
         return False
 
     def has_but_misses(self, name: str) -> bool:
-        """Whether a name is one of its layers, and they are not installed."""
+        """Whether a name is one of its layers, and its package is not installed."""
         try:
             return name in self.entries and bool(self.missing)
         except AssemblerError:

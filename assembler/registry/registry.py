@@ -1,4 +1,4 @@
-"""Names → layers. ``Registry`` is for anyone, ``LAYERS`` is ours."""
+"""Names → layers: the class ``Registry``, and ``LAYERS``, the assembler's own instance."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from assembler.validation import read
 from assembler.words import closest, suggestion
 
 SCOPES = ("layers", "mindspore")
-"""The files of ``conf/registry/`` that are loaded unless the configuration says otherwise; the others are libraries."""
+"""The files of ``conf/registry/`` that are loaded by default; the others are libraries."""
 
 AnyCell = TypeVar("AnyCell", bound=type)
 
 
 class Registry(Mapping[str, Entry]):
-    """Short names and the layers that they stand for.
+    """A mapping of short names to layers.
 
     Args:
-        trusted: packages besides MindSpore and the assembler whose classes entries may name as text. Classes that are
-            registered in Python need no trust: they are there already.
-        shipped: whether to begin with the layers that the assembler ships, read when they are first needed.
-        installed: whether names that nothing here has are looked for in the libraries that installed packages announce.
+        trusted: packages besides MindSpore and the assembler whose classes entries may name as strings. Classes that
+            are registered in Python are always allowed.
+        shipped: whether to start with the layers that the assembler ships, read at first use.
+        installed: whether to search the libraries of installed packages for unknown names.
 
-    As a mapping it has what was loaded and registered; a library's layers are found by :meth:`find`.
+    The mapping contains loaded and registered layers; :meth:`find` also finds those of libraries.
 
     >>> registry = Registry(trusted=["my_project"])
     >>> registry.register("my_project.layers.Gate", infer={"channels": 1})
@@ -68,7 +68,7 @@ class Registry(Mapping[str, Entry]):
 
     @property
     def libraries(self) -> Mapping[str, Library]:
-        """The libraries where names are looked for, by scope."""
+        """The libraries that are searched, by scope."""
         return libraries() if self._installed else {}
 
     def __getitem__(self, name: str) -> Entry:
@@ -84,17 +84,17 @@ class Registry(Mapping[str, Entry]):
         return f"<Registry of {len(self)} layers>"
 
     def _repr_html_(self) -> str:
-        """A table of the layers, in a notebook. Nothing is imported for it."""
+        """A table of the layers, for notebooks. It imports nothing."""
         rows = [[entry.name, entry.target, ", ".join(entry.infer)] for entry in self.values()]
         return html_table(("layer", "class", "may be _"), rows, below=[f"{len(self):,} layers"])
 
     def find(self, name: str, place: Place = NOWHERE) -> Entry:
         """The entry for a name in a recipe: ``Dense``, or with its scope, ``mindcv.Bottleneck``.
 
-        A name without a scope is that of a loaded or registered layer; else that of the one library that has it.
+        A name without a scope is a loaded or registered layer, or else a layer of the only library that has it.
 
         Raises:
-            UnknownLayer: with close names, or where the registry looked; or with the libraries that have the name.
+            UnknownLayer: with close names, the scopes that were searched, or the libraries that have the name.
             AbsentPackage: the library's package is not installed.
             RegistryError, SettingsError, Mistakes: the library of that scope cannot be read.
         """
@@ -107,12 +107,12 @@ class Registry(Mapping[str, Entry]):
         library = self.libraries.get(found[0].scope)
         if library is not None and library.missing:
             instead = f": pip install '{library.extra}'" if library.extra else ""
-            said = f"{name!r} is of the package {library.missing}, which is not installed{instead}"
+            said = f"{name!r} requires the package {library.missing}, which is not installed{instead}"
             raise AbsentPackage(said, place, library.missing)
         return found[0]
 
     def candidates(self, name: str) -> list[Entry]:
-        """What a name may mean: nothing, one layer, or those of several libraries.
+        """The entries that a name may refer to: none, one, or those of several libraries.
 
         Raises:
             RegistryError, SettingsError, Mistakes: the library of its scope cannot be read.
@@ -125,14 +125,14 @@ class Registry(Mapping[str, Entry]):
         return [library.entries[short] for library in asked if short in library.entries]
 
     def _usable(self) -> Iterator[Library]:
-        """The libraries that can be read, and whose layers are installed."""
+        """The libraries that can be read and whose packages are installed."""
         for library in self.libraries.values():
             with suppress(AssemblerError):
                 if not library.missing:
                     yield library
 
     def _instead(self, name: str) -> str:
-        """What to say of a name that nothing has."""
+        """The hint for an unknown name."""
         scope, _, short = name.rpartition(".")
         every = [*self.all_entries()]
         scopes = list(dict.fromkeys(entry.full_name.rpartition(".")[0] for entry in every))
@@ -148,23 +148,23 @@ class Registry(Mapping[str, Entry]):
             return close
         broken = [library.scope for library in self.libraries.values() if library.is_broken]
         if broken:
-            return f" The library {broken[0]} might have it, and cannot be read: '{broken[0]}.{name}' tells why."
+            return f" The library {broken[0]} may have it but cannot be read; '{broken[0]}.{name}' shows why."
         known = ", ".join(sorted({entry.scope for entry in self.values()})) or "an empty registry"
         beside = f", and the libraries {', '.join(library.scope for library in self._usable())}"
-        return f" Looked among the {len(self)} names of {known}{beside if self.libraries else ''}."
+        return f" Searched the {len(self)} names of {known}{beside if self.libraries else ''}."
 
     def name_of(self, entry: Entry) -> str:
-        """The name by which a recipe finds an entry: its own, or with its scope if that means something else."""
+        """The name of an entry in recipes: short, or with its scope if the short name is another layer."""
         return entry.name if self.get(entry.name) is entry else entry.full_name
 
     def all_entries(self) -> Iterator[Entry]:
-        """Every layer that a recipe can name: those of the mapping, then those of the libraries that are installed."""
+        """Every layer that a recipe can name: those of the mapping, then those of installed libraries."""
         yield from self.values()
         for library in self._usable():
             yield from library.entries.values()
 
     def add(self, entry: Entry) -> None:
-        """Take up an entry. One that is equal to what is there already changes nothing.
+        """Add an entry. Adding an equal entry again changes nothing.
 
         Raises:
             DuplicateLayer: the name is taken by another target.
@@ -174,19 +174,19 @@ class Registry(Mapping[str, Entry]):
         if taken and not same:
             raise DuplicateLayer(
                 f"{entry.name!r} is already {taken.target} (from {taken.scope}); "
-                f"{entry.target} needs a name of its own",
+                f"choose another name for {entry.target}",
                 entry.place,
             )
         self._entries.setdefault(entry.name, entry)
 
     def load(self, entries: Mapping[str, Any], scope: str = "registry") -> None:
-        """Take up entries as YAML holds them: ``{ReLU: mindspore.nn.ReLU, Dense: {target: …, infer: …}}``.
+        """Add entries from YAML data: ``{ReLU: mindspore.nn.ReLU, Dense: {target: …, infer: …}}``.
 
         Args:
-            scope: what to call the lot, in messages: the configuration key that it stands at.
+            scope: their configuration key, for messages.
 
         Raises:
-            DuplicateLayer, SettingsError, Mistakes: every mistake in it.
+            DuplicateLayer, SettingsError, Mistakes: every error in them.
         """
         mistakes: list[AssemblerError] = []
         for name, value in entries.items():
@@ -208,11 +208,11 @@ class Registry(Mapping[str, Entry]):
 
         Args:
             target: an ``nn.Cell`` class, or ``"package.module.Class"``.
-            name: the name in recipes; the class's own if not given.
+            name: the name in recipes; by default the class's own.
             options: ``defaults``, ``infer``, ``signature`` and ``reference`` as in :class:`Entry`.
 
         Returns:
-            The target, so that a decorated class stays as it is.
+            The target, so that a decorated class is unchanged.
 
         Raises:
             DuplicateLayer: the name is taken.
@@ -242,15 +242,15 @@ class Registry(Mapping[str, Entry]):
         return target
 
     def take_up(self, project: ProjectSettings) -> None:
-        """Trust what a project trusts, and remember the modules that register its layers, for ``registered``."""
+        """Trust a project's packages, and remember its modules that register layers, for ``registered``."""
         self.trusted = tuple(dict.fromkeys((*self.trusted, *project.trusted)))
         self.modules = tuple(dict.fromkeys((*self.modules, *project.layers)))
 
     def registered(self, others: Iterable[str] = ()) -> list[Entry]:
-        """The entries whose classes were registered in Python, once the modules that do so are imported.
+        """Import the modules that register layers, and return the entries of classes registered in Python.
 
         Args:
-            others: modules beside those that were taken up.
+            others: modules besides those of ``take_up``.
 
         Raises:
             RegistryError: one of them does not import.
@@ -261,11 +261,11 @@ class Registry(Mapping[str, Entry]):
 
 
 def said_by_project(folder: Path | None = None) -> ProjectSettings:
-    """``[tool.assembler]`` of the nearest ``pyproject.toml``, from this folder upwards.
+    """``[tool.assembler]`` of the nearest ``pyproject.toml``, searched from this folder upwards.
 
     Raises:
         RegistryError: the file cannot be read.
-        SettingsError, Mistakes: what is wrong with it.
+        SettingsError, Mistakes: its settings are wrong.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -280,15 +280,15 @@ def said_by_project(folder: Path | None = None) -> ProjectSettings:
     try:
         said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"cannot read it: {error}", Place(key=str(file))) from None
+        raise RegistryError(f"cannot be read: {error}", Place(key=str(file))) from None
     return read(ProjectSettings, said, f"{file}: tool.assembler")
 
 
 def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:
-    """The packages whose functions a recipe may name: those that the project trusts itself.
+    """The packages whose functions a recipe may name: those that the project trusts explicitly.
 
-    MindSpore and the assembler are trusted for layers, which the registry names; they are full of modules and functions
-    that are not meant for a recipe.
+    MindSpore and the assembler are trusted only for layers in the registry, because they also contain many functions
+    that a recipe must not call.
     """
     return (*(name for name in LAYERS.trusted if name not in TRUSTED), *project.trusted)
 
@@ -296,6 +296,6 @@ def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:
 _FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 LAYERS = Registry(shipped=True, installed=True)
-"""The layers that the assembler ships, those that ``@register`` adds, and those of libraries."""
+"""The registry of shipped layers, those that ``@register`` adds, and those of libraries."""
 
 register = LAYERS.register

@@ -1,7 +1,7 @@
-"""What the constructors of classes take, found out without importing them, for MindSpore takes a second to import.
+"""Signatures of classes, found without importing them, because importing MindSpore takes a second.
 
-Of installed packages, signatures ship with the assembler, written down from a version that they state; of any other
-version they are not believed. Of a class of anybody's own, its source is read, if it says plainly what it takes.
+The assembler ships signatures of known packages, each valid for one version of the package only. The signature of a
+custom class is read from its source, if that is unambiguous.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any
 from assembler.language.recipe import Verbatim
 
 FILE = Path(__file__).parent.parent / "schemas" / "signatures.json"
-"""``versions`` of packages, and by their dotted paths what ``layers`` take; ``assembler.commands.schema`` writes it."""
+"""``versions`` of packages, and signatures of ``layers`` by dotted path; ``assembler.commands.schema`` writes it."""
 
 Parameters = Mapping[str, inspect.Parameter]
 
 
 def known_parameters(target: str) -> Parameters | None:
-    """What the class at a dotted path takes; None if only importing it can tell."""
+    """The parameters of the class at a dotted path; None if it must be imported to know them."""
     text = _stored("layers").get(target)
     return _stored_parameters(text) if text is not None else _written_parameters(target)
 
@@ -38,7 +38,7 @@ def _stored_parameters(text: str) -> Parameters:
 
 @cache
 def _stored(kind: str) -> Mapping[str, str]:
-    """What ships of the packages that are installed in the version that it was written down from."""
+    """The shipped signatures of packages whose installed version matches."""
     try:
         data = json.loads(FILE.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def print_parameters(parameters: Parameters) -> str:
 
 
 def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
-    """The parameter without its type, and with a default that reads as it would be written."""
+    """The parameter without its type, and with a default that prints as it would be written."""
     default = parameter.default
     if default is parameter.empty or isinstance(default, Verbatim):
         pass
@@ -72,7 +72,7 @@ def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def read_parameters(text: str) -> Parameters:
-    """What :func:`print_parameters` prints, read again. A default that is no plain value is kept as text."""
+    """The inverse of :func:`print_parameters`. A default that is not a plain value is kept as text."""
     tree = ast.parse(f"def _({text}): ...").body[0]
     assert isinstance(tree, ast.FunctionDef)
     return _parameters(tree.args)
@@ -106,7 +106,7 @@ def _parameter(slot: ast.arg, kind: Any, default: ast.expr | None) -> inspect.Pa
 
 
 def _written_parameters(target: str) -> Parameters | None:
-    """What a class takes by its source: one Cell with a constructor of its own, and no decorator on either."""
+    """The parameters of a class from its source: a plain Cell with its own constructor, neither decorated."""
     module, _, name = target.rpartition(".")
     found = [node for node in _statements(module) if name in _bound(node)]
     if len(found) != 1 or not isinstance(cls := found[0], ast.ClassDef) or cls.decorator_list or cls.keywords:
@@ -123,7 +123,7 @@ def _written_parameters(target: str) -> Parameters | None:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """The names that a statement may give a meaning to."""
+    """The names that a statement may bind."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return {node.name}
     names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
@@ -133,7 +133,7 @@ def _bound(node: ast.stmt) -> set[str]:
 
 @cache
 def _statements(module: str) -> list[ast.stmt]:
-    """A module's statements; none if its file is not found, or cannot be read."""
+    """A module's statements; none if its file is missing or cannot be read."""
     file = source_of(module)
     try:
         return ast.parse(file.read_text(encoding="utf-8")).body if file else []
@@ -142,7 +142,7 @@ def _statements(module: str) -> list[ast.stmt]:
 
 
 def source_of(module: str) -> Path | None:
-    """The file of a module, for which nothing is imported; None if it is in no file."""
+    """The file of a module, found without importing it; None if it has no file."""
     package, *inner = module.split(".")
     if not inner:
         spec = spec_of(package)
@@ -156,7 +156,7 @@ def source_of(module: str) -> Path | None:
 
 
 def spec_of(package: str) -> ModuleSpec | None:
-    """What Python knows of a top-level package before it is imported; None if it is not installed."""
+    """The import spec of a top-level package; None if it is not installed."""
     try:
         return find_spec(package)
     except (ImportError, ValueError):
@@ -164,6 +164,6 @@ def spec_of(package: str) -> ModuleSpec | None:
 
 
 def folders_of(package: str) -> list[Path]:
-    """The folders of a top-level package, found without importing it: one, or of a namespace several."""
+    """The folders of a top-level package, found without importing it; a namespace package has several."""
     spec = spec_of(package)
     return [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]

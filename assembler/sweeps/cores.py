@@ -1,4 +1,4 @@
-"""A share of the machine's cores for each worker, so that workers do not fight over them."""
+"""A share of the machine's cores for each worker, so that workers do not compete for them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 THREADS = "OMP_NUM_THREADS"
-"""Launchers say by it how many threads a worker may have. MindSpore's own pools of threads pay no heed to it."""
+"""Launchers set the number of threads of a worker with it. MindSpore's thread pools ignore it."""
 
 _taken: list[FileLock] = []
 
 
 def take_share() -> None:
-    """Keep this process to as many cores as it may have threads, to others than its neighbours on this machine.
+    """Bind this process to as many cores as it may have threads, separate from other workers on this machine.
 
-    It does nothing where the system cannot do so, or no number of threads is given, or all cores may be used. It comes
-    before MindSpore is imported, which makes as many threads as it sees cores.
+    It does nothing if the system does not support it, no number of threads is given, or all cores may be used. Call it
+    before MindSpore is imported, which creates one thread per visible core.
     """
     share = os.environ.get(THREADS, "")
     if not share.isdecimal() or not hasattr(os, "sched_setaffinity"):

@@ -1,4 +1,4 @@
-"""What a sweep consists of: its jobs, by what they do, and where each is. ``sweep.json`` holds them."""
+"""The jobs of a sweep, with their identities and folders. They are stored in ``sweep.json``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from assembler.words import first_line
 LEDGER = "sweep.json"
 RESULT = "result.json"
 LOCK = ".lock"
-"""In a job's folder from when it starts; the process that runs it holds a lock on it."""
+"""Created in a job's folder when it starts; the process that runs the job holds a lock on it."""
 
 
 VERSION = 1
-"""Of the form of ``sweep.json``."""
+"""Version of the format of ``sweep.json``."""
 
 
 @dataclass
@@ -28,11 +28,11 @@ class Point:
     """One job of a sweep.
 
     Args:
-        job: its folder, as a path from the sweep's.
-        identity: what it does, in sixteen characters; see ``assembler.hydra_edge.identity.identity_of``.
-        overrides: what the command line says of it.
-        error: why it cannot be run; None if it can.
-        plan: what its model comes to: layers, parameters, macs and so on; empty if that is not known.
+        job: its folder, relative to the sweep's.
+        identity: a hash of what it does, 16 characters; see ``assembler.hydra_edge.identity.identity_of``.
+        overrides: its overrides on the command line.
+        error: why it cannot run; None if it can.
+        plan: metrics of its plan: layers, parameters, macs and so on; empty if unknown.
     """
 
     job: str
@@ -43,12 +43,12 @@ class Point:
 
 
 class Ledger:
-    """The jobs of a sweep folder, those of earlier commands included.
+    """The jobs of a sweep folder, including those of earlier commands.
 
-    It is written before a job starts, whole or not at all, so that a job keeps its folder whenever the sweep is killed.
+    ``sweep.json`` is written atomically before a job starts, so a job keeps its folder even if the sweep is killed.
 
     Args:
-        folder: that of the sweep.
+        folder: the folder of the sweep.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,17 +59,17 @@ class Ledger:
         return iter(self._points.values())
 
     def get(self, identity: str) -> Point | None:
-        """The job that does this, if there is one."""
+        """The job with this identity, if any."""
         return self._points.get(identity)
 
     def add(self, point: Point) -> None:
-        """Take up a job, or what is newly known of it; it takes the place of one that could not be composed."""
+        """Add a job, or update it; it replaces one that could not be composed."""
         for known in [known for known in self if known.error and known.overrides == point.overrides]:
             del self._points[known.identity]
         self._points[point.identity] = point
 
     def numbers(self) -> Iterator[int]:
-        """Numbers of jobs that no folder has yet."""
+        """Unused numbers for folders of jobs."""
         taken = {point.job for point in self}
         number = len(self._points)
         while True:
@@ -84,7 +84,7 @@ class Ledger:
 
 
 def read_points(folder: Path) -> list[Point]:
-    """The jobs that ``sweep.json`` of a folder tells of; none if there is no such file, as of a search.
+    """The jobs in ``sweep.json`` of a folder; empty if there is no such file, as in a search.
 
     Raises:
         SettingsError: the file is damaged.
@@ -100,7 +100,7 @@ def read_points(folder: Path) -> list[Point]:
 
 
 def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | None:
-    """What a job left, or None: of the job with this identity, if one is given. What is damaged does not count."""
+    """The result of a job, or None if it is missing, damaged, or has another identity than the given one."""
     try:
         data = read_result(folder / RESULT)
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | 
 
 
 def damage_of(folder: Path) -> str | None:
-    """What is wrong with what a job left; None if it left nothing, or all is well."""
+    """The error of a job's result file; None if the file is missing or valid."""
     try:
         read_result(folder / RESULT)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Jobs in a process of their own, so that one that crashes or never ends costs only itself."""
+"""Jobs in a separate process, so that a crash or a hang affects only one job."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from typing import Any
 from assembler.sweeps.child import encoded
 
 SCRIPT = "ASSEMBLER_SCRIPT"
-"""The environment variable that names the script that began a sweep; launchers hand it on to their workers."""
+"""The environment variable with the script that started a sweep; launchers pass it to their workers."""
 
 
 class Lost(Exception):
-    """The process ended before it answered; the text says why."""
+    """The process ended before it answered; the message explains why."""
 
 
 class Child:
-    """A process that answers requests: started when first asked, and again after one that ended."""
+    """A process that answers requests: started at the first request, and restarted after it ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -33,12 +33,12 @@ class Child:
         self._ready = False
 
     def start(self) -> None:
-        """Have the process running, if it is not; it imports what it needs while this one goes on."""
+        """Start the process if it is not running; it imports its modules in the background."""
         script = os.environ.get(SCRIPT, "")
         if self._process is not None and (self._process.poll() is not None or script != self._script):
             self.close()
         if self._process is None:
-            # -c, for the module's folder must not come first on the path; the path is this process's own.
+            # -c, because the module's folder must not be first on the path; the path is copied from this process.
             begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
             self._script, self._ready = script, False
             self._process = subprocess.Popen(
@@ -46,20 +46,20 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the process that keeps the books
+                start_new_session=True,  # Ctrl-C is handled by the parent process
             )
-            # A job that ends badly may leave processes that hold the pipe, so that its end would not be seen.
+            # A failed job may leave processes that keep the pipe open, which would hide its end.
             threading.Thread(target=_end_group, args=(self._process,), daemon=True).start()
 
     def ask(self, request: Mapping[str, Any], timeout: float | None = None, cwd: str | None = None) -> dict[str, Any]:
         """Send a request and wait for the answer.
 
         Args:
-            cwd: the folder in which to work; None: this process's own.
-            timeout: seconds after which the process is ended; what it takes to start does not count.
+            cwd: the working directory; None for this process's own.
+            timeout: seconds after which the process is ended, without the time to start it.
 
         Raises:
-            Lost: it ended first.
+            Lost: it ended before it answered.
         """
         self.start()
         process = self._process
@@ -77,10 +77,10 @@ class Child:
         except BrokenPipeError:
             answer = ""
         except BaseException:
-            self.close()  # interrupted: the job does not go on behind the person's back
+            self.close()  # interrupted: do not continue the job in the background
             raise
         if late.is_set() and answer:
-            self.close()  # it was through just in time, and ended all the same
+            self.close()  # the answer arrived in time, but the process is ended anyway
         if not answer:
             why = f"it took more than {timeout:g} s and was ended" if late.is_set() else _said(process.wait())
             self.close()
@@ -93,13 +93,13 @@ class Child:
         assert process.stdout is not None
         answer = process.stdout.readline()
         if not answer:
-            raise Lost(f"it did not come to the job: {_said(process.wait())}")
+            raise Lost(f"it did not reach the job: {_said(process.wait())}")
         if fault := json.loads(answer)["fault"]:
-            raise Lost(f"{self._script} cannot be imported where jobs are run:\n{fault}")
+            raise Lost(f"{self._script} cannot be imported by the process that runs jobs:\n{fault}")
         self._ready = True
 
     def close(self) -> None:
-        """End the process, with all that it started."""
+        """End the process and everything that it started."""
         process, self._process = self._process, None
         if process is not None:
             _kill(process)
@@ -111,7 +111,7 @@ class Child:
 
 @contextmanager
 def _at_the_latest(timeout: float | None, late: threading.Event, process: subprocess.Popen[str]) -> Iterator[None]:
-    """End the process after so many seconds, and set ``late``."""
+    """End the process after a number of seconds, and set ``late``."""
     if timeout is None:
         yield
         return
@@ -129,7 +129,7 @@ def _at_the_latest(timeout: float | None, late: threading.Event, process: subpro
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """Wait for a process, and end what it has started."""
+    """Wait for a process, and end everything that it started."""
     process.wait()
     _kill(process)
 
@@ -150,6 +150,6 @@ def _said(code: int) -> str:
 
 
 CHILD = Child()
-"""The one of this process."""
+"""The instance of this process."""
 
 atexit.register(CHILD.close)

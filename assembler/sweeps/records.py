@@ -1,4 +1,4 @@
-"""What is read back of a sweep, which somebody else may have written or a crash have damaged: held to its form."""
+"""Files of a sweep, validated when read, because they may be untrusted or damaged by a crash."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from assembler.words import first_line
 
 MAX_BYTES = 2**28
-"""Size of a ``result.json`` or ``sweep.json`` that is read."""
+"""Size limit of ``result.json`` and ``sweep.json``."""
 
 Figure = Annotated[int, Field(ge=0, lt=2**128)]
 """A count, or bytes."""
 
 
 class _Form(BaseModel):
-    """What is looked at has this form; other keys may be there."""
+    """Base of the models: other keys are allowed."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -78,7 +78,7 @@ class _Device(_Form):
 
 
 class _Result(_Form):
-    """What the tables and pages of a sweep look at in a ``result.json``; see docs/result.md."""
+    """The keys of a ``result.json`` that tables and pages of a sweep use; see docs/result.md."""
 
     status: Literal["passed", "failed", "error"]
     overrides: list[str]
@@ -96,7 +96,7 @@ class _Result(_Form):
 def _inside(job: str) -> str:
     path = PurePath(job)
     if not job or path.is_absolute() or ".." in path.parts or "\0" in job:
-        raise ValueError(f"{job!r} is no folder of the sweep")
+        raise ValueError(f"{job!r} is not a folder of the sweep")
     return job
 
 
@@ -115,11 +115,11 @@ class _Ledger(_Form):
 
 
 def read_result(file: Path) -> dict[str, Any]:
-    """What a job left.
+    """The result of a job.
 
     Raises:
-        OSError: there is no such file, or it cannot be read.
-        ValueError: it does not have the form of one.
+        OSError: the file does not exist or cannot be read.
+        ValueError: the file is invalid.
     """
     return _read(file, _Result)
 

@@ -1,4 +1,4 @@
-"""How a sweep ends, however it ends: a table of all jobs on the terminal, and as files in its folder."""
+"""The report at the end of every sweep: a table of all jobs, on the terminal and as files in its folder."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from assembler.words import counted
 class _Sweep:
     folder: Path
     objective: str | None = None
-    jobs: list[str] | None = None  # those of this command, if it knows them beforehand
+    jobs: list[str] | None = None  # the jobs of this command, if known in advance
     watch: Watch | None = field(default=None, repr=False)
 
 
 MOST_DRAWN = 100
-"""Diagrams that Graphviz is asked for: it takes a tenth of a second for each."""
+"""Limit of diagrams by Graphviz, which takes a tenth of a second for each."""
 
 _open: list[_Sweep] = []
-"""The sweep that is going on in this process, if one is."""
+"""The sweep that is running in this process, if any."""
 
 
 def begin(folder: Path, objective: str | None = None, watch: Watch | None = None) -> None:
-    """A sweep begins.
+    """Start the report of a sweep.
 
     Args:
-        folder: its own.
-        objective: the figure that it is after.
-        watch: what watches it, if its sweeper does not.
+        folder: its folder.
+        objective: the metric that it optimizes.
+        watch: its watcher, if its sweeper has none.
     """
     _open[:] = [_Sweep(folder, objective, watch=watch)]
     if watch is not None:
@@ -47,16 +47,16 @@ def begin(folder: Path, objective: str | None = None, watch: Watch | None = None
 
 
 def jobs(names: list[str]) -> None:
-    """These are the jobs of this command; before this, no job can have started."""
+    """Set the jobs of this command; before this call, no job has started."""
     for sweep in _open:
         sweep.jobs = names
 
 
 def end() -> int | None:
-    """Write and print the table of the sweep that is going on.
+    """Write and print the table of the running sweep.
 
     Returns:
-        The exit code, that of the worst job; None if no sweep is going on, or none of its jobs was to be run.
+        The exit code of the worst job; None if no sweep is running, or it has no jobs to run.
     """
     if not _open:
         return None
@@ -88,7 +88,7 @@ def end() -> int | None:
 
 
 def _write(folder: Path, title: str, table: Table) -> bool:
-    """Write the files of a sweep; what cannot be written is told and hinders no other.
+    """Write the files of a sweep; a file that cannot be written is reported, and the others are written.
 
     Returns:
         Whether all were written.
@@ -116,7 +116,7 @@ def _write(folder: Path, title: str, table: Table) -> bool:
 
 
 def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The diagram of each job: SVG where Graphviz is installed, for the first so many that differ, else Mermaid."""
+    """The diagram of each job: SVG by Graphviz, if installed, for the first distinct ones, else Mermaid."""
     from assembler.views import diagram
 
     drawn: dict[str, str] = {}
@@ -128,7 +128,7 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
             if key not in drawn:
                 try:
                     data = diagram.from_record(kept)
-                except ValueError:  # damaged, or written by somebody else
+                except ValueError:  # damaged, or written by another program
                     continue
                 svg = diagram.to_svg(diagram.to_dot(data)) if len(drawn) < MOST_DRAWN else None
                 drawn[key] = svg or diagram.to_mermaid(data)
@@ -137,7 +137,7 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def forecast(points: Sequence[Point]) -> None:
-    """Print what the jobs would come to."""
+    """Print the plans of the jobs."""
     from assembler.views import summary
 
     rows = [
@@ -151,4 +151,4 @@ def forecast(points: Sequence[Point]) -> None:
         for point in points
     ]
     names = list(dict.fromkeys(name for point in points for name in values_of(point.overrides)))
-    summary.print_sweep(summary.make_console(), "what the jobs would come to", rows, names)
+    summary.print_sweep(summary.make_console(), "plans of the jobs", rows, names)

@@ -1,4 +1,4 @@
-"""Watching the jobs of a sweep by what they leave in its folder: whoever runs them, and wherever."""
+"""Watch the jobs of a sweep through the files in its folder, whatever launcher runs them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from assembler.sweeps.table import message_of, telling
 from assembler.views.progress import SweepLine
 
 INTERVAL = 0.3
-"""Seconds from one look to the next, at least; a look at many jobs over a network may take longer than that."""
+"""Minimal polling interval in seconds; polling many jobs over a network may take longer."""
 
 
 class Watch:
-    """Tells the progress of a sweep while it runs, from a thread of its own.
+    """Reports the progress of a running sweep, from a separate thread.
 
     Args:
-        jobs: gives the folders of the jobs that are to be run, each with the identity that its result has to have, or
-            None if any result is its own.
-        total: how many there are; None if nobody knows.
+        jobs: returns the folders of the jobs to run, each with the identity that its result must have, or None if any
+            result is accepted.
+        total: number of jobs; None if unknown.
     """
 
     def __init__(self, jobs: Callable[[], Iterable[tuple[Path, str | None]]], total: int | None) -> None:
         self._jobs = jobs
         self._line = SweepLine(total)
-        self._since = time() - 1  # files have coarse times
+        self._since = time() - 1  # file times are coarse
         self._seen: set[Path] = set()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -49,7 +49,7 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        """See what is new."""
+        """Report new results."""
         running = 0
         for folder, identity in self._jobs():
             if folder in self._seen:
@@ -67,7 +67,7 @@ class Watch:
 
 
 def written_since(file: Path, moment: float) -> bool:
-    """Whether a file is there and was written since a moment, in seconds since 1970."""
+    """Whether a file exists and was written since a time, in seconds since 1970."""
     try:
         return file.stat().st_mtime >= moment
     except OSError:

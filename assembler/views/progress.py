@@ -1,4 +1,4 @@
-"""A bar that grows, for a person who waits."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 INTERVAL = 0.2
-"""Seconds from one drawing to the next, at least."""
+"""Minimal seconds between two updates."""
 
 
 @contextmanager
 def progress(total: int, what: str = "") -> Iterator[Callable[[], None]]:
-    """Show a bar on the standard error while something runs, and only if that is a terminal.
+    """Show a progress bar on the standard error, if that is a terminal.
 
     Args:
-        total: how many steps there are.
-        what: what is being done, in a word.
+        total: number of steps.
+        what: the label of the bar.
 
     Returns:
-        What to call after each step.
+        A function to call after each step.
     """
     console = Console(stderr=True)
     bar = Progress(
@@ -35,7 +35,7 @@ def progress(total: int, what: str = "") -> Iterator[Callable[[], None]]:
 
         def step() -> None:
             nonlocal drawn
-            # Drawn between calls, and seldom: a thread that drew meanwhile would be measured, too.
+            # Updated between calls, and rarely: a drawing thread would affect the measurement.
             due = time.monotonic() - drawn > INTERVAL
             drawn = time.monotonic() if due else drawn
             bar.update(task, advance=1, refresh=due)
@@ -44,12 +44,12 @@ def progress(total: int, what: str = "") -> Iterator[Callable[[], None]]:
 
 
 class SweepLine:
-    """How far a sweep is: one live line on the standard error, if that is a terminal.
+    """The progress of a sweep: one live line on the standard error, if that is a terminal.
 
-    Otherwise each job that is through gets a line on the standard output.
+    Otherwise each finished job prints a line on the standard output.
 
     Args:
-        total: how many jobs there are to run; None if nobody knows.
+        total: number of jobs to run; None if unknown.
     """
 
     def __init__(self, total: int | None) -> None:
@@ -70,7 +70,7 @@ class SweepLine:
         self._bar.stop()
 
     def through(self, status: str, overrides: str, seconds: float | None, message: str) -> None:
-        """A job is through."""
+        """A job has finished."""
         self._done += 1
         self._failed += status != "passed"
         took = f"  {seconds:.1f} s" if seconds is not None else ""
@@ -83,10 +83,10 @@ class SweepLine:
             self._bar.console.out(line, highlight=False)
 
     def draw(self, running: int) -> None:
-        """Show the figures as they are.
+        """Update the numbers.
 
         Args:
-            running: how many jobs are at work.
+            running: number of running jobs.
         """
         parts = [f"{self._done} done", *([f"{self._failed} not passed"] if self._failed else []), f"{running} running"]
         self._bar.update(self._task, completed=self._done, description=", ".join(parts))

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _WIDE = 140
 
 _NARROW = 110
-"""On a terminal narrower than this, the layer table leaves out what ``result.json`` has as well."""
+"""On a terminal narrower than this, the layer table omits columns; ``result.json`` has them all."""
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console that does not cut its tables off when the output is a file or a pipe."""
+    """A console that does not truncate tables if the output is a file or a pipe."""
     console = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console = Console(stderr=stderr, highlight=False, width=_WIDE)
@@ -35,7 +35,7 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def print_plan(console: Console, title: str, planned: Plan) -> None:
-    """One row a layer, and the sums."""
+    """One row per layer, and the totals."""
     console.print(Text(title, "bold"))
     left_out = {"input", "memory"} if console.width < _NARROW else set()
     names, rows = plan_table(planned, left_out)
@@ -49,13 +49,13 @@ def print_plan(console: Console, title: str, planned: Plan) -> None:
 
 
 def print_sums(console: Console, planned: Plan) -> None:
-    """What the layers come to together."""
+    """The totals of the layers."""
     for line in sums(planned):
         console.print(line)
 
 
 def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
-    """One row a parameter."""
+    """One row per parameter."""
     table = Table()
     measured = any(one.mean is not None for one in parameters)
     ruled = any(one.set_by for one in parameters)
@@ -74,17 +74,17 @@ def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
 
 
 def say_loaded(loaded: Loaded, file: str) -> str:
-    """What was loaded, in a line."""
+    """A summary of what was loaded, in one line."""
     missing, extra = len(loaded.missing), len(loaded.extra)
-    rest = [f"{missing} of the model's are not in it"] if missing else []
-    rest += [f"{extra} of its own were left out"] if extra else []
+    rest = [f"{missing} of the model's are not in the file"] if missing else []
+    rest += [f"{extra} of the file's were skipped"] if extra else []
     return f"{len(loaded.names)} parameters loaded from {file}" + (f"; {' and '.join(rest)}" if rest else "")
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """One row a check."""
+    """One row per check."""
     if not outcomes:
-        console.print("no checks were asked for")
+        console.print("no checks were requested")
         return
     table = Table()
     for name in ("check", "", "measured", "bound", "detail"):
@@ -98,7 +98,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
-    """One row a measurement."""
+    """One row per measurement."""
     table = Table()
     for name in ("mode", "batch", "first call", "latency", "spread", "lowest", "highest", "samples/s", "memory"):
         table.add_column(name, overflow="fold", justify="left" if name == "mode" else "right")
@@ -112,12 +112,12 @@ def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
 
 
 def print_seconds(seconds: float) -> str:
-    """A duration for people: ``1.234 ms``; from a second on ``1.234 s``."""
+    """A human-readable duration: ``1.234 ms``, or ``1.234 s`` from one second on."""
     return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
 
 
 def print_figure(value: Any) -> str:
-    """A measured value or a bound, short."""
+    """A measured value or a bound, in short form."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -138,7 +138,7 @@ _FIGURES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "seconds": lambda row: print_figure(row.get("seconds")),
     "message": lambda row: row.get("message") or "",
 }
-"""Of the table of a sweep: what each shows of a job. ``sweep.csv`` has more."""
+"""Columns of the table of a sweep, each with its value for a job. ``sweep.csv`` has more."""
 
 
 def print_sweep(
@@ -148,12 +148,12 @@ def print_sweep(
     overrides: Sequence[str],
     objective: str | None = None,
 ) -> None:
-    """One row a job of a sweep.
+    """One row per job of a sweep.
 
     Args:
         rows: see ``assembler.sweeps.table.Table``.
-        overrides: which of their keys the command line set. Those in which all jobs agree are told in one line.
-        objective: the figure that the sweep is after.
+        overrides: the keys that the command line set. Those that are equal in all jobs are printed in one line.
+        objective: the metric that the sweep optimizes.
     """
     console.print(Text(title, "bold"))
     varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]

@@ -24,12 +24,12 @@ from assembler.views.schema.layers import NAME, definitions, ref
 from assembler.views.schema.models import Node, nullable, schema_of
 
 KINDS = ("recipe", "blocks", "registry", "checks", "device", "task", "config")
-"""The kinds of files that there are schemas of; ``config`` is the primary configuration."""
+"""The kinds of files with a schema; ``config`` is the primary configuration."""
 
 _DEFAULTS = {
     "type": "array",
     "items": {"type": ["string", "object"]},
-    "description": "The files that this one takes up, in order; `_self_` is itself. See docs/recipes.md.",
+    "description": "The files that this one includes, in order; `_self_` is itself. See docs/recipes.md.",
 }
 
 
@@ -37,8 +37,8 @@ def schemas(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> dict[str, 
     """A schema for each kind of file.
 
     Args:
-        entries: the layers whose names and arguments are known.
-        blocks: those whose names and arguments are known.
+        entries: the known layers.
+        blocks: the known blocks.
     """
     recipe = _recipe()
     parts = {**definitions(entries, blocks), "checks": _checks(), "initializer": _initializer()}
@@ -55,13 +55,13 @@ def schemas(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> dict[str, 
 
 
 def _file(node: Node) -> Node:
-    """A whole file: Hydra's ``defaults`` may stand in it, and it is no interpolation."""
+    """A whole file: it may contain Hydra's ``defaults``, and is not an interpolation."""
     node = {name: value for name, value in node.items() if name not in ("pattern", "patternErrorMessage")}
     return {**node, "type": "object", "properties": {"defaults": _DEFAULTS, **node.get("properties", {})}}
 
 
 def _elsewhere(node: Any) -> Any:
-    """The same in another file than that of recipes, which has the definitions."""
+    """The same for another file; references point to ``recipe.json``, which has the definitions."""
     if isinstance(node, list):
         return [_elsewhere(item) for item in node]
     if not isinstance(node, dict):
@@ -73,7 +73,7 @@ def _elsewhere(node: Any) -> Any:
 
 
 def _recipe() -> Node:
-    """What a recipe may say; nothing that it has to."""
+    """The keys of a recipe, all optional."""
     node = schema_of(RecipeSettings)
     said = node["properties"]
     special: dict[str, Node] = {
@@ -92,7 +92,7 @@ def _recipe() -> Node:
 
 
 def _needing(node: Node) -> Node:
-    """A recipe that takes up no other needs layers and an input of its own, and has one of each in any case."""
+    """A recipe that includes no other needs its own layers and input; every recipe has at most one of each."""
     needed = (("input", "inputs"), ("stack", "graph", "file"))
     whole = [
         {
@@ -113,7 +113,7 @@ def _needing(node: Node) -> Node:
 
 
 def _checks() -> Node:
-    """Checks by name, each with its arguments; one with dots is somebody's own."""
+    """Checks by name, each with its arguments; a name with dots is a custom check."""
     properties = {}
     for name, check in sorted(CHECKS.items()):
         if "." not in name:
@@ -129,19 +129,19 @@ def _checks() -> Node:
 
 
 def _question(check: Check) -> str:
-    """What a check asks, from its docstring."""
+    """The description of a check, from its docstring."""
     text = inspect.getdoc(check.function) or ""
     return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
 def _initializer() -> Node:
-    """First values of a parameter."""
+    """Initial values of a parameter."""
     names = sorted({cls.__name__ for cls in initializer_classes().values()} | {"zeros", "ones"})
     stored = {name: value for name, value in schema_of(StoredValues).items() if name not in ("type", "pattern")}
     return {
         **stored,
         "type": ["string", "number", "object"],
-        "description": "An initializer of MindSpore's such as HeNormal(mode='fan_out'), a number, or stored values.",
+        "description": "A MindSpore initializer such as HeNormal(mode='fan_out'), a number, or stored values.",
         "anyOf": [{"enum": names}, {}],
     }
 
@@ -164,7 +164,7 @@ def _groups_checks() -> Node:
 
 
 def _config(recipe: Node) -> Node:
-    """The primary configuration, or part of one: what it leaves out has values elsewhere."""
+    """The primary configuration, or a part of it: omitted keys have values elsewhere."""
     node = schema_of(Settings)
     said = node["properties"]
     special: dict[str, Node] = {

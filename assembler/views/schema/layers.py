@@ -1,4 +1,4 @@
-"""What a recipe may hold where layers stand."""
+"""Schemas of layers in a recipe."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def ref(name: str) -> Node:
 
 _VALUE, _GIVEN = ref("value"), ref("given")
 _THEIRS = ("mindspore", "mindcv")
-"""Packages whose own words on their layers are not passed on."""
+"""Packages whose docstrings are not copied into schemas."""
 
 
 def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
-    """Definitions of all that stands for layers, and of each layer's arguments."""
+    """Definitions of all forms of layers, and of each layer's arguments."""
     layers = {_name(entry): _layer(entry) for entry in entries}
     shipped = {name: _block(block) for name, block in blocks.items() if name not in layers}
     known = {name: ref(f"layer {name}") for name in [*layers, *shipped]}
@@ -61,7 +61,7 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
         "given": {
             "allOf": [_VALUE],
             "pattern": "^(?!_$)",
-            "patternErrorMessage": "there is no rule to infer this argument from the input: write its value",
+            "patternErrorMessage": "this argument cannot be inferred from the input; write its value",
         },
         "graph": {
             "type": "object",
@@ -76,16 +76,16 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
 
 
 def _name(entry: Entry) -> str:
-    """The name in mappings: of a layer of a library with its scope, because it may not be the only one."""
+    """The name in mappings: with the scope for a library's layer, because the short name may not be unique."""
     return entry.name if entry.scope.startswith("registry.") else entry.full_name
 
 
 def _layer(entry: Entry) -> Node:
-    """What a mapping may give a layer."""
+    """The arguments of a layer in a mapping."""
     try:
         parameters = entry.parameters
         said = f"{entry.describe()}\n\n{entry.target}"
-    except AssemblerError:  # a library that is not there, say
+    except AssemblerError:  # such as a library that is not installed
         return {**_taking({}, [], None, True), "description": entry.target}
     summary, told = ("", {}) if entry.target.partition(".")[0] in _THEIRS else _docs(entry.cell)
     properties = {}
@@ -117,11 +117,11 @@ def _argument(entry: Entry, name: str, parameter: inspect.Parameter, said: str |
     node: Node = {"allOf": [_GIVEN if axis is None else _VALUE]}
     words = [said] if said else []
     if default is not parameter.empty:
-        words.append(f"By default {print_value(default)}.")
+        words.append(f"Default: {print_value(default)}.")
         if default is not INFER and default is not None and _is_json(default):
             node["default"] = default
     if axis is not None:
-        words.append(f"`_` reads it from the input: axis {axis}.")
+        words.append(f"`_` infers it from axis {axis} of the input.")
     return {**node, "description": " ".join(words)} if words else node
 
 
@@ -130,21 +130,21 @@ def _is_json(value: Any) -> bool:
 
 
 def _block(block: Block) -> Node:
-    """What a mapping may give a block that ships; a recipe may have one of its own under the same name."""
+    """The arguments of a shipped block in a mapping; a recipe may define its own block with the same name."""
     properties: Node = {
-        name: {"allOf": [_VALUE], **({} if default is ... else {"description": f"By default {print_value(default)}."})}
+        name: {"allOf": [_VALUE], **({} if default is ... else {"description": f"Default: {print_value(default)}."})}
         for name, default in block.defaults.items()
     }
     node = _taking(properties, [], None, True)
     return {
         "title": block.name,
         **node,
-        "description": f"{block}, a block of {block.place.key}: `defaults` take it up.",
+        "description": f"{block}, a block of {block.place.key}; include it by `defaults`.",
     }
 
 
 def _docs(cell: type) -> tuple[str, dict[str, str]]:
-    """The first line of a docstring, and what its Args say."""
+    """The first paragraph of a docstring, and its Args."""
     text = inspect.getdoc(cell) or ""
     found = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
     items = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\S|\Z)", found[1], re.MULTILINE | re.DOTALL) if found else []

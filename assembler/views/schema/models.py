@@ -1,7 +1,7 @@
-"""Pydantic's models in the draft of JSON Schema that editors of YAML know, draft-07.
+"""Pydantic's models as JSON Schema draft-07, which YAML editors support.
 
-Pydantic writes draft 2020-12. Here its references are filled in, what may be null is said in ``type``, and a tagged
-union chooses by its tag: so a mistake is told at the very key, and not of a whole mapping that fits no alternative.
+Pydantic writes draft 2020-12. This module resolves its references, puts null into ``type``, and selects members of a
+tagged union by tag, so that an editor reports an error at its key, not for a whole mapping that fits no alternative.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from assembler.views.schema.words import DESCRIPTIONS
 Node: TypeAlias = dict[str, Any]
 
 OPEN = r"\$\{|^\?\?\?$"
-"""A value that Hydra fills in: an interpolation, or one that is still to be given."""
+"""A value that Hydra resolves: an interpolation, or a missing value."""
 
 _KINDS = {
-    "integer": "a whole number",
+    "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
     "array": "a list",
@@ -70,7 +70,7 @@ def _without(node: Node, *names: str) -> Node:
 
 
 def _said(node: Node, found: Node) -> Node:
-    """The same with the description and the default that there are."""
+    """The same with its description and default, if any."""
     default = node.get("default")
     if "description" in node:
         found["description"] = node["description"].replace("``", "`")
@@ -85,7 +85,7 @@ def _described(node: Node, owner: str, name: str) -> Node:
 
 
 def _opened(node: Node) -> Node:
-    """What is no text, or one that Hydra fills in."""
+    """The same, or a string that Hydra resolves."""
     kind = node["type"]
     said = f"must be {_KINDS[kind]}, or an interpolation such as ${{recipe.params.width}}" if kind in _KINDS else ""
     told = {"patternErrorMessage": said} if said else {}
