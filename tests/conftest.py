@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -16,6 +17,10 @@ from assembler import LAYERS
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
+
+# An example may take long on a machine with other work; what never ends is for pytest's timeout.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml") if path.stem != "yolo")
 """The recipes that ship, but for the one that reads a file; tests/test_yolo.py is of that."""

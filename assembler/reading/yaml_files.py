@@ -160,13 +160,13 @@ def _loaded(text: str, file: Path, loader: Any) -> Any:
 
 
 def _pythons_error(text: str, file: Path) -> yaml.YAMLError | None:
-    """The error of PyYAML's own parser in a text that libyaml cannot read: it is clearer.
+    """The error of PyYAML's own parser for a text that libyaml cannot read: it is clearer.
 
-    libyaml reads ahead and has bounds of its own, which differ by version. So ours are held here once more, before
-    libyaml's error is reported; without them, PyYAML's parser would need hours for a megabyte of ``[``.
+    libyaml reads ahead and has limits of its own, which differ by version. So the limits of this module are checked
+    again before libyaml's error is reported. Without them PyYAML's parser needs hours for a megabyte of ``[``.
 
     Raises:
-        SettingsError: the text goes beyond our bounds.
+        SettingsError: the text exceeds the limits of this module.
     """
     try:
         _hold_bounds(yaml.parse(_named(text, file), yaml.SafeLoader), file)
