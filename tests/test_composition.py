@@ -276,6 +276,37 @@ def compare_recipe(contents, chosen):
         assert (found, list(found or ())) == (expected, list(expected or ()))
 
 
+TELLING = {
+    "a value that is missing": {"recipe/aa": {"defaults": ["bb"], "a": "???"}, "recipe/bb": {"a": 1}},
+    "a mapping over a reference": {
+        "recipe/aa": {"defaults": ["bb"], "a": {"c": 3}},
+        "recipe/bb": {"a": "${recipe.b}", "b": {"d": 4}},
+    },
+    "a list over a mapping": {"recipe/aa": {"defaults": ["bb"], "a": [1]}, "recipe/bb": {"a": {"b": 1}}},
+    "itself first": {"recipe/aa": {"defaults": ["_self_", "bb"], "a": 1}, "recipe/bb": {"a": 2}},
+    "itself twice": {"recipe/aa": {"defaults": ["_self_", "bb", "_self_"], "a": 1}, "recipe/bb": {"a": 2}},
+    "a choice inside a folder": {"recipe/aa": {"defaults": [{"/blocks": "deep/yy"}]}, "blocks/deep/yy": {"a": 1}},
+    "choices inside a folder": {"recipe/aa": {"defaults": [{"/blocks": ["deep/yy"]}]}, "blocks/deep/yy": {"a": 1}},
+    "a group twice": {
+        "recipe/aa": {"defaults": [{"/blocks@a": "xx"}, {"/blocks@a": "zz"}]},
+        "blocks/xx": {"b": 1},
+        "blocks/zz": {"c": 2},
+    },
+    "a file beside one in a folder": {
+        "recipe/aa": {"defaults": ["sub/bb"]},
+        "recipe/sub/bb": {"defaults": ["dd", "/blocks/xx"]},
+        "recipe/sub/dd": {"a": 1},
+        "blocks/xx": {"b": 1},
+    },
+    "a circle": {"recipe/aa": {"defaults": ["bb"]}, "recipe/bb": {"defaults": ["aa"]}},
+}
+
+
+@pytest.mark.parametrize("contents", TELLING.values(), ids=TELLING)
+def test_a_recipe_file_alone_is_what_hydra_composes(contents):
+    compare_recipe(contents, "aa")
+
+
 RECIPES = st.fixed_dictionaries(dict.fromkeys(FILES, CONTENTS | EMPTY))
 
 
