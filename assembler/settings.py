@@ -344,3 +344,4 @@ class EntrySettings(Model):
     infer: dict[str, int | list[int]] = {}
     signature: str | None = None
     reference: str | None = None
+    row: tuple[Literal["c1", "c2", "n"], ...] | None = None

@@ -36,6 +36,7 @@ DESCRIPTIONS = {
     "EntrySettings.infer": "For an argument that may be written `_`: the axis of the input, or a list of axes.",
     "EntrySettings.signature": "The arguments, as `LSTM(input_size, num_layers=1)`, of a class that says only `*args`.",
     "EntrySettings.reference": "A function `(x, parameters, arguments)` that does the same in NumPy.",
+    "EntrySettings.row": "What a row of a network file gives it in front of the file's arguments: `[c1, c2, n]`.",
     "ProjectSettings.trusted": "Packages whose layers and checks YAML may name.",
     "ProjectSettings.layers": "Modules that register layers when they are imported.",
     "DeviceSettings.target": "Where to run.",
