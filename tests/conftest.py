@@ -57,9 +57,9 @@ def run(tmp_path, monkeypatch, capfd):
         # Hydra composes everything once more to ask for hydra.mode, which nothing here sets: a third of the suite's time.
         monkeypatch.setattr(Hydra, "get_mode", lambda self, **_: None)
         GlobalHydra.instance().clear()
-        from assembler import sweeps
+        from assembler import launch
 
-        monkeypatch.setattr(sweeps, "_codes", [])
+        monkeypatch.setattr(launch, "_codes", [])
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             runpy.run_path(str(script), run_name="__main__")

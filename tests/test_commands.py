@@ -130,7 +130,7 @@ PLAIN = "class Gate(nn.Cell):\n    def __init__(self, channels, scale=1.0): supe
 )
 def test_a_source_is_believed_where_it_is_plain(tmp_path, monkeypatch, text, found):
     monkeypatch.syspath_prepend(str(tmp_path))
-    from assembler.registry.registry import signatures
+    from assembler.registry import signatures
 
     signatures._statements.cache_clear()
     write("goods.py", SOURCE + text)
@@ -139,7 +139,7 @@ def test_a_source_is_believed_where_it_is_plain(tmp_path, monkeypatch, text, fou
 
 
 def test_signatures_of_another_version_are_not_believed(monkeypatch):
-    from assembler.registry.registry import signatures
+    from assembler.registry import signatures
 
     monkeypatch.setattr(signatures, "_version", lambda package: "2.11.0")
     signatures._stored.cache_clear()

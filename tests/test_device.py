@@ -99,7 +99,7 @@ def test_generators_are_left_untouched():
 
 def test_what_fails_later_fails_inside(tmp_path):
     code = (
-        "from assembler import device\n"
+        "from assembler.runtime import device\n"
         "from mindspore import Tensor, ops\n"
         "done = False\n"
         "try:\n"
@@ -115,7 +115,7 @@ def test_what_fails_later_fails_inside(tmp_path):
 
 def test_looking_for_devices_prints_nothing():
     code = (
-        "from assembler import device\n"
+        "from assembler.runtime import device\n"
         "from assembler.settings import DeviceSettings\n"
         "print(device.pick(DeviceSettings()).got)\n"
         "try: device.pick(DeviceSettings(target='ascend'))\n"

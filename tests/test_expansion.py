@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assembler.binding.bind import bind, expansion
+from assembler.binding import expansion
+from assembler.binding.bind import bind
 from assembler.binding.expansion import expand
 from assembler.errors import AssemblerError, RecipeError, raise_all
 from assembler.language.grammar import parse

@@ -63,9 +63,9 @@ def subject_of(text, shape, dtype="float32", **input):
     return Subject(build(planned), planned, (tensor,), "pynative", dtype)
 
 
-def write(subject, folder, formats=FORMATS, batch=None):
+def write(subject, folder, wanted=FORMATS, batch=None):
     order = formats.Order(subject.inputs, ("input",), batch)
-    return formats.export(subject, formats.require(formats), folder, "model", order)
+    return formats.export(subject, formats.require(wanted), folder, "model", order)
 
 
 STACKS = [
@@ -231,9 +231,9 @@ def test_a_run_whose_file_does_something_else_has_failed(run, monkeypatch):
 # ---- what a format cannot hold
 
 
-def refused(subject, folder, formats=("onnx",), batch=None):
+def refused(subject, folder, wanted=("onnx",), batch=None):
     with pytest.raises(AssemblerError) as error:
-        write(subject, folder, formats, batch)
+        write(subject, folder, wanted, batch)
     assert list(folder.iterdir()) == []
     return error.value
 
@@ -299,7 +299,7 @@ def test_onnx_needs_its_packages_and_says_so_before_anything_runs(run, monkeypat
 
 
 def test_mindir_needs_no_package():
-    script = "import sys; sys.modules.update(onnx=None, onnxruntime=None); from assembler import export; formats.require(['mindir'])"
+    script = "import sys; sys.modules.update(onnx=None, onnxruntime=None); from assembler.model import formats; formats.require(['mindir'])"
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, check=True)
 
 
@@ -315,10 +315,10 @@ OPEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "shape", "formats"), OPEN, ids=[case[0] for case in OPEN])
-def test_an_open_batch(tmp_path, text, shape, formats):
+@pytest.mark.parametrize(("text", "shape", "wanted"), OPEN, ids=[case[0] for case in OPEN])
+def test_an_open_batch(tmp_path, text, shape, wanted):
     subject = subject_of(text, shape)
-    outcomes, _ = write(subject, tmp_path, formats, batch=shape[0])
+    outcomes, _ = write(subject, tmp_path, wanted, batch=shape[0])
     tried = sorted({1, shape[0], shape[0] + 1})
     for outcome in outcomes:
         assert outcome.passed, outcome
@@ -327,7 +327,7 @@ def test_an_open_batch(tmp_path, text, shape, formats):
     ours = subject.model(Tensor(x)).asnumpy()
     loaded = nn.GraphCell(mindspore.load(str(tmp_path / "model.mindir")))
     np.testing.assert_allclose(loaded(Tensor(x)).asnumpy(), ours, atol=1e-5)
-    if "onnx" in formats:
+    if "onnx" in wanted:
         session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
         assert session.get_inputs()[0].shape == ["batch", *shape[1:]]
         assert session.get_outputs()[0].shape == ["batch", *ours.shape[1:]]
@@ -455,9 +455,9 @@ SMALL = [
 RECIPES = [case if case[0] == "mlp" else pytest.param(*case, marks=pytest.mark.slow) for case in SMALL]
 
 
-@pytest.mark.parametrize(("name", "formats", "more"), RECIPES, ids=[case[0] for case in SMALL])
-def test_a_recipe_is_written(run, name, formats, more):
-    done = run(f"recipe={name}", "task=export", f"task.formats=[{','.join(formats)}]", *more)
+@pytest.mark.parametrize(("name", "wanted", "more"), RECIPES, ids=[case[0] for case in SMALL])
+def test_a_recipe_is_written(run, name, wanted, more):
+    done = run(f"recipe={name}", "task=export", f"task.formats=[{','.join(wanted)}]", *more)
     assert (done.code, done.err) == (0, ""), done.out
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from assembler import assemble, plan
 from assembler.errors import BadTarget, Place, RegistryError, UnknownLayer
-from assembler.registry.registry import LAYERS, Registry, libraries
+from assembler.registry import libraries
+from assembler.registry.registry import LAYERS, Registry
 
 CELLS = """\
 from mindspore import nn
