@@ -143,9 +143,9 @@ class NetworkFile:
     def _unknown_keys(self) -> list[AssemblerError]:
         known = ULTRALYTICS_KEYS if self.layers.torch else MINDYOLO_KEYS
         whose = "Ultralytics'" if self.layers.torch else "MindYOLO's"
-        unknown = f"is not a known key of {whose} networks; remove it if no layer depends on it"
+        unknown = f"is not a known key of {whose} networks; remove it if no layer depends on it."
         return [
-            GrammarError(f"{name!r} {unknown}.{suggestion(name, known)}", node.place)
+            GrammarError(f"{name!r} {unknown}{suggestion(name, known)}", node.place)
             for name, node in self.keys.items()
             if name not in known
         ]

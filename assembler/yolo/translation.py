@@ -8,7 +8,7 @@ from typing import Any
 
 from assembler.errors import GrammarError, Place
 from assembler.language.recipe import Layer
-from assembler.words import suggestion
+from assembler.words import counted, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,12 @@ def _named(name: str, signature: Signature, layer: Layer) -> Iterator[tuple[str,
     names = signature.names
     known = f"{name} takes {', '.join(names) or 'no arguments'}"
     if len(layer.args) > len(names):
-        raise GrammarError(f"{known}; there are {len(layer.args)} arguments", layer.place)
+        raise GrammarError(f"{known}, not {counted(len(layer.args), 'argument')}", layer.place)
     words = [*zip(names, layer.args, strict=False), *layer.kwargs]
     for (word, value), place in zip(words, layer.argument_places, strict=True):
         if word not in names:
-            raise GrammarError(f"{known}, not {word}.{suggestion(word, names)}", place)
+            close = suggestion(word, names)
+            raise GrammarError(f"{known}, not {word}{f'.{close}' if close else ''}", place)
         known_values = signature.only.get(word)
         if known_values is not None and not any(type(value) is type(one) and value == one for one in known_values):
             listed = " or ".join(map(str, known_values))
