@@ -105,6 +105,10 @@ PUBLISHED = [
     slow("ultralytics/yolo11.yaml", "l", 25_372_160 - DFL),
     slow("ultralytics/yolo11.yaml", "x", 56_966_176 - DFL),
     slow("ultralytics/yolov10n.yaml", "n", 2_775_520 - DFL),
+    slow("ultralytics/yolov10m.yaml", "m", 16_576_768 - DFL),
+    ("ultralytics/yolov3.yaml", None, 103_754_144 - DFL),
+    ("ultralytics/yolov3-tiny.yaml", None, 12_173_248 - DFL),
+    ("ultralytics/yolov9t.yaml", None, 2_128_720 - DFL),
     slow("mindyolo/yolov3.yaml", None, 61_949_149),
 ]
 
