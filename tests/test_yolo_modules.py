@@ -167,6 +167,26 @@ def test_a_row_of_ultralytics_is_mindyolos_cell_of_the_same_meaning(file, row, l
     assert last(file, f"{START}  - [-1, 1, {row}]\n") == line
 
 
+# with anchors in the file: as in the repositories of YOLOv3, v5 and v7
+ANCHORED = [
+    ("Bottleneck, [64]", "mindyolo.Bottleneck(16, 64)"),
+    ("Bottleneck, [64, False]", "mindyolo.Bottleneck(16, 64, False)"),
+    ("Bottleneck, [64, True, 1, 1.0]", "mindyolo.Bottleneck(16, 64, True, e=1.0)"),
+    ("C3, [64, False]", "mindyolo.C3(16, 64, 1, False)"),
+]
+
+
+@pytest.mark.parametrize(("row", "line"), ANCHORED, ids=[row for row, _ in ANCHORED])
+def test_a_row_of_a_file_with_anchors_is_as_in_yolov5s_repository(file, row, line):
+    assert last(file, f"anchors: 3\n{START}  - [-1, 1, {row}]\n") == line
+
+
+def test_yolov3_with_anchors_has_as_many_parameters_as_its_repository_prints(file):
+    text = (ROOT / "tests" / "yolo" / "ultralytics" / "yolov3.yaml").read_text()
+    file.write_text("anchors: 3\n" + text.replace("Detect, [nc]", "Detect, [nc, anchors]"))
+    assert plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}}).trainable == 61_949_149
+
+
 def test_every_module_of_both_has_ultralytics_arguments_in_its_files():
     own = {"Detect", "v10Detect", "Segment"}  # assembler.yolo.heads has theirs
     start = list(MODULES).index("Focus")

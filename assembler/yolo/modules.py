@@ -18,7 +18,7 @@ from assembler.registry.registry import Registry
 from assembler.words import suggestion
 from assembler.yolo.torch_layers import SIGNATURES, translate_torch
 from assembler.yolo.translation import Signature
-from assembler.yolo.ultralytics import ULTRALYTICS
+from assembler.yolo.ultralytics import ANCHORED, ULTRALYTICS
 
 Flow = Literal[
     "channels", "keep", "channels alone", "own", "join", "add", "fold", "split", "fuse", "head", "anchors", "detect"
@@ -178,10 +178,12 @@ class Names:
     Args:
         registry: where a module is looked up that no table has: among what is loaded and registered, and in mindyolo.
         torch: whether the file is Ultralytics', where ``nn`` is torch's; in MindYOLO's it is MindSpore's.
+        anchored: whether the file has ``anchors``, as those in the repositories of YOLOv3, v5 and v7.
     """
 
     registry: Registry
     torch: bool
+    anchored: bool = False
 
     def module(self, name: str, place: Place) -> Module:
         """What is known of a module, or assumed of a layer of the registry.
@@ -201,7 +203,8 @@ class Names:
         if entry is not None and entry.row is not None:
             return _custom(short, entry)
         if name in MODULES:
-            return replace(MODULES[name], signature=ULTRALYTICS.get(name) if self.torch else None)
+            signatures = {} if not self.torch else ANCHORED if self.anchored else ULTRALYTICS
+            return replace(MODULES[name], signature=signatures.get(name))
         if name in UNUSUAL:
             raise UnknownLayer(f"how channels flow through {name} is not known; {_register(name)}", place)
         if entry is not None:

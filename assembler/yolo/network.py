@@ -49,7 +49,9 @@ def read_network(
     """
     path, letter = _find(Path(file))
     document = load(path)
-    names = Names(LAYERS if registry is None else registry, torch=not document.network)
+    names = Names(
+        LAYERS if registry is None else registry, torch=not document.network, anchored="anchors" in document.keys
+    )
     network = NetworkFile(document, path, names, channels=channels, scale=scale, letter=letter, classes=classes)
     return _Writer(network, network.rows(), channels).graph(path)
 

@@ -2,7 +2,7 @@
 
 The order and the defaults are those of ``ultralytics.nn.modules``; of modules that only the files of YOLOv7 and YOLOv9
 name, those of their repositories. Newer releases add arguments to some; a value of these that changes the module is
-refused.
+refused. The repositories of YOLOv3, v5 and v7, whose files have ``anchors``, have another ``Bottleneck``.
 """
 
 from __future__ import annotations
@@ -42,3 +42,9 @@ ULTRALYTICS: Mapping[str, Signature] = {
     "CBLinear": Signature("c2s k s p g", 5),
     "CBFuse": Signature("idx", 1),
 }
+
+ANCHORED: Mapping[str, Signature] = {
+    **ULTRALYTICS,
+    "Bottleneck": Signature("c2 shortcut g= e", 2, only=_UNGROUPED),  # of the kernels (1, 3), as MindYOLO's
+}
+"""The same in files with ``anchors``."""
