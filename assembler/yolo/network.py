@@ -15,8 +15,9 @@ from assembler.language.recipe import Graph, Layer, Repeat, Source, Stack, Wire
 from assembler.registry.registry import LAYERS, Registry
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
+from assembler.yolo.header import MAX_NUMBER, Header
 from assembler.yolo.modules import Names
-from assembler.yolo.rows import MAX_NUMBER, FileRow, NetworkFile
+from assembler.yolo.rows import FileRow, read_rows
 
 MAX_STRIDE = 2**31
 """The largest stride that is counted: no image is larger."""
@@ -52,8 +53,8 @@ def read_network(
     names = Names(
         LAYERS if registry is None else registry, torch=not document.network, anchored="anchors" in document.keys
     )
-    network = NetworkFile(document, path, names, channels=channels, scale=scale, letter=letter, classes=classes)
-    return _Writer(network, network.rows(), channels).graph(path)
+    header = Header(document, path, names, channels=channels, scale=scale, letter=letter, classes=classes)
+    return _Writer(header, read_rows(header), channels).graph(path)
 
 
 def network_files(file: str) -> list[Path]:
@@ -75,8 +76,8 @@ def _find(file: Path) -> tuple[Path, str | None]:
 class _Writer:
     """Turns rows into lines of a graph, and keeps the channels and the stride of each."""
 
-    def __init__(self, network: NetworkFile, rows: Sequence[FileRow], channels: int):
-        self.network = network
+    def __init__(self, header: Header, rows: Sequence[FileRow], channels: int):
+        self.header = header
         self.rows = rows
         self.channels: dict[int, Any] = {-1: channels}
         self.strides: dict[int, Fraction] = {-1: Fraction(1)}
@@ -139,7 +140,7 @@ class _Writer:
 
     def translated(self, row: FileRow, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
         """A row's layer with the arguments that it has here."""
-        return self.network.layers.layer(row.name, _layer(row, row.module.layer, args, places))
+        return self.header.layers.layer(row.name, _layer(row, row.module.layer, args, places))
 
     def as_written(self, row: FileRow) -> tuple[Layer, int]:
         """A module whose own arguments are the channels that it takes and emits, as torch's are."""
@@ -156,11 +157,11 @@ class _Writer:
         """A module that is given the channels that it takes and emits, or some of ``Module.row``."""
         module, reached = row.module, self.taken(row)
         own = 1 if "c2" in module.row else 0
-        emitted = self.network.emitted(_channels_of(row)) if own else reached
+        emitted = self.header.emitted(_channels_of(row)) if own else reached
         given = {"c1": reached, "c2": emitted, "n": row.number}
         args = [*(given[name] for name in module.row), *row.args[own:]]
         places = [*(row.place for _ in module.row), *row.arg_places[own : len(row.args)]]
-        scale = self.network.scale or "?"
+        scale = self.header.scale or "?"
         if row.name == "C3k2" and scale in "mlx":
             args[3:4] = [True]  # as both have it: the larger scales have C3k inside throughout
             places[3:4] = [row.place]
@@ -191,16 +192,16 @@ class _Writer:
             self.channels[row.index] = channels[-1]
         elif row.module.flow == "detect":
             newer = any(one.name in heads.NEWER for one in self.rows[: row.index])
-            name, args = heads.ultralytics(row, self.network.names, channels, self.strides_of(row), newer=newer)
+            name, args = heads.ultralytics(row, self.header.names, channels, self.strides_of(row), newer=newer)
         else:
             args = heads.mindyolo(row, channels)
         if row.module.layer == "mindyolo.YOLOv8SegHead" and len(args) > 3 and type(args[3]) is int:
-            args[3] = self.network.scaled(args[3])
+            args[3] = self.header.scaled(args[3])
         return Layer("Together", (_layer(row, name, args),), (), row.place, (row.place,))
 
     def strides_of(self, row: FileRow) -> list[int]:
         """The strides of a head's levels: the file's, or what its rows divide the image by."""
-        stated: list[int] | None = self.network.names.get("stride")
+        stated: list[int] | None = self.header.names.get("stride")
         return heads.whole([self.strides[one] for one in row.sources], row.place) if stated is None else stated
 
     def stride(self, row: FileRow) -> Fraction:
