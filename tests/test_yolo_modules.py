@@ -143,6 +143,17 @@ def test_each_module_has_as_many_parameters_as_in_mindyolo(file, name, scale):
     assert planned.trainable == sum(one.size for one in cells.trainable_params())
 
 
+@pytest.mark.parametrize("size", [64, 320, 608, 640])
+def test_the_head_of_yolov4_plans_at_the_sizes_that_it_is_trained_with(file, size):
+    """The meta device lacks an operator of it, so that it is run on zeros, at its real size."""
+    rows = [[-1, 1, "ConvNormAct", [channels, 1, stride]] for channels, stride in ((256, 8), (512, 2), (1024, 2))]
+    head = [[[2, 1, 0], 1, "YOLOv4Head", ["nc", [[10, 13]] * 9]]]
+    file.write_text(yaml.safe_dump({"network": {"backbone": rows, "head": head}, "data": {"nc": 80}}))
+    planned = plan({"file": "x.yaml", "input": {"shape": [1, 3, size, size]}})
+    boxes = 3 * sum((size // stride) ** 2 for stride in (8, 16, 32))
+    assert planned.output[0].shape == (1, boxes, 85)
+
+
 # ---- Ultralytics' modules
 
 # the row in Ultralytics' form behind 16 channels, and MindYOLO's Cell
