@@ -214,6 +214,8 @@ REFUSED = [
     ("SPPELAN, [64, 32, 7]", "SPPELAN is built with k = 5 only, not 7"),
     ("Conv, [64, 3, 1, 1, 1, 1, True, 0.9]", "Conv takes c2, k, s, p, g, d, act, not 8 arguments"),
     ("C2f, [64, True, 1, 0.5, 0.97]", "C2f takes c2, shortcut, g, e, not 5 arguments"),
+    ("Conv, [64, 3, k=1]", "Conv is given k twice"),
+    ("nn.Dropout, [0.5, p=0.1]", "nn.Dropout is given p twice"),
     ("Silence, [1]", "Silence takes no arguments, not 1 argument"),
     ("nn.Upsample, [None, 2, bilinear, True]", "nn.Upsample is built with align_corners = None or False only, not True"),
 ]  # fmt: skip

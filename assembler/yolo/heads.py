@@ -62,26 +62,36 @@ def ultralytics(
     """
     if not row.args:
         raise GrammarError(f"{row.name} begins with the number of classes, such as nc", row.place)
-    classes, *others = row.args
     if not all(isinstance(one, int) for one in channels):
         raise GrammarError(f"{row.name} takes rows that emit one tensor each", row.place)
-    if row.name == "Detect" and len(others) == 1:  # as in YOLOv5's own repository
-        if "reg_max" in names:
-            raise GrammarError("a Detect with anchors has no reg_max; the file has both", row.place)
-        anchors = _anchors(others[0], len(channels)) if type(others[0]) is int else others[0]
-        return "mindyolo.YOLOv5Head", [classes, anchors, strides, list(channels)]
+    last = [strides, list(channels)]
+    if row.name == "Detect" and len(row.args) == 2:  # as in YOLOv5's own repository
+        return "mindyolo.YOLOv5Head", [*_with_anchors(row, names, len(channels)), *last]
     _require_form(row, names, newer)
+    name = {"v10Detect": "YOLOv10Head", "Segment": "YOLOv8SegHead"}.get(row.name, f"YOLOv{11 if newer else 8}Head")
+    args = [row.args[0], _reg_max(row, names), *row.args[1:]]
+    if name != "YOLOv10Head" and type(args[0]) is int and args[0] > max(MAX_CLASSES, channels[0]):
+        raise GrammarError(
+            f"with {args[0]} classes MindYOLO's {row.name} is wider than Ultralytics'; to have MindYOLO's, write "
+            f"{name}, [{', '.join(map(str, (*args, strides)))}]",
+            row.place,
+        )
+    return f"mindyolo.{name}", [*args, *last]
+
+
+def _with_anchors(row: FileRow, names: Mapping[str, Any], levels: int) -> list[Any]:
+    """The classes and the anchors of YOLOv5's head."""
+    if "reg_max" in names:
+        raise GrammarError("a Detect with anchors has no reg_max; the file has both", row.place)
+    classes, anchors = row.args
+    return [classes, _anchors(anchors, levels) if type(anchors) is int else anchors]
+
+
+def _reg_max(row: FileRow, names: Mapping[str, Any]) -> int:
     reg_max = names.get("reg_max", REG_MAX)
     if type(reg_max) is not int or reg_max < 1:
         raise GrammarError(f"reg_max is an integer above 0, not {show(reg_max)}", row.place)
-    name = {"v10Detect": "YOLOv10Head", "Segment": "YOLOv8SegHead"}.get(row.name, f"YOLOv{11 if newer else 8}Head")
-    if name != "YOLOv10Head" and type(classes) is int and classes > max(MAX_CLASSES, channels[0]):
-        raise GrammarError(
-            f"with {classes} classes MindYOLO's {row.name} is wider than Ultralytics'; to have MindYOLO's, write "
-            f"{name}, [{', '.join(map(str, (classes, reg_max, *others, strides)))}]",
-            row.place,
-        )
-    return f"mindyolo.{name}", [classes, reg_max, *others, strides, list(channels)]
+    return reg_max
 
 
 def _require_form(row: FileRow, names: Mapping[str, Any], newer: bool) -> None:

@@ -72,7 +72,11 @@ def _named(name: str, signature: Signature, layer: Layer) -> Iterator[tuple[str,
     if len(layer.args) > len(names):
         raise GrammarError(f"{known}, not {counted(len(layer.args), 'argument')}", layer.place)
     words = [*zip(names, layer.args, strict=False), *layer.kwargs]
+    seen: set[str] = set()
     for (word, value), place in zip(words, layer.argument_places, strict=True):
+        if word in seen:
+            raise GrammarError(f"{name} is given {word} twice", place)
+        seen.add(word)
         if word not in names:
             close = suggestion(word, names)
             raise GrammarError(f"{known}, not {word}{f'.{close}' if close else ''}", place)
