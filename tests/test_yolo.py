@@ -109,6 +109,10 @@ PUBLISHED = [
     ("ultralytics/yolov3.yaml", None, 103_754_144 - DFL),
     ("ultralytics/yolov3-tiny.yaml", None, 12_173_248 - DFL),
     ("ultralytics/yolov9t.yaml", None, 2_128_720 - DFL),
+    ("ultralytics/yolov9c-seg.yaml", None, 27_897_120 - DFL),
+    ("ultralytics/yolov8-p2.yaml", "n", 3_354_144 - DFL),
+    slow("ultralytics/yolov8-p2.yaml", "s", 10_884_336 - DFL),
+    slow("ultralytics/yolov8-p2.yaml", "m", 25_082_496 - DFL),
     slow("mindyolo/yolov3.yaml", None, 61_949_149),
 ]
 
