@@ -193,7 +193,7 @@ def project(tmp_path):
     """The project that docs/recipes.md describes."""
     registry = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# @package registry.mine"))
     config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# conf/config.yaml"))
-    (own_check,) = blocks(RECIPES, "python")
+    own_check = next(block for block in blocks(RECIPES, "python") if block.startswith("# my_project/checks.py"))
     script = next(block for block in blocks(ELSEWHERE, "python") if block.startswith("# run.py"))
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
     trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)

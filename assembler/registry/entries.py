@@ -41,6 +41,8 @@ class Entry:
         signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
             is ``*args``.
         reference: a function that computes the same in NumPy, as ``package.module.function``.
+        row: what a row of a network file passes in front of the arguments in the file: ``c1``, the channels of its
+            input; ``c2``, those of its output; ``n``, the number of repeats. Default: the names of its first parameters.
         scope: where the entry is declared: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
             module of a class that was registered in Python.
         trusted: packages that may contain targets.
@@ -53,6 +55,7 @@ class Entry:
     infer: Mapping[str, int | list[int]] = field(default_factory=dict)
     signature: str | None = None
     reference: str | None = None
+    row: tuple[str, ...] | None = None
     scope: str = ""
     trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
     registered: type | None = field(default=None, compare=False)

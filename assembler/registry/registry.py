@@ -209,7 +209,7 @@ class Registry(Mapping[str, Entry]):
         Args:
             target: an ``nn.Cell`` class, or ``"package.module.Class"``.
             name: the name in recipes; by default the class's own.
-            options: ``defaults``, ``infer``, ``signature`` and ``reference`` as in :class:`Entry`.
+            options: ``defaults``, ``infer``, ``signature``, ``reference`` and ``row`` as in :class:`Entry`.
 
         Returns:
             The target, so that a decorated class is unchanged.

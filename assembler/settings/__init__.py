@@ -340,3 +340,11 @@ class EntrySettings(Model):
     infer: dict[str, int | list[int]] = {}
     signature: str | None = None
     reference: str | None = None
+    row: tuple[Literal["c1", "c2", "n"], ...] | None = None
+
+    @field_validator("row")
+    @classmethod
+    def _once_each(cls, row: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if row is not None and len(set(row)) < len(row):
+            raise ValueError(f"must name each of c1, c2 and n at most once, not {show_value(list(row))}")
+        return row

@@ -1,10 +1,10 @@
-"""YAML with the place of everything in it, and the files that a file of MindYOLO's is based on."""
+"""Network files as YAML nodes that know their places, merged with the files that they are based on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,25 +17,30 @@ from assembler.reading.yaml_files import compose_yaml
 from assembler.words import first_line
 
 MAX_SIZE = 200_000
-"""Bytes in one file."""
-MAX_BASES = 20
+"""Bytes in all files of one network."""
+MAX_FILES = 20
 """Files that are read for one network."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A piece of a YAML file: what it holds, and where it stands."""
+    """A value in a YAML file, with its place.
+
+    Args:
+        merged: the keys of a mapping that overrides a base's mapping: its own, and those of the base.
+    """
 
     file: Path
     text: str
     node: yaml.Node
+    merged: Mapping[str, Node] | None = None
 
     @cached_property
     def value(self) -> Any:
-        """The data in it.
+        """The data, without that of a base.
 
         Raises:
-            GrammarError: it is none: a tag that is not YAML's own, say.
+            GrammarError: it cannot be constructed, such as a number of thousands of digits.
         """
         try:
             return yaml.constructor.SafeConstructor().construct_document(self.node)
@@ -58,35 +63,49 @@ class Node:
         """Whether it is a list."""
         return isinstance(self.node, yaml.SequenceNode)
 
-    def items(self, said: str) -> list[Node]:
-        """What a list holds.
+    def items(self, expected: str) -> list[Node]:
+        """The items of a list.
 
         Args:
-            said: what it should be, such as "head is a list of rows".
+            expected: the message's beginning if it is not a list, such as "head is a list of rows".
 
         Raises:
-            GrammarError: it is no list.
+            GrammarError: it is not a list.
         """
         if not self.is_list:
-            raise GrammarError(f"{said}, not {show(self.value)}", self.place)
+            raise GrammarError(f"{expected}, not {show(self.value)}", self.place)
         return [Node(self.file, self.text, node) for node in self.node.value]
 
-    def entries(self, said: str) -> dict[str, Node]:
-        """What a mapping holds, by its keys.
+    def entries(self, expected: str) -> dict[str, Node]:
+        """The values of a mapping by their keys, those of its bases included.
 
         Args:
-            said: what it should be, such as "data is a mapping".
+            expected: the message's beginning if it is not a mapping, such as "data is a mapping".
 
         Raises:
-            GrammarError: it is no mapping.
+            GrammarError: it is not a mapping.
         """
+        if self.merged is not None:
+            return dict(self.merged)
         if not isinstance(self.node, yaml.MappingNode):
-            raise GrammarError(f"{said}, not {show(self.value)}", self.place)
+            raise GrammarError(f"{expected}, not {show(self.value)}", self.place)
         try:
             yaml.constructor.SafeConstructor().flatten_mapping(self.node)
         except yaml.MarkedYAMLError as error:
             raise GrammarError(f"cannot read this: {error.problem}", self.place) from None
         return {str(name.value): Node(self.file, self.text, node) for name, node in self.node.value}
+
+    def over(self, base: Node | None) -> Node:
+        """This value where it overrides a base's, merged as MindYOLO does: recursively, lists as a whole.
+
+        ``{nc: 3, a: {x: 1}}`` over ``{nc: 80, a: {y: 2}}`` is ``{nc: 3, a: {x: 1, y: 2}}``.
+        """
+        if base is None or not (isinstance(self.node, yaml.MappingNode) and isinstance(base.node, yaml.MappingNode)):
+            return self
+        below = base.entries("")
+        return replace(
+            self, merged={**below, **{name: node.over(below.get(name)) for name, node in self.entries("").items()}}
+        )
 
 
 def show(value: Any) -> str:
@@ -95,91 +114,126 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@dataclass
+@dataclass(frozen=True)
 class Document:
-    """What files say of a network.
+    """The keys of a network file and its bases.
 
     Args:
         outer: the keys of the files themselves.
-        network: the keys below ``network``, where MindYOLO has the network.
+        network: the keys below ``network``, where MindYOLO has the network; otherwise none.
     """
 
-    outer: dict[str, Node] = field(default_factory=dict)
-    network: dict[str, Node] = field(default_factory=dict)
+    outer: Mapping[str, Node]
+    network: Mapping[str, Node]
 
     @property
-    def said(self) -> Mapping[str, Node]:
+    def keys(self) -> Mapping[str, Node]:
         """The keys of the network itself."""
         return self.network or self.outer
 
 
-def load(file: Path, above: tuple[Path, ...] = ()) -> Document:
-    """Read a file, and before it the files that it names under ``__BASE__``, from its own folder.
+def load(file: Path) -> Document:
+    """Read a file, and the files that it names under ``__BASE__``, from its own folder.
 
-    Args:
-        above: the files that are based on this one.
+    Later bases override earlier ones, and the file overrides them all.
 
     Raises:
-        SettingsError: a file cannot be read, is too large, is no mapping, or is based on itself.
+        SettingsError: a file cannot be read, is not a mapping, or is based on itself; or there are too many or too
+            large ones.
     """
-    if file.resolve() in above:
-        raise SettingsError(f"{short(file)} is based on itself")
-    if len(above) >= MAX_BASES:
-        raise SettingsError(f"{short(file)}: more than {MAX_BASES} files are based on each other")
-    own = _root(file)
-    document = Document()
-    for base in _bases(own):
-        below = load(_there(base), (*above, file.resolve()))
-        document.outer.update(below.outer)
-        document.network.update(below.network)
-    own.pop("__BASE__", None)
-    document.outer.update(own)
-    if "network" in own:
-        document.network.update(own["network"].entries("network is a mapping with a backbone and a head"))
-    return document
+    root = _Files().read(file)
+    outer = {name: node for name, node in root.entries("").items() if name != _BASE}
+    network = outer.get("network")
+    return Document(
+        outer, network.entries("network is a mapping with a backbone and a head") if network is not None else {}
+    )
+
+
+_BASE = "__BASE__"
+
+
+class _Files:
+    """The files of one network, each read once."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.nodes: dict[Path, Node | None] = {}  # of a file whose bases are still being read, None
+
+    def read(self, file: Path) -> Node:
+        """A file's root, merged with its bases."""
+        path = file.resolve()
+        if path not in self.nodes:
+            self.open(file, path)
+        node = self.nodes[path]
+        if node is None:
+            raise SettingsError(f"{short(file)} is based on itself")
+        return node
+
+    def open(self, file: Path, path: Path) -> None:
+        """Read a file for the first time."""
+        if len(self.nodes) == MAX_FILES:
+            raise SettingsError(f"a network has at most {MAX_FILES} files; {short(file)} is one more")
+        self.nodes[path] = None
+        self.size += _size(file)
+        if self.size > MAX_SIZE:
+            raise SettingsError(
+                f"the files of the network have {self.size:,} bytes up to {short(file)}; the limit is {MAX_SIZE:,}"
+            )
+        root = _root(file)
+        below: Node | None = None
+        for base in _bases(root):
+            below = self.read(_require_there(base)).over(below)
+        self.nodes[path] = root.over(below)
 
 
 def files_of(file: Path) -> list[Path]:
-    """A file and those that it is based on, as far as they can be read."""
-    found: dict[Path, None] = {}
+    """A file and its bases, as far as they can be read."""
+    found: dict[Path, Path] = {}
     waiting = [file]
-    while waiting and len(found) < MAX_BASES:
+    while waiting and len(found) < MAX_FILES:
         file = waiting.pop()
-        if file.resolve() not in map(Path.resolve, found):
-            found[file] = None
-            with suppress(AssemblerError):  # whoever loads it is told
-                waiting += [_named(base) for base in _bases(_root(file))]
-    return list(found)
+        if file.resolve() not in found:
+            found[file.resolve()] = file
+            with suppress(AssemblerError):  # loading the network reports it
+                waiting += [_named(base) for base in _bases(_root(file))] if _size(file) <= MAX_SIZE else []
+    return list(found.values())
 
 
-def _root(file: Path) -> dict[str, Node]:
+def _size(file: Path) -> int:
     if file.suffix not in (".yaml", ".yml"):
         raise SettingsError(f"{short(file)} must end in .yaml or .yml")
     try:
-        size = file.stat().st_size
+        return file.stat().st_size
     except OSError as error:
         raise SettingsError(f"{short(file)}: {error.strerror}") from None
-    if size > MAX_SIZE:
-        raise SettingsError(f"{short(file)} has {size:,} bytes; the limit for a network is {MAX_SIZE:,}")
+
+
+def _root(file: Path) -> Node:
     text, node = compose_yaml(file)
     if not isinstance(node, yaml.MappingNode):
-        raise SettingsError(f"{short(file)} is no network: it has no keys such as backbone and head")
-    return Node(file, text, node).entries("a network is a mapping")
+        raise SettingsError(f"{short(file)} is not a network: it has no keys such as backbone and head")
+    return Node(file, text, node)
 
 
-def _bases(own: Mapping[str, Node]) -> list[Node]:
-    named = own.get("__BASE__")
-    return [] if named is None else named.items("") if named.is_list else [named]
+def _bases(root: Node) -> list[Node]:
+    """The bases in a file's own keys."""
+    named = root.entries("").get(_BASE)
+    bases = [] if named is None else named.items("") if named.is_list else [named]
+    if len(bases) > MAX_FILES:
+        raise GrammarError(
+            f"a network has at most {MAX_FILES} files; this names {len(bases):,}", bases[MAX_FILES].place
+        )
+    return bases
 
 
 def _named(base: Node) -> Path:
     name = base.value
     if not isinstance(name, str) or Path(name).is_absolute() or name.startswith("~"):
-        raise SettingsError(f"a base is a file, as a path from the folder of this one, not {show(name)}", base.place)
+        raise SettingsError(f"a base is a path relative to this file's folder, not {show(name)}", base.place)
     return base.file.parent / name
 
 
-def _there(base: Node) -> Path:
+def _require_there(base: Node) -> Path:
     file = _named(base)
     if not file.is_file():
         raise SettingsError(f"there is no file {short(file)}", base.place)

@@ -1,34 +1,42 @@
-"""What a network file's modules are called here, and how channels flow through them.
+"""The modules that network files name: which layers they are here, and how channels flow through them.
 
-The tables say what the functions ``parse_model`` of MindYOLO and Ultralytics have written into their code. Of a module
-that is not in them, and that the registry has, both assume what is assumed here: its arguments are as they are written,
-and it emits as many channels as reach it.
+The tables hold what the functions ``parse_model`` of MindYOLO and Ultralytics have written into their code. A layer of
+the registry may be named, too: its entry specifies its arguments by ``row``, or its first parameters do by their names.
+Any other gets its arguments as they are written, and emits as many channels as reach it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from assembler.errors import Place, UnknownLayer
 from assembler.language.recipe import Layer
+from assembler.registry.entries import Entry
 from assembler.registry.registry import Registry
 from assembler.words import suggestion
-from assembler.yolo.torch_layers import SIGNATURES, translate
+from assembler.yolo.torch_layers import SIGNATURES, translate_torch
+from assembler.yolo.translation import Signature
+from assembler.yolo.ultralytics import ANCHORED, ULTRALYTICS
 
 Flow = Literal[
     "channels", "keep", "channels alone", "own", "join", "add", "fold", "split", "fuse", "head", "anchors", "detect"
 ]
 """How channels flow through a module.
 
-``channels``: its first argument is the number of channels that it emits, which is scaled, and the number that reaches
-it comes before. ``keep``: as many as reach it. ``channels alone``: the same, and that number is its only argument.
-``own``: its first two arguments are the numbers that it takes and emits, as they are. ``join``: the sum of what reaches
-it. ``add``: what its first source has. ``fold``: four times as many. ``split``: several tensors, with the channels in
-its first argument. ``fuse``: what its last source has. ``head``, ``anchors``, ``detect``: it ends the network, and is
-told the channels of its sources; of MindYOLO's heads, those with and without anchors, and Ultralytics' ones.
+``channels``: its ``row`` specifies what it is given. ``keep``: it emits as many as reach it. ``channels alone``: the
+same, and that number is its only argument. ``own``: its first two arguments are the numbers that it takes and emits, as
+they are. ``join``: the sum of what reaches it. ``add``: what its first source has. ``fold``: four times as many.
+``split``: several tensors, with the channels in its first argument. ``fuse``: what its last source has. ``head``,
+``anchors``, ``detect``: it ends the network, and is given the channels of its sources; MindYOLO's heads without and
+with anchors, and Ultralytics' ones.
 """
+
+ROW = ("c1", "c2")
+"""What most modules are given in front of the arguments in the file: see ``Module.row``."""
+REPEATED = ("c1", "c2", "n")
+"""The same, of those that repeat something inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +46,26 @@ class Module:
     Args:
         layer: its name in recipes.
         flow: how channels flow through it.
-        repeats: whether it takes the number of repeats as its third argument, instead of being repeated.
-        stride: by how much it divides height and width; or the position of the argument, in a row, that says so, its
-            name, and what it is by default: ``None`` if it is as the first argument.
+        row: what it is given in front of the arguments in the file, if its flow is ``channels``. ``c1``: the channels
+            that reach it. ``c2``: its first argument in the file, scaled, which is what it emits; without it, it emits
+            as many as reach it. ``n``: the number of repeats; without it, the module itself is repeated.
+        stride: the number that it divides height and width by; or the position of the argument, in a row, that is this
+            number, its name, and its default: ``None`` if that is the first argument.
         enlarges: whether it multiplies them instead.
+        signature: its arguments in Ultralytics' files, if the file is one of these.
     """
 
     layer: str
     flow: Flow
-    repeats: bool = False
+    row: tuple[str, ...] = ROW
     stride: int | tuple[int, str, int | None] = 1
     enlarges: bool = False
+    signature: Signature | None = None
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it takes the number of repeats, instead of being repeated."""
+        return self.flow == "channels" and "n" in self.row
 
 
 _KERNEL_STRIDE = (2, "s", 1)
@@ -59,7 +76,7 @@ MODULES: Mapping[str, Module] = {
     "DWConvNormAct": Module("mindyolo.DWConvNormAct", "channels", stride=_KERNEL_STRIDE),
     "Residualblock": Module("mindyolo.Residualblock", "channels"),
     "DWBottleneck": Module("mindyolo.DWBottleneck", "channels"),
-    "DWC3": Module("mindyolo.DWC3", "channels", repeats=True),
+    "DWC3": Module("mindyolo.DWC3", "channels", REPEATED),
     "Upsample": Module("mindyolo.Upsample", "keep"),
     "Identity": Module("Identity", "keep"),
     "Swish": Module("mindyolo.Swish", "keep"),
@@ -80,21 +97,21 @@ MODULES: Mapping[str, Module] = {
     # both
     "Focus": Module("mindyolo.Focus", "channels", stride=2),
     "Bottleneck": Module("mindyolo.Bottleneck", "channels"),
-    "C3": Module("mindyolo.C3", "channels", repeats=True),
-    "C2f": Module("mindyolo.C2f", "channels", repeats=True),
-    "C2fCIB": Module("mindyolo.C2fCIB", "channels", repeats=True),
-    "C3k2": Module("mindyolo.C3k2", "channels", repeats=True),
-    "C2PSA": Module("mindyolo.C2PSA", "channels", repeats=True),
+    "C3": Module("mindyolo.C3", "channels", REPEATED),
+    "C2f": Module("mindyolo.C2f", "channels", REPEATED),
+    "C2fCIB": Module("mindyolo.C2fCIB", "channels", REPEATED),
+    "C3k2": Module("mindyolo.C3k2", "channels", REPEATED),
+    "C2PSA": Module("mindyolo.C2PSA", "channels", REPEATED),
     "PSA": Module("mindyolo.PSA", "channels"),
     "SPPF": Module("mindyolo.SPPF", "channels"),
-    "SPPCSPC": Module("mindyolo.SPPCSPC", "channels", repeats=True),
+    "SPPCSPC": Module("mindyolo.SPPCSPC", "channels", REPEATED),
     "SPPELAN": Module("mindyolo.SPPELAN", "channels"),
     "ELAN1": Module("mindyolo.ELAN1", "channels"),
     "RepNCSPELAN4": Module("mindyolo.RepNCSPELAN4", "channels"),
     "RepConv": Module("mindyolo.RepConv", "channels", stride=_KERNEL_STRIDE),
     "AConv": Module("mindyolo.AConv", "channels", stride=2),
     "ADown": Module("mindyolo.ADown", "channels", stride=2),
-    "DownC": Module("mindyolo.DownC", "channels", repeats=True, stride=(1, "k", 2)),
+    "DownC": Module("mindyolo.DownC", "channels", REPEATED, stride=(1, "k", 2)),
     "SCDown": Module("mindyolo.SCDown", "channels", stride=_KERNEL_STRIDE),
     "MP": Module("mindyolo.MP", "keep", stride=(0, "k", 2)),
     "SP": Module("mindyolo.SP", "keep", stride=(1, "s", 1)),
@@ -105,7 +122,7 @@ MODULES: Mapping[str, Module] = {
     "nn.BatchNorm2d": Module("BatchNorm2d", "channels alone"),
     "nn.SyncBatchNorm": Module("SyncBatchNorm", "channels alone"),
     "nn.MaxPool2d": Module("MaxPool2d", "keep", stride=(1, "stride", 1)),
-    # Ultralytics, with MindYOLO's Cells of the same mathematics
+    # Ultralytics, with MindYOLO's Cells that compute the same
     "Conv": Module("mindyolo.ConvNormAct", "channels", stride=_KERNEL_STRIDE),
     "DWConv": Module("mindyolo.DWConv", "channels", stride=_KERNEL_STRIDE),
     "nn.Upsample": Module("mindyolo.Upsample", "keep"),
@@ -130,59 +147,80 @@ TORCH: Mapping[str, Module] = {
     "nn.Identity": Module("Identity", "keep"),
     "nn.Upsample": Module("mindyolo.Upsample", "keep"),
 }
-"""Torch's layers, by the names that Ultralytics' files have for them; MindYOLO's mean MindSpore's layers by these."""
+"""Torch's layers by their names in Ultralytics' files; in MindYOLO's, these names are MindSpore's layers."""
 
 ABSENT: Mapping[str, Module] = {
-    **{name: Module(name, "channels", repeats=True) for name in (
-        "A2C2f", "BottleneckCSP", "C1", "C2", "C2fAttn", "C2fPSA", "C3Ghost", "C3SPP", "C3TR", "C3x", "RepC3",
+    **{name: Module(name, "channels", REPEATED) for name in (
+        "A2C2f", "BottleneckCSP", "C1", "C2", "C2fPSA", "C3Ghost", "C3SPP", "C3TR", "C3x", "RepC3",
     )},
     **{name: Module(name, "channels", stride=_KERNEL_STRIDE) for name in (
-        "Conv2", "ConvTranspose", "CrossConv", "DWConvTranspose2d", "GhostBottleneck", "GhostConv", "LightConv",
-        "MixConv2d",
+        "Classify", "Conv2", "ConvTranspose", "CrossConv", "DWConvTranspose2d", "GhostBottleneck", "GhostConv",
+        "LightConv", "MixConv2d",
     )},
-    **{name: Module(name, "channels") for name in ("Classify", "SPP")},
-    **{name: Module(name, "head") for name in (
-        "ImagePoolingAttn", "OBB", "Pose", "RTDETRDecoder", "WorldDetect", "YOLOEDetect", "YOLOESegment",
-    )},
-    **{name: Module(name, "keep") for name in (
-        "AIFI", "CBAM", "Contract", "Expand", "HGBlock", "HGStem", "Index", "ResNetLayer", "TorchVision",
-    )},
+    "SPP": Module("SPP", "channels"),
+    "AIFI": Module("AIFI", "channels", ("c1",)),
+    "CBAM": Module("CBAM", "keep"),
+    **{name: Module(name, "head") for name in ("OBB", "Pose")},
 }  # fmt: skip
 """Modules of Ultralytics' that MindYOLO lacks, with the flow of channels that they have there."""
+
+UNUSUAL = (
+    "C2fAttn", "Contract", "Expand", "HGBlock", "HGStem", "ImagePoolingAttn", "Index", "RTDETRDecoder", "ResNetLayer",
+    "TorchVision", "WorldDetect", "YOLOEDetect", "YOLOESegment",
+)  # fmt: skip
+"""More of these, whose flow of channels is like that of no other module."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the names in a file mean.
+    """The meaning of the names in a file.
 
     Args:
-        registry: where a module is looked for that no table has: among what is loaded and registered, and in mindyolo.
-        torch: whether ``nn`` is torch's, as in Ultralytics' files, instead of MindSpore's, as in MindYOLO's.
+        registry: where a module is looked up that no table has: among what is loaded and registered, and in mindyolo.
+        torch: whether the file is Ultralytics', where ``nn`` is torch's; in MindYOLO's it is MindSpore's.
+        anchored: whether the file has ``anchors``, as those in the repositories of YOLOv3, v5 and v7.
     """
 
     registry: Registry
     torch: bool
+    anchored: bool = False
 
     def module(self, name: str, place: Place) -> Module:
-        """What is known of a module, or assumed of one that nothing is known of.
+        """What is known of a module, or assumed of a layer of the registry.
+
+        A layer whose entry has ``row`` takes the place of the module of that name.
 
         Raises:
-            UnknownLayer: there is none of that name.
+            UnknownLayer: there is none of that name, or its flow of channels is not known.
+            BadTarget, RegistryError: the registry's layer cannot be imported.
         """
         if self.torch and name.startswith("nn."):
             if name not in TORCH:
                 raise UnknownLayer(f"of torch's layers, {', '.join(sorted(TORCH))} are known, not {name}", place)
             return TORCH[name]
-        if name in MODULES:
-            return MODULES[name]
         short = name.removeprefix("nn.")
-        if short in self.registry:
-            return ABSENT.get(name) or Module(short, "keep")
+        entry = self.registry.get(short)
+        if entry is not None and entry.row is not None:
+            return _custom(short, entry)
+        if name in MODULES:
+            signatures = {} if not self.torch else ANCHORED if self.anchored else ULTRALYTICS
+            return replace(MODULES[name], signature=signatures.get(name))
+        if name in UNUSUAL:
+            raise UnknownLayer(f"how channels flow through {name} is not known; {_register(name)}", place)
+        if entry is not None:
+            return ABSENT.get(name) or _custom(short, entry)
         if name in ABSENT:
-            raise UnknownLayer(f"MindYOLO has no such module as Ultralytics' {name}; register one of that name", place)
-        if short == name and self.registry.candidates(f"mindyolo.{name}"):
-            return Module(f"mindyolo.{name}", "keep")
-        raise UnknownLayer(f"no layer named {short!r}.{suggestion(name, [*MODULES, *self.registry])}", place)
+            raise UnknownLayer(f"MindYOLO has no module like Ultralytics' {name}; {_register(name)}", place)
+        return self._of_mindyolo(name, place)
+
+    def _of_mindyolo(self, name: str, place: Place) -> Module:
+        """A Cell of MindYOLO's that no table has; in its own files it gets its arguments as they are written."""
+        if found := self.registry.candidates(f"mindyolo.{name}"):
+            return _custom(f"mindyolo.{name}", found[0]) if self.torch else Module(f"mindyolo.{name}", "keep")
+        short = name.removeprefix("nn.")
+        close = suggestion(name, [*MODULES, *self.registry])
+        instead = f".{close} Or {_register(short)}" if close else f"; {_register(short)}"
+        raise UnknownLayer(f"no module named {short!r}{instead}", place)
 
     def layer(self, name: str, layer: Layer) -> Layer:
         """A layer with the arguments that it has here, of one with the arguments that a file has.
@@ -194,4 +232,26 @@ class Names:
             return layer
         if name == "nn.Identity":  # which takes anything
             return Layer(layer.name, (), (), layer.place)
-        return translate(name, layer) if name in SIGNATURES else layer
+        return translate_torch(name, layer) if name in SIGNATURES else layer
+
+
+def _custom(layer: str, entry: Entry) -> Module:
+    """A layer of the registry: ``Gate(c1, c2, n=1, s=2)`` has the row ``c1, c2, n`` and the stride 2."""
+    parameters = list(entry.parameters.values())
+    names = [parameter.name for parameter in parameters]
+    row = entry.row
+    if row is None:
+        row = next((known for known in (REPEATED, ROW) if tuple(names[: len(known)]) == known), ())
+    stride: int | tuple[int, str, int | None] = 1
+    for at, parameter in enumerate(parameters):
+        if parameter.name in ("s", "stride"):
+            default = parameter.default if type(parameter.default) is int else 1
+            stride = at - len(row) + ("c2" in row), parameter.name, default
+    return Module(layer, "channels" if row else "keep", row, stride)
+
+
+def _register(name: str) -> str:
+    """How to register a module."""
+    known = ABSENT.get(name, Module(name, "channels", REPEATED))
+    row = f"{{target: my_layers.{name}, row: [{', '.join(known.row)}]}}"
+    return f"register one in conf/registry: {name}: {row if known.flow == 'channels' else f'my_layers.{name}'}"

@@ -15,14 +15,15 @@ from assembler.language.recipe import Graph, Layer, Repeat, Source, Stack, Wire
 from assembler.registry.registry import LAYERS, Registry
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
+from assembler.yolo.header import MAX_NUMBER, Header
 from assembler.yolo.modules import Names
-from assembler.yolo.rows import MAX_NUMBER, Row, Written
+from assembler.yolo.rows import FileRow, read_rows
 
 MAX_STRIDE = 2**31
-"""Where strides are counted no further: no image is larger."""
+"""The largest stride that is counted: no image is larger."""
 
 INPUT = "input"
-"""What the first row takes."""
+"""The source of the first row."""
 
 
 def read_network(
@@ -42,25 +43,27 @@ def read_network(
         channels: of the input.
         scale: which of the file's ``scales``; by default the letter in the file's name.
         classes: instead of the file's ``nc``.
-        registry: where modules are found that neither project has; by default ``LAYERS``.
+        registry: where modules are looked up that neither project has; by default ``LAYERS``.
 
     Raises:
-        SettingsError, GrammarError, UnknownLayer, Mistakes: with the file, line and column of each mistake.
+        SettingsError, GrammarError, UnknownLayer, Mistakes: with the file, line and column of each error.
     """
     path, letter = _find(Path(file))
     document = load(path)
-    names = Names(LAYERS if registry is None else registry, torch=not document.network)
-    written = Written(document, path, names, scale=scale, letter=letter, classes=classes)
-    return _Writer(written, written.rows(), channels).graph(path)
+    names = Names(
+        LAYERS if registry is None else registry, torch=not document.network, anchored="anchors" in document.keys
+    )
+    header = Header(document, path, names, channels=channels, scale=scale, letter=letter, classes=classes)
+    return _Writer(header, read_rows(header), channels).graph(path)
 
 
 def network_files(file: str) -> list[Path]:
-    """The files that a network is read from: its own, and those that it is based on, as far as they can be read."""
+    """The files of a network: its own and its bases, as far as they can be read."""
     return files_of(_find(Path(file))[0])
 
 
 def _find(file: Path) -> tuple[Path, str | None]:
-    """A file that is there, and the scale that its name asks for."""
+    """An existing file, and the scale in its name: ``yolov8n.yaml`` → ``yolov8.yaml``, ``n``."""
     match = re.match(r"(yolo[a-z]*-?v?\d+)([a-z])(?![a-z])", file.stem)
     letter = match[2] if match else None
     if match and not file.exists():
@@ -71,19 +74,19 @@ def _find(file: Path) -> tuple[Path, str | None]:
 
 
 class _Writer:
-    """Turns rows into lines of a graph, and knows what each emits."""
+    """Turns rows into lines of a graph, and keeps the channels and the stride of each."""
 
-    def __init__(self, written: Written, rows: Sequence[Row], channels: int):
-        self.written = written
+    def __init__(self, header: Header, rows: Sequence[FileRow], channels: int):
+        self.header = header
         self.rows = rows
         self.channels: dict[int, Any] = {-1: channels}
         self.strides: dict[int, Fraction] = {-1: Fraction(1)}
 
     def graph(self, file: Path) -> Graph:
-        """The whole network; what its last row emits comes out.
+        """The whole network, whose output is that of its last row.
 
         Raises:
-            GrammarError, Mistakes: arguments that do not fit, and rows that nothing uses.
+            GrammarError, Mistakes: arguments that do not fit, and rows that no other uses.
         """
         mistakes: list[AssemblerError] = []
         wires: list[Wire] = []
@@ -100,7 +103,7 @@ class _Writer:
         raise_all(mistakes)
         return Graph((INPUT,), tuple(wires), ((f"m{len(self.rows) - 1}", None),), Place(label=short(file)))
 
-    def body(self, row: Row) -> Stack:
+    def body(self, row: FileRow) -> Stack:
         """A row's layers."""
         flow = row.module.flow
         if flow in ("head", "anchors", "detect", "fuse"):
@@ -115,7 +118,7 @@ class _Writer:
         times = 1 if row.module.repeats else row.number
         return layer if times == 1 else Repeat(times, layer, row.place)
 
-    def layer(self, row: Row) -> tuple[Layer, Any]:
+    def layer(self, row: FileRow) -> tuple[Layer, Any]:
         """The layer of a row, and how many channels it emits."""
         reached = [self.channels[source] for source in row.sources]
         match row.module.flow:
@@ -135,76 +138,82 @@ class _Writer:
                 return self.split(row)
         return self.translated(row, row.args), reached[0]
 
-    def translated(self, row: Row, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
-        """A row's layer, with the arguments that it has here."""
-        return self.written.layers.layer(row.name, _layer(row, row.module.layer, args, places))
+    def translated(self, row: FileRow, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
+        """A row's layer with the arguments that it has here."""
+        return self.header.layers.layer(row.name, _layer(row, row.module.layer, args, places))
 
-    def as_written(self, row: Row) -> tuple[Layer, int]:
-        """A module that says itself how many channels it takes and emits, as torch's do."""
+    def as_written(self, row: FileRow) -> tuple[Layer, int]:
+        """A module whose own arguments are the channels that it takes and emits, as torch's are."""
         numbers = row.args[:2]
         if len(numbers) < 2 or not all(type(one) is int and 1 <= one <= MAX_NUMBER for one in numbers):
-            said = "begins with the numbers of channels that it takes and emits"
-            raise GrammarError(f"{row.name} {said}, at most {MAX_NUMBER:,}", row.place)
+            expected = "begins with the numbers of channels that it takes and emits"
+            raise GrammarError(f"{row.name} {expected}, at most {MAX_NUMBER:,}", row.place)
         if row.name == "nn.Conv2d" and numbers[0] != (reached := self.taken(row)):
-            said = f"{row.name} begins with the channels that it takes: {reached} reach it, not {numbers[0]}"
-            raise GrammarError(said, row.arg_places[0])
+            message = f"{row.name} begins with the channels that it takes: {reached} reach it, not {numbers[0]}"
+            raise GrammarError(message, row.arg_places[0])
         return self.translated(row, row.args), numbers[1]
 
-    def scaled(self, row: Row) -> tuple[Layer, int]:
-        """A module that is told how many channels it takes and emits."""
-        emitted = self.written.scaled(_channels_of(row))
-        args = [self.taken(row), emitted, *row.args[1:]]
-        places = [row.place, *row.arg_places[: len(row.args)]]
-        if row.module.repeats:
-            args.insert(2, row.number)
-            places.insert(2, row.place)
-        if row.name == "C3k2" and self.written.scale in ("m", "l", "x"):
+    def scaled(self, row: FileRow) -> tuple[Layer, int]:
+        """A module that is given the channels that it takes and emits, or some of ``Module.row``."""
+        module, reached = row.module, self.taken(row)
+        own = 1 if "c2" in module.row else 0
+        emitted = self.header.emitted(_channels_of(row)) if own else reached
+        given = {"c1": reached, "c2": emitted, "n": row.number}
+        args = [*(given[name] for name in module.row), *row.args[own:]]
+        places = [*(row.place for _ in module.row), *row.arg_places[own : len(row.args)]]
+        scale = self.header.scale or "?"
+        if row.name == "C3k2" and scale in "mlx":
             args[3:4] = [True]  # as both have it: the larger scales have C3k inside throughout
             places[3:4] = [row.place]
+        elif row.name == "A2C2f" and scale in "lx":
+            args += [True, 1.2]  # as Ultralytics has it: the larger scales are residual
+            places += [row.place, row.place]
         return self.translated(row, args, places), emitted
 
-    def split(self, row: Row) -> tuple[Layer, list[int]]:
+    def split(self, row: FileRow) -> tuple[Layer, list[int]]:
         emitted = row.args[0] if row.args else None
         if not isinstance(emitted, list) or not all(type(one) is int and one > 0 for one in emitted):
             raise GrammarError(f"{row.name} begins with the channels of each tensor, such as [64, 128]", row.place)
         places = (row.place, *row.arg_places[: len(row.args)])
         return _layer(row, row.module.layer, (self.taken(row), *row.args), places), emitted
 
-    def taken(self, row: Row) -> int:
+    def taken(self, row: FileRow) -> int:
         """The channels that reach a row from its only source."""
         reached = self.channels[row.sources[0]]
         if not isinstance(reached, int):
             raise GrammarError(f"{row.name} takes one tensor, and row {row.sources[0]} emits several", row.place)
         return reached
 
-    def together(self, row: Row) -> Layer:
+    def together(self, row: FileRow) -> Layer:
         """A module that takes its sources as one tuple."""
         channels = [self.channels[source] for source in row.sources]
         name, args = row.module.layer, list(row.args)
         if row.module.flow == "fuse":
             self.channels[row.index] = channels[-1]
         elif row.module.flow == "detect":
-            stated = self.written.names.get("stride")
-            found = [self.strides[one] for one in row.sources]
-            strides = heads.whole(found, row.place) if stated is None else stated
-            newer = any(one.name == "C3k2" for one in self.rows)
-            name, args = heads.ultralytics(row.name, args, channels, strides, row.place, newer=newer)
+            newer = any(one.name in heads.NEWER for one in self.rows[: row.index])
+            name, args = heads.ultralytics(row, self.header.names, channels, self.strides_of(row), newer=newer)
         else:
-            args = heads.mindyolo(row.module.flow == "anchors", args, channels)
+            args = heads.mindyolo(row, channels)
         if row.module.layer == "mindyolo.YOLOv8SegHead" and len(args) > 3 and type(args[3]) is int:
-            args[3] = self.written.scaled(args[3])
+            args[3] = self.header.scaled(args[3])
         return Layer("Together", (_layer(row, name, args),), (), row.place, (row.place,))
 
-    def stride(self, row: Row) -> Fraction:
-        """By how much the input's height and width are divided where a row emits, as far as arguments tell."""
+    def strides_of(self, row: FileRow) -> list[int]:
+        """The strides of a head's levels: the file's, or what its rows divide the image by."""
+        stated: list[int] | None = self.header.names.get("stride")
+        return heads.whole([self.strides[one] for one in row.sources], row.place) if stated is None else stated
+
+    def stride(self, row: FileRow) -> Fraction:
+        """What a row divides the input's height and width by, as far as its arguments show."""
         stride, by = self.strides[row.sources[0]], _division(row)
         for _ in range(1 if row.module.repeats or by == 1 else row.number):
             stride *= by if Fraction(1, MAX_STRIDE) < stride < MAX_STRIDE else 1
         return stride
 
 
-def _division(row: Row) -> Fraction:
-    """By how much a row's module divides height and width, each time that it is run."""
+def _division(row: FileRow) -> Fraction:
+    """What a row's module divides height and width by, each time that it is run."""
     rule = row.module.stride
     if row.module.layer == "mindyolo.Upsample":
         by = row.args[1] if len(row.args) > 1 else 1
@@ -218,17 +227,17 @@ def _division(row: Row) -> Fraction:
     return 1 / divided if row.module.enlarges else divided
 
 
-def _channels_of(row: Row) -> int:
+def _channels_of(row: FileRow) -> int:
     emitted = row.args[0] if row.args else None
     if type(emitted) is not int or not 1 <= emitted <= MAX_NUMBER:
-        said = f", not {show(emitted)}" if row.args else ""
+        given = f", not {show(emitted)}" if row.args else ""
         raise GrammarError(
-            f"{row.name} begins with the number of channels that it emits, at most {MAX_NUMBER:,}{said}", row.place
+            f"{row.name} begins with the number of channels that it emits, at most {MAX_NUMBER:,}{given}", row.place
         )
     return emitted
 
 
-def _layer(row: Row, name: str, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
+def _layer(row: FileRow, name: str, args: Sequence[Any], places: Sequence[Place] = ()) -> Layer:
     """A layer at its row.
 
     Args:

@@ -1,41 +1,18 @@
-"""Torch's layers, which Ultralytics' files name as ``nn.Dropout``, in MindSpore's words.
+"""Torch's layers, which Ultralytics' files name as ``nn.Dropout``, with MindSpore's arguments.
 
-Of the layers of that name, MindSpore's often order their arguments otherwise, or begin with other values: ``Dropout``
-has the part to keep first, ``MaxPool2d`` a stride of 1. Those of ``mint`` are like torch's, but convolutions and
-pooling among them have no kernels for a CPU.
+MindSpore's layer of the same name often has another order or other defaults: ``Dropout`` has the part to keep first,
+``MaxPool2d`` a stride of 1. Those of ``mint`` are like torch's, but convolutions and pooling among them have no kernels
+for a CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from assembler.errors import GrammarError, Place
 from assembler.language.recipe import Layer
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The arguments of a layer of torch's.
-
-    Args:
-        words: their names, in torch's order; ``bias=has_bias`` if it is another here, ``inplace=`` if it has no effect.
-        same: how many of them come first here, too.
-        otherwise: what is given here unless the file says it, because it is not the same by default; or the argument
-            that it is taken from, such as ``{"stride": "kernel_size"}``.
-    """
-
-    words: str = ""
-    same: int = 0
-    otherwise: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def names(self) -> dict[str, str]:
-        """Torch's names and ours."""
-        pairs = (word.partition("=") for word in self.words.split())
-        return {name: ours if sign else name for name, sign, ours in pairs}
-
+from assembler.yolo.translation import Signature, translate
 
 _PADDED = {"pad_mode": "pad"}
 _POOLED = {"stride": "kernel_size", **_PADDED}
@@ -54,6 +31,9 @@ SIGNATURES: Mapping[str, Signature] = {
     "nn.Dropout": Signature("p inplace=", 0, {"p": 0.5}),
     "nn.Flatten": Signature("start_dim end_dim", 2),
     "nn.ZeroPad2d": Signature("padding", 1),
+    "nn.Upsample": Signature(
+        "size=sizes scale_factor=scales mode align_corners=", 3, only={"align_corners": (None, False)}
+    ),
     "nn.AdaptiveAvgPool2d": Signature("output_size", 1),
     "nn.MaxPool2d": Signature("kernel_size stride padding dilation return_indices ceil_mode", 2, _POOLED),
     "nn.AvgPool2d": Signature("kernel_size stride padding ceil_mode count_include_pad divisor_override", 2, _POOLED),
@@ -71,8 +51,8 @@ SIGNATURES: Mapping[str, Signature] = {
 }
 
 
-def translate(name: str, layer: Layer) -> Layer:
-    """A layer of torch's, with the arguments that MindSpore's has.
+def translate_torch(name: str, layer: Layer) -> Layer:
+    """A layer of torch's with the arguments that MindSpore's has; its lists become tuples.
 
     Args:
         name: torch's, as ``nn.Dropout``.
@@ -81,34 +61,10 @@ def translate(name: str, layer: Layer) -> Layer:
     Raises:
         GrammarError: an argument that it does not have here.
     """
-    signature = SIGNATURES[name]
-    names = signature.names
-    given = {ours: (value, place) for ours, value, place in _named(name, layer, names) if ours}
-    for ours, value in signature.otherwise.items():
-        if given.get(ours, (None,))[0] is None and value not in names:
-            given[ours] = value, layer.place
-        elif given.get(ours, (None,))[0] is None and value in given:
-            given[ours] = given[value]
-    first = [ours for ours in list(names.values())[: signature.same] if ours]
-    count = next((at for at, ours in enumerate(first) if ours not in given), len(first))
-    args = {ours: given.pop(ours) for ours in first[:count]}
-    return Layer(
-        layer.name,
-        tuple(value for value, _ in args.values()),
-        tuple((ours, value) for ours, (value, _) in given.items()),
-        layer.place,
-        tuple(place for _, place in (*args.values(), *given.values())),
-    )
+    args = tuple(map(_frozen, layer.args))
+    kwargs = tuple((word, _frozen(value)) for word, value in layer.kwargs)
+    return translate(name, SIGNATURES[name], replace(layer, args=args, kwargs=kwargs))
 
 
-def _named(name: str, layer: Layer, names: Mapping[str, str]) -> Iterator[tuple[str, Any, Place]]:
-    """Each argument with our name for it."""
-    places = layer.argument_places
-    known = f"{name} takes {', '.join(names) or 'no arguments'}"
-    if len(layer.args) > len(names):
-        raise GrammarError(f"{known}; there are {len(layer.args)} arguments", layer.place)
-    words = [*zip(names, layer.args, strict=False), *layer.kwargs]
-    for (word, value), place in zip(words, places, strict=True):
-        if word not in names:
-            raise GrammarError(f"{known}, not {word}", place)
-        yield names[word], tuple(value) if isinstance(value, list) else value, place
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """The arguments in a row of a network file.
 
-MindYOLO and Ultralytics evaluate texts such as ``None``, ``nc`` and ``nn.SiLU()``. Here they are parsed by
-:func:`ast.parse`, and the tree is walked by hand: a node that this module does not know is a mistake.
+MindYOLO and Ultralytics evaluate strings such as ``None``, ``nc`` and ``nn.SiLU()``. Here they are parsed by
+:func:`ast.parse`, and the tree is walked: a node that this module does not know is an error.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from assembler.errors import GrammarError, Place
 from assembler.language.recipe import Layer
 from assembler.yolo.modules import Names
 
-MAX_TEXT = 200
-"""Characters in one text."""
+MAX_STRING = 200
+"""Characters in one string."""
 MAX_VALUES = 1000
 """Values in the arguments of one row."""
 MAX_DEPTH = 10
 """Lists inside lists."""
 
-NAMES = ("nc", "anchors", "reg_max", "stride", "max_channels")
+NAMES = ("nc", "anchors", "reg_max", "stride", "max_channels", "kpt_shape")
 """Keys of a file that its rows may name."""
 
 _NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=(?!=)(.*)", re.DOTALL)
 
 
 def split_name(raw: Any) -> tuple[str | None, Any]:
-    """The name and the value of an argument that MindYOLO has as ``name=value``; of another, None and itself."""
+    """The name and the value of an argument: ``act=nn.ReLU()`` → ``act``, ``nn.ReLU()``; ``64`` → None, ``64``."""
     match = _NAMED.fullmatch(raw) if isinstance(raw, str) else None
     return (match[1], match[2].strip()) if match else (None, raw)
 
@@ -41,8 +41,8 @@ class Reader:
     """Reads the values of one row.
 
     Args:
-        names: what the names of ``NAMES`` in it are.
-        layers: what the names of layers in it mean.
+        names: the values of ``NAMES``.
+        layers: the meaning of the names of layers.
     """
 
     names: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Reader:
     count: int = field(default=0, init=False)
 
     def read(self, raw: Any, place: Place, depth: int = 0) -> Any:
-        """A value as a recipe holds it: numbers, texts, None, lists, and layers.
+        """A value as a recipe has it: numbers, strings, None, lists, and layers.
 
         Raises:
             GrammarError: it is none of these, or there are too many.
@@ -64,13 +64,13 @@ class Reader:
         if isinstance(raw, list):
             return [self.read(item, place, depth + 1) for item in raw]
         if isinstance(raw, str):
-            return self._text(raw, place)
-        raise GrammarError(f"an argument is a number, a text or a list, not {type(raw).__name__}", place)
+            return self._string(raw, place)
+        raise GrammarError(f"an argument is a number, a string or a list, not {type(raw).__name__}", place)
 
-    def _text(self, text: str, place: Place) -> Any:
-        """What a text means; itself, if it means nothing."""
-        if len(text) > MAX_TEXT:
-            raise GrammarError(f"this text has {len(text):,} characters; the limit is {MAX_TEXT}", place)
+    def _string(self, text: str, place: Place) -> Any:
+        """The value of a string; the string itself if it is not Python."""
+        if len(text) > MAX_STRING:
+            raise GrammarError(f"this string has {len(text):,} characters; the limit is {MAX_STRING}", place)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as an invalid escape inside a string
@@ -100,7 +100,7 @@ class Reader:
     def _name(self, name: str, place: Place) -> Any:
         if name in NAMES and name not in self.names:
             instead = "; give it as recipe.classes=80" if name == "nc" else ""
-            raise GrammarError(f"the file does not say what {name!r} is{instead}", place)
+            raise GrammarError(f"the file has no {name!r}{instead}", place)
         return self.names.get(name, name)
 
     def _layer(self, name: str, node: ast.Call, text: str, place: Place) -> Layer:
@@ -113,7 +113,7 @@ class Reader:
 
     def _refuse(self, text: str, place: Place) -> NoReturn:
         raise GrammarError(
-            f"{text!r} is read, not evaluated: an argument is a number, a text, None, a list, one of the file's "
+            f"{text!r} is read, not evaluated: an argument is a number, a string, None, a list, one of the file's "
             f"{', '.join(NAMES)}, or a layer such as nn.SiLU()",
             place,
         )

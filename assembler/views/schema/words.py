@@ -35,6 +35,7 @@ DESCRIPTIONS = {
     "EntrySettings.infer": "For an argument that may be written `_`: the axis of the input, or a list of axes.",
     "EntrySettings.signature": "The arguments, as `LSTM(input_size, num_layers=1)`, if the class has only `*args`.",
     "EntrySettings.reference": "A function `(x, parameters, arguments)` that computes the same in NumPy.",
+    "EntrySettings.row": "What a row of a network file passes in front of the file's arguments: `[c1, c2, n]`.",
     "ProjectSettings.trusted": "Packages whose layers and checks YAML may name.",
     "ProjectSettings.layers": "Modules that register layers when they are imported.",
     "DeviceSettings.target": "Where to run.",
