@@ -218,7 +218,7 @@ def test_a_mistake_in_the_example_has_its_line_where_the_wheel_is_installed(else
     assert elsewhere(example / "run.py") == (
         2,
         "",
-        f"{file}:2:46: nothing is named 'Bandz' here. Did you mean 'bands'?\n"
+        f"{file}:2:46: 'Bandz' is not defined. Did you mean 'bands'?\n"
         "    Features(bands): Standardize + LogSpectrum + Bandz(_, bands)\n"
         "                                                 ^^^^^\n"
         f"  in the block Features, used at {example}/conf/recipe/bearing.yaml:8:5\n"

@@ -32,7 +32,6 @@ UNCONVERTED = (
     "__init__.py",
     "__main__.py",
     "api.py",
-    "binding/",
     "checks/base.py",
     "commands/validate.py",
     "hydra_edge/composition.py",
