@@ -55,8 +55,8 @@ MISTAKES = [
     ("Dense(8, 1, in_channels=8)",
      "13: Dense is given 'in_channels' twice\n    Dense(8, 1, in_channels=8)\n                ^^^^^^^^^^^"),
     ("Dense(8, _)",
-     "1: Dense has no rule to infer 'out_channels' from its input. Write the value, or add to its registry entry the "
-     "axis of the input to read it from: infer: {out_channels: -1}\n    Dense(8, _)\n    ^^^^^"),
+     "1: Dense has no rule to infer 'out_channels' from its input. Write its value, or add the input's axis to its "
+     "registry entry: infer: {out_channels: -1}\n    Dense(8, _)\n    ^^^^^"),
 ]  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_named_and_further_arguments_are_bound_as_python_does():
         ("Wide(1, 2)", "Wide is missing 'scale': Wide(first, *more, scale, shift=0.0, **rest)"),
         ("Strict(1, 2)", "Strict takes at most 1 argument, 2 given: Strict(first, *, scale=1.0)"),
         ("Strict(1, first=2)", "Strict is given 'first' twice"),
-        ("Strict((1, _))", "'_' stands alone: first=_ of Strict infers the whole argument"),
+        ("Strict((1, _))", "'_' cannot be part of a value: first=_ of Strict infers the whole argument"),
     ]:
         with pytest.raises(ArgumentMismatch) as error:
             bind(parse(text), registry)

@@ -187,11 +187,17 @@ BOMBS = {
     "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
     "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "integer too large; the limit is 2**63"),
     "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),
-    "chains": ({"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"}, "the recipe comes to more than 10,000 values"),
-    "lists": ({"blocks": doubling("[x, x]", "ReLU"), "stack": "B0(1)"}, "the recipe comes to more than 10,000 values"),
+    "chains": (
+        {"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"},
+        "the recipe expands to more than 10,000 values",
+    ),
+    "lists": (
+        {"blocks": doubling("[x, x]", "ReLU"), "stack": "B0(1)"},
+        "the recipe expands to more than 10,000 values",
+    ),
     "shared": (
         {"shared": {**{f"s{i}": f"Residual(s{i + 1} + s{i + 1})" for i in range(40)}, "s40": "ReLU"}, "stack": "s0"},
-        "the recipe comes to more than 10,000 values",
+        "the recipe expands to more than 10,000 values",
     ),
     "deep": (
         {"blocks": {**{f"B{i}": f"Residual(B{i + 1})" for i in range(90)}, "B90": "ReLU"}, "stack": "B0"},

@@ -98,35 +98,35 @@ def test_layers_alone_mean_themselves():
 
 
 MISTAKES = [
-    ("-1 * ReLU", "s:1: a repeat count is a whole number, not -1\n    -1 * ReLU\n    ^^^^^^^^^"),
-    ("0 * ReLU", "s:1: this comes to no layers at all\n    0 * ReLU\n    ^^^^^^^^"),
+    ("-1 * ReLU", "s:1: a repeat count must be an integer, not -1\n    -1 * ReLU\n    ^^^^^^^^^"),
+    ("0 * ReLU", "s:1: this expands to zero layers\n    0 * ReLU\n    ^^^^^^^^"),
     ("Residual((width - 64) * ReLU)",
-     "s:1: this comes to no layers at all\n    Residual((width - 64) * ReLU)\n    ^^^^^^^^"),
-    ("1.5 * ReLU", "s:1: a repeat count is a whole number, not 1.5\n    1.5 * ReLU\n    ^^^^^^^^^^"),
+     "s:1: this expands to zero layers\n    Residual((width - 64) * ReLU)\n    ^^^^^^^^"),
+    ("1.5 * ReLU", "s:1: a repeat count must be an integer, not 1.5\n    1.5 * ReLU\n    ^^^^^^^^^^"),
     ("100001 * ReLU", "s:1: repeated 100001 times; the limit is 100000\n    100001 * ReLU\n    ^^^^^^^^^^^^^"),
     ("(width * width * width) * ReLU",
      "s:1: repeated 262144 times; the limit is 100000\n    (width * width * width) * ReLU\n    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"),
-    ("ReLU * Tanh", "s:1: '*' repeats a layer: a whole number on one side, layers on the other\n    ReLU * Tanh\n"
+    ("ReLU * Tanh", "s:1: '*' repeats a layer: write an integer on one side, layers on the other\n    ReLU * Tanh\n"
      "    ^^^^^^^^^^^"),
-    ("Dense(-ReLU, 1)", "s:7: a sign stands before a number only\n    Dense(-ReLU, 1)\n          ^^^^^"),
+    ("Dense(-ReLU, 1)", "s:7: a sign is only allowed before a number\n    Dense(-ReLU, 1)\n          ^^^^^"),
     ("Dense(not ReLU, 1)", "s:11: ReLU is neither true nor false\n    Dense(not ReLU, 1)\n              ^^^^"),
     ("width", "s:1: expected a layer, found 64\n    width\n    ^^^^^"),
-    ("ReLU + width", "s:1: '+' joins layers or adds numbers, not both: 64 is no layer\n    ReLU + width\n    ^^^^^^^^^^^^"),
+    ("ReLU + width", "s:1: '+' joins layers or adds numbers, not both: 64 is not a layer\n    ReLU + width\n    ^^^^^^^^^^^^"),
     ("Dense(kind + 1, 1)", "s:7: '+' needs numbers, not 'wide'\n    Dense(kind + 1, 1)\n          ^^^^^^^^"),
     ("Dense(_ * 2, 1)", "s:7: '*' needs numbers, not _\n    Dense(_ * 2, 1)\n          ^^^^^"),
-    ("Dense(width // 0, 1)", "s:7: a division by zero\n    Dense(width // 0, 1)\n          ^^^^^^^^^^"),
+    ("Dense(width // 0, 1)", "s:7: division by zero\n    Dense(width // 0, 1)\n          ^^^^^^^^^^"),
     ("Dense(9 ** 99, 1)", "s:7: 9 ** 99 is too large\n    Dense(9 ** 99, 1)\n          ^^^^^^^"),
     ("Dense(9 ** 60, 1)", "s:7: 9 ** 60 is out of bounds\n    Dense(9 ** 60, 1)\n          ^^^^^^^"),
     ("Dense((-8) ** 0.5, 1)", "s:7: -8 ** 0.5 is out of bounds\n    Dense((-8) ** 0.5, 1)\n          ^^^^^^^^^^^"),
-    ("Dense(depths[2], 1)", "s:7: 2 is no element: there are 2 elements\n    Dense(depths[2], 1)\n          ^^^^^^^^^"),
-    ("Dense(table['b'], 1)", "s:7: 'b' is no element: there are keys a\n    Dense(table['b'], 1)\n          ^^^^^^^^^^"),
+    ("Dense(depths[2], 1)", "s:7: 2 is not an element: there are 2 elements\n    Dense(depths[2], 1)\n          ^^^^^^^^^"),
+    ("Dense(table['b'], 1)", "s:7: 'b' is not an element: there are keys a\n    Dense(table['b'], 1)\n          ^^^^^^^^^^"),
     ("Dense(width[0], 1)", "s:7: only lists and mappings have elements, not 64\n    Dense(width[0], 1)\n          ^^^^^^^^"),
-    ("Dense(kind < 3, 1)", "s:7: 'wide' and 3 have no order\n    Dense(kind < 3, 1)\n          ^^^^^^^^"),
+    ("Dense(kind < 3, 1)", "s:7: 'wide' and 3 cannot be ordered\n    Dense(kind < 3, 1)\n          ^^^^^^^^"),
     ("Dense(ReLU == Tanh, 1)", "s:7: layers cannot be compared\n    Dense(ReLU == Tanh, 1)\n          ^^^^^^^^^^^^"),
     ("width(3)", "s:1: 'width' is a value, not a layer: it takes no arguments\n    width(3)\n    ^^^^^"),
     ("head(3)", "s:1: 'head' is a shared part: it takes no arguments\n    head(3)\n    ^^^^"),
-    ("Dense(8, widht)", "s:10: nothing is named 'widht' here. Did you mean 'width'?\n    Dense(8, widht)\n             ^^^^^"),
-    ("ConvNrm(8)", "s:1: nothing is named 'ConvNrm' here. Did you mean 'ConvNorm' or 'Conv3d' or 'Conv2d'?\n    ConvNrm(8)\n    ^^^^^^^"),
+    ("Dense(8, widht)", "s:10: 'widht' is not defined. Did you mean 'width'?\n    Dense(8, widht)\n             ^^^^^"),
+    ("ConvNrm(8)", "s:1: 'ConvNrm' is not defined. Did you mean 'ConvNorm' or 'Conv3d' or 'Conv2d'?\n    ConvNrm(8)\n    ^^^^^^^"),
     ("ConvNorm", "s:1: ConvNorm is missing 'channels': ConvNorm(channels, kernel=3, stride=1)\n    ConvNorm\n    ^^^^^^^^"),
     ("ConvNorm(8, kernl=1)",
      "s:1: ConvNorm has no argument 'kernl'. Did you mean 'kernel'?\n    ConvNorm(8, kernl=1)\n    ^^^^^^^^"),
@@ -137,7 +137,7 @@ MISTAKES = [
     ("ReLU + Twice(3)", "recipe.blocks.Twice:1: expected a layer, found 6\n    part + part\n    ^^^^^^^^^^^\n"
      "  in the block Twice, used at s:8\n    ReLU + Twice(3)\n           ^^^^^"),
     ("Uses(0.5)",
-     "recipe.blocks.Uses:1: a repeat count is a whole number, not 0.5\n    n * ConvNorm(8 * n) + Plain\n"
+     "recipe.blocks.Uses:1: a repeat count must be an integer, not 0.5\n    n * ConvNorm(8 * n) + Plain\n"
      "    ^^^^^^^^^^^^^^^^^^^\n  in the block Uses, used at s:1\n    Uses(0.5)\n    ^^^^"),
 ]  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_error_lists_all_mistakes_and_those_of_layers_too():
     with pytest.raises(AssemblerError) as error:
         bind(parse("Dence(8, 1) + Dense(8, depths[9]) + Dense(8, kind - 1) + Tahn"), LAYERS, DEFINITIONS)
     assert [mistake.message.partition(":")[0] for mistake in error.value.mistakes] == [
-        "9 is no element",
+        "9 is not an element",
         "'-' needs numbers, not 'wide'",
         "no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?",
         "no layer named 'Tahn'. Did you mean 'Tanh'?",
@@ -215,7 +215,7 @@ def test_blocks_that_double_are_stopped(monkeypatch):
     blocks = [("B0", "ReLU"), *((f"B{n}", f"B{n - 1} + B{n - 1}") for n in range(1, 40))]
     with pytest.raises(RecipeError) as error:
         expanded("B39", definitions(blocks=blocks))
-    assert error.value.message == "the recipe comes to more than 10,000 values"
+    assert error.value.message == "the recipe expands to more than 10,000 values"
 
 
 def test_ten_thousand_layers_are_expanded_and_bound_in_a_moment():

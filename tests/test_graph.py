@@ -185,8 +185,8 @@ GRAPHS = [
     ({}, "recipe.graph: a graph is a mapping of names to layers, not a mapping of 0 keys"),
     ({"a": "Dense(_, 4)", "b": "Dense(9, 2)"}, "recipe.graph.b:1: a is (4, 4) float32; #b Dense(9, 2) wants (…, 9)\n"
      "    Dense(9, 2)\n    ^^^^^"),
-    ({"a": "ReLU", "b": "(Add + Tanh) @ (a, input)"}, "recipe.graph.b: 2 sources go into one layer, and 'b' has several: put "
-     "those after the first on a line of their own"),
+    ({"a": "ReLU", "b": "(Add + Tanh) @ (a, input)"}, "recipe.graph.b: 2 sources need one layer, and 'b' has several: put "
+     "those after the first on another line"),
     ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is an attribute of every Cell; rename "
      "the wire"),
 ]  # fmt: skip

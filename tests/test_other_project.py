@@ -218,7 +218,7 @@ def test_a_mistake_in_the_example_has_its_line_where_the_wheel_is_installed(else
     assert elsewhere(example / "run.py") == (
         2,
         "",
-        f"{file}:2:46: nothing is named 'Bandz' here. Did you mean 'bands'?\n"
+        f"{file}:2:46: 'Bandz' is not defined. Did you mean 'bands'?\n"
         "    Features(bands): Standardize + LogSpectrum + Bandz(_, bands)\n"
         "                                                 ^^^^^\n"
         f"  in the block Features, used at {example}/conf/recipe/bearing.yaml:8:5\n"
@@ -242,7 +242,7 @@ def test_the_steps_of_the_readme_lead_to_a_project(elsewhere, tmp_path):
         code, out, complaints = elsewhere("run.py", *arguments, cwd=project)
         assert (code, complaints) == (0, "")
         assert shown in out
-    assert elsewhere("-m", "assembler", "validate", "gated", cwd=project) == (0, "1 file, no mistakes\n", "")
+    assert elsewhere("-m", "assembler", "validate", "gated", cwd=project) == (0, "1 file, no errors\n", "")
     code, out, complaints = elsewhere("-m", "assembler", "show", "Gate", cwd=project)
     assert (code, complaints) == (0, "")
     assert "stack: Gate(_)" in out

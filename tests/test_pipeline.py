@@ -64,13 +64,13 @@ BOUND = {
     ),
     "expect of a wrong type": (
         {"input": INPUT, "expect": {"macs": 1.5, "output": "[4, 2]"}, "stack": "Dence(8, 4)"},
-        ["must be a whole number, not 1.5", "must be a shape such as [2, 10], or a list of shapes", DENCE],
+        ["must be an integer, not 1.5", "must be a shape such as [2, 10], or a list of shapes", DENCE],
     ),
     "an unknown key": (
         {"inptu": INPUT, "input": INPUT, "stack": "Dence(8, 4)"},
         ["unknown key 'inptu'. Did you mean 'input' or 'inputs' or 'init'?", DENCE],
     ),
-    "no layers at all": (
+    "an unknown key instead of the stack": (
         {"input": INPUT, "stcak": "Dence(8, 4)", "checks": {"nosuch": {}}},
         ["unknown key 'stcak'. Did you mean 'stack' ", NOSUCH],
     ),
@@ -80,7 +80,7 @@ BOUND = {
     ),
     "keys that exclude each other": (
         {"input": INPUT, "stack": "Dence(8, 4)", "scale": "n"},
-        [DENCE, "'scale' is for a network file, and there is no 'file'"],
+        [DENCE, "'scale' requires 'file', a network file"],
     ),
     "the shape of the input": (
         {"stack": "Dence(8, 4)", "input": {"shape": [4, 0]}},
@@ -90,11 +90,11 @@ BOUND = {
         {"inputs": {"x": INPUT, "y": {"shape": 3}}, "graph": {"a": "Add @ (x, y)", "b": "Dence"}},
         ["must be a list, not 3", DENCE],
     ),
-    "the outputs of a graph": ({"input": INPUT, "outputs": 3, "graph": GRAPH}, ["must be a text, not 3"]),
+    "the outputs of a graph": ({"input": INPUT, "outputs": 3, "graph": GRAPH}, ["must be a string, not 3"]),
     "parameters that layers may name": ({"input": INPUT, "params": 3, "stack": "Dense(8, n)"}, ["must be a mapping, "]),
-    "a reference nobody trusts": (
+    "a reference that is not trusted": (
         {"input": INPUT, "stack": "ReLU", "checks": {"reference": {"rtol": "x", "function": "subprocess.call"}}},
-        ["must be a number, not 'x'", "subprocess.call lies in 'subprocess', which is not trusted. "],
+        ["must be a number, not 'x'", "subprocess.call is in 'subprocess', which is not trusted. "],
     ),
     "a network file that is not there": (
         {"input": INPUT, "file": "none.yaml", "checks": {"nosuch": {}}},
@@ -142,7 +142,7 @@ def told(printed):
 
 
 @pytest.mark.parametrize("name", [*BOUND, *PLANNED])
-def test_every_door_tells_the_same_in_the_order_of_the_recipe(name, run, recipe_file):
+def test_every_door_reports_the_same_in_the_order_of_the_recipe(name, run, recipe_file):
     recipe, beginnings = {**BOUND, **PLANNED}[name]
     recipe_file(yaml.safe_dump(recipe, sort_keys=False))
     messages = of_mapping(recipe, run)
@@ -181,4 +181,4 @@ def test_numbers_as_first_values_are_read_without_mindspore(tmp_path, monkeypatc
     recipe = {"input": INPUT, "stack": "Dense(8, 4)", "init": {"*.bias": 1, "*.weight": True}}
     Path("mine.yaml").write_text(yaml.safe_dump(recipe))
     code, _, err = own_process("validate", "mine.yaml")
-    assert (code, err.count("first values are an initializer such as "), err.endswith("False\n")) == (2, 1, True)
+    assert (code, err.count("init takes an initializer such as "), err.endswith("False\n")) == (2, 1, True)

@@ -289,7 +289,7 @@ ARGUMENTS = [
     (["mode=grap", "recipe=mlp"], "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"),
     (["mode=grap", "recipe=mlp", "recipe.params.depth=x"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "{conf}/recipe/mlp.yaml:10:5: a repeat count is a whole number, not 'x'\n"
+     "{conf}/recipe/mlp.yaml:10:5: a repeat count must be an integer, not 'x'\n"
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
@@ -611,7 +611,7 @@ def test_a_fault_of_the_assembler_itself_is_told_as_such(run, monkeypatch):
     done = run()
     assert done.code == 2
     assert "ZeroDivisionError" in done.err
-    assert done.err.endswith("a fault in the assembler itself, worth a report: ZeroDivisionError: division by zero\n")
+    assert done.err.endswith("a fault in the assembler itself; please report it: ZeroDivisionError: division by zero\n")
     assert json.loads((done.folder / "result.json").read_text())["status"] == "error"
 
 

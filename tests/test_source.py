@@ -143,7 +143,7 @@ def recipe_files(tmp_path):
 @pytest.mark.parametrize(
     ("inside", "what"),
     [
-        (" / 0", "3:14: a division by zero\n    + Dense(7, n / 0)\n               ^^^^^"),
+        (" / 0", "3:14: division by zero\n    + Dense(7, n / 0)\n               ^^^^^"),
         ("", "3:5: #0 Conv2d(3, 4, 3) emits (2, 4, 8, 8) float32; #1 Dense(7, 4) wants (…, 7)\n    + Dense(7, n)\n"
          "      ^^^^^"),
     ],

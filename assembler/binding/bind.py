@@ -1,6 +1,6 @@
-"""Recipe → tree of steps: every layer looked up, its arguments bound to its signature, repeats written out.
+"""Recipe → tree of steps: every layer looked up, its arguments bound to its signature, repeats unrolled.
 
-Nothing is built here. All mistakes of a recipe are found in one pass.
+Nothing is built here. All errors of a recipe are found in one pass.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ from assembler.words import suggestion
 __all__ = ["MAX_LAYERS", "Step", "Steps", "bind", "root_graph", "walk", "wiring"]
 
 MAX_LAYERS = 100_000
-"""Layers in one model, all repeats written out."""
+"""Layers in one model, all repeats unrolled."""
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def bind(stack: Stack, registry: Registry, definitions: Definitions | None = None) -> Steps:
-    """Fill in what the names of a stack mean, look up every layer, bind its arguments, and write the repeats out.
+    """Fill in what the names of a stack mean, look up every layer, bind its arguments, and unroll the repeats.
 
     Raises:
-        UnknownLayer, ArgumentMismatch, RegistryError: one mistake.
+        UnknownLayer, ArgumentMismatch, RegistryError: one error.
         RecipeError: more than ``MAX_LAYERS`` layers.
         Mistakes: all of them, in reading order.
     """
@@ -91,7 +91,7 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
 
 
 def _count(value: Any) -> int:
-    """Layers in a stack, repeats and arguments included; a shared part of its own and a graph count as one more."""
+    """Layers in a stack, repeats and arguments included; a shared part and a graph count as one layer more."""
     inside = sum(map(_count, children(value)))
     if isinstance(value, Repeat):
         return value.count * inside
@@ -99,7 +99,7 @@ def _count(value: Any) -> int:
 
 
 class _Writer:
-    """Writes repeats out, with a step of its own for each use of a layer, and one for all uses of a shared part."""
+    """Unrolls repeats: each use of a layer is a separate step, all uses of a shared part are one step."""
 
     def __init__(self, bound: Mapping[int, Step]):
         self.bound = bound
@@ -146,7 +146,7 @@ _GRAPH = Entry("graph", "assembler.layers.graph.WiredCells", trusted=TRUSTED)
 
 
 def wiring(graph: Graph) -> dict[str, Any]:
-    """What ``assembler.layers.graph.WiredCells`` takes beside its Cells: positions instead of names."""
+    """The arguments of ``assembler.layers.graph.WiredCells`` besides its Cells: positions instead of names."""
     at = {name: index for index, name in enumerate([*graph.inputs, *(wire.name for wire in graph.wires)])}
 
     def positions(sources: Iterable[Source]) -> tuple[tuple[int, int | None], ...]:
@@ -156,7 +156,7 @@ def wiring(graph: Graph) -> dict[str, Any]:
 
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:
-    """Bind the arguments as Python would, but tell every mistake, each at its argument."""
+    """Bind the arguments as Python would, but report every error, each at its argument."""
     entry = registry.find(layer.name, layer.place)
     parameters = entry.parameters
     slots = [name for name, parameter in parameters.items() if parameter.kind in _POSITIONAL]
@@ -203,11 +203,11 @@ def _no_such_argument(entry: Entry, name: str, slots: list[str], place: Place) -
 def _cannot_infer(entry: Entry, name: str, value: object, layer: Layer) -> AssemblerError | None:
     if value is INFER and name not in entry.infer:
         message = (
-            f"{entry.name} has no rule to infer {name!r} from its input. Write the value, or add to its registry entry "
-            f"the axis of the input to read it from: infer: {{{name}: -1}}"
+            f"{entry.name} has no rule to infer {name!r} from its input. Write its value, or add the input's axis to "
+            f"its registry entry: infer: {{{name}: -1}}"
         )
     elif value is not INFER and INFER in leaves(value):
-        message = f"'_' stands alone: {name}=_ of {entry.name} infers the whole argument"
+        message = f"'_' cannot be part of a value: {name}=_ of {entry.name} infers the whole argument"
     else:
         return None
     return ArgumentMismatch(message, layer.place)

@@ -1,4 +1,4 @@
-"""Plan → recipe: layers as text with everything filled in, shared parts and graphs under names."""
+"""Plan → recipe: layers as strings with everything filled in, shared parts and graphs under names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from assembler.language.recipe import Graph, print_source
 
 
 def dump(steps: Steps) -> dict[str, Any]:
-    """What a recipe file would hold to plan to the same: ``stack`` or ``graph``, ``blocks`` and ``shared`` if needed.
+    """The recipe whose plan is the same: ``stack`` or ``graph``, and ``blocks`` and ``shared`` if needed.
 
-    A graph inside a layer becomes a block, because a text has no room for one.
+    A graph inside a layer becomes a block, because a string cannot hold one.
     """
     dumper = _Dumper()
     graph = root_graph(steps)
@@ -39,7 +39,7 @@ class _Dumper:
         if not step.shared:
             return self.whole(step)
         if step.shared not in self.shared:
-            self.shared[step.shared] = ""  # holds its place before the parts inside it
+            self.shared[step.shared] = ""  # comes before the parts inside it
             parts = [self.chain(steps) for steps in step.extra] if step.layer.name == "SequentialCell" else []
             self.shared[step.shared] = " + ".join(parts) or self.whole(step)
         return step.shared

@@ -1,7 +1,7 @@
 """Recipe as written → recipe of layers alone: parameters, arithmetic, choices, blocks and shared parts filled in.
 
-A name means, in this order, an argument of the block that it stands in, a parameter, a shared part, a block, a layer.
-Expansion always ends: blocks may not use themselves, and the number of values looked at is limited.
+A name means, in this order, an argument of the block that it is in, a parameter, a shared part, a block, a layer.
+Expansion always ends: blocks may not use themselves, and the number of values read is limited.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ from assembler.registry.registry import Registry
 from assembler.words import closest, suggestion
 
 MAX_VALUES = 300_000
-"""Values that the expansion of one recipe may look at."""
+"""Values that the expansion of one recipe may read."""
 MAX_WITHIN = 50
-"""Blocks and shared parts that use each other, the one inside the other."""
+"""Depth of blocks and shared parts that use each other."""
 MAX_GUESSES = 20
-"""Unknown names for which something is looked for that may be meant."""
+"""Unknown names for which a similar name is searched."""
 MAX_REPEAT = 100_000
 """Times a stack may be repeated by one ``*``."""
 
 NOTHING = Chain(())
-"""What a stack that is repeated zero times comes to. It vanishes among others."""
+"""What a stack that is repeated zero times expands to. In a chain, it is left out."""
 
 
 def expand(
@@ -60,7 +60,7 @@ def expand(
     """Fill in what the names of a stack mean.
 
     Args:
-        registry: the layers that there are; without it, any name may be a layer's.
+        registry: the known layers; without it, any name may be a layer's.
 
     Returns:
         The stack, and what is wrong: names that clash, values that do not fit an operation, blocks that use themselves.
@@ -73,7 +73,7 @@ def expand(
     try:
         found = expansion.attempt(expansion.stack, stack, _Scope())
         if found == NOTHING:
-            expansion.mistakes.append(RecipeError("this comes to no layers at all", _place_of(stack)))
+            expansion.mistakes.append(RecipeError("this expands to zero layers", _place_of(stack)))
         return found, expansion.mistakes
     except RecursionError:
         raise RecipeError("nested too deep", _place_of(stack)) from None
@@ -81,12 +81,12 @@ def expand(
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """Where a text stands: in which blocks, and what their arguments are.
+    """Where a value is written: in which blocks, and what their arguments are.
 
     Args:
         values: of the arguments of the innermost block.
         within: the blocks, the innermost first, each with the place where it is used.
-        depth: how many blocks that is, counted from the shared part that it is in if it is in one.
+        depth: how many blocks that is; inside a shared part, counted from that part.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -98,11 +98,11 @@ class _Scope:
 
 
 class _TooLarge(RecipeError):
-    """The recipe is not worth looking at further."""
+    """The recipe is too large to be read further."""
 
 
 class _Expansion:
-    """One expansion. Mistakes are collected, so that one pass tells them all."""
+    """One expansion. Errors are collected, so that one pass reports them all."""
 
     def __init__(self, definitions: Definitions, registry: Registry | None):
         self.definitions = definitions
@@ -127,7 +127,7 @@ class _Expansion:
                 yield RecipeError(f"{name!r} is {kind} and {other}; one of them needs another name", place)
             kinds[name] = (kind, place)
         for block in said.blocks.values():
-            for name in block.defaults:  # they come before parameters, so that blocks can be used by any recipe
+            for name in block.defaults:  # they hide parameters, so that blocks can be used by any recipe
                 if name in said.shared or name in said.blocks or name in self.layers:
                     other = kinds[name][0] if name in kinds else "a layer of the registry"
                     what = f"{name!r} is an argument of the block {block.name} and {other}"
@@ -136,7 +136,7 @@ class _Expansion:
     # ---- values
 
     def attempt(self, look: Callable[[Any, _Scope], Any], written: Any, scope: _Scope) -> Any:
-        """Look at a value; if it is wrong, note that and go on with a broken layer."""
+        """Expand a value; if it is wrong, note the error and continue with a broken layer."""
         try:
             return look(written, scope)
         except (_TooLarge, Enough):
@@ -148,14 +148,14 @@ class _Expansion:
             return Layer(BROKEN)
 
     def stack(self, written: Any, scope: _Scope) -> Stack:
-        """What is written where layers have to be."""
+        """Expand a value that has to be layers."""
         value = self.value(written, scope)
         if is_stack(value):
             return value
         raise self.wrong(f"expected a layer, found {print_value(value)}", written, scope)
 
     def value(self, written: Any, scope: _Scope) -> Any:
-        """What is written anywhere: layers, or plain data."""
+        """Expand any value: layers, or plain data."""
         self.look_at(1, written, scope)
         match written:
             case Layer():
@@ -176,13 +176,13 @@ class _Expansion:
                 return written
 
     def look_at(self, count: int, written: Any, scope: _Scope) -> None:
-        """Count values, each time that they stand somewhere."""
+        """Count values, each time that they are used."""
         self.values += count
         if self.values > MAX_VALUES:
-            raise _TooLarge(f"the recipe comes to more than {MAX_VALUES:,} values", scope.place(_place_of(written)))
+            raise _TooLarge(f"the recipe expands to more than {MAX_VALUES:,} values", scope.place(_place_of(written)))
 
     def used(self, value: Any, written: Any, scope: _Scope) -> Any:
-        """A value that is there already, used once more: what is made of it looks at all of it again."""
+        """A value that was expanded before, used once more. It is counted again: whatever uses it reads all of it."""
         self.look_at(sum(1 for _ in islice(walk(value), MAX_VALUES)), written, scope)
         return value
 
@@ -211,11 +211,11 @@ class _Expansion:
             self.guesses += 1
             if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
                 hint = suggestion(name, [*own, *self.layers])
-                raise UnknownLayer(f"nothing is named {name!r} here.{hint}", scope.place(layer.place))
+                raise UnknownLayer(f"{name!r} is not defined.{hint}", scope.place(layer.place))
         args = tuple(self.attempt(self.value, value, scope) for value in layer.args)
         kwargs = tuple((word, self.attempt(self.value, value, scope)) for word, value in layer.kwargs)
         if NOTHING in leaves([args, [value for _, value in kwargs]]):
-            raise self.wrong("this comes to no layers at all", layer, scope)
+            raise self.wrong("this expands to zero layers", layer, scope)
         places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
         return Layer(name, args, kwargs, scope.place(layer.place), places)
 
@@ -276,7 +276,7 @@ class _Expansion:
         if any(map(is_stack, values)):
             odd = next(value for value in values if not is_stack(value))
             raise self.wrong(
-                f"'+' joins layers or adds numbers, not both: {print_value(odd)} is no layer", written, scope
+                f"'+' joins layers or adds numbers, not both: {print_value(odd)} is not a layer", written, scope
             )
         total = values[0]
         for value in values[1:]:
@@ -289,10 +289,10 @@ class _Expansion:
             return self.arithmetic(written, "*", (left, right), scope)
         count, body = (right, left) if is_stack(left) else (left, right)
         if is_stack(count):
-            message = "'*' repeats a layer: a whole number on one side, layers on the other"
+            message = "'*' repeats a layer: write an integer on one side, layers on the other"
             raise self.wrong(message, written, scope)
         if type(count) is not int or count < 0:
-            raise self.wrong(f"a repeat count is a whole number, not {print_value(count)}", written, scope)
+            raise self.wrong(f"a repeat count must be an integer, not {print_value(count)}", written, scope)
         if count == 0 or body == NOTHING:
             return NOTHING
         if count > MAX_REPEAT:
@@ -300,7 +300,7 @@ class _Expansion:
         return Repeat(count, body, scope.place(_place_of(written)))
 
     def operation(self, written: Operation, scope: _Scope) -> Any:
-        """One operation. Of a choice, only the part that is chosen is looked at."""
+        """One operation. In a choice, only the chosen part is expanded."""
         name, operands = written.operator, written.operands
         if name == "if":
             condition, then, other = operands
@@ -334,7 +334,7 @@ class _Expansion:
             return inside[index]
         except (LookupError, TypeError):
             kind = f"keys {', '.join(map(str, inside))}" if isinstance(inside, dict) else f"{len(inside)} elements"
-            raise self.wrong(f"{print_value(index)} is no element: there are {kind}", written, scope) from None
+            raise self.wrong(f"{print_value(index)} is not an element: there are {kind}", written, scope) from None
 
     def comparison(self, written: Operation, name: str, left: Any, right: Any, scope: _Scope) -> bool:
         if is_stack(left) or is_stack(right):
@@ -342,14 +342,14 @@ class _Expansion:
         try:
             return bool(_COMPARISONS[name](left, right))
         except TypeError:
-            message = f"{print_value(left)} and {print_value(right)} have no order"
+            message = f"{print_value(left)} and {print_value(right)} cannot be ordered"
             raise self.wrong(message, written, scope) from None
 
     def arithmetic(self, written: Any, name: str, values: tuple[Any, ...], scope: _Scope) -> Any:
         for value in values:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 if len(values) == 1:
-                    raise self.wrong("a sign stands before a number only", written, scope)
+                    raise self.wrong("a sign is only allowed before a number", written, scope)
                 raise self.wrong(f"{name!r} needs numbers, not {print_value(value)}", written, scope)
         if len(values) == 1:
             return -values[0] if name == "-" else values[0]
@@ -359,7 +359,7 @@ class _Expansion:
         try:
             result = _ARITHMETIC[name](left, right)
         except ZeroDivisionError:
-            raise self.wrong("a division by zero", written, scope) from None
+            raise self.wrong("division by zero", written, scope) from None
         except OverflowError:
             result = math.inf
         if isinstance(result, complex) or (
@@ -376,12 +376,12 @@ class _Expansion:
             for wire in written.wires
         )
         if empty := [wire for wire in wires if wire.body == NOTHING]:
-            raise self.wrong("this comes to no layers at all", empty[0], scope)
+            raise self.wrong("this expands to zero layers", empty[0], scope)
         for wire in wires:
             if len(wire.sources) > 1 and isinstance(bare(wire.body), Chain | Repeat):
                 message = (
-                    f"{len(wire.sources)} sources go into one layer, and {wire.name!r} has several: put those "
-                    "after the first on a line of their own"
+                    f"{len(wire.sources)} sources need one layer, and {wire.name!r} has several: put those "
+                    "after the first on another line"
                 )
                 raise self.wrong(message, wire, scope)
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
@@ -407,7 +407,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def _passed_in(value: Any, depth: int) -> Any:
-    """A value with its layers marked as written in that many blocks, for a block that they are given to."""
+    """A value for a block's argument, with its layers marked as written in that many blocks."""
 
     def mark(leaf: Any) -> Any:
         plain = not is_stack(leaf) or isinstance(leaf, PassedIn | Shared) or leaf == NOTHING

@@ -16,7 +16,7 @@ def parse_layers(recipe: RecipeSettings, *, registry: Registry | None = None) ->
     """Read the layers of a recipe: its stack, its graph, or its network file.
 
     Args:
-        registry: where the modules of a network file are found that neither MindYOLO nor Ultralytics has; by default
+        registry: where modules of a network file are found that are in neither MindYOLO nor Ultralytics; by default
             ``LAYERS``.
 
     Raises:
@@ -64,7 +64,7 @@ def _network(recipe: RecipeSettings, file: str, registry: Registry | None) -> St
 
 
 def _channels(recipe: RecipeSettings) -> int:
-    """Those of the images that a network file is for."""
+    """The channels of the images that a network file is for."""
     shape = recipe.input.shape if recipe.input is not None else None
     if shape is None or len(shape) != 4:
         message = "a network file is for images: the input needs a shape (N, C, H, W), such as [1, 3, 640, 640]"

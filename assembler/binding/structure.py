@@ -1,7 +1,7 @@
-"""The tree that a recipe is: uses of blocks, repeats and layers, kept beside the row of steps that they come to.
+"""The tree of a recipe: uses of blocks, repeats and layers, kept beside the steps that they expand to.
 
-``bind`` makes it, planning fills in what it finds out, and all that shows a model by its blocks and repeats reads it.
-Of the stack ``2 * Unit(8) + Unit(4) + Flatten`` with the block ``Unit(n): Dense(_, n) + ReLU``, the tree is::
+``bind`` makes it, planning fills in what it infers, and all that shows a model by its blocks and repeats reads it.
+For the stack ``2 * Unit(8) + Unit(4) + Flatten`` with the block ``Unit(n): Dense(_, n) + ReLU``, the tree is::
 
     RepeatNode(2 * …)                    the steps are its leaves:
         turn 0
@@ -51,7 +51,7 @@ class RepeatNode:
 
     Args:
         repeat: as written, with its count filled in.
-        turns: what each of its times expands to.
+        turns: what each repetition expands to.
     """
 
     repeat: Repeat
@@ -60,10 +60,10 @@ class RepeatNode:
 
 @dataclass(frozen=True, slots=True)
 class PassedNode:
-    """Layers that stand in a block and were written outside of it.
+    """Layers in a block that were written outside of it.
 
     Args:
-        depth: in how many blocks they were written, counted from the whole or from the shared part that they are in.
+        depth: in how many blocks they were written, counted from the whole stack or from their shared part.
     """
 
     depth: int
@@ -72,17 +72,17 @@ class PassedNode:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One use of one layer: what a Cell will be made of.
+    """One use of one layer, from which a Cell will be built.
 
     Args:
         entry: the registry's entry.
         layer: the layer as written.
-        arguments: argument → value, as written or by the entry's defaults. Layers stand here as :class:`Steps`.
+        arguments: argument → value, as written or by the entry's defaults. Layers are :class:`Steps`.
         extra: further positional arguments, for a class with ``*args``.
         path: the Cell's name in the model, once it is planned.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
-        chain: of a shared part of several layers those layers, which are in ``extra`` each alone.
+        chain: the layers of a shared part of several layers; ``extra`` has each of them as a chain of one.
     """
 
     entry: Entry
@@ -115,7 +115,7 @@ class Step:
         """The arguments in the order and the form in which they were written, with ``_`` filled in.
 
         Args:
-            show: what to print of the layers among the arguments.
+            show: prints the layers among the arguments.
         """
 
         if self.graph is not None:
@@ -181,7 +181,7 @@ def leaf_steps(node: TreeNode) -> Iterator[Step]:
 
 
 def children(node: TreeNode) -> Iterator[TreeNode]:
-    """What is directly in a node, in reading order: of a layer, the layers among its arguments."""
+    """What is directly in a node, in reading order; for a layer, the layers among its arguments."""
     match node:
         case Step():
             return joined.from_iterable(steps.nodes for steps in ([node.chain] if node.chain else steps_in(node)))
@@ -192,7 +192,7 @@ def children(node: TreeNode) -> Iterator[TreeNode]:
 
 
 def walk_tree(steps: Steps) -> Iterator[TreeNode]:
-    """Every node of a chain, those inside arguments included, in reading order; a shared part once."""
+    """Every node of a chain, including those inside arguments, in reading order; a shared part once."""
     shared: set[Step] = set()
     waiting = list(reversed(steps.nodes))
     while waiting:
@@ -206,7 +206,7 @@ def walk_tree(steps: Steps) -> Iterator[TreeNode]:
 
 
 def walk(steps: Steps) -> Iterator[Step]:
-    """Every step of a chain, those inside arguments included, in reading order; a shared part once."""
+    """Every step of a chain, including those inside arguments, in reading order; a shared part once."""
     return (node for node in walk_tree(steps) if isinstance(node, Step))
 
 
@@ -216,7 +216,7 @@ def steps_in(step: Step) -> Iterator[Steps]:
 
 
 def root_graph(steps: Steps) -> Step | None:
-    """The graph that a whole model is; None of a model that is a chain."""
+    """The graph of a model that is one graph; None for a chain."""
     return steps[0] if len(steps) == 1 and steps[0].graph is not None else None
 
 
@@ -226,17 +226,17 @@ def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:
 
 
 def equal_neighbours(keys: Sequence[object], shortest: int, least: int) -> Iterator[tuple[int, int]]:
-    """Rows of items that come several times one after the other, whether or not the recipe has a repeat there.
+    """Runs of items that occur several times in a row, whether or not the recipe has a repeat there.
 
-    ``a b a b a c`` is ``(2, 2), (1, 1), (1, 1)``: two items two times, and two that come once.
+    ``a b a b a c`` is ``(2, 2), (1, 1), (1, 1)``: two items two times, then two items once.
 
     Args:
-        keys: what tells the items apart.
-        shortest: items in a row at least.
-        least: how many times it has to come.
+        keys: equal for equal items.
+        shortest: items in a run at least.
+        least: how many times it has to occur.
 
     Yields:
-        Length and times of each row: all items, in order. Those of no such row come alone and once.
+        Length and times of each run: all items, in order. Any other item is a run of one, once.
     """
     at = 0
     while at < len(keys):
@@ -253,4 +253,4 @@ def equal_neighbours(keys: Sequence[object], shortest: int, least: int) -> Itera
 
 
 _LONGEST = 8
-"""Items in a row that is looked for again behind itself."""
+"""The most items in a run."""

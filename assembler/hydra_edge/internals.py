@@ -127,7 +127,7 @@ class CommonPart(DictConfig):
         return same
 
     def plain(self) -> Any:
-        """Its values, as one object for all copies, which lives as long as one of them; nobody may change it."""
+        """Its values, as one object for all copies, which lives as long as one of them; it must not be changed."""
         values = self.__dict__["_plain"]
         if not values:
             values.append(OmegaConf.to_container(self, resolve=True))

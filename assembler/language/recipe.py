@@ -187,7 +187,7 @@ class BlockUse:
 
 @dataclass(frozen=True, slots=True)
 class PassedIn:
-    """Layers that stand in a block and were written outside of it: an argument, or a parameter of the recipe.
+    """Layers in a block that were written outside of it: an argument, or a parameter of the recipe.
 
     Args:
         depth: in how many blocks they were written, counted from the whole or from the shared part that they are in.
