@@ -181,11 +181,11 @@ def _bind_layers(
 def _bind_checks(
     recipe: RecipeSettings, group: CheckSettings, trusted: tuple[str, ...], mistakes: list[AssemblerError]
 ) -> list[Prepared]:
-    from assembler import checks
+    from assembler.checks.base import prepare, require_references, wanted_checks
 
-    wanted = checks.wanted_checks(recipe.checks, group)
+    wanted = wanted_checks(recipe.checks, group)
     with noted(mistakes):
-        checks.require_references(wanted, trusted)
+        require_references(wanted, trusted)
     with noted(mistakes):
-        return checks.prepare(wanted, trusted)
+        return prepare(wanted, trusted)
     return []

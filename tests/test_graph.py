@@ -13,7 +13,7 @@ from assembler.binding.dump import dump
 from assembler.binding.parsing import parse_definitions, parse_layers
 from assembler.errors import AssemblerError
 from assembler.language.yaml_form import parse_graph
-from assembler.layers.graph import WiredCells
+from assembler.layers.wired_cells import WiredCells
 from assembler.model.build import build
 from assembler.planning.planner import plan_stack
 from assembler.planning.specs import Spec

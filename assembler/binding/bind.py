@@ -142,11 +142,11 @@ class _Writer:
 
 
 _CHAIN = Entry("SequentialCell", "mindspore.nn.SequentialCell", trusted=TRUSTED)
-_GRAPH = Entry("graph", "assembler.layers.graph.WiredCells", trusted=TRUSTED)
+_GRAPH = Entry("graph", "assembler.layers.wired_cells.WiredCells", trusted=TRUSTED)
 
 
 def wiring(graph: Graph) -> dict[str, Any]:
-    """The arguments of ``assembler.layers.graph.WiredCells`` besides its Cells: positions instead of names."""
+    """The arguments of ``assembler.layers.wired_cells.WiredCells`` besides its Cells: positions instead of names."""
     at = {name: index for index, name in enumerate([*graph.inputs, *(wire.name for wire in graph.wires)])}
 
     def positions(sources: Iterable[Source]) -> tuple[tuple[int, int | None], ...]:

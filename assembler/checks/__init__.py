@@ -24,9 +24,7 @@ from assembler.checks.base import (
     Wanted,
     check,
     prepare,
-    require_references,
     run,
-    wanted_checks,
 )
 from assembler.checks.expect import expectations
 from assembler.model.subject import DoesNotApply, Outcome, Subject
@@ -56,8 +54,6 @@ __all__ = [
     "range",
     "reference",
     "reload",
-    "require_references",
     "run",
     "trains",
-    "wanted_checks",
 ]

@@ -42,6 +42,8 @@ def rest_of_recipe(data: Any) -> RecipeSettings | None:
     rest = _right_keys(_Keys, data, "recipe", "checks")
     if any(name in data and name not in rest for name in _MEANING):
         rest = {name: value for name, value in rest.items() if name not in _LAYERS}
+    for name in [name for name in ("stack", "graph", "file") if name in rest][1:]:
+        del rest[name]  # they cannot be combined; the first is read
     if "inputs" not in rest and isinstance(data.get("inputs"), Mapping):
         rest["inputs"] = dict.fromkeys(data["inputs"], _ANY_INPUT)
     if not rest.get("inputs") and not rest.get("input"):

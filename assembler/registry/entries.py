@@ -42,7 +42,7 @@ class Entry:
             is ``*args``.
         reference: a function that computes the same in NumPy, as ``package.module.function``.
         row: what a row of a network file passes in front of the arguments in the file: ``c1``, the channels of its
-            input; ``c2``, those of its output; ``n``, the number of repeats. Default: the names of its first parameters.
+            input; ``c2``, those of its output; ``n``, the number of repeats. Default: from the first parameters' names.
         scope: where the entry is declared: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
             module of a class that was registered in Python.
         trusted: packages that may contain targets.
