@@ -1,9 +1,9 @@
-"""Declare MindSpore networks in text; have them assembled and checked.
+"""Declare MindSpore networks as text; assemble and check them.
 
 >>> from assembler import assemble
 >>> net = assemble("Dense(8, 128) + Centered")
 
-MindSpore is imported when the first layer is needed, not here.
+MindSpore is not imported here, but when the first layer is needed.
 """
 
 from __future__ import annotations

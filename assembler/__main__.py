@@ -22,19 +22,19 @@ COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Recipes and layers at a glance. To run a recipe, there is run.py.",
+    help="List, show and validate recipes and layers. To run a recipe, use run.py.",
 )
 for command in COMMANDS:
     app.command()(command)
 
 
 def main() -> None:
-    """Run one command; a person's mistake is one message and exit code 2."""
+    """Run one command; an error is one message and exit code 2."""
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # a project's own layers, as with python -m
     try:
         app()
-    except (AssemblerError, OSError) as error:  # the latter of a folder that cannot be written, say
+    except (AssemblerError, OSError) as error:  # OSError: a folder that cannot be written, for example
         print(error, file=sys.stderr)
         sys.exit(2)
 

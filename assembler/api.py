@@ -1,4 +1,4 @@
-"""The verbs for other people's code: ``plan`` and ``assemble``."""
+"""The functions for use from Python: ``plan`` and ``assemble``."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
 
 
 class _Given(Model):
-    """The plain arguments of the verbs."""
+    """The plain arguments of the functions."""
 
     dtype: Dtype
 
 
 def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtype: Dtype = "float32") -> Plan:
-    """Find out every argument, shape, parameter count and cost of a model, with no weights.
+    """Infer every argument, shape, parameter count and cost of a model, without weights.
 
     Args:
-        recipe: a stack as text or list; a recipe as a mapping or the path of its file, whose ``expect`` is asserted;
-            or a Cell class, a function without arguments that makes a Cell, or a Cell.
-        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it, such as ``{"shape": [4, 8],
-            "dtype": "int32"}``. It replaces the recipe's own, and with it what the recipe expects of ``macs`` and
-            ``output``. For a Cell that takes several tensors, a list of these.
-        registry: where a recipe's names come from.
-        dtype: of the floating-point parameters, and of the input unless that says otherwise.
+        recipe: a stack as string or list; a recipe as a mapping or the path of its file, whose ``expect`` is asserted;
+            or a Cell class, a function without arguments that returns a Cell, or a Cell.
+        input: the input's shape, such as ``(4, 8)``, or a mapping as in a recipe, such as ``{"shape": [4, 8],
+            "dtype": "int32"}``. It replaces the recipe's input, and drops ``expect`` of ``macs`` and ``output``.
+            For a Cell with several inputs, a list of these.
+        registry: where layers are looked up.
+        dtype: of the floating-point parameters, and of the input unless it has a dtype of its own.
 
     Returns:
-        A row a layer in ``rows``, and the sums: ``trainable``, ``other``, ``parameter_memory``, ``macs``,
+        One row per layer in ``rows``, and the totals: ``trainable``, ``other``, ``parameter_memory``, ``macs``,
         ``activations``, ``output``.
 
     Raises:
-        AssemblerError: what is wrong with the recipe, all at once; or a figure that is not as it expects.
+        AssemblerError: all errors in the recipe; or a metric differs from what it expects.
 
     >>> found = plan("Conv2d(_, 64, 3) + BatchNorm2d(_) + ReLU + Flatten + Dense(_, 10)", input=(1, 3, 32, 32))
     >>> found.rows[4].arguments, found.trainable, found.macs
@@ -68,15 +68,15 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
     return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
 
 
-def _refuse_file_name(stack: Stack, verb: str) -> None:
+def _refuse_file_name(stack: Stack, function: str) -> None:
     if isinstance(stack, str) and stack.endswith((".yaml", ".yml")):
-        raise SettingsError(f"a recipe's file is given as a path: {verb}(pathlib.Path({stack!r}))")
+        raise SettingsError(f"a recipe file must be given as a path: {function}(pathlib.Path({stack!r}))")
 
 
 def _plan_written(recipe: Path | Mapping[str, Any], input: Any, registry: Registry, dtype: Dtype) -> Plan:
     """The plan of a recipe in a file, or of one as a mapping."""
     if input is not None:
-        _ = _spec(input, dtype, "input")  # it is not the recipe that is to blame
+        _ = _spec(input, dtype, "input")  # an error in it is not in the recipe
     sources = Sources(recipe_files(recipe)) if isinstance(recipe, Path) else Sources(given={"recipe": recipe})
     try:
         return _plan_recipe(load_recipe(recipe) if isinstance(recipe, Path) else recipe, input, registry, dtype)
@@ -94,7 +94,7 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
     raise_all(
         [
             RecipeError(
-                f"the recipe expects {outcome.bound}, and the plan has {outcome.measured}",
+                f"the recipe expects {outcome.bound}, but the plan has {outcome.measured}",
                 Place(key=f"recipe.{outcome.name}"),
             )
             for outcome in outcomes
@@ -106,7 +106,7 @@ def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Pla
 
 def _spec(input: Any, dtype: Dtype, key: str) -> Spec:
     if input is None:
-        raise SettingsError("a plan needs the input's shape, such as input=(4, 8)")
+        raise SettingsError("'input' is missing; give the input's shape, such as input=(4, 8)")
     return input_spec(read(Input, input if isinstance(input, Mapping) else {"shape": input}, key), dtype, key)
 
 
@@ -126,22 +126,22 @@ def assemble(
 ) -> nn.Cell:
     """Assemble a network.
 
-    Device, mode and seed are left as they are: they belong to the caller.
+    Device, mode and seed are not changed: the caller sets them.
 
     Args:
-        recipe: a stack as text, ``"Dense(8, 128) + Centered"``, or as a list; or a recipe as a mapping or the path of
-            its file, of which ``init`` and ``freeze`` are followed.
-        input: the input's shape, such as ``(4, 8)``, or a mapping as a recipe has it. Needed for ``_`` in a stack; with
-            it, shapes that do not fit are refused before anything is built. It replaces a recipe's own.
-        registry: where the names come from.
+        recipe: a stack as string, ``"Dense(8, 128) + Centered"``, or as a list; or a recipe as a mapping or the path of
+            its file, whose ``init`` and ``freeze`` are applied.
+        input: the input's shape, such as ``(4, 8)``, or a mapping as in a recipe. Required for ``_`` in a stack; with
+            it, shapes that do not fit are refused before anything is built. It replaces the recipe's input.
+        registry: where layers are looked up.
         dtype: of the floating-point parameters and of the input.
-        guard: refuse a model that is planned to need more memory than there is. It takes an input to tell.
+        guard: refuse a model whose plan needs more memory than is available. This requires an input.
 
     Returns:
-        An ``nn.SequentialCell``, set to inference, with one Cell a layer; of a graph, a Cell that runs it.
+        An ``nn.SequentialCell``, set to inference, with one Cell per layer; for a graph, a Cell that runs it.
 
     Raises:
-        AssemblerError: what is wrong with the recipe, all at once.
+        AssemblerError: all errors in the recipe.
 
     >>> net = assemble("Dense(8, 128) + Centered")
     >>> [parameter.name for parameter in net.get_parameters()]

@@ -1,7 +1,4 @@
-"""The edge to Hydra: one run, many runs, and what is told when a configuration cannot be composed.
-
-Only this package and ``run.py`` know Hydra.
-"""
+"""Start one run or a sweep by Hydra, and report a configuration that cannot be composed."""
 
 from __future__ import annotations
 
@@ -46,24 +43,24 @@ from assembler.sweeps.watch import Watch
 from assembler.words import suggestion
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as of any program."""
+"""The exit code after Ctrl-C, as usual for programs."""
 
 _LAUNCHERS = (
     BASIC_LAUNCHER,
     *(f"hydra_plugins.hydra_{name}_launcher" for name in ("joblib", "submitit", "ray")),
     "alembic",
 )
-"""Loggers that would say for each job what the line of progress says."""
+"""Loggers that would repeat for each job what the line of progress prints."""
 
 _codes: list[int] = []
 """The exit codes of the runs in this process."""
 
 
 def launch(begin: Callable[[], Any]) -> NoReturn:
-    """Run a function of ``@main`` and exit with 0, 1 or 2; mistakes in the configuration get one message.
+    """Run a function of ``@main`` and exit with 0, 1 or 2; errors in the configuration are one message.
 
-    Exits with the worst code of all jobs. A sweep that is interrupted, by Ctrl-C or SIGTERM, still gets its table;
-    the exit code is 130.
+    The exit code is the highest of all jobs. If a sweep is interrupted, by Ctrl-C or SIGTERM, its table is still
+    written; the exit code is 130.
     """
     if child.serving:
         raise AlreadyServing
@@ -71,11 +68,11 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     os.environ[SCRIPT] = _script_of(begin)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks, not a traceback
+            stream.reconfigure(errors="replace")  # without UTF-8, a terminal shows question marks, not a traceback
     if {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = for_each_choice(sys.argv[1:])
     elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
-        print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
+        print(f"override {of_sweeps[0]}: sweep.* applies to multiruns only; add -m", file=sys.stderr)
         sys.exit(2)
     repository.install()
     sweep_by(Grid)
@@ -86,7 +83,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         take_up_beside(os.environ[SCRIPT])
         with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
             begin()
-        code = report.end()  # not by a callback, for Hydra makes warnings of what goes wrong in those
+        code = report.end()  # not by a callback, because Hydra turns errors in callbacks into warnings
     except (
         HydraException,
         OmegaConfBaseException,
@@ -96,8 +93,8 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         OSError,
         ValueError,
     ) as error:
-        # A job raises nothing but what its objective is wrong about, so this is Hydra composing, or a launcher, or a
-        # task function that does more.
+        # A job raises only for a wrong objective, so this comes from Hydra's composing, from a launcher, or from a
+        # custom task function.
         report.end()
         if not isinstance(error, AssemblerError) and _comes_from(error, os.environ[SCRIPT]):
             raise
@@ -106,8 +103,8 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     except KeyboardInterrupt:
         CHILD.close()
         is_sweep = report.end() is not None
-        goes_on = "; the same command goes on where it stopped if the sweep has a name" if is_sweep else ""
-        print(f"interrupted{goes_on}", file=sys.stderr)
+        again = "; run the same command again to resume if the sweep has a name" if is_sweep else ""
+        print(f"interrupted{again}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception:
         report.end()
@@ -126,26 +123,26 @@ def _comes_from(error: BaseException, script: str) -> bool:
 
 
 def _script_of(begin: Callable[..., Any]) -> str:
-    """The script that a function is of, or its module if it is of one that can be imported by name."""
+    """The script that defines a function, or its module if that can be imported by name."""
     task = inspect.unwrap(begin)
     return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
 
 
 def job(config: DictConfig) -> float:
-    """The task function: do what one composed configuration says, in Hydra's run folder.
+    """The task function: run one composed configuration in Hydra's run folder.
 
-    The job of a sweep is done in a process of its own, and does not raise, so that it stops no other.
+    A job of a sweep runs in a separate process and does not raise, so that it does not stop the others.
 
     Returns:
-        The exit code; with ``objective``, the value of that metric. A job of a search that did not pass is worth
-        less than any other: plus or minus infinity.
+        The exit code; with ``objective``, the value of that metric. For a job of a search that did not pass, the worst
+        value: plus or minus infinity.
 
     Raises:
         SettingsError: the run has no such metric.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    with suppress(OSError, TypeError):  # Hydra's record of this machine: where the person's folders are
+    with suppress(OSError, TypeError):  # Hydra's record of this machine, with the user's folders
         (folder / str(hydra.output_subdir) / "hydra.yaml").unlink()
     is_of_a_sweep = not OmegaConf.is_missing(hydra.job, "num")
     code = _apart(config, folder) if is_of_a_sweep else _here(config, folder)
@@ -188,13 +185,13 @@ def _apart(config: DictConfig, folder: Path) -> int:
             return tasks.CODES[done["status"]]
         printed = folder / OUTPUT
         is_there = printed.exists() and printed.stat().st_size > 0
-        said = f"{lost}; what it had printed is in {short(printed)}" if is_there else str(lost)
+        said = f"{lost}; its output is in {short(printed)}" if is_there else str(lost)
         return tasks.lost(data, folder, about, said)
     return int(answer["code"])
 
 
 def _number(folder: Path) -> None:
-    """Let ``${hydra:job.num}`` be the number of the job's folder; a launcher counts only those that it runs now."""
+    """Set ``${hydra:job.num}`` to the number of the job's folder; a launcher counts only the jobs of this command."""
     if folder.name.isdecimal():
         node = HydraConfig.instance().cfg.hydra.job
         with read_write(node):
@@ -214,10 +211,10 @@ def _value_of(objective: str, folder: Path, hydra: Any) -> float:
 
 
 class SweepTable(Callback):
-    """Takes part in a multirun, whichever sweeper makes its jobs; ``launch`` closes it with a table of them."""
+    """Observes a multirun of any sweeper; ``launch`` ends it with a table of its jobs."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Take note of the sweep; one whose sweeper is not ours is watched from here."""
+        """Begin the report of the sweep; a sweep of another sweeper is watched from here."""
         folder = Path(config.hydra.sweep.dir).absolute()
         for name in _LAUNCHERS:
             logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
@@ -226,7 +223,7 @@ class SweepTable(Callback):
             report.begin(folder, objective)
             return
         if objective is None:
-            print("objective: a search needs one, such as objective=plan.macs", file=sys.stderr)
+            print("objective: a search requires one, such as objective=plan.macs", file=sys.stderr)
             sys.exit(2)
 
         def started() -> Iterable[tuple[Path, str | None]]:
@@ -235,5 +232,5 @@ class SweepTable(Callback):
         report.begin(folder, objective, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Let go of the whole configuration, which launchers would keep, and send between processes, for each job."""
+        """Drop the whole configuration, which launchers would keep, and send between processes, for each job."""
         job_return.cfg = job_return.hydra_cfg = None

@@ -1,4 +1,4 @@
-"""``limited()``: bounds of time and memory for planning untrusted recipes; see ``assembler.planning.limits``."""
+"""``limited()``: limits of time and memory for planning untrusted recipes; see ``assembler.planning.limits``."""
 
 from assembler.planning.limits import limited
 

@@ -1,7 +1,7 @@
 """The one way from settings to a plan: read, parse, bind, first values, checks; then plan, settle, expect.
 
-All that can be found out without a plan is found out in one pass and raised together; ``Sources.tell`` puts it in the
-order of places. MindSpore is imported to plan, and by a recipe that names initializers.
+All errors that can be found without a plan are found in one pass and raised together; ``Sources.tell`` sorts them by
+place. MindSpore is imported to plan, and for a recipe that names initializers.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoundRecipe:
-    """A recipe in which nothing is wrong, as far as this is known without a plan.
+    """A recipe without errors, as far as they can be found without a plan.
 
     Args:
         recipe: its settings.
         steps: its layers with their arguments.
         rules: the first values of its parameters.
-        checks: those to run, with their arguments.
+        checks: the checks to run, with their arguments.
     """
 
     recipe: RecipeSettings
@@ -45,10 +45,10 @@ class BoundRecipe:
 
 
 def plan(bound: BoundRecipe, dtype: Dtype) -> tuple[Plan, list[Outcome]]:
-    """The plan of a recipe, and what its ``expect`` finds in it.
+    """The plan of a recipe, and the outcomes of its ``expect``.
 
     Raises:
-        AssemblerError: shapes do not fit, or ``init`` or ``freeze`` fit no parameter.
+        AssemblerError: shapes do not fit, or ``init`` or ``freeze`` match no parameter.
     """
     from assembler.checks import expectations
     from assembler.model.inputs import input_specs
@@ -66,11 +66,11 @@ def bind_recipe(
     """Read and bind a recipe that is plain data.
 
     Args:
-        registry: gives its layers; it may raise what is wrong with them.
-        project: gives what the project trusts; by default that of the working directory.
+        registry: returns its layers; it may raise errors in them.
+        project: returns the project's settings; by default those of the working directory.
 
     Raises:
-        AssemblerError: all that is wrong with the recipe, its layers and checks.
+        AssemblerError: all errors in the recipe, its layers and checks.
     """
     mistakes: list[AssemblerError] = []
     recipe = bound = None
@@ -87,7 +87,7 @@ def bind_settings(settings: Settings) -> BoundRecipe:
     """Bind the recipe of a whole configuration, with the checks of its group.
 
     Raises:
-        AssemblerError: all that is wrong with the recipe, its layers and checks.
+        AssemblerError: all errors in the recipe, its layers and checks.
     """
     mistakes: list[AssemblerError] = []
     registry = partial(registry_of, settings.registry)
@@ -98,10 +98,10 @@ def bind_settings(settings: Settings) -> BoundRecipe:
 
 
 def read_settings(config: Mapping[str, Any]) -> Settings:
-    """Validate a whole configuration. If it is wrong, its recipe is bound all the same, to tell all at once.
+    """Validate a whole configuration. If it is wrong, its recipe is still bound, to report all errors at once.
 
     Raises:
-        SettingsError, Mistakes: unknown keys and values out of bounds, and what ``bind_settings`` raises.
+        SettingsError, Mistakes: unknown keys, values out of bounds, and what ``bind_settings`` raises.
     """
     mistakes: list[AssemblerError] = []
     with noted(mistakes):
@@ -112,18 +112,18 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
     if recipe is not None:
         _bind(recipe, rest_of_checks(config.get("checks")), registry, said_by_project, mistakes)
     raise_all(mistakes)
-    raise AssertionError  # pragma: no cover - there is a mistake
+    raise AssertionError  # pragma: no cover - there is an error
 
 
 def registry_of(scopes: Mapping[str, Mapping[str, Any]], project: ProjectSettings | None = None) -> Registry:
-    """The registry that a configuration describes, and the layers registered in Python.
+    """The registry of a configuration, including the layers registered in Python.
 
     Args:
         scopes: the configuration's ``registry``: scope → name → entry.
-        project: what the project says; by default that of the working directory.
+        project: the project's settings; by default those of the working directory.
 
     Raises:
-        RegistryError, SettingsError, Mistakes: entries that cannot be taken up.
+        RegistryError, SettingsError, Mistakes: entries that cannot be added.
     """
     project = project or said_by_project()
     registry = Registry(trusted=(*LAYERS.trusted, *project.trusted), installed=True)
@@ -144,7 +144,7 @@ def _bind(
     project: Callable[[], ProjectSettings],
     mistakes: list[AssemblerError],
 ) -> BoundRecipe | None:
-    """Bind layers, first values and checks; None if there are no steps, for a reason that is noted."""
+    """Bind layers, first values and checks; None if the layers have errors, which are noted."""
     layers = trusted = None
     rules: list[Rule] = []
     checks: list[Prepared] = []

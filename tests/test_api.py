@@ -56,9 +56,9 @@ FILES = [
     ("input: {shape: [4, 8]}\nstack: Dense(9, 2)\n", "mine.yaml:2:8: the input is (4, 8) float32; #0 Dense(9, 2) wants "
      "(…, 9)\n    stack: Dense(9, 2)\n           ^^^^^"),
     ("input: {shape: [4, 8]}\nstack: Dense(_, 2)\nexpect: {trainable: 19, output: [4, 3]}\n",
-     "mine.yaml:3:10: the recipe expects 19, and the plan has 18\n    expect: {trainable: 19, output: [4, 3]}\n"
+     "mine.yaml:3:10: the recipe expects 19, but the plan has 18\n    expect: {trainable: 19, output: [4, 3]}\n"
      "             ^^^^^^^^^\n"
-     "mine.yaml:3:25: the recipe expects [4, 3], and the plan has [4, 2]\n    expect: {trainable: 19, output: [4, 3]}\n"
+     "mine.yaml:3:25: the recipe expects [4, 3], but the plan has [4, 2]\n    expect: {trainable: 19, output: [4, 3]}\n"
      "                            ^^^^^^"),
     ("input: {shape: [4, 0]}\nstack: Dense(_, 2)\n", "mine.yaml:1:20: must be at least 1, not 0\n"
      "    input: {shape: [4, 0]}\n                       ^"),
@@ -87,7 +87,7 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("recipe", "given", "message"),
     [
-        ("Dense(8, 1)", {}, "a plan needs the input's shape, such as input=(4, 8)"),
+        ("Dense(8, 1)", {}, "'input' is missing; give the input's shape, such as input=(4, 8)"),
         ("Dense(8, 1)", {"input": 8}, "input.shape: must be a list, not 8"),
         ("Dense(8, 1)", {"input": (4, 8), "dtype": "float"},
          "dtype: 'float' is not one of float16, float32, float64 or bfloat16. "
@@ -101,8 +101,8 @@ def test_error_of_a_file_that_is_not_there(tmp_path, monkeypatch):
         ({**RECIPE, "expect": {"output": "[4, 2]"}}, {}, "recipe.expect.output: must be a shape such as [2, 10], or a "
          "list of shapes, not '[4, 2]'"),
         ({**RECIPE, "expect": {"macs": 1.5}}, {}, "recipe.expect.macs: must be an integer, not 1.5"),
-        ("conf/recipe/a.yaml", {}, "a recipe's file is given as a path: plan(pathlib.Path('conf/recipe/a.yaml'))"),
-        ({**RECIPE, "expect": {"macs": 1}}, {}, "recipe.expect.macs: the recipe expects 1, and the plan has 640"),
+        ("conf/recipe/a.yaml", {}, "a recipe file must be given as a path: plan(pathlib.Path('conf/recipe/a.yaml'))"),
+        ({**RECIPE, "expect": {"macs": 1}}, {}, "recipe.expect.macs: the recipe expects 1, but the plan has 640"),
     ],
 )  # fmt: skip
 def test_error_of_a_plan(recipe, given, message):

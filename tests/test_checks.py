@@ -422,7 +422,7 @@ def test_a_check_of_ones_own_is_named_with_its_module():
 @pytest.mark.usefixtures("_own_checks")
 def test_error_of_a_check_of_ones_own():
     for name, message in (
-        ("tests.own_checks.not_registered", "k: tests.own_checks.not_registered is not a check: its function needs "
+        ("tests.own_checks.not_registered", "k: tests.own_checks.not_registered is not a check; its function needs "
                                              "the decorator @check"),
         ("tests.test_checks.nothing", "k: 'tests.test_checks' has no 'nothing'."),
         ("os.system", "k: os.system is in 'os', which is not trusted. "),

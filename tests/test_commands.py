@@ -302,8 +302,8 @@ bad.yaml:8:20: no initializer named 'HeNormall'. Did you mean 'HeNormal' or 'Nor
 
 def test_validate_tells_every_mistake_with_its_place():
     write("bad.yaml", WRONG)
-    assert call("validate", "bad.yaml") == (2, "1 file, 1 with mistakes\n", TOLD)
-    assert call("validate", "centered", "bad.yaml") == (2, "2 files, 1 with mistakes\n", TOLD)
+    assert call("validate", "bad.yaml") == (2, "1 file, 1 with errors\n", TOLD)
+    assert call("validate", "centered", "bad.yaml") == (2, "2 files, 1 with errors\n", TOLD)
 
 
 def test_validate_tells_the_same_without_mindspore():
@@ -327,7 +327,7 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
         ("a.yaml", START + "params: {if: 3}\n", "a.yaml:3:10: 'if' cannot be used as a name"),
         ("a.yaml", START + "init: {b: true}\n", "a.yaml:3:8: init takes an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not True"),
         ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small is in 'mine', which is not trusted."),
-        ("registry/mine.yaml", "Gate: mindspore.nn.ReLU\n", "registry/mine.yaml:1: the first line of a registry is # @package registry.mine"),
+        ("registry/mine.yaml", "Gate: mindspore.nn.ReLU\n", "registry/mine.yaml:1: the first line of a registry must be # @package registry.mine"),
         ("mine.yaml", "# @package registry.mine\nGate: mindspore.nn.Relu\n", "mine.yaml:2:1: 'mindspore.nn' has no 'Relu'. Did you mean 'ReLU' or 'RReLU' or 'ReLU6'?"),
         ("mine.yaml", "# @package registry.mine\nGate: {target: mindspore.nn.ReLU, infer: {n: 1}}\n", "mine.yaml:2:1: infer names 'n', not an argument of Gate."),
         ("mine.yaml", "# @package registry.mine\nGate: {traget: mindspore.nn.ReLU}\n", "mine.yaml:2:1: 'target' is missing"),
@@ -361,7 +361,7 @@ def test_validate_plans_where_it_is_asked_to():
     write("a.yaml", "input: {shape: [4, 8]}\nstack: Dense(9, 3)\n")
     assert call("validate", "a.yaml")[0] == 0
     code, out, err = call("validate", "--plan", "a.yaml", "mlp")
-    assert (code, out) == (2, "2 files, 1 with mistakes\n")
+    assert (code, out) == (2, "2 files, 1 with errors\n")
     assert err.startswith("a.yaml:2:8: the input is (4, 8) float32; #0 Dense(9, 3) wants (…, 9)")
 
 
@@ -370,7 +370,7 @@ def test_a_mistake_in_a_file_that_several_take_up_is_told_once():
     for name in ("a.yaml", "b.yaml"):
         write(name, "defaults: [below, _self_]\n")
     told = "below.yaml:2:8: no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?\n    stack: Dence(8, 3)\n           ^^^^^\n"
-    assert call("validate", "a.yaml", "b.yaml") == (2, "2 files, 2 with mistakes\n", told)
+    assert call("validate", "a.yaml", "b.yaml") == (2, "2 files, 2 with errors\n", told)
 
 
 def test_a_registry_that_is_wrong_is_told_with_its_line():
@@ -382,7 +382,7 @@ def test_a_registry_that_is_wrong_is_told_with_its_line():
 
 def test_validate_of_what_is_not_there():
     told = "there is no file a.yaml\nno recipe named 'centred'. Did you mean 'centered' or 'centered_vector'?\n"
-    assert call("validate", "a.yaml", "centred") == (2, "2 files, 2 with mistakes\n", told)
+    assert call("validate", "a.yaml", "centred") == (2, "2 files, 2 with errors\n", told)
     assert call("validate", "--config-dir", "none", "mlp") == (2, "", "--config-dir: there is no folder none")
 
 
@@ -402,7 +402,7 @@ def project(tmp_path, monkeypatch):
 def test_a_projects_own_layers_are_seen_without_importing_them(project):
     write("own/recipe/gated.yaml", "input: {shape: [4, 8]}\nstack: Gate(_) + Gate(_, scal=2)\n")
     code, out, err = own_process("validate", "--config-dir", "own", "gated", "own/registry/mine.yaml")
-    assert (code, out) == (2, "2 files, 1 with mistakes\n")
+    assert (code, out) == (2, "2 files, 1 with errors\n")
     assert err.splitlines()[0] == "own/recipe/gated.yaml:2:26: Gate has no argument 'scal'. Did you mean 'scale'?"
     assert err.endswith("False\n")
     assert call("layers", "Gate", "--config-dir", "own")[1] == "Gate\tmine\tchannels, scale=1.0\tchannels\n"
@@ -566,7 +566,7 @@ def test_the_commands_know_the_layers_of_the_project_in_the_readme(tmp_path):
     from tests.test_docs import write_steps
 
     write_steps(tmp_path)
-    assert own_process("validate", "gated")[:2] == (0, "1 file, no mistakes\n")
+    assert own_process("validate", "gated")[:2] == (0, "1 file, no errors\n")
     code, out, err = own_process("show", "Gate")
     assert (code, err) == (0, "True\n")
     assert "stack: Gate(_)" in out
@@ -587,7 +587,7 @@ def test_the_commands_know_the_layers_and_checks_of_the_example(tmp_path, monkey
         monkeypatch.chdir(tmp_path / folder)
         named = ["--config-dir", str(project / "conf")]
     files = [str(file) for file in sorted((project / "conf").rglob("*.yaml")) if file.stem != "config"]
-    assert own_process("validate", *named, *files) == (0, "5 files, no mistakes\n", "True\n")
+    assert own_process("validate", *named, *files) == (0, "5 files, no errors\n", "True\n")
 
 
 def test_error_of_a_module_of_layers_that_does_not_import():
@@ -604,7 +604,7 @@ def test_error_of_a_module_of_layers_that_does_not_import():
 def test_a_registry_of_ones_own_under_the_scope_of_a_library_is_known():
     write("conf/registry/mint.yaml", "# @package registry.mint\nMyReLU: mindspore.nn.ReLU\n")
     write("conf/recipe/mine.yaml", "input: {shape: [2, 3]}\nstack: MyReLU + mint.MyReLU + mint.Tanh\n")
-    assert call("validate", "mine") == (0, "1 file, no mistakes\n", "")
+    assert call("validate", "mine") == (0, "1 file, no errors\n", "")
 
 
 def test_error_of_a_module_that_ends_the_program():
@@ -613,7 +613,7 @@ def test_error_of_a_module_that_ends_the_program():
     write("conf/registry/mine.yaml", "# @package registry.mine\nA: ends.A\n")
     write("conf/recipe/mine.yaml", "input: {shape: [2, 3]}\nstack: A\n")
     code, out, err = own_process("validate", "mine")
-    assert (code, out) == (2, "1 file, 1 with mistakes\n")
+    assert (code, out) == (2, "1 file, 1 with errors\n")
     assert err.startswith("conf/registry/mine.yaml:2:1: cannot import 'ends': SystemExit: 0\n")
 
 

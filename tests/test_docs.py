@@ -60,7 +60,7 @@ def without_figures(text):
     """Rounding differs between machines in the last digits, and may be none; layout and everything else may not."""
     text = re.sub(r"(│ export\.\w+ +│ passed │ )(0 {7}|\d\.\d+e-\d+) │", r"\1#.##e-## │", text)
     text = re.sub(r"\d\.\d+e-\d+", "#.##e-##", "\n".join(line.rstrip() for line in text.splitlines()))
-    return re.sub(r"^left in \S+$", "left in …", text, flags=re.MULTILINE)
+    return re.sub(r"^saved in \S+$", "saved in …", text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(("arguments", "shown"), COMMANDS, ids=[" ".join(case[0]) for case in COMMANDS])

@@ -416,7 +416,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
 def test_a_run_leaves_its_files_and_says_so(run):
     done = run("recipe=lenet5", "task=export", "task.formats=[mindir,onnx]", "recipe.name='Le Net/5'")
     assert (done.code, done.err) == (0, "")
-    assert "wrote Le_Net_5.mindir\nwrote Le_Net_5.onnx\nleft in run\n" in done.out
+    assert "wrote Le_Net_5.mindir\nwrote Le_Net_5.onnx\nsaved in run\n" in done.out
     data = json.loads((done.folder / "result.json").read_text())
     assert (data["status"], data["files"]) == ("passed", ["Le_Net_5.mindir", "Le_Net_5.onnx"])
     assert [outcome["check"] for outcome in data["outcomes"]][-2:] == ["export.mindir", "export.onnx"]

@@ -242,7 +242,7 @@ def test_the_steps_of_the_readme_lead_to_a_project(elsewhere, tmp_path):
         code, out, complaints = elsewhere("run.py", *arguments, cwd=project)
         assert (code, complaints) == (0, "")
         assert shown in out
-    assert elsewhere("-m", "assembler", "validate", "gated", cwd=project) == (0, "1 file, no mistakes\n", "")
+    assert elsewhere("-m", "assembler", "validate", "gated", cwd=project) == (0, "1 file, no errors\n", "")
     code, out, complaints = elsewhere("-m", "assembler", "show", "Gate", cwd=project)
     assert (code, complaints) == (0, "")
     assert "stack: Gate(_)" in out

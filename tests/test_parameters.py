@@ -255,7 +255,7 @@ def test_frozen_parameters_are_counted_apart():
     assert found.parameters == found.trainable + found.frozen + found.other
     model = assemble(recipe(freeze=["Dense.*"]))
     assert [one.name for one in model.trainable_params()] == ["1.gamma", "1.beta", "3.weight", "3.bias"]
-    with pytest.raises(AssemblerError, match=r"recipe\.expect\.frozen: the recipe expects 1, and the plan has 416"):
+    with pytest.raises(AssemblerError, match=r"recipe\.expect\.frozen: the recipe expects 1, but the plan has 416"):
         plan(recipe(freeze=["Dense.*"], expect={"frozen": 1, "trainable": 83}))
 
 

@@ -611,7 +611,7 @@ def test_a_fault_of_the_assembler_itself_is_told_as_such(run, monkeypatch):
     done = run()
     assert done.code == 2
     assert "ZeroDivisionError" in done.err
-    assert done.err.endswith("a fault in the assembler itself, worth a report: ZeroDivisionError: division by zero\n")
+    assert done.err.endswith("a fault in the assembler itself; please report it: ZeroDivisionError: division by zero\n")
     assert json.loads((done.folder / "result.json").read_text())["status"] == "error"
 
 

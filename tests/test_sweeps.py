@@ -152,7 +152,7 @@ def test_each_mistake_is_told_with_its_job(run, arguments, said):
 
 def test_sweep_keys_without_a_sweep_are_told(run):
     done = run("sweep.name=x", "recipe=mlp")
-    assert (done.code, done.err) == (2, "override sweep.name=x: this is of sweeps; -m makes one\n")
+    assert (done.code, done.err) == (2, "override sweep.name=x: sweep.* applies to multiruns only; add -m\n")
 
 
 def test_what_cannot_be_written_is_told_and_hinders_nothing_else(run, tmp_path):
@@ -426,7 +426,7 @@ def test_an_interrupted_sweep_has_its_table_and_goes_on(stuck_sweep, run, tmp_pa
     process.send_signal(how)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err == "interrupted; the same command goes on where it stopped if the sweep has a name\n"
+    assert err == "interrupted; run the same command again to resume if the sweep has a name\n"
     assert statuses(folder)[:2] == ["passed", "passed"]
     assert statuses(folder)[-1] == "pending"
     (tmp_path / "stuck").unlink()

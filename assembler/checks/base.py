@@ -1,6 +1,6 @@
-"""What a check is, what it may ask for, and how all of a run's checks are run.
+"""What a check is, what it may request, and how a run's checks are run.
 
-Checks are known and their arguments are read without MindSpore, which is imported when the first one runs.
+Checks are registered and their arguments read without MindSpore, which is imported when the first one runs.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Function: TypeAlias = Callable[..., Outcome]
 
 @dataclass(frozen=True)
 class Check:
-    """A check as registered: a function, the arguments that YAML may give it, and the memory that it takes.
+    """A check as registered: a function, its arguments in YAML, and the memory that it needs.
 
     Args:
-        name: by which a recipe asks for it.
-        asks: which of ``GIVEN`` it takes.
+        name: its name in a recipe.
+        asks: which of ``GIVEN`` are its parameters.
         settings: the arguments from YAML.
         copies, keeps_activations: as in :func:`check`.
     """
@@ -46,7 +46,7 @@ class Check:
     keeps_activations: bool = False
 
     def memory(self, planned: Plan) -> int:
-        """Bytes that the check takes beside the model, as far as it was declared."""
+        """Bytes that the check needs besides the model, as declared."""
         activations = sum(row.memory for row in planned.rows) if self.keeps_activations else 0
         return self.copies * planned.parameter_memory + activations
 
@@ -77,21 +77,21 @@ def check(
     """Register a function as a check under its own name.
 
     Outside the assembler, a check is named with its module: ``my_project.checks.small``. Parameters in ``GIVEN`` are
-    taken from the :class:`Subject`; the others are arguments from YAML, validated against their annotations.
+    attributes of the :class:`Subject`; the others are arguments from YAML, validated against their annotations.
 
-    The decorator is written ``@check``, or with what the check takes in memory, which the guard counts before a model
+    The decorator is written ``@check``, or with the memory that the check needs, which the guard counts before a model
     is built::
 
         @check(copies=5, keeps_activations=True)
         def learns(subject: Subject, steps: int = 20) -> Outcome: ...
 
     Args:
-        copies: how many times the bytes of all parameters the check has in memory at once, beside the model's own: 1
-            for a copy of the model, 1 for gradients, 2 for the state of Adam.
-        keeps_activations: whether it keeps what every layer emits, as gradients need it.
+        copies: the memory that it needs besides the model, as a multiple of all parameters' bytes: 1 for a copy of the
+            model, 1 for gradients, 2 for the state of Adam.
+        keeps_activations: whether it keeps every layer's output, as gradients do.
 
     Raises:
-        SettingsError: the name is taken.
+        SettingsError: the name is registered already, or an argument has no type.
     """
     if function is None:
         return partial(_register, copies=copies, keeps_activations=keeps_activations)
@@ -99,9 +99,9 @@ def check(
 
 
 def _register(function: Function, copies: int, keeps_activations: bool) -> Function:
-    name, ours = function.__name__, function.__module__.partition(".")[0] == "assembler"
-    if not ours:
-        name = f"{function.__module__}.{name}"  # which the same module may define anew
+    name, is_built_in = function.__name__, function.__module__.partition(".")[0] == "assembler"
+    if not is_built_in:
+        name = f"{function.__module__}.{name}"  # the same module may be imported anew
     elif name in CHECKS:
         raise SettingsError(f"a check named {name!r} is registered already")
     hints = get_type_hints(function, include_extras=True)
@@ -126,7 +126,7 @@ _STRICT = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A check with its arguments validated, and the configuration key that they stand at."""
+    """A check with its arguments validated, and their configuration key."""
 
     check: Check
     settings: BaseModel
@@ -134,16 +134,16 @@ class Prepared:
 
 
 Wanted: TypeAlias = tuple[str, Mapping[str, Any] | None, str]
-"""A check's name, its arguments, and the configuration key that they stand at."""
+"""A check's name, its arguments, and their configuration key."""
 
 
 def wanted_checks(own: Mapping[str, Mapping[str, Any] | None], group: CheckSettings) -> list[Wanted]:
-    """The checks of the group and then the recipe's own, each with its arguments and where they stand.
+    """The checks of the group and then the recipe's own, each with its arguments and their key.
 
-    A check that the group names without arguments is the recipe's if that names it, too; both run if both say more.
+    If both name a check, it runs once, with the recipe's arguments; it runs twice if the group has arguments as well.
 
     Args:
-        own: the recipe's, by name.
+        own: the recipe's checks, by name.
     """
     own = dict(own) if group.own else {}
     found: list[Wanted] = []
@@ -159,7 +159,7 @@ def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepa
     """Look checks up and validate their arguments.
 
     Args:
-        trusted: packages whose checks may be named, as ``my_project.checks.small``.
+        trusted: packages whose checks may be used, such as ``my_project.checks.small``.
 
     Raises:
         SettingsError, BadTarget, Mistakes: unknown checks and arguments.
@@ -176,10 +176,10 @@ def prepare(wanted: Iterable[Wanted], trusted: Iterable[str] = ()) -> list[Prepa
 
 
 def require_references(wanted: Iterable[Wanted], trusted: Iterable[str]) -> None:
-    """Look up the functions that checks name as references, before anything is built.
+    """Look up the functions that checks use as references, before anything is built.
 
     Raises:
-        BadTarget, Mistakes: they do not import, or are not defined in a trusted package.
+        BadTarget, Mistakes: they cannot be imported, or are not defined in a trusted package.
     """
     mistakes: list[AssemblerError] = []
     for name, arguments, key in wanted:
@@ -191,12 +191,12 @@ def require_references(wanted: Iterable[Wanted], trusted: Iterable[str]) -> None
 
 
 def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
-    """The check of a name; of one with dots, its module is imported if it may be."""
+    """The check of a name; for one with dots, its module is imported if it is trusted."""
     if name not in CHECKS and "." in name:
-        function = resolve(name, trusted, place)  # to import its module registers it
+        function = resolve(name, trusted, place)  # importing its module registers it
         home = f"{function.__module__}.{getattr(function, '__name__', '')}"
         if home not in CHECKS:
-            raise SettingsError(f"{name} is not a check: its function needs the decorator @check", place)
+            raise SettingsError(f"{name} is not a check; its function needs the decorator @check", place)
         return CHECKS[home]
     if name not in CHECKS:
         instead = suggestion(name, CHECKS) or f" There are: {', '.join(sorted(CHECKS))}."
@@ -205,10 +205,10 @@ def _find(name: str, trusted: tuple[str, ...], place: Place) -> Check:
 
 
 def run(prepared: Iterable[Prepared], subject: Subject) -> Iterator[Outcome]:
-    """Run all checks, one after the other. One that raises has failed, and the others run all the same.
+    """Run all checks, one after the other. One that raises has failed; the others still run.
 
     Raises:
-        AssemblerError: what a check was told is wrong, such as a function that does not exist.
+        AssemblerError: an argument of a check is wrong, such as a function that does not exist.
     """
     for one in prepared:
         yield _run(one, subject)

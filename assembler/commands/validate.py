@@ -1,4 +1,4 @@
-"""``validate``: everything about files that can be found out without planning them."""
+"""``validate``: all errors in files that can be found without planning them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ from assembler.registry.entries import Entry
 
 def validate(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", help="Recipes, registries, blocks.", autocompletion=complete_recipe)
+        list[str],
+        typer.Argument(
+            metavar="FILE…", help="Files of recipes, registries and blocks.", autocompletion=complete_recipe
+        ),
     ],
     plan: Annotated[bool, typer.Option("--plan", help="Plan the recipes as well.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Tell every mistake in recipe files, with its place, and run nothing.
+    """Report every error in recipe files, with its place; run nothing.
 
-    Files in folders called registry and blocks are taken for those; blocks are read, and what they name is looked up
-    where a recipe uses them. Exit code 2 if there is a mistake.
+    Files in folders named registry and blocks are read as such. The layers of blocks are looked up when a recipe uses
+    them. Exit code 2 if there is an error.
     """
     project = Project.at(config_dir)
     wrong, told = 0, set[str]()
@@ -44,19 +47,19 @@ def validate(
                 _plan(file, project)
         messages = dict.fromkeys(map(str, flatten(mistakes)))
         for message in messages:
-            if message not in told:  # that of a file that several take up is told once
+            if message not in told:  # an error in a file that several include is reported once
                 typer.echo(message, err=True)
         told.update(messages)
         wrong += bool(mistakes)
     of = "1 file" if len(files) == 1 else f"{len(files)} files"
     if wrong:
-        typer.echo(f"{of}, {wrong} with mistakes")
+        typer.echo(f"{of}, {wrong} with errors")
         raise typer.Exit(2)
-    typer.echo(f"{of}, no mistakes")
+    typer.echo(f"{of}, no errors")
 
 
 def _kind(file: Path) -> str:
-    """What a file holds: by its folder, or by the first line of a registry."""
+    """The kind of a file: by its folder, or by the first line of a registry."""
     folder = file.resolve().parent.name
     if folder in ("registry", "blocks"):
         return folder
@@ -65,7 +68,7 @@ def _kind(file: Path) -> str:
 
 
 def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
-    """All mistakes in a file, in reading order, each with its place."""
+    """All errors in a file, in reading order, each with its place."""
     kind = _kind(file)
     found: list[AssemblerError] = []
     sources = Sources()
@@ -81,14 +84,14 @@ def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
 
 
 def _in_file(mistake: AssemblerError, file: Path) -> AssemblerError:
-    """The mistake with the file that was looked at, if its own place does not tell where it is."""
+    """The error with the name of the file, if its own place is not in a file."""
     if mistake.place.key and mistake.place.label is None:
         mistake.place = replace(mistake.place, label=f"{short(file)}, {mistake.place.key}")
     return mistake
 
 
 def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
-    """What is wrong with a recipe, but for values that only a run has."""
+    """The errors of a recipe, except in values that only a run has."""
     found: list[AssemblerError] = []
     with noted(found):
         bind_recipe(data, lambda: project.registry, lambda: project.said)
@@ -96,7 +99,7 @@ def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
 
 
 def _is_open(data: Any, key: str) -> bool:
-    """Whether the value at a key is an interpolation, or still to be given."""
+    """Whether the value at a key is an interpolation, or not given yet."""
     for step in steps_of(key)[1:]:
         try:
             data = data[step]
@@ -106,15 +109,15 @@ def _is_open(data: Any, key: str) -> bool:
 
 
 def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
-    """What is wrong with the entries of a registry file, and with their names beside those of the others."""
+    """The errors in the entries of a registry file, and names that other files have as well."""
     first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     if not re.match(r"#\s*@package\s+registry\.\w+\s*$", first):
-        raise SettingsError(f"{short(file)}:1: the first line of a registry is # @package registry.{file.stem}")
+        raise SettingsError(f"{short(file)}:1: the first line of a registry must be # @package registry.{file.stem}")
     if library := library_of(file):
         return [mistake for entry in library.entries.values() for mistake in _in_entry(entry)]
     entries = read_yaml(file)
     if not isinstance(entries, Mapping):
-        raise SettingsError(f"{short(file)}: a registry is a mapping of names to layers")
+        raise SettingsError(f"{short(file)}: a registry must be a mapping of names to layers")
     others, scope = project.registry_without(scope_of(file)), scope_of(file)
     found: list[AssemblerError] = []
     for name, value in entries.items():
@@ -125,7 +128,7 @@ def _in_registry(file: Path, project: Project) -> list[AssemblerError]:
 
 
 def _in_entry(entry: Entry) -> list[AssemblerError]:
-    """What is wrong with an entry's class and its arguments."""
+    """The errors in an entry's class and arguments."""
     found: list[AssemblerError] = []
     with noted(found):
         _ = entry.parameters
@@ -135,7 +138,7 @@ def _in_entry(entry: Entry) -> list[AssemblerError]:
 def _in_blocks(data: Any) -> list[AssemblerError]:
     found: list[AssemblerError] = []
     if not isinstance(data, Mapping):
-        raise SettingsError("a file of blocks is a mapping of their names to layers", Place(key="blocks"))
+        raise SettingsError("a file of blocks must be a mapping of names to layers", Place(key="blocks"))
     for header, body in data.items():
         with noted(found):
             parse_block(str(header), body, f"blocks.{str(header).partition('(')[0].strip()}")

@@ -1,4 +1,4 @@
-"""Settings in which something is wrong, without that: the rest is looked at, too, so that all is told at once."""
+"""Settings without their wrong parts: the rest is read as well, so that all errors are reported at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from assembler.validation import read
 
 
 class _Keys(RecipeSettings):
-    """The keys of a recipe, each by itself: whether they go together is not looked at."""
+    """The keys of a recipe, each by itself: whether they can be combined is not checked."""
 
     @model_validator(mode="after")
     def _whole(self) -> _Keys:
@@ -23,19 +23,19 @@ class _Keys(RecipeSettings):
 
 
 _MEANING = ("params", "blocks", "shared", "outputs", "scale", "classes")
-"""Keys without which it is not known what the layers and first values mean."""
+"""Keys that the meaning of layers and first values depends on."""
 
 _LAYERS = ("stack", "graph", "file", "init")
 
 _ANY_INPUT = {"shape": [1, 3, 640, 640]}
-"""In the place of an input that is wrong. Layers are read without it, but for network files, which take images."""
+"""Replaces a wrong input. Only network files need it to be read: they are for images."""
 
 
 def rest_of_recipe(data: Any) -> RecipeSettings | None:
-    """The settings of a recipe without what is wrong in them; None if there is no recipe at all.
+    """The settings of a recipe without their wrong parts; None if there is no recipe at all.
 
     ``{"stack": "ReLU", "expect": 3, "checks": {"mean": 3, "finite": {}}}`` → those of ``{"stack": "ReLU", "checks":
-    {"finite": {}}}``. There may be no layers in it.
+    {"finite": {}}}``. They may have no layers.
     """
     if not isinstance(data, Mapping):
         return None
@@ -50,7 +50,7 @@ def rest_of_recipe(data: Any) -> RecipeSettings | None:
 
 
 def rest_of_checks(data: Any) -> CheckSettings:
-    """The settings of a group of checks without what is wrong in them."""
+    """The settings of a group of checks without their wrong parts."""
     rest = _right_keys(CheckSettings, data, "checks", "run") if isinstance(data, Mapping) else {}
     return _read(CheckSettings, rest) or CheckSettings()
 
@@ -65,7 +65,7 @@ def _read(model: type[AnyModel], data: Mapping[str, Any]) -> AnyModel | None:
 
 
 def _right_keys(model: type[BaseModel], data: Mapping[str, Any], key: str, inner: str) -> dict[str, Any]:
-    """The keys in which nothing is wrong; of the mapping under ``inner``, the names in which nothing is."""
+    """The keys without errors; in the mapping under ``inner``, the names without errors."""
     mistakes: list[AssemblerError] = []
     with noted(mistakes):
         read(model, data, key)

@@ -1,8 +1,8 @@
-"""The metrics of a run: numbers by which runs are compared. Whatever lists metrics reads them from this table.
+"""The metrics of a run: numbers by which runs are compared. All lists of metrics are read from this table.
 
-To add one, add a line to ``METRICS``: it is then a key of ``result.json`` if it is of the plan, a column of
-``sweep.csv``, of the table on the terminal and of the page, an ``objective``, and an argument of ``expect`` and of the
-check ``budget`` as far as its line says so.
+To add one, add a line to ``METRICS``: it is then a key of ``result.json`` if the plan has it, a column of
+``sweep.csv``, of the table on the terminal and of the page, and an ``objective``. Its line also makes it an argument of
+``expect`` and of the check ``budget``.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class Metric:
     """A number by which runs are compared.
 
     Args:
-        name: in ``sweep.csv`` and in ``objective``: ``plan.macs``. What is before the dot is where it comes from.
+        name: in ``sweep.csv`` and in ``objective``: ``plan.macs``. The part before the dot is its source.
         title: in tables: ``MACs``.
-        meaning: in a sentence.
+        meaning: as a sentence.
         read: its value in a record; None if the run has none.
-        of_plan: its value for a plan; None if it is not of the plan.
+        of_plan: its value for a plan; None if a plan does not have it.
         unit: of the value; empty for a count.
         less_is_better: None if neither less nor more is better.
-        out_of: the metric that says how many there are, for a value that is printed as ``3/4``.
-        is_estimate: whether a plan's value may be somewhat off, so that it is not compared for equality.
-        per_layer: whether each row of a plan has an attribute of this key, too.
-        shown: where it is shown from the start: in the table of a sweep on any terminal, on a wide one, on the page
-            alone, or nowhere; ``sweep.csv`` has all.
+        out_of: the metric of the total, for a value that is printed as ``3/4``.
+        is_estimate: whether a plan's value is not exact, so that it is not compared for equality.
+        per_layer: whether each row of a plan has an attribute of this key as well.
+        shown: where it is shown by default: in the table of a sweep on any terminal, on a wide one, on the page only,
+            or nowhere; ``sweep.csv`` has all.
     """
 
     name: str
@@ -78,13 +78,13 @@ def _of_plan(key: str, title: str, meaning: str, value: Callable[[Plan], int] | 
 
     def read(record: Record) -> Any:
         found = (record.get("plan") or {}).get(key)
-        return len(found) if isinstance(found, list) else found  # of the layers, their number
+        return len(found) if isinstance(found, list) else found  # layers are counted
 
     return Metric(f"plan.{key}", title, meaning, read, value or attrgetter(key), **rest)
 
 
 def _of_bench(key: str, title: str, meaning: str, measured: str, factor: float = 1, **rest: Any) -> Metric:
-    """A metric of the first measurement in the run's mode, or the first of all."""
+    """A metric of the first measurement in the run's mode; if there is none, of the first measurement."""
 
     def read(record: Record) -> Any:
         all_: list[Any] = record.get("bench") or []
@@ -218,19 +218,19 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("seconds", "seconds", "Time that the run took.", _seconds, unit="s", less_is_better=True),
 )
-"""All but ``check.NAME``, what a check measured. They are listed in the order of the columns of ``sweep.csv``."""
+"""All but ``check.NAME``, in the order of the columns of ``sweep.csv``."""
 
 
 def plan_metrics() -> list[Metric]:
-    """Those of the plan."""
+    """The metrics of a plan."""
     return [metric for metric in METRICS if metric.of_plan is not None]
 
 
 def metrics_of(record: Record) -> dict[str, float]:
     """The metrics of a run by their names, from its ``result.json``.
 
-    ``check.NAME`` is what a check measured, with ``.2`` after the name of a second one. What is no number that a float
-    holds is left out.
+    ``check.NAME`` is the value that a check measured, ``check.NAME.2`` that of a second check of this name. Values that
+    are not numbers, or too large for a float, are left out.
     """
     found = {metric.name: metric.read(record) for metric in METRICS}
     for outcome in applying(record):

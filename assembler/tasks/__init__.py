@@ -1,4 +1,4 @@
-"""The verbs: what a run does with its settings, one file each, and ``run``, which does it and leaves a record."""
+"""The tasks of a run, one file each, and ``run``, which performs one and writes a record."""
 
 from assembler.tasks.common import planned
 from assembler.tasks.result import CODES, Result

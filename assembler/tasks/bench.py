@@ -1,4 +1,4 @@
-"""``task=bench``: time the model and find out what memory it takes, by mode and batch size."""
+"""``task=bench``: measure the model's time and memory, by mode and batch size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 MOMENT = 5
-"""Seconds that another process gets to end by itself."""
+"""Seconds that another process may take to end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Case:
 
 
 def bench(settings: Settings, result: Result) -> None:
-    """Measure the recipe in each mode with each batch size. ``result`` is filled as far as this comes.
+    """Measure the recipe in each mode with each batch size. If this fails, ``result`` has what was found before.
 
     Raises:
         AssemblerError: the recipe, the configuration or the device is wrong.
@@ -58,7 +58,7 @@ def bench(settings: Settings, result: Result) -> None:
     apart = target == "cpu" and task.memory
     steps_in_all = len(task.modes) * len(cases) * (apart + 1 + task.warmup + task.repeat)
     with result.timed("bench"), progress(steps_in_all) as tick:
-        # First, while this process has no model of its own: there is only one in memory at a time.
+        # First, while this process has no model: only one model is in memory at a time.
         memory = [[_memory_apart(case, mode, tick) if apart else None for case in cases] for mode in task.modes]
         for mode, of_each in zip(task.modes, memory, strict=True):
             _time(mode, cases, of_each, result, tick)
@@ -68,7 +68,7 @@ def _cases(bound: BoundRecipe, planned: Plan, settings: Settings, task: BenchTas
     """The recipe with each batch size.
 
     Raises:
-        SettingsError: there is no one batch size to change, or the model does not take another.
+        SettingsError: the recipe has no single batch size to change, or the model does not run with another.
     """
     own = _Case(settings, planned)
     if task.batches is None:
@@ -85,7 +85,7 @@ def _cases(bound: BoundRecipe, planned: Plan, settings: Settings, task: BenchTas
             continue
         recipe = with_batch(settings.recipe, batch, key)
         try:
-            # Of the steps in the plan every `_` has its value, so that the parameters are those of the model.
+            # In the plan's steps every `_` has its value, so that the parameters are those of the model.
             changed, _ = plan(replace(bound, recipe=recipe, steps=planned.steps), settings.dtype)
             cases.append(_Case(settings.model_copy(update={"recipe": recipe}), changed))
         except AssemblerError as error:
@@ -95,10 +95,10 @@ def _cases(bound: BoundRecipe, planned: Plan, settings: Settings, task: BenchTas
 
 
 def _require_memory(cases: list[_Case], target: str) -> None:
-    """Refuse what cannot fit, by the case that takes most.
+    """Refuse a benchmark whose largest case needs more memory than is available.
 
     Raises:
-        DeviceError: it cannot.
+        DeviceError: it does.
     """
     from assembler.planning.specs import numbers_in
     from assembler.runtime import memory
@@ -152,14 +152,14 @@ def _made(case: _Case) -> tuple[nn.Cell, Inputs, Loaded | None]:
 
 
 def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | None:
-    """Bytes that the model takes on the CPU, found out in a process of its own.
+    """Bytes that the model needs on the CPU, measured in a separate process.
 
-    In one process, what the first model leaves in MindSpore's allocator is there for the next, which then seems to need
-    nothing. None if the model cannot be called, which timing it will tell.
+    In one process, memory that MindSpore's allocator keeps from the first model is used by the next, which then seems
+    to need none. None if the model cannot be called; timing it then reports the error.
     """
     import multiprocessing
 
-    context = multiprocessing.get_context("spawn")  # a fork of a process in which MindSpore worked hangs
+    context = multiprocessing.get_context("spawn")  # after MindSpore was used, a forked process hangs
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell_memory, args=(case.settings, mode, sender), daemon=True)
     process.start()
@@ -178,7 +178,7 @@ def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | 
 
 
 def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
-    """The whole of that other process. Whatever is wrong is the first process's to tell."""
+    """The main function of that other process. Errors are reported by the first process."""
     with suppress(BaseException):
         result = Result(Path())
         bound = bind(settings, result)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(settings: Settings, result: Result) -> None:
-    """Plan the recipe, build it on the device, and run its checks. ``result`` is filled as far as this comes.
+    """Plan the recipe, build it on the device, and run its checks. If this fails, ``result`` has what was found before.
 
     Raises:
         AssemblerError: the recipe, the configuration or the device is wrong.
@@ -39,7 +39,7 @@ def check(settings: Settings, result: Result) -> None:
 
 
 def save(settings: Settings, result: Result, model: nn.Cell) -> None:
-    """Save the parameters where the configuration says, with the resolved recipe and the versions.
+    """Save the parameters in the file of ``weights.save``, with the resolved recipe and the versions.
 
     Raises:
         ParameterError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What several tasks begin with: reading the configuration, planning it, building the model."""
+"""The first steps of several tasks: bind the recipe, plan it, build the model."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def planned(settings: Settings, result: Result) -> tuple[Plan, list[Prepared]]:
-    """Read the layers and the checks, tell what is wrong with any of them together, and plan.
+    """Bind the layers and the checks, reporting all errors together, and plan.
 
-    The outcomes of ``expect`` are the first of the result's.
+    The first outcomes of the result are those of ``expect``.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
@@ -73,8 +73,8 @@ def prepare_device(settings: Settings, result: Result) -> str:
         The target: cpu, gpu or ascend.
 
     Raises:
-        DeviceError: it is absent, or in use otherwise.
-        SettingsError: types of float that do not go together.
+        DeviceError: it is absent, or already in use with other settings.
+        SettingsError: ``dtype`` and ``amp`` cannot be combined.
     """
     from assembler.model import precision
     from assembler.runtime import device
@@ -86,10 +86,10 @@ def prepare_device(settings: Settings, result: Result) -> str:
 
 
 def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
-    """Load what the configuration names.
+    """Load the file of ``weights.load``.
 
     Raises:
-        ParameterError, Mistakes: it does not fit.
+        ParameterError, Mistakes: it does not fit the model.
     """
     from assembler.model import weights
 
@@ -98,23 +98,23 @@ def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
 
 
 def bind(settings: Settings, result: Result) -> BoundRecipe:
-    """Bind the recipe, and tell what is wrong with it, its layers and the checks together.
+    """Bind the recipe; errors in it, its layers and the checks are reported together.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
     with result.timed("import"):
         from assembler import checks as checks
-        from assembler.planning import planner as planner  # and with it MindSpore
+        from assembler.planning import planner as planner  # which imports MindSpore
     return pipeline.bind_settings(settings)
 
 
 def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
-    """The plan, and what ``expect`` finds in it.
+    """The plan; the outcomes of ``expect`` are in ``result``.
 
     Raises:
-        AssemblerError: shapes do not fit, or what the recipe says of parameters fits none; it takes more time or memory
-            than ``assembler.planning.limits`` allows.
+        AssemblerError: shapes do not fit, a rule matches no parameter, or planning takes more time or memory than
+            ``assembler.planning.limits`` allows.
     """
     from assembler.planning.limits import limited
 
@@ -124,7 +124,7 @@ def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
 
 
 def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) -> int:
-    """Bytes that what is done with the model takes at most, one check at a time.
+    """Bytes that running the model and its checks, one at a time, needs at most.
 
     On the CPU, NumPy draws the sample and compares outputs in float64, in a few steps.
     """
@@ -137,11 +137,11 @@ def _memory_of_checks(planned: Plan, prepared: Sequence[Prepared], target: str) 
 
 
 def call(subject: Subject) -> None:
-    """Run the model once, so that a layer that raises is told as such and not as a failed check.
+    """Run the model once, so that an exception of a layer is reported as such and not as a failed check.
 
     Raises:
-        DeviceError: a layer of MindSpore's or ours that the device cannot run.
-        LayerFault: another layer raises.
+        DeviceError: the device cannot run a layer of MindSpore or of the assembler.
+        LayerFault: a custom layer raises.
     """
     from assembler.model.faults import blame
 

@@ -1,4 +1,4 @@
-"""``task=eject``: the model as Python that needs nothing of the assembler."""
+"""``task=eject``: the model as Python that does not need the assembler."""
 
 from assembler.files import write_text
 from assembler.settings import Settings
@@ -7,7 +7,7 @@ from assembler.tasks.result import Result
 
 
 def eject(settings: Settings, result: Result) -> None:
-    """Plan the recipe, and write its model as a module into the run folder. ``result`` is filled as far as this comes.
+    """Plan the recipe, and write its model as a module into the run folder.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong, or a layer's class cannot be imported.

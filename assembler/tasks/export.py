@@ -1,4 +1,4 @@
-"""``task=export``: write the model for other programs to run."""
+"""``task=export``: write the model in formats that other programs run."""
 
 from assembler.settings import ExportTask, Settings
 from assembler.tasks.common import assembled
@@ -6,10 +6,10 @@ from assembler.tasks.result import Result
 
 
 def export(settings: Settings, result: Result) -> None:
-    """Build the recipe, write it in each format, and compare what is read back with the model.
+    """Build the recipe, write it in each format, read each file back and compare it with the model.
 
     Raises:
-        AssemblerError: the recipe, the configuration or the device is wrong, or a format cannot hold the model.
+        AssemblerError: the recipe, the configuration or the device is wrong, or a format cannot store the model.
     """
     task = settings.task
     assert isinstance(task, ExportTask)

@@ -1,4 +1,4 @@
-"""``task=plan``: every shape, size and cost, with no weights and on no device."""
+"""``task=plan``: every shape, size and cost, without weights or a device."""
 
 from assembler.settings import Settings
 from assembler.tasks.common import planned
@@ -6,7 +6,7 @@ from assembler.tasks.result import Result
 
 
 def plan(settings: Settings, result: Result) -> None:
-    """Plan the recipe. ``result`` is filled as far as this comes.
+    """Plan the recipe.
 
     Raises:
         AssemblerError: the recipe or the configuration is wrong.

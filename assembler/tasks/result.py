@@ -1,4 +1,4 @@
-"""What a run found, as it is gathered."""
+"""The results of a run, collected while it runs."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ PASSED, FAILED, WRONG = 0, 1, 2
 """Exit codes: all checks passed; a check failed; the recipe, the configuration or the device was wrong."""
 
 CODES = {"passed": PASSED, "failed": FAILED, "error": WRONG}
-"""The exit codes in words: the ``status`` of ``result.json``."""
+"""Names of the exit codes: the ``status`` of ``result.json``."""
 
 
 @dataclass
 class Result:
-    """What a run found; what it did not come to is None or empty.
+    """The results of a run; those that it did not reach are None or empty.
 
     Args:
-        folder: the run folder, where a task leaves its files.
+        folder: the run folder, where a task writes its files.
         settings: the configuration, validated.
         device: where it ran.
         planned: the plan.
         outcomes: of the checks.
-        parameters: each of the model's.
-        loaded: what ``weights.load`` came to.
+        parameters: all parameters of the model.
+        loaded: the outcome of ``weights.load``.
         saved: the file of ``weights.save``, once it is written.
-        bench: what was measured.
-        files: what the task left, as paths from the folder.
-        error: what was wrong.
-        seconds: how long the parts took.
+        bench: the measurements.
+        files: files that the task wrote, relative to the folder.
+        error: the error that ended the run.
+        seconds: duration of each part.
     """
 
     folder: Path
@@ -68,12 +68,12 @@ class Result:
 
     @property
     def status(self) -> str:
-        """The exit code in a word."""
+        """The name of the exit code."""
         return next(word for word, code in CODES.items() if code == self.code)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Add what is inside to ``seconds``."""
+        """Add the duration of a block to ``seconds``."""
         start = time.perf_counter()
         try:
             yield

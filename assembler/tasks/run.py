@@ -1,4 +1,4 @@
-"""One run: do what a configuration says, print it, leave a record, and give the exit code."""
+"""One run: perform the task of a configuration, print its results, write a record, and return the exit code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "eject": eject,
     "bench": bench,
 }
-"""What ``task=…`` does."""
+"""The function of each ``task=…``."""
 
 
 def run(
@@ -42,16 +42,16 @@ def run(
     *,
     alone: bool = True,
 ) -> int:
-    """Do what a configuration says, print it, and leave ``result.json``, the recipe and its diagram in a folder.
+    """Perform the task of a configuration, print its results, and write ``result.json``, the recipe and its diagram.
 
-    Nothing is raised, so that one job of a sweep does not stop the others.
+    No error is raised, so that one job of a sweep does not stop the others.
 
     Args:
-        compose: gives the composed configuration as plain data; it may raise what is wrong with it.
+        compose: returns the composed configuration as plain data; it may raise errors in it.
         folder: where to write; it must exist.
-        sources: where the configuration came from, for messages.
-        about: for the record: ``overrides``, what the command line changed, and ``identity``, what the run does.
-        alone: whether it is no job of a sweep, which has one page for all its jobs.
+        sources: the files and overrides of the configuration, for messages.
+        about: for the record: ``overrides`` of the command line and ``identity``, a name for what the run does.
+        alone: False for a job of a sweep, which has one page for all its jobs.
 
     Returns:
         The exit code.
@@ -67,23 +67,23 @@ def run(
         result.error = sources.tell(error)
     except Exception as error:
         result.error = InternalError(
-            f"a fault in the assembler itself, worth a report: {type(error).__name__}: {error}"
+            f"a fault in the assembler itself; please report it: {type(error).__name__}: {error}"
         )
         result.error.__cause__ = error
     leave(result, config, folder, {"started": started, **about}, alone=alone)
     show(result)
     if result.error is None:
-        print(f"left in {short(folder)}")
+        print(f"saved in {short(folder)}")
     return result.code
 
 
 def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why: str) -> int:
-    """Leave the record of a run whose process ended before it could do so itself.
+    """Write the record of a run whose process ended before it could do so itself.
 
     Args:
         config: the composed configuration.
         folder, about: see ``run``.
-        why: what became of the process.
+        why: how the process ended.
 
     Returns:
         The exit code.
@@ -98,7 +98,7 @@ def _now() -> str:
 
 
 def show(result: Result) -> None:
-    """Print what a run found: tables to the standard output, a mistake to the standard error."""
+    """Print the results of a run: tables to the standard output, errors to the standard error."""
     from assembler.views import summary
 
     console = summary.make_console()
@@ -129,11 +129,11 @@ def show(result: Result) -> None:
 def leave(
     result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], *, alone: bool = True
 ) -> None:
-    """Write ``result.json`` and, if there is a plan, the recipe and its diagram; those of an earlier run do not stay.
+    """Write ``result.json`` and, if there is a plan, the recipe and its diagram; files of an earlier run are deleted.
 
     Args:
-        about: what else ``result.json`` holds.
-        alone: whether to leave a page, ``result.html``, as well, and, where Graphviz is installed, the diagram as SVG.
+        about: further keys of ``result.json``.
+        alone: whether to write a page, ``result.html``, as well, and, if Graphviz is installed, the diagram as SVG.
     """
     from assembler.views import diagram, record
 
@@ -179,12 +179,12 @@ def leave(
 
 
 def told(error: AssemblerError) -> str:
-    """A mistake as a person reads it: the message, after the tracebacks of faults inside layers."""
+    """The printed form of an error: the message, after the tracebacks of exceptions inside layers."""
     return without_home(f"{''.join(traces(error))}{error}")
 
 
 def traces(error: AssemblerError) -> Iterator[str]:
-    """The original tracebacks of faults; of those inside layers, from the layer's own line on."""
+    """The original tracebacks of exceptions; inside layers, they begin at the layer's own line."""
     for mistake in flatten([error]):
         cause = mistake.__cause__
         if cause is None or not isinstance(mistake, LayerFault | InternalError):
