@@ -47,7 +47,7 @@ def sweep(script: str, *arguments: str) -> tuple[float, str, Path]:
 def first_job(points: int) -> tuple[float, float]:
     """Seconds from the start to the first job, without and of the look through all of them."""
     began, printed, folder = sweep(RUN, "recipe=centered", f"seed=range({points})", "task=plan")
-    looking = float(re.search(r"looked through in ([\d.]+) s", printed)[1])  # type: ignore[index]
+    looking = float(re.search(r"planned in ([\d.]+) s", printed)[1])  # type: ignore[index]
     return (folder / "0" / ".lock").stat().st_mtime - began - looking, looking
 
 
