@@ -31,11 +31,7 @@ PLAIN = {
 UNCONVERTED = (
     "planning/",
     "runtime/",
-    "views/__init__.py",
     "views/code/",
-    "views/diagram/",
-    "views/page/",
-    "views/record.py",
     "yolo/",
 )
 """Files and folders of ``assembler/`` that still use private words."""
