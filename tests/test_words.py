@@ -31,7 +31,6 @@ PLAIN = {
 UNCONVERTED = (
     "planning/",
     "runtime/",
-    "views/code/",
     "yolo/",
 )
 """Files and folders of ``assembler/`` that still use private words."""
@@ -40,6 +39,8 @@ PACKAGE = ROOT / "assembler"
 FILES = [
     *(path for path in sorted(PACKAGE.rglob("*.py")) if not str(path.relative_to(PACKAGE)).startswith(UNCONVERTED)),
     *sorted((ROOT / "layers").glob("*.py")),
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    ROOT / "run.py",
 ]
 
 
