@@ -203,7 +203,7 @@ def shortened(drawn: Diagram, keep: int) -> Diagram:
 
 
 def _contracted(edges: Iterable[Edge], first: int, behind: int) -> tuple[Edge, ...]:
-    """The edges after a range of nodes became one node. Equal ends become one edge: ``(4, 8), …`` if shapes differ."""
+    """The edges after a range of nodes became one node. Edges of it with equal ends become one."""
 
     def moved(at: int) -> int:
         return at if at < first else first if at < behind else at - (behind - first) + 1
