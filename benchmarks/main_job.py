@@ -1,6 +1,6 @@
-"""What the assembler costs beside the same work by hand: ``python benchmarks/main_job.py``.
+"""The cost of the assembler, compared with the same work by hand: ``python benchmarks/main_job.py``.
 
-Prints ratios of medians, measured in turn in one run. 1.0x is as fast as by hand.
+Prints ratios of medians, measured alternately in one run. 1.0x is as fast as by hand.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def whole_run() -> None:
 
 
 if __name__ == "__main__":
-    print(f"{'':<58} {'ours':>12} {'by hand':>12}  ratio (pair by pair)")
+    print(f"{'':<58} {'assembler':>12} {'by hand':>12}  ratio (pair by pair)")
     build()
     forward()
     whole_run()

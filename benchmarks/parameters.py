@@ -1,7 +1,7 @@
-"""What saving, loading and checking cost beside MindSpore's own calls: ``python benchmarks/parameters.py``.
+"""The cost of saving, loading and checking, compared with MindSpore's functions: ``python benchmarks/parameters.py``.
 
-Prints ratios of medians, measured in turn in one run. MindSpore is asked for its checksums, too, for ours are always
-made; without them its calls do less.
+Prints ratios of medians, measured alternately in one run. MindSpore's checksums are enabled, because
+the assembler always writes them.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ main()
 
 
 def touch(model: object) -> float:
-    """Use every value once: MindSpore's loader leaves the reading of the file for later."""
+    """Use every value once, because MindSpore's loader reads the file lazily."""
     return sum(float(one.asnumpy().sum()) for one in model.get_parameters())
 
 
@@ -147,7 +147,7 @@ def whole_run() -> None:
 
 if __name__ == "__main__":
     np.random.seed(0)
-    print(f"{'':<62} {'ours':>12} {'MindSpore':>12}  ratio (pair by pair)")
+    print(f"{'':<62} {'assembler':>12} {'MindSpore':>12}  ratio (pair by pair)")
     files()
     initialise()
     whole_run()

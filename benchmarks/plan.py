@@ -1,8 +1,8 @@
-"""What planning costs, beside PyTorch's own way to do it: ``python benchmarks/plan.py``.
+"""The cost of planning, compared with PyTorch: ``python benchmarks/plan.py``.
 
-Needs ``pip install -e '.[test,benchmarks]'``. The peer plans with lazy layers on PyTorch's meta device, with torchinfo
-for the table of shapes and parameters, and with PyTorch's FLOP counter. Every contender runs in a process of its own,
-in turn; memory is how far that process grows.
+Needs ``pip install -e '.[test,benchmarks]'``. PyTorch plans with lazy layers on its meta device, with torchinfo for the
+table of shapes and parameters, and with its FLOP counter. The contenders run alternately, each in a separate process;
+memory is the growth of that process.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ NETWORKS = ("resnet50", "densenet121", "convnext_tiny", "efficientnet_b0", "vgg1
 
 
 def widths(kind: str, layers: int) -> list[int]:
-    """Output sizes: all the same, or all different."""
+    """Output sizes: all equal, or all different."""
     return [WIDTH] * layers if kind == "equal" else list(range(1024, 1024 + layers))
 
 
-# ---- contenders: each makes ready and returns what is timed
+# ---- contenders: each prepares, and returns the function to be timed
 
 
 def ours(kind: str, layers: int = LAYERS) -> Callable[[], int]:
@@ -62,7 +62,7 @@ def pytorch(kind: str, layers: int = LAYERS) -> Callable[[], int]:
 
 
 def floor(kind: str, layers: int = LAYERS) -> Callable[[], int]:
-    """MindSpore alone: layers with all their sizes written out, made on its meta device and called once."""
+    """MindSpore alone: layers with all sizes given, made on its meta device and called once."""
     import mindspore
     from mindspore import mint, nn
 
@@ -82,7 +82,7 @@ CONTENDERS = {"ours": ours, "pytorch": pytorch, "floor": floor}
 
 
 def measure(contender: str, kind: str, layers: int) -> None:
-    """Print the seconds of one contender, and how much its process grew."""
+    """Print the seconds of one contender, and the growth of its process."""
     import psutil
 
     process = psutil.Process()
@@ -122,7 +122,7 @@ def against_pytorch() -> None:
 
 
 def against_building() -> None:
-    """Real networks of mindcv, in this process: planned, and built and called once."""
+    """Networks of mindcv, in this process: planned, and built and called once."""
     import mindcv
     import numpy as np
     from mindspore import Tensor
@@ -148,7 +148,7 @@ def against_building() -> None:
 
 
 def curve() -> None:
-    print("how the cost grows with the number of layers: µs a layer")
+    print("growth of the cost with the number of layers: µs per layer")
     for kind in ("equal", "different"):
         for layers in (10, 100, 1000, 10_000):
             seconds = median(run("ours", kind, layers)["s"] for _ in range(3))
@@ -156,7 +156,7 @@ def curve() -> None:
 
 
 def recipes() -> None:
-    """The largest recipes that ship, in this process, each for the second time."""
+    """The largest recipes of the assembler, in this process, each for the second time."""
     from pathlib import Path
 
     from assembler.binding.bind import bind

@@ -1,6 +1,6 @@
-"""What a sweep costs beside Hydra's own: ``python benchmarks/sweep.py [rounds]``.
+"""The cost of a sweep, compared with Hydra's: ``python benchmarks/sweep.py [rounds]``.
 
-Whole commands, run in turn in one go; ratios of wall times, the median and the range.
+Whole commands, run alternately; median and range of the ratios of wall times.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 
 def sweep(script: str, *arguments: str) -> tuple[float, str, Path]:
-    """Run a sweep in an empty folder: when it began, what it printed, and its folder."""
+    """Run a sweep in an empty folder; return its start time, output and folder."""
     cwd = Path(tempfile.mkdtemp())
     began = time.time()
     command = [sys.executable, script, "-m", *arguments, "hydra.sweep.dir=sweep"]
@@ -45,9 +45,9 @@ def sweep(script: str, *arguments: str) -> tuple[float, str, Path]:
 
 
 def first_job(points: int) -> tuple[float, float]:
-    """Seconds from the start to the first job, without and of the look through all of them."""
+    """Seconds from the start to the first job, without planning, and seconds of planning all jobs."""
     began, printed, folder = sweep(RUN, "recipe=centered", f"seed=range({points})", "task=plan")
-    looking = float(re.search(r"looked through in ([\d.]+) s", printed)[1])  # type: ignore[index]
+    looking = float(re.search(r"planned in ([\d.]+) s", printed)[1])  # type: ignore[index]
     return (folder / "0" / ".lock").stat().st_mtime - began - looking, looking
 
 

@@ -1,4 +1,4 @@
-"""Contenders in turn, and the ratio of their times."""
+"""Times of contenders that run alternately, and their ratio."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 
 
 def compare(rounds: int, *contenders: Callable[[], object]) -> list[list[float]]:
-    """Seconds of each contender, taken in turn; the first round does not count."""
+    """Seconds of each contender, measured alternately; the first round is not counted."""
     seconds: list[list[float]] = [[] for _ in contenders]
     for round_ in range(rounds + 1):
         for times, contender in zip(seconds, contenders, strict=True):

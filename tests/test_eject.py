@@ -608,8 +608,8 @@ def test_a_layer_that_no_file_can_import_is_refused_by_its_name():
         code("network", planned)
     assert error.value.message == (
         "the class of Local cannot be imported from "
-        "'tests.test_eject.test_a_layer_that_no_file_can_import_is_refused_by_its_name.<locals>', so that no file can "
-        "use it. Put it into a module of its own"
+        "'tests.test_eject.test_a_layer_that_no_file_can_import_is_refused_by_its_name.<locals>'; move it to a "
+        "module that can be imported"
     )
     assert error.value.place.start == 7
 
@@ -751,6 +751,6 @@ def test_what_a_recipe_freezes_is_frozen_and_its_first_values_are_told_to_be_els
         "0.weight", "0.bias", "2.bias"
     ]  # fmt: skip
     assert "import mindspore\n" not in text
-    assert "parameters  76, 40 of which training leaves alone" in text
-    assert "not with those of the recipe's init: load a checkpoint." in text
+    assert "parameters  76; training does not change 40 of them" in text
+    assert "not those of the recipe's init: load a checkpoint." in text
     assert "init: load" not in code("whole", plan({**recipe, "init": {}}))

@@ -71,7 +71,7 @@ def test_a_launcher_that_cannot_run_is_told_and_jobs_stay_to_be_run(tmp_path, mo
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="pip install -e '.[slurm]'")
     done = command("hydra/launcher=slurm", "recipe=centered_vector", "seed=1,2", "sweep.name=s", cwd=tmp_path)
     assert done.returncode == 2
-    assert 'the launcher ran none of the jobs that are left, 2: RuntimeError: Could not detect "srun"' in done.stderr
+    assert 'the launcher ran none of the 2 remaining jobs: RuntimeError: Could not detect "srun"' in done.stderr
     assert statuses(tmp_path / "multirun" / "s") == ["pending", "pending"]
     done = command("recipe=centered_vector", "seed=1,2", "sweep.name=s", cwd=tmp_path)
     assert statuses(tmp_path / "multirun" / "s") == ["passed", "passed"]

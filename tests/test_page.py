@@ -471,7 +471,7 @@ def test_jobs_that_did_not_pass_tell_why(visit):
     assert page.locator("#job pre").inner_text().startswith(MESSAGES["error"])
     page.keyboard.press("Escape")
     page.locator("#table tbody tr").nth(2).click(position={"x": 150, "y": 10})
-    assert "It has left nothing yet." in page.locator("#job").inner_text()
+    assert "It has no results yet." in page.locator("#job").inner_text()
 
 
 def test_many_failures_are_folded(visit, no_plots):
@@ -561,7 +561,7 @@ def test_any_metrics_and_overrides_can_be_plotted(plotted):
         plotted.wait_for_points(many)
     assert (
         page.locator("#scatter-note").inner_text()
-        == f"2 jobs have no such metrics; {118 - positive} jobs have no logarithm"
+        == f"2 jobs have no value for these metrics; {118 - positive} jobs have no logarithm"
     )
 
 
@@ -858,7 +858,7 @@ def test_without_scripts_a_page_says_where_to_look(browser, tmp_path):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
-    assert "sweep.csv beside it holds the same table." in page.locator("noscript").inner_text()
+    assert "See sweep.csv in the same folder." in page.locator("noscript").inner_text()
     context.close()
 
 

@@ -133,7 +133,7 @@ def test_the_leaves_of_a_tree_are_the_steps(stack):
     try:
         steps = bind(parse(f"Tanh + {stack}"), LAYERS, DEFINITIONS)
     except Exception as error:
-        assert "no layers at all" in str(error)
+        assert "zero layers" in str(error)
         return
     assert [step for node in steps.nodes for step in leaf_steps(node)] == list(steps)
     assert steps.mapped(lambda step: step) == steps

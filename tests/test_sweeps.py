@@ -62,7 +62,7 @@ def test_four_jobs_run_and_a_table_closes_them(run):
         ("2", "mylinear", "pynative", "passed", "529", "1040", "5", "5"),
         ("3", "mylinear", "graph", "passed", "529", "1040", "5", "5"),
     ]
-    assert done.out.startswith("4 jobs looked through in ")
+    assert done.out.startswith("4 jobs planned in ")
     assert "\n[1/4] passed  recipe=centered mode=pynative  0." in done.out
     assert "4 jobs: 4 passed\n" in done.out
     modes = [json.loads((done.folder / str(n) / "result.json").read_text())["mode"] for n in range(4)]
@@ -116,7 +116,7 @@ def test_a_wrong_job_is_told_before_any_runs(run):
     assert done.err.count("no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?") == 1
     first = 'dtype=float32 recipe.stack="Dence(8,128)" seed=1 (and 3 more):\n  override recipe.stack="Dence(8,128)"'
     assert done.err.startswith(first)
-    assert "\n4 of 8 jobs are wrong, so nothing was run; sweep.invalid=skip runs the others\n" in done.err
+    assert "\n4 of 8 jobs are wrong; nothing was run; sweep.invalid=skip runs the others\n" in done.err
     assert "Traceback" not in done.err
 
 
@@ -170,7 +170,7 @@ def test_many_mistakes_are_counted(run):
     stacks = ",".join(f'"Dense(8,{n})+Dence"' for n in range(1, 9))
     done = run("-m", f"recipe.stack={stacks}")
     assert done.err.count("no layer named 'Dence'") == 5
-    assert "and 3 other mistakes\n8 of 8 jobs are wrong" in done.err
+    assert "and 3 other errors\n8 of 8 jobs are wrong" in done.err
 
 
 def test_a_forecast_prints_sizes_and_leaves_nothing(run):
@@ -183,8 +183,8 @@ def test_a_forecast_prints_sizes_and_leaves_nothing(run):
 
 def test_jobs_that_do_the_same_are_one(run):
     done = run("-m", "recipe=centered_vector", "seed=1,1,2", "show=layers,parameters")
-    assert "2 jobs looked through" in done.out
-    assert "; 4 more would have done the same as one of them\n" in done.out
+    assert "2 jobs planned" in done.out
+    assert "; 4 duplicates left out\n" in done.out
     assert [row["seed"] for row in rows(done.folder)] == ["1", "2"]
 
 
@@ -566,7 +566,7 @@ def test_the_table_in_other_forms(run):
 
 
 def test_there_is_no_table_of_nothing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no job of a sweep has left anything in"):
+    with pytest.raises(FileNotFoundError, match="there is no job of a sweep in"):
         sweeps.load(tmp_path)
 
 

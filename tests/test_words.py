@@ -29,22 +29,8 @@ PLAIN = {
 """Private words, case-sensitive, so that names such as ``Mistakes`` are free → plain ones."""
 
 UNCONVERTED = (
-    "hydra_edge/composition.py",
-    "hydra_edge/configuration.py",
-    "hydra_edge/identity.py",
-    "hydra_edge/repository.py",
-    "hydra_edge/versions.py",
     "planning/",
     "runtime/",
-    "sweeps/__init__.py",
-    "sweeps/child.py",
-    "sweeps/grid.py",
-    "sweeps/table.py",
-    "views/__init__.py",
-    "views/code/",
-    "views/diagram/",
-    "views/page/",
-    "views/record.py",
     "yolo/",
 )
 """Files and folders of ``assembler/`` that still use private words."""
@@ -53,6 +39,8 @@ PACKAGE = ROOT / "assembler"
 FILES = [
     *(path for path in sorted(PACKAGE.rglob("*.py")) if not str(path.relative_to(PACKAGE)).startswith(UNCONVERTED)),
     *sorted((ROOT / "layers").glob("*.py")),
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    ROOT / "run.py",
 ]
 
 

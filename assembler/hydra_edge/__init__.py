@@ -1,1 +1,1 @@
-"""Hydra's configuration ↔ plain data. Only this package, ``sweeps.grid`` and ``launch`` know Hydra."""
+"""Hydra's configuration ↔ plain data. Only this package, ``sweeps.grid`` and ``launch`` use Hydra."""

@@ -1,4 +1,4 @@
-"""Composing the many configurations of a sweep: what Hydra composes, an order of magnitude sooner."""
+"""Composes the configurations of a sweep: the same as Hydra's, ten times faster."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from assembler.hydra_edge.internals import Loader, make_common, tell_overrides
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
-"""The one key of Hydra's own that differs from job to job."""
+"""The only key of Hydra that differs from job to job."""
 
 _bases: dict[tuple[str, ...], DictConfig] = {}
-"""What was composed in this process, by the choices that it was composed of."""
+"""The configurations that this process composed, by their choices."""
 
 _groups: dict[tuple[str, ...], Callable[[str], bool]] = {}
-"""Whether a name is that of a group, by the search path."""
+"""Whether a name is a group, by the search path."""
 
 
 def forget() -> None:
-    """Read the files anew; a sweep begins with this."""
+    """Forget what was composed: each sweep reads the files anew."""
     _bases.clear()
     _groups.clear()
 
 
 COMMON = "registry"
-"""The key of what all jobs have in common: hundreds of layers, four fifths of a configuration."""
+"""The key that all jobs have in common: hundreds of layers, four fifths of a configuration."""
 
 
 class QuickLoader(Loader):
@@ -42,8 +42,8 @@ class QuickLoader(Loader):
 
     Of the overrides of a job, those that choose from groups (``recipe=mlp``, ``~checks``) and Hydra's own decide which
     files are merged. The rest are values, which Hydra sets in the merged configuration one by one; so does this.
-    Those of the registry count among the choices, for its copies are one.
-    Whatever goes wrong is left to Hydra to tell.
+    Overrides of the registry count as choices, because its copies share one object.
+    If anything fails, Hydra composes the job and reports the error.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
@@ -51,11 +51,11 @@ class QuickLoader(Loader):
         self.repository = Repository(loader.get_search_path())  # in workers of launchers, too
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """The configuration of one job, equal to what Hydra's own loader gives.
+        """The configuration of one job, equal to that of Hydra's loader.
 
         Args:
-            master_config: that of the sweep.
-            sweep_overrides: the job's.
+            master_config: the sweep's configuration.
+            sweep_overrides: the job's overrides.
 
         Raises:
             HydraException, OmegaConfBaseException: it cannot be composed.
@@ -103,7 +103,7 @@ class QuickLoader(Loader):
 
 
 def _sets_a_value(override: Override) -> bool:
-    """Whether it sets a value, unless its key is that of a group."""
+    """Whether an override sets a value, unless its key is a group."""
     if override.key_or_group == SUBDIR:
         return True
     if override.package is not None or override.key_or_group.partition(".")[0] == COMMON:
@@ -117,11 +117,11 @@ def _parsed(line: str) -> Override:
 
 
 def for_each_choice(arguments: Sequence[str]) -> list[str]:
-    """The command line of a sweep, fit for several choices of one group.
+    """The command line of a sweep, changed so that it works with several choices of one group.
 
-    Hydra sets what all jobs have in common in the sweep's own configuration, too, which has the default of a group of
-    which several options are chosen: of ``recipe=mlp,vit_b_16 recipe.params.depth=2`` it says that there is no such
-    key. A sweep over one value is set in the jobs only, so the value becomes one.
+    Hydra sets the values that all jobs have in common in the sweep's own configuration as well. For a group with
+    several choices, that has the default: with ``recipe=mlp,vit_b_16 recipe.params.depth=2``, Hydra finds no such key.
+    A sweep over values is set in the jobs only, so the value becomes a sweep over one: ``choice(2)``.
     """
     overrides = [_read(argument) for argument in arguments]
     swept = tuple(f"{one.key_or_group}." for one in overrides if one is not None and one.is_sweep_override())
@@ -134,7 +134,7 @@ def for_each_choice(arguments: Sequence[str]) -> list[str]:
 def _of_one_value(argument: str) -> str:
     key, _, value = argument.partition("=")
     written = f"{key}=choice({value})"
-    return argument if _read(written) is None else written  # Hydra sweeps over no null
+    return argument if _read(written) is None else written  # Hydra cannot sweep over null
 
 
 def _is_in(override: Override | None, groups: tuple[str, ...]) -> bool:
@@ -144,7 +144,7 @@ def _is_in(override: Override | None, groups: tuple[str, ...]) -> bool:
 
 
 def _read(argument: str) -> Override | None:
-    """An argument as an override; None if it is none."""
+    """An argument as an override; None if it is not one."""
     try:
         return _parsed(argument) if "=" in argument else None
     except HydraException:

@@ -1,4 +1,4 @@
-"""The edge to Hydra: what it composed, as plain data."""
+"""A configuration that Hydra composed → plain data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain data, with interpolations resolved; without Hydra's own part.
 
     Raises:
-        SettingsError, Mistakes: values that are still ``???``, and interpolations that lead nowhere.
+        SettingsError, Mistakes: values that are still ``???``, and interpolations that cannot be resolved.
     """
     names = [str(name) for name in config if name != "hydra"]
     try:
@@ -61,7 +61,7 @@ def _missing(config: DictConfig, name: str) -> list[str]:
 
 
 def settings_of(config: DictConfig) -> SweepSettings:
-    """What a configuration says of sweeps.
+    """The sweep settings of a configuration.
 
     Raises:
         SettingsError, Mistakes: unknown keys and values out of bounds.
@@ -80,7 +80,7 @@ def _example(key: str) -> str:
 
 
 def overrides_of(hydra: Any) -> list[str]:
-    """What the command line changed, as typed: an interpolation in it stays as it is."""
+    """The overrides of the command line, as typed: interpolations are not resolved."""
     overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
     assert isinstance(overrides, list)
     return [str(override) for override in overrides]
@@ -93,16 +93,16 @@ def scopes_of(config: DictConfig) -> list[str]:
 
 
 def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
-    """Which file fills which key, by Hydra's own record of its choices, and which overrides set values.
+    """The file of each key, by Hydra's record of its choices, and the overrides that set values.
 
-    A choice of a group is told by the file that was chosen, but for the device, whose file only repeats the choice.
+    A choice of a group is reported as its file; the device is reported as an override, as its file only repeats it.
 
     Args:
         scopes: the keys of the composed ``registry``.
     """
     folders = [folder for source in hydra.runtime.config_sources if (folder := folder_of(source.schema, source.path))]
     files: dict[str, list[Path]] = {}
-    # A group of which several options are chosen is not among Hydra's choices; each option has a scope of its own.
+    # A group with several chosen options is not among Hydra's choices; each option has its own scope.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
     chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
     for key, name in {**chosen, **several}.items():
@@ -118,7 +118,7 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
 
 
 def folder_of(schema: str, path: str) -> Path | None:
-    """The folder of one of Hydra's sources; None for those that are not on the disk."""
+    """The folder of one of Hydra's sources; None if it is not on the disk."""
     if schema == "file":
         return Path(path)
     spec = find_spec(path.replace("/", ".")) if schema == "pkg" else None
@@ -126,5 +126,5 @@ def folder_of(schema: str, path: str) -> Path | None:
 
 
 def first_file(folders: Sequence[Path], name: str) -> Path | None:
-    """The first file of a name in some folders."""
+    """The first file with this name in some folders."""
     return next((folder / name for folder in folders if (folder / name).is_file()), None)

@@ -1,4 +1,4 @@
-"""Which job a configuration is: a name for what it does, equal for equal configurations."""
+"""The identity of a job: a digest of its configuration."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.internals import CommonPart, node_of, raw
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
-"""Keys that change nothing in what a job does."""
+"""Keys that do not change what a job does."""
 
 
 def settled(config: DictConfig) -> tuple[dict[str, Any], str]:
-    """The configuration of a run as plain data, and a name for what it does.
+    """The configuration of a run as plain data, and its identity.
 
-    The name is equal for equal ones, whatever the number of the job and its folder.
+    Equal configurations have equal identities, whatever the job's number and folder.
 
     Raises:
-        SettingsError, Mistakes: it has no values yet, or interpolations that lead nowhere.
+        SettingsError, Mistakes: values are missing, or interpolations cannot be resolved.
     """
     data = plain(config)
     hydra = HydraConfig.instance()
@@ -44,18 +44,18 @@ def _asks_hydra(config: DictConfig) -> bool:
 
 
 def identity_of(data: Mapping[str, Any]) -> str:
-    """The name of plain data that was resolved ``anywhere``."""
+    """The identity of plain data that was resolved by ``anywhere``."""
     return digest({key: value for key, value in data.items() if key not in NOT_OF_A_JOB})
 
 
 def digest(data: Any) -> str:
-    """Sixteen characters that stand for plain data, by its SHA-256."""
+    """The first sixteen hexadecimal digits of the SHA-256 of plain data."""
     text = json.dumps(_ordered(data), ensure_ascii=False, default=repr)
     return hashlib.sha256(text.encode("utf-8", errors="backslashreplace")).hexdigest()[:16]
 
 
 def _ordered(data: Any) -> Any:
-    """Mappings as lists in the order of their keys, which need not be texts."""
+    """Mappings as lists sorted by key; keys need not be strings."""
     if isinstance(data, Mapping):
         return {
             "mapping": sorted(([repr(key), _ordered(value)] for key, value in data.items()), key=lambda pair: pair[0])
@@ -64,7 +64,7 @@ def _ordered(data: Any) -> Any:
 
 
 def anywhere(root: DictConfig) -> None:
-    """Let ``${hydra:…}`` say the same for each job, where it would tell its number and its folder."""
+    """Let ``${hydra:…}`` be the same for every job, instead of its number and folder."""
     node = root.hydra
     with read_write(node), open_dict(node):
         node.job.num, node.job.id, node.runtime.output_dir = 0, "0", "."

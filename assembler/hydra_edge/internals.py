@@ -31,25 +31,25 @@ BASIC_SWEEPER = f"{basic_sweeper.__name__}.BasicSweeper"
 """The class that ``hydra.sweeper._target_`` names by default."""
 
 
-# ---- what Hydra takes from a module when it needs it, and another is put in its place
+# ---- what Hydra reads from a module at each use, and is replaced here
 
 
 def sweep_by(sweeper: type[Sweeper]) -> None:
-    """Have Hydra use this class in the place of its basic sweeper, in this process."""
+    """Make Hydra use this class instead of its basic sweeper, in this process."""
     plugins = Plugins.instance()  # whose search for classes makes those of Hydra's own modules anew
     plugins.class_name_to_class[BASIC_SWEEPER] = basic_sweeper.BasicSweeper = sweeper
 
 
 def read_files_by(repository: type[ConfigRepository]) -> None:
-    """Have Hydra read configuration files by this class, in this process."""
+    """Make Hydra read configuration files by this class, in this process."""
     config_loader_impl.ConfigRepository = repository
 
 
-# ---- classes of Hydra's, in which a part has a name of its own
+# ---- classes of Hydra, with public names for their private parts
 
 
 class Loader(ConfigLoaderImpl):
-    """Hydra's loader of configurations, whose steps can be made one by one."""
+    """Hydra's loader of configurations, with its steps as separate methods."""
 
     def __init__(self, loader: ConfigLoader) -> None:
         super().__init__(loader.get_search_path())
@@ -71,11 +71,11 @@ class FileRepository(ConfigRepository):
     """Hydra's files of configurations."""
 
     def source_of(self, config_path: str) -> ConfigSource | None:
-        """Where a file is found; None if it is nowhere."""
+        """The source of a file; None if it is not found."""
         return self._find_object_source(config_path=config_path, object_type=ObjectType.CONFIG)
 
     def result_of(self, config_path: str, source: ConfigSource, config: DictConfig) -> ConfigResult:
-        """The data of a file, as Hydra takes it from a source."""
+        """The data of a file, in the form that Hydra reads from a source."""
         result = ConfigResult(source.provider, f"{source.scheme()}://{source.path}", config, {"package": None})
         result.defaults_list = self._create_defaults_list(config_path, self._extract_defaults_list(config_path, config))
         return result
@@ -115,7 +115,7 @@ def raw(node: Any) -> Any:
 
 
 class CommonPart(DictConfig):
-    """A part of a configuration that its copies have in common, for it is large, and the same in each job.
+    """A part of a configuration that its copies share, because it is large, and the same in each job.
 
     It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
     """

@@ -1,4 +1,4 @@
-"""Reading the files that Hydra composes: recipes and blocks, which may come from a stranger, within bounds."""
+"""Reads the files that Hydra composes; recipes and blocks, which may be untrusted, are read within limits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from assembler.reading.untrusted import GROUPS, load_untrusted
 
 
 class Repository(FileRepository):
-    """Hydra's, but for recipes and blocks: what Hydra would act upon in those is refused before it sees it."""
+    """Hydra's repository; in recipes and blocks, anything that Hydra would execute is refused first."""
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        """One file as Hydra takes it.
+        """One file in Hydra's form.
 
         Raises:
-            SettingsError: it is a recipe or a block file, and cannot be read, is too large or reaches out.
+            SettingsError: a recipe or block file cannot be read, is too large, or refers to files outside.
         """
         name = posixpath.normpath(config_path).lstrip("/").removesuffix(".yaml")
         if name.partition("/")[0] not in GROUPS:
@@ -30,12 +30,12 @@ class Repository(FileRepository):
         if source is None or folder is None:
             return super().load_config(config_path)
         file = folder / f"{name}.yaml"
-        defaults_of(file)  # in a circle, they would not end
+        defaults_of(file)  # raises if files include each other in a circle
         data = load_untrusted(file)
         config = OmegaConf.create({} if data is None else data)
         return self.result_of(config_path, source, config)
 
 
 def install() -> None:
-    """Have Hydra read by this, in this process."""
+    """Make Hydra read files by this class, in this process."""
     read_files_by(Repository)

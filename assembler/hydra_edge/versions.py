@@ -1,4 +1,4 @@
-"""What differs between the lines of Hydra, 1.3 and 1.4, and what a run script may name, wherever it is started."""
+"""Differences between Hydra 1.3 and 1.4, and the targets that a configuration may name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from assembler.registry.registry import LAYERS, said_by_project
 
 
 def main(config_path: str | None, config_name: str) -> Callable[[Callable[..., Any]], Callable[[], Any]]:
-    """``@hydra.main`` as the installed Hydra wants it: 1.3 asks for a ``version_base``, 1.4 warns of one.
+    """``@hydra.main`` for the installed Hydra: 1.3 requires a ``version_base``, 1.4 warns about it.
 
     Args:
-        config_path: the folder of the configuration, from the script's own; ``pkg://assembler.conf`` is ours.
+        config_path: the folder of the configuration, relative to the script; the assembler's is
+            ``pkg://assembler.conf``.
         config_name: the primary configuration in it, without ``.yaml``.
     """
     version = {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}
@@ -29,7 +30,7 @@ def main(config_path: str | None, config_name: str) -> Callable[[Callable[..., A
 
 @contextmanager
 def allowing(target: str) -> Iterator[None]:
-    """Let the configuration name a target, and the packages that are trusted; Hydra 1.4 asks for such a list.
+    """Allow the configuration to name a target, and trusted packages; Hydra 1.4 requires such a list.
 
     Raises:
         RegistryError: as ``said_by_project``.
@@ -43,7 +44,7 @@ def allowing(target: str) -> Iterator[None]:
 
 
 def take_up_beside(script: str) -> None:
-    """Take up what the ``pyproject.toml`` of a run script says, for it may be started from elsewhere.
+    """Apply the settings in the ``pyproject.toml`` of a run script, which may be started from another folder.
 
     Args:
         script: its file, or the name of its module.

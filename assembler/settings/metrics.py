@@ -1,8 +1,8 @@
 """The metrics of a run: numbers by which runs are compared. All lists of metrics are read from this table.
 
 To add one, add a line to ``METRICS``: it is then a key of ``result.json`` if the plan has it, a column of
-``sweep.csv``, of the table on the terminal and of the page, and an ``objective``. Its line also makes it an argument of
-``expect`` and of the check ``budget``.
+``sweep.csv``, of the table on the terminal and of the page, and an ``objective``. Depending on its line, it is also an
+argument of ``expect`` and of the check ``budget``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One run or many: ``main``, ``job`` and ``launch`` of a run script, and ``load``, which reads a sweep's folder.
 
-The modules of this package are the jobs of a sweep; ``assembler.launch`` starts them.
+The modules of this package run the jobs of a sweep; ``assembler.launch`` starts them.
 """
 
 from __future__ import annotations

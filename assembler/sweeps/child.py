@@ -1,6 +1,6 @@
-"""The process that works: it plans and runs what another process sends it, one request a line, until that one ends.
+"""The process that plans and runs jobs: it answers another process's requests, one per line, until that one ends.
 
-A layer that crashes the interpreter, eats all memory or never returns takes this process with it and no other.
+A layer that crashes the interpreter, exhausts the memory or never returns ends only this process.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
 
 OUTPUT = "output.txt"
-"""In a job's folder: what it printed."""
+"""The output of a job, in its folder."""
 
 
 class AlreadyServing(BaseException):
-    """The person's script came to ``launch`` while it was imported for the layers that it registers."""
+    """The user's script called ``launch`` while it was imported for the layers that it registers."""
 
 
 serving = False
@@ -41,9 +41,9 @@ serving = False
 
 
 def serve() -> None:
-    """Answer requests from the standard input on the standard output; the first line there says that it can.
+    """Answer requests from the standard input on the standard output; the first answer reports that it is ready.
 
-    The command line names the script, or the module, that began the sweep: layers that it registers are known here.
+    The command line has the script or module that started the sweep: it is imported for the layers that it registers.
     """
     global serving
     serving = True
@@ -51,8 +51,8 @@ def serve() -> None:
     asked = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     with Path(os.devnull).open() as nothing:
-        os.dup2(nothing.fileno(), 0)  # what a job starts does not read requests
-    os.dup2(2, 1)  # what is printed from here on is no reply
+        os.dup2(nothing.fileno(), 0)  # processes that a job starts do not read requests
+    os.dup2(2, 1)  # what is printed from here on is not an answer
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
     _reply(replies, {"fault": _begin(sys.argv[1])})
@@ -71,21 +71,21 @@ def _reply(replies: TextIO, answer: Mapping[str, Any]) -> None:
 
 
 def _listen(asked: TextIO, requests: queue.Queue[str]) -> None:
-    """Take requests; when the process that sends them is gone, so is this one, whatever it is at in Python."""
+    """Receive requests; end this process when the one that sends them ends, even in the middle of a job."""
     for line in asked:
         requests.put(line)
     with suppress(OSError, AttributeError):
-        os.killpg(0, signal.SIGKILL)  # with all that the job has started
+        os.killpg(0, signal.SIGKILL)  # with all processes that the job started
     os._exit(1)
 
 
 def _begin(script: str) -> str | None:
-    """Import what takes long, and the person's script.
+    """Import slow modules, and the user's script.
 
     Returns:
         The traceback of a script that cannot be imported.
     """
-    import assembler.planning.planner  # noqa: F401 - a second and a half, best spent before the first request
+    import assembler.planning.planner  # noqa: F401 - takes 1.5 s; do it before the first request
 
     try:
         take_up_beside(script)
@@ -101,7 +101,7 @@ def _begin(script: str) -> str | None:
     return None
 
 
-# ---- what can be asked
+# ---- requests
 
 
 def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Do a job, unless it is done; two processes that are given the same one do it once."""
+    """Run a job, unless it is done; if two processes receive the same job, it is run once."""
     from assembler import tasks
 
     folder = Path(request["folder"])
@@ -139,7 +139,7 @@ ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"plan": 
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Hold a job's folder: another process waits until this one is through with it or gone."""
+    """Lock a job's folder: another process waits until this one has finished or ended."""
     with FileLock(folder / LOCK):
         os.utime(folder / LOCK)
         yield
@@ -147,7 +147,7 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _printing_to(file: Path) -> Iterator[None]:
-    """Have all that is printed, by libraries in C++, too, in a file."""
+    """Redirect all output, including that of C++ libraries, to a file."""
     before = os.dup(1), os.dup(2)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -168,12 +168,12 @@ def _printing_to(file: Path) -> Iterator[None]:
 
 
 def encoded(data: Mapping[str, Any]) -> str:
-    """A request as a line of JSON. Keys that are no texts, which YAML may have, stay what they are."""
+    """A request as a line of JSON. Keys that are not strings, which YAML allows, keep their types."""
     return json.dumps(_with_pairs(data), default=repr)
 
 
 def decoded(line: str) -> Any:
-    """The request that a line holds."""
+    """The request of a line."""
     return json.loads(line, object_hook=_from_pairs)
 
 

@@ -1,4 +1,4 @@
-"""The sweeper: every combination of the values on the command line, looked through first and then run."""
+"""The sweeper: every combination of the values on the command line, planned first and then run."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ from assembler.views.progress import progress
 from assembler.words import counted
 
 BATCH = 20
-"""Jobs that Hydra's serial launcher is given at once: it keeps what each returns until they are done."""
+"""Jobs per call of Hydra's serial launcher, which keeps all results of a call in memory."""
 
 NOT_OF_A_PLAN = ("mode", "seed", "device")
-"""Keys that change nothing in whether a job can be planned, nor in what its plan comes to."""
+"""Keys that do not change a job's plan."""
 
 TRIES = 3
-"""How often a launcher that gets no job through, but starts some, is given them again."""
+"""How often jobs are given again to a launcher that starts some but finishes none."""
 
 MOST_TOLD = 5
-"""Different mistakes that are told before the others are counted."""
+"""Different errors that are printed; the others are counted."""
 
 
 class Grid(Sweeper):
-    """Every combination of values, as Hydra's basic sweeper makes them, in the place of which ``launch`` puts this.
+    """Every combination of values, in the order of Hydra's basic sweeper, which ``launch`` replaces by this.
 
-    Every point is composed, validated and planned before the first job starts. A job that was done in the same folder
-    is not done again. A job that is lost costs only itself, whichever launcher runs it.
+    Every job is composed, validated and planned before the first one starts. A job that was done in the same folder
+    is not run again. If a job is lost, the others still run, whichever launcher runs them.
 
     Args:
-        max_batch_size: jobs that the launcher is given at once; None: all.
-        params: overrides that come before those of the command line.
+        max_batch_size: jobs per call of the launcher; None: all.
+        params: overrides that are placed before those of the command line.
     """
 
-    # Hydra finds the class by this name, which its configuration has, and 1.4 trusts no other.
+    # The name in Hydra's configuration, by which Hydra finds the class; 1.4 trusts no other.
     __module__ = BasicSweeper.__module__
     __qualname__ = BasicSweeper.__qualname__
 
@@ -70,7 +70,7 @@ class Grid(Sweeper):
         self.params = params or {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives, and hand the launcher a loader that is quicker than Hydra's."""
+        """Store Hydra's arguments, and give the launcher a loader that is faster than Hydra's."""
         composition.forget()
         self.config = config
         self.hydra_context = replace(hydra_context, config_loader=QuickLoader(hydra_context.config_loader))
@@ -79,10 +79,10 @@ class Grid(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Look through all points, and run those that are not done.
+        """Plan all jobs, and run those that are not done.
 
         Raises:
-            AssemblerError: points are wrong, or the launcher gets nowhere, or another process sweeps in this folder.
+            AssemblerError: jobs have errors, the launcher finishes none, or another process sweeps in this folder.
         """
         CHILD.start()
         settings = settings_of(self.config)
@@ -95,9 +95,9 @@ class Grid(Sweeper):
         began = time.perf_counter()
         points = self._points(lines, ledger)
         wrong = [point for point in points if point.error]
-        looked = f"{counted(len(points), 'job')} looked through in {time.perf_counter() - began:.1f} s"
+        looked = f"{counted(len(points), 'job')} planned in {time.perf_counter() - began:.1f} s"
         if len(points) < len(lines):
-            looked += f"; {len(lines) - len(points)} more would have done the same as one of them"
+            looked += f"; {counted(len(lines) - len(points), 'duplicate')} left out"
         print(looked, flush=True)
         if settings.dry_run:
             report.forecast(points)
@@ -108,7 +108,9 @@ class Grid(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder):
             if read_points(folder) != before:
-                raise SettingsError(f"another process has swept in {short(folder)} meanwhile; run the command again")
+                raise SettingsError(
+                    f"another process has run a sweep in {short(folder)} meanwhile; run the command again"
+                )
             OmegaConf.save(_told_of_a_sweep(self.config), folder / "multirun.yaml")
             for point in points:
                 ledger.add(point)
@@ -116,10 +118,10 @@ class Grid(Sweeper):
             report.jobs([point.job for point in points])
             return self._run([point for point in points if not point.error], folder, settings)
 
-    # ---- looking through
+    # ---- planning
 
     def _points(self, lines: Sequence[Sequence[str]], ledger: Ledger) -> list[Point]:
-        """The jobs, each once, with what is wrong with it, or what its plan comes to."""
+        """The jobs, each once, with its error or the metrics of its plan."""
         points: dict[str, Point] = {}
         folders = {point.job: point.identity for point in ledger}
         numbers = ledger.numbers()
@@ -147,7 +149,7 @@ class Grid(Sweeper):
     def _point(
         self, overrides: Sequence[str], ledger: Ledger, numbers: Iterator[int]
     ) -> tuple[Point, dict[str, Any] | None]:
-        """A job by its overrides, and what to ask of its plan; None if it cannot be composed."""
+        """A job by its overrides, and the request to plan it; None if it cannot be composed."""
         try:
             config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
@@ -171,7 +173,7 @@ class Grid(Sweeper):
     # ---- running
 
     def _run(self, points: Sequence[Point], folder: Path, settings: SweepSettings) -> list[Sequence[JobReturn]]:
-        """Have the launcher run the jobs that are not done; those that it loses, again, as long as some get through."""
+        """Run the jobs that are not done; run lost jobs again as long as some of them finish."""
         statuses = {point.job: _status(point, folder) for point in points}
         wrong = [job for job, status in statuses.items() if status in ("failed", "error")]
         if settings.retry:
@@ -189,25 +191,25 @@ class Grid(Sweeper):
         while left:
             fault: Exception | None = None
             raised: BaseException | None = None
-            begun = time.time() - 1  # files have coarse times
+            begun = time.time() - 1  # file times are coarse
             jobs = [(folder / point.job, point.identity) for point in left]
             with Watch(lambda jobs=jobs: jobs, len(jobs)):  # type: ignore[misc]
                 try:
                     for batch in self._launch(left):
                         returns.append(batch)
                         raised = raised or next((raised_by(job) for job in batch if _failed(job)), None)
-                except Exception as error:  # a worker that is gone, a cluster that cannot be reached
+                except Exception as error:  # a lost worker, an unreachable cluster
                     fault = error
             now = [point for point in left if _status(point, folder) is None]
             tries = tries + 1 if len(now) == len(left) else 0
             started = any(written_since(job / LOCK, begun) for job, _ in jobs)
             if tries and not (started and tries < TRIES):
                 if raised is not None:
-                    raise raised  # from the task function, before it came to the job
-                said = f"{type(fault).__name__}: {fault}" if fault else "it does not say why"
+                    raise raised  # from the task function, before it ran the job
+                said = f"{type(fault).__name__}: {fault}" if fault else "it reports no reason"
                 if any(result_of(job) for job, _ in jobs):
-                    said = "they left results of another configuration; the task function may not change it"
-                raise SettingsError(f"the launcher ran none of the jobs that are left, {len(now)}: {said}")
+                    said = "their results have another configuration; the task function must not change it"
+                raise SettingsError(f"the launcher ran none of the {counted(len(now), 'remaining job')}: {said}")
             left = now
         for batch in returns:
             for done in batch:
@@ -217,7 +219,7 @@ class Grid(Sweeper):
     def _launch(self, points: Sequence[Point]) -> Iterator[Sequence[JobReturn]]:
         size = self.max_batch_size or (BATCH if is_serial(self.launcher) else len(points))
         for start in range(0, len(points), size):
-            # A worker may be at work in another folder than this process.
+            # A worker may have another working directory than this process.
             where = f"hydra.sweep.dir={_quoted(str(Path(self.config.hydra.sweep.dir).absolute()))}"
             batch = points[start : start + size]
             overrides = [[*point.overrides, where, f"{SUBDIR}={_quoted(point.job)}"] for point in batch]
@@ -225,7 +227,7 @@ class Grid(Sweeper):
 
 
 def _told_of_a_sweep(config: DictConfig) -> DictConfig:
-    """The configuration, of Hydra's own part only what the command line said: the rest tells of this machine."""
+    """The configuration; of Hydra's own part only the overrides, as the rest describes this machine."""
     told = OmegaConf.masked_copy(config, [str(name) for name in config if name != "hydra"])
     with read_write(told), open_dict(told):
         told.hydra = {"overrides": config.hydra.overrides}
@@ -234,7 +236,7 @@ def _told_of_a_sweep(config: DictConfig) -> DictConfig:
 
 @contextmanager
 def _as_hydras(config: DictConfig) -> Iterator[None]:
-    """Let ``${hydra:…}`` be of this configuration, as of whichever job."""
+    """Let ``${hydra:…}`` refer to this configuration, without the job's number."""
     instance = HydraConfig.instance()
     before, instance.cfg = instance.cfg, config
     anywhere(config)
@@ -245,14 +247,14 @@ def _as_hydras(config: DictConfig) -> Iterator[None]:
 
 
 def _folder(config: DictConfig, subdir: str, number: int) -> str:
-    """The folder of a new job, as a path from the sweep's."""
+    """The folder of a new job, relative to the sweep's folder."""
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
     return str(config.hydra.sweep.subdir)
 
 
 def _what_is_planned(config: Mapping[str, Any]) -> str:
-    """A name for what a plan depends on; of a configuration that is wrong, for all of it."""
+    """A digest of the keys that a plan depends on; for an invalid configuration, of all keys."""
     with suppress(AssemblerError):
         read(Settings, config)
         config = {name: value for name, value in config.items() if name not in NOT_OF_A_PLAN}
@@ -260,7 +262,7 @@ def _what_is_planned(config: Mapping[str, Any]) -> str:
 
 
 def _planned(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-    """What is wrong with a configuration, or else what its plan comes to."""
+    """The error of a configuration, or the metrics of its plan."""
     try:
         answer = CHILD.ask(request)
     except Lost as lost:
@@ -293,7 +295,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _told(wrong: Sequence[Point], total: int, dry_run: bool) -> str:
-    """What is wrong with which points; points with the same mistake together."""
+    """The errors of jobs; jobs with the same error are listed together."""
     by_error: dict[str, list[Point]] = {}
     for point in wrong:
         by_error.setdefault(str(point.error), []).append(point)
@@ -302,9 +304,9 @@ def _told(wrong: Sequence[Point], total: int, dry_run: bool) -> str:
         more = f" (and {len(points) - 1} more)" if len(points) > 1 else ""
         told.append(f"{' '.join(telling(points[0].overrides))}{more}:\n  " + error.replace("\n", "\n  "))
     if len(by_error) > MOST_TOLD:
-        told.append(f"and {len(by_error) - MOST_TOLD} other mistakes")
+        told.append(f"and {counted(len(by_error) - MOST_TOLD, 'other error')}")
     are = "is" if len(wrong) == 1 else "are"
-    instead = "" if dry_run else ", so nothing was run; sweep.invalid=skip runs the others"
+    instead = "" if dry_run else "; nothing was run; sweep.invalid=skip runs the others"
     return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong{instead}"])
 
 

@@ -1,4 +1,4 @@
-"""The table of a sweep: one row a job, read from what the jobs left."""
+"""The table of a sweep: one row per job, read from the jobs' files."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from assembler.settings.metrics import METRICS, metrics_of
 from assembler.sweeps.points import Point, damage_of, read_points, result_of
 
 PENDING = "pending"
-"""The status of a job that has not left a result; the others are those of ``result.json``."""
+"""The status of a job without a result; the others are those of ``result.json``."""
 
 _ENDS = ("job", "status"), ("message", "started", "path")
 
 
 @dataclass
 class Table:
-    """What a sweep came to.
+    """The results of a sweep.
 
     Args:
-        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and then
-            ``message``, ``started`` and ``path``. What a job does not have is None.
-        overrides: the keys of those that the command line set.
-        metrics: the keys of those that are numbers; see ``metrics_of``.
-        records: what each job left in ``result.json``.
+        rows: one mapping per job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and then
+            ``message``, ``started`` and ``path``. Values that a job does not have are None.
+        overrides: the keys that the command line set.
+        metrics: the keys of metrics; see ``metrics_of``.
+        records: the ``result.json`` of each job.
     """
 
     rows: list[dict[str, Any]]
@@ -53,9 +53,9 @@ class Table:
 
 
 def gather(folder: Path) -> Table:
-    """Read what the jobs of a sweep left in its folder, whether or not it is through.
+    """Read the results of a sweep from its folder, finished or not.
 
-    Of a search, which has no list of its jobs, those that have started are told.
+    A search has no list of its jobs; its table has those that have started.
     """
     points = {point.job: point for point in read_points(folder)}
     found = {str(path.parent.relative_to(folder)) for name in ("result.json", ".hydra") for path in folder.rglob(name)}
@@ -87,19 +87,19 @@ class Columns(dict[str, list[Any]]):
 def load(path: str | Path) -> Columns:
     """The table of a sweep as columns, for ``pandas.DataFrame`` or ``polars.DataFrame`` to take.
 
-    A column holds texts, or booleans, or numbers, and None where a job has nothing.
+    A column holds strings, booleans or numbers, and None where a job has no value.
 
     Args:
-        path: the folder of the sweep, through or not.
+        path: the folder of the sweep, finished or not.
 
     Raises:
         FileNotFoundError: there is no sweep.
-        SettingsError: its ``sweep.json`` is damaged. A job's ``result.json`` that is damaged is told in ``message``.
+        SettingsError: its ``sweep.json`` is damaged. A damaged ``result.json`` of a job is reported in ``message``.
     """
     folder = Path(path)
     table = gather(folder)
     if not table.rows:
-        raise FileNotFoundError(f"no job of a sweep has left anything in {folder}")
+        raise FileNotFoundError(f"there is no job of a sweep in {folder}")
     return Columns({name: _of_one_type([row[name] for row in table.rows]) for name in table.columns})
 
 
@@ -117,7 +117,7 @@ def _as_text(value: Any) -> str:
 
 
 def _record(job: Path, point: Point | None) -> Mapping[str, Any] | None:
-    """What a job wrote; of one of a search that was killed before it could, what Hydra wrote when it started."""
+    """The record of a job; for a job of a search that was killed, what Hydra wrote when it started."""
     if (record := result_of(job, point.identity if point else None)) is not None or point is not None:
         return record
     if (record := result_of(job)) is not None:
@@ -129,7 +129,7 @@ def _record(job: Path, point: Point | None) -> Mapping[str, Any] | None:
 
 
 def _started_with(file: Path) -> list[str]:
-    """The overrides that Hydra wrote down; none if it did not, or nobody can read them."""
+    """The overrides that Hydra wrote; none if the file is missing or damaged."""
     try:
         found = read_yaml(file)
     except AssemblerError:
@@ -163,22 +163,22 @@ def _planned(point: Point) -> dict[str, float]:
 
 
 def values_of(lines: Sequence[str]) -> dict[str, Any]:
-    """Keys and values of overrides: ``{"recipe": "mlp", "recipe.params.width": 8}``; ``~key`` takes a key away.
+    """Keys and values of overrides: ``{"recipe": "mlp", "recipe.params.width": 8}``; ``~key`` deletes a key.
 
-    Those that say nothing of what a job does are left out.
+    Overrides that do not change what a job does are left out.
     """
     pairs = (line.partition("=") for line in telling(lines))
     return {name.lstrip("+"): _value(value) if equals else True for name, equals, value in pairs}
 
 
 def telling(lines: Sequence[str]) -> list[str]:
-    """The overrides that say what a job does."""
+    """The overrides that change what a job does."""
     names = (line.lstrip("+~").partition("=")[0].partition(".")[0] for line in lines)
     return [line for line, name in zip(lines, names, strict=True) if name not in NOT_OF_A_JOB]
 
 
 def _value(text: str) -> Any:
-    """The value of an override as a number or a truth value if it is one, else the text without its quotes."""
+    """The value of an override as a number or boolean if it is one, else the string without its quotes."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     if text.lower() in ("true", "false"):
@@ -196,13 +196,13 @@ _SECTIONS = ("plan.", "checks.", "check.", "bench.", "seconds")
 
 
 def _order(name: str) -> tuple[int, int]:
-    """Sections one after the other, each in the order of ``METRICS``; what checks measured is as the jobs have it."""
+    """Metrics by section, each in the order of ``METRICS``; measurements of checks in the order of the jobs."""
     section = next((at for at, section in enumerate(_SECTIONS) if name.startswith(section)), len(_SECTIONS))
     return section, next((at for at, metric in enumerate(METRICS) if metric.name == name), len(METRICS))
 
 
 def message_of(record: Mapping[str, Any]) -> str:
-    """Why a run did not pass, in a line: the last of its error, or the checks that failed."""
+    """Why a run did not pass, in one line: the last line of its error, or the checks that failed."""
     if record.get("error"):
         return in_a_line(record["error"])
     failed = [outcome for outcome in record.get("outcomes") or [] if not outcome["passed"]]
@@ -210,7 +210,7 @@ def message_of(record: Mapping[str, Any]) -> str:
 
 
 def in_a_line(error: str) -> str:
-    """The last line of a mistake that is not the text under which it points."""
+    """The last line of an error that is not the excerpt of a file."""
     lines = error.splitlines() or [""]
     return next((line for line in reversed(lines) if line and not line.startswith((" ", "\t"))), lines[-1])
 
@@ -238,7 +238,7 @@ def write_sqlite(path: Path, table: Table) -> None:
 
 
 def _apart(names: Sequence[str]) -> Iterator[str]:
-    """The names, with a number after those that differ from another in capitals alone, which SQLite takes for equal."""
+    """The names, numbered if they differ in case only, because SQLite ignores case."""
     seen: dict[str, int] = {}
     for name in names:
         count = seen[name.casefold()] = seen.get(name.casefold(), 0) + 1
@@ -251,5 +251,5 @@ def _quoted(name: str) -> str:
 
 
 def _for_sqlite(value: Any) -> Any:
-    too_large = type(value) is int and abs(value) >= 2**63  # of what SQLite's integers hold
+    too_large = type(value) is int and abs(value) >= 2**63  # the limit of SQLite's integers
     return float(value) if too_large else value if value is None or isinstance(value, int | float) else str(value)

@@ -1,1 +1,1 @@
-"""Views: what a person or a program sees of a run, drawn from the plan and the outcomes. None imports another."""
+"""Views: the results of a run for users and programs, from the plan and the outcomes. None imports another."""

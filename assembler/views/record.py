@@ -1,4 +1,4 @@
-"""A run as data: what ``result.json`` and ``recipe.yaml`` hold. ``docs/result.md`` describes it."""
+"""A run as data: the contents of ``result.json`` and ``recipe.yaml``, described in ``docs/result.md``."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from assembler.model.weights import Loaded
 
 VERSION = 1
-"""Of the form of ``result.json``. It rises when a key changes its meaning or goes."""
+"""Version of the format of ``result.json``. It increases when a key changes its meaning or is removed."""
 
 
 def versions() -> dict[str, str]:
-    """What the run ran on."""
+    """The versions of the software that the run used."""
     names = ("assembler", "mindspore", "numpy", "hydra-core")
     return {"python": python_version(), **{name: version(name) for name in names}}
 
 
 def plan_record(planned: Plan) -> dict[str, Any]:
-    """The layers of a plan, its metrics, and its stack as text with everything filled in."""
+    """The layers of a plan, its metrics, and its stack as strings with everything filled in."""
     return {
         **dump(planned.steps),
         **planned.metrics(),
@@ -81,7 +81,7 @@ def parameter_record(observed: Observed) -> dict[str, Any]:
 
 
 def weights_record(loaded: Loaded | None, load: str | None, save: str | None) -> dict[str, Any]:
-    """Where the parameters came from and went to."""
+    """The files that parameters were loaded from and saved in."""
     return {
         "loaded": load if loaded else None,
         "parameters_loaded": len(loaded.names) if loaded else 0,
@@ -92,7 +92,7 @@ def weights_record(loaded: Loaded | None, load: str | None, save: str | None) ->
 
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
-    """A check's answer."""
+    """The outcome of a check."""
     return {
         "check": outcome.name,
         "applies": outcome.applies,
@@ -104,7 +104,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Data that JSON can hold: what is not finite becomes a text, because JSON has no word for it."""
+    """Data for JSON: numbers that are not finite become strings, because JSON cannot represent them."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
@@ -115,7 +115,7 @@ def plain(value: Any) -> Any:
 
 
 def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:
-    """The resolved recipe, as a recipe file: one line a layer, every ``_`` filled in."""
+    """The resolved recipe, as a recipe file: one line per layer, every ``_`` filled in."""
     data: dict[str, Any] = {
         "name": recipe.name,
         **recipe.model_dump(mode="json", exclude_unset=True, include={"input", "inputs"}),

@@ -1,12 +1,12 @@
-"""Plan → Python: a module whose class is the model, and which needs nothing of the assembler.
+"""Plan → Python: a module whose class is the model, and which does not need the assembler.
 
-Blocks become classes, repeats loops, wires local names, shared parts local variables. Where the uses of a block differ
-is found by comparing them, for a plan knows values and not how a recipe computed them: what differs becomes an
-argument of the class, named after the layers' own.
+Blocks become classes, repeats loops, wires local names, shared parts local variables. A plan has values, not the
+arithmetic of the recipe, so the uses of a block are compared: values that differ become arguments of the class, named
+after the arguments of its layers.
 
-The class has the parameters of the model that ``assembler.model.build`` makes, in the same order, under the same names,
-and under the same seed the same values: layers are made in reading order. A shared part is the exception: it is made
-before the whole item of the model that uses it first, so that random layers before it inside that item come later.
+The class has the same parameters as the model of ``assembler.model.build``: the same order, names and, with the same
+seed, values, because layers are made in reading order. The exception is a shared part: it is made before the item of
+the model that uses it first, so random layers that come before it inside that item are made later.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from assembler.views.code.writer import LOCALS, Writer
 
 
 def module_name(name: str) -> str:
-    """A recipe's name as that of a module, which is no other's that the file needs: ``lenet5``, ``net_2_layers``."""
+    """A recipe's name as a module name that hides no module the file needs: ``lenet5``, ``net_2_layers``."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")[:80].lower()
     plain = f"net_{plain}".strip("_") if not plain or plain[0].isdigit() else plain
     clash = keyword.iskeyword(plain) or plain in sys.stdlib_module_names or plain in ("mindspore", "numpy", "assembler")
@@ -40,17 +40,17 @@ def module_name(name: str) -> str:
 
 
 def class_name(name: str) -> str:
-    """A recipe's name as that of a class: ``Lenet5``, ``VitB16``."""
+    """A recipe's name as a class name: ``Lenet5``, ``VitB16``."""
     words = re.split(r"[\W_]+", name, flags=re.ASCII)
     joined = "".join(word[:1].upper() + word[1:] for word in words)[:80]
     return joined if joined[:1].isalpha() else f"Net{joined}"
 
 
 def code(name: str, planned: Plan) -> str:
-    """The text of a module whose last class is the model of a plan.
+    """The source of a module whose last class is the model of a plan.
 
     Raises:
-        AssemblerError: a layer whose class no file could import, or an argument that has no text.
+        AssemblerError: a layer's class cannot be imported, or an argument cannot be written as Python.
     """
     try:
         return _code(name, planned)
@@ -80,7 +80,7 @@ def _code(name: str, planned: Plan) -> str:
 
 
 def _locals(terms: Sequence[Term], parts: Iterable[str], taken: set[str]) -> dict[str, str]:
-    """The names of shared parts in the constructor of the whole."""
+    """The names of shared parts in the constructor of the model."""
     used = {*taken, *LOCALS, *(name for term in terms for name in _loop_names(term))}
     local: dict[str, str] = {}
     for part in parts:
@@ -101,7 +101,7 @@ def _root(tree: Tree, steps: Steps) -> Sequential | Wires:
 
 
 def _lowered(classes: Classes, root: Sequential | Wires, tree: Tree) -> tuple[Sequential | Wires, dict[str, Term]]:
-    """The whole and its shared parts with classes made of their blocks and loops of their repeats."""
+    """The model and its shared parts, with their blocks as classes and their repeats as loops."""
     lowered = classes.lower([root, *tree.parts.values()])
     body, *settled = (mapped(unify([term]), _as_reference) for term in lowered)
     assert isinstance(body, Sequential | Wires)
@@ -119,7 +119,7 @@ def _loop_names(term: Term) -> Iterator[str]:
 
 
 def _end(planned: Plan) -> Iterator[str]:
-    """What a constructor ends with, once all layers are there."""
+    """The end of a constructor, after all layers are made."""
     if frozen := [name for name, _, weight in planned.weights() if weight.frozen]:
         yield "        frozen = {"
         yield from (f"            {json.dumps(name)}," for name in frozen)
@@ -137,7 +137,7 @@ def _end(planned: Plan) -> Iterator[str]:
 
 
 def _label(name: str) -> str:
-    """A recipe's name where it cannot end a docstring or a line."""
+    """A recipe's name, changed so that it cannot end a docstring or a line."""
     plain = name.translate({ord('"'): "'", ord("\\"): "/"})
     return "".join(one if one.isprintable() else " " for one in plain)[:80].strip() or "a network"
 
@@ -157,11 +157,11 @@ def _docstring(name: str, whole: str, planned: Plan) -> Iterator[str]:
         yield from _told("in", planned.input, names[0])
         yield from _told("out", planned.output, names[1])
         alone = planned.other + planned.frozen
-        other = f", {alone:,} of which training leaves alone" if alone else ""
+        other = f"; training does not change {alone:,} of them" if alone else ""
         yield f"    parameters  {planned.parameters:,}{other}"
         yield ""
     if planned.rules:
-        yield "Layers begin with values of their own, not with those of the recipe's init: load a checkpoint."
+        yield "The layers have their default initial values, not those of the recipe's init: load a checkpoint."
         yield ""
     yield "To use it::"
     yield ""
@@ -172,7 +172,7 @@ def _docstring(name: str, whole: str, planned: Plan) -> Iterator[str]:
 
 
 def _told(title: str, specs: Specs, names: Sequence[str]) -> Iterator[str]:
-    """Shapes and dtypes, each with the name of its wire on a line of its own if there are several."""
+    """Shapes and dtypes, each on a separate line with the name of its wire if there are several."""
     if isinstance(specs, tuple) and len(specs) == len(names):
         said = [f"{name} {print_specs(one)}" for name, one in zip(names, specs, strict=True)]
     else:
@@ -182,7 +182,7 @@ def _told(title: str, specs: Specs, names: Sequence[str]) -> Iterator[str]:
 
 
 def _sketch(body: Sequential | Wires) -> str:
-    """A class in a line."""
+    """A summary of a class in one line."""
     if isinstance(body, Wires):
         return f"A graph of {', '.join(name for name, _, _ in body.wires)}."[:100]
     for deep in (2, 1, 0):

@@ -1,6 +1,6 @@
 """Uses of blocks → classes, and calls of them: innermost first, one class for all uses of one form.
 
-Of ``Unit(16) + Unit(4)``, behind 8 channels and with the block ``Unit(n): Dense(_, n) + ReLU``::
+For ``Unit(16) + Unit(4)``, after 8 channels and with the block ``Unit(n): Dense(_, n) + ReLU``::
 
     Use(Unit, Dense(8, 16) + ReLU)     →  Class Unit(in_channels, out_channels): Dense(in_channels, out_channels) + ReLU
     Use(Unit, Dense(16, 4) + ReLU)        Call Unit(8, 16) + Call Unit(16, 4)
@@ -41,8 +41,8 @@ class Parameter:
     """An argument of a class.
 
     Args:
-        default: what it is if it is left out.
-        many: whether it is layers, given one by one.
+        default: its default value.
+        many: whether it is layers, passed one by one.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class to be written: its body holds variables for its parameters.
+    """A class to be written: its body contains variables for its parameters.
 
     Args:
-        whole: whether it is the model, which is a row even of one layer.
+        whole: whether it is the model, which is a chain even with one layer.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Class:
 
     @property
     def alone(self) -> Call | None:
-        """The only layer, of which the class is a kind; None of a row and of a graph."""
+        """The only layer, which the class is derived from; None for a chain or a graph."""
         if (
             isinstance(self.body, Sequential)
             and len(self.body.items) == 1
@@ -92,7 +92,7 @@ class Classes:
         """Make a class of every block in some terms.
 
         Returns:
-            The terms with calls of classes in place of blocks.
+            The terms with calls of classes instead of blocks.
         """
         roots = [_settled(root) for root in roots]
         uses = [term for root in roots for term in walk(root) if isinstance(term, Use)]
@@ -107,13 +107,13 @@ class Classes:
         return [self.called(root) for root in roots]
 
     def height(self, use: Use) -> int:
-        """How many blocks are inside each other there; what was given to it as an argument is none of its own."""
+        """How deep blocks are nested in it, without those in its arguments."""
         if id(use) not in self.heights:
             self.heights[id(use)] = 1 + self._height(use.body, use.depth)
         return self.heights[id(use)]
 
     def _height(self, term: Term, depth: int) -> int:
-        if isinstance(term, Use):  # what it was given may be this block's own
+        if isinstance(term, Use):  # its arguments may belong to this block
             given = (
                 one.row for one in walk(term.body) if isinstance(one, LayerArgument) and depth < one.depth <= term.depth
             )
@@ -123,7 +123,7 @@ class Classes:
         return max((self._height(child, depth) for child in children(term)), default=0)
 
     def called(self, term: Term) -> Term:
-        """The same term with calls in place of the blocks that have a class already."""
+        """The same term with calls instead of the blocks that have a class already."""
 
         def change(term: Term) -> Term | None:
             if isinstance(term, Use):
@@ -155,7 +155,7 @@ class Classes:
 
 
 def _flat(items: Iterator[Term]) -> Iterator[Term]:
-    """Repeats whose turns have different forms are written out."""
+    """Unroll repeats whose turns have different forms."""
     for item in items:
         if isinstance(item, Turns) and len({skeleton(row) for row in item.rows}) > 1:
             for row in item.rows:
@@ -165,7 +165,7 @@ def _flat(items: Iterator[Term]) -> Iterator[Term]:
 
 
 def _parameter(name: str, values: Values) -> Parameter:
-    """An argument, with what it mostly is as a default where people write one."""
+    """An argument; its most frequent value is the default, if a default is usual for it."""
     known = [value for value in values if value is not None]
     if isinstance(known[0], LayerArgument):
         return Parameter(name, many=not known[0].whole)
@@ -179,28 +179,28 @@ def _parameter(name: str, values: Values) -> Parameter:
 
 
 def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """Those that have to be given first, then layers given one by one, then those with defaults."""
+    """Required arguments first, then layers passed one by one, then arguments with defaults."""
     return tuple(sorted(parameters, key=lambda one: (one.default is not None, one.many)))
 
 
 def _given(parameter: Parameter, values: Values, at: int, depth: int) -> Argument:
-    """What one use gives for an argument. Layers that were written in the block that uses this one are its own."""
+    """The argument of one use. Layers written in the block that uses this one are passed themselves."""
     value = values[at]
-    if value is None:  # it does not come to where that is needed
+    if value is None:  # this use does not reach the place that needs it
         value = parameter.default or next(one for one in values if one is not None)
     if isinstance(value, LayerArgument) and value.depth >= depth:
         value = Nest("*", (value.row,)) if not value.whole else value.row
     return Argument(parameter.name, value, keyword=parameter.default is not None)
 
 
-# ---- what can be given to a block
+# ---- layers that can be arguments of a block
 
 
 def _settled(term: Term) -> Term:
-    """The same term, in which only such layers are parts as a block can be given: the others become its own.
+    """The same term; layers that cannot be arguments of a block's class become layers of the block.
 
-    Python makes them once, and before the block: not so in a repeat, where each turn has its own, nor if the block
-    draws random numbers before them.
+    Python makes arguments once, and before the block. This is wrong in a repeat, where each turn has its own layers,
+    and if the block draws random numbers before them.
     """
     if not isinstance(term, Use):
         return rebuilt(term, _settled)
@@ -232,7 +232,7 @@ def _repeats_a_part(body: Term, depth: int) -> bool:
 
 
 def _owned(term: Term, depth: int) -> Term | None:
-    """A row with the layers of its parts in their place. To blocks inside, they are still given."""
+    """A chain with the layers of its arguments inserted. Blocks inside still receive them as arguments."""
     own = partial(_owned, depth=depth)
     if isinstance(term, Use):
         return replace(term, body=_body(mapped(term.body, partial(_given_on, depth=depth))))
@@ -257,7 +257,7 @@ def _given_on(term: Term, depth: int) -> Term | None:
 
 
 def _deeper(part: LayerArgument, depth: int) -> LayerArgument:
-    """A part as if it were written inside a block that is used at a depth."""
+    """An argument as if it were written inside a block that is used at a depth."""
     row = moved(part.row, part.depth, depth + 1 - part.depth)
     assert isinstance(row, Sequential)
     return replace(part, row=row)

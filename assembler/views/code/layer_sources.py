@@ -1,4 +1,4 @@
-"""Where layers come from: imports of their own modules, and for the assembler's layers their source."""
+"""The classes of layers: imports of their modules, and copies of the source of the assembler's layers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from assembler.views.code.text import Bracketed, lines
 from assembler.views.code.unify import unique
 
 Import = tuple[str, str, str]
-"""A module, what is taken from it (nothing for the module itself), and under which name."""
+"""A module, the imported name (empty for the module itself), and its local name."""
 
 
 @dataclass
 class LayerSources:
-    """What the head of a file holds.
+    """The head of a file.
 
     Args:
-        imports: what has to be imported.
-        constants: name → source of the constants that are copied.
-        copies: name → source of the classes and functions that are copied, in the order in which they have to stand.
-        names: how each class is written, by the class.
+        imports: the imports.
+        constants: name → source of the copied constants.
+        copies: name → source of the copied classes and functions, in the order of definition.
+        names: class → its name in the file.
     """
 
     imports: set[Import] = field(default_factory=lambda: {("mindspore", "nn", "nn")})
@@ -37,22 +37,22 @@ class LayerSources:
     names: dict[type, str] = field(default_factory=dict)
 
     def read(self, steps: Iterable[Step]) -> None:
-        """Find out how the classes of some layers are written.
+        """Add the imports and copies of some layers' classes.
 
         Raises:
-            BadTarget: a class that cannot be imported.
+            BadTarget: a class cannot be imported.
         """
         found = {step.entry.cell: step for step in steps if step.graph is None}
-        ours = {cell: step for cell, step in found.items() if cell.__module__.startswith("assembler.")}
-        for cell in sorted(ours, key=lambda cell: cell.__name__):
+        copied = {cell: step for cell, step in found.items() if cell.__module__.startswith("assembler.")}
+        for cell in sorted(copied, key=lambda cell: cell.__name__):
             self.names[cell] = cell.__name__
             _Module(cell.__module__).copy(cell.__name__, self)
         for cell, step in found.items():
-            if cell not in ours:
+            if cell not in copied:
                 self.names[cell] = self.imported(cell, step)
 
     def imported(self, cell: type, step: Step) -> str:
-        """Import a class from where it is defined or, of MindSpore's, from where people import it."""
+        """Import a class from its module; a class of MindSpore from its public module."""
         target = step.entry.target
         module, _, name = target.rpartition(".")
         if module == "mindspore.nn":
@@ -62,8 +62,8 @@ class LayerSources:
             return target.removeprefix("mindspore.")
         if module == "__main__" or not _is_at(cell, module, name):
             message = (
-                f"the class of {step.layer.name} cannot be imported from {module!r}, so that no file can use it. "
-                "Put it into a module of its own"
+                f"the class of {step.layer.name} cannot be imported from {module!r}; "
+                "move it to a module that can be imported"
             )
             raise BadTarget(message, step.layer.place)
         local = unique(name, self.taken)
@@ -72,12 +72,12 @@ class LayerSources:
 
     @property
     def taken(self) -> set[str]:
-        """The names that the file has already."""
+        """The names in use in the file."""
         own = {"mindspore", "nn", *dir(builtins), *self.copies, *self.constants}
         return own | {local for _, _, local in self.imports}
 
     def head(self) -> Iterator[str]:
-        """The imports, in the order in which people write them."""
+        """The imports, in the usual order."""
         standard = [one for one in self.imports if one[0].partition(".")[0] in sys.stdlib_module_names]
         blocks = [standard, [one for one in self.imports if one not in standard]]
         for number, block in enumerate(filter(None, blocks)):
@@ -110,7 +110,7 @@ def _is_at(cell: type, module: str, name: str) -> bool:
 
 
 class _Module:
-    """A module of ours: definitions at its top, and the imports that they need."""
+    """A module of the assembler: its top-level definitions, and the imports that they need."""
 
     def __init__(self, name: str):
         self.text = inspect.getsource(importlib.import_module(name))
@@ -128,7 +128,7 @@ class _Module:
                 self.defined.update(dict.fromkeys(_defines(node), node))
 
     def copy(self, name: str, sources: LayerSources) -> None:
-        """Take up a definition, after what it needs."""
+        """Copy a definition, after those that it needs."""
         node = self.defined[name]
         for needed in _names(node):
             if needed in self.imported:

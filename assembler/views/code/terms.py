@@ -1,4 +1,4 @@
-"""What generated code is made of, before it is text: calls, rows of layers, repeats, and data."""
+"""The parts of generated code, before they are written: calls, chains of layers, repeats, and data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Data as it is written: two are the same if their texts are, so that 1 is not True."""
+    """Data as written. Two are equal if their source is, so that 1 is not True."""
 
     text: str
     value: Any = field(default=None, compare=False)
@@ -17,9 +17,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Nest:
-    """A tuple, a list or a dict: ``before`` each item stands its key, if it is a dict.
+    """A tuple, a list or a dict; for a dict, ``before`` has the keys.
 
-    The brackets ``*`` are of layers that are given to a class one by one.
+    The brackets ``*`` are for layers that are passed to a class one by one.
     """
 
     brackets: str
@@ -29,7 +29,7 @@ class Nest:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a call, with its name even where it is given by position."""
+    """One argument of a call, with its name even if it is passed by position."""
 
     name: str
     value: Term
@@ -41,10 +41,10 @@ class Call:
     """One layer, or one use of a class of this file.
 
     Args:
-        target: what is called, as it is written.
-        many: whether it is a row of layers, to be spliced into another.
-        shape: what it emits.
-        draws: whether making it may draw random numbers, that is, has to keep its place among other layers.
+        target: the class, as written.
+        many: whether it is a chain of layers, to be unpacked into another.
+        shape: of its output.
+        draws: whether making it may draw random numbers, so that its order among other layers must not change.
     """
 
     target: str
@@ -60,7 +60,7 @@ class Sequential:
 
     Args:
         items: calls, repeats, parts.
-        alone: whether it is one layer, which stands in an argument as it is, without a SequentialCell around it.
+        alone: whether it is one layer, which is an argument itself, without a SequentialCell around it.
     """
 
     items: tuple[Term, ...]
@@ -69,7 +69,7 @@ class Sequential:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What one ``*`` of the recipe repeats: a row for each time."""
+    """A ``*`` of the recipe: one chain for each turn."""
 
     rows: tuple[Sequential, ...]
 
@@ -80,9 +80,9 @@ class Use:
 
     Args:
         block: the name in the recipe.
-        body: its layers, or the graph that it is.
+        body: its layers, or its graph.
         depth: in how many blocks it is used.
-        shape: what it emits.
+        shape: of its output.
     """
 
     block: str
@@ -93,7 +93,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """A graph: each wire's name, its layers and what goes in."""
+    """A graph: each wire's name, layers and sources."""
 
     inputs: tuple[str, ...]
     wires: tuple[tuple[str, Sequential, tuple[tuple[str, int | None], ...]], ...]
@@ -103,11 +103,11 @@ class Wires:
 
 @dataclass(frozen=True, slots=True)
 class LayerArgument:
-    """Layers that were given to a block as an argument.
+    """Layers that are an argument of a block.
 
     Args:
         depth: in how many blocks they were written.
-        whole: whether they are all that stands there.
+        whole: whether nothing else is in the chain where they are used.
     """
 
     row: Sequential
@@ -120,7 +120,7 @@ class Reference:
     """A use of a shared part.
 
     Args:
-        shape: what it emits.
+        shape: of its output.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Variable:
     """A name, or arithmetic with one: ``4 * channels``.
 
     Args:
-        many: whether it stands for a row of layers, to be spliced into another.
+        many: whether its value is a chain of layers, to be unpacked into another.
     """
 
     text: str
@@ -141,7 +141,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The numbers of a loop: from ``start`` up to but not including ``stop``, or ``less`` fewer."""
+    """The numbers of a loop: from ``start`` up to but not including ``stop - less``."""
 
     start: Term
     stop: Term
@@ -151,7 +151,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Layers that are made again and again, with ``names`` taking what is in ``values`` in turn."""
+    """Layers that are made repeatedly, with ``names`` iterating over ``values``."""
 
     names: tuple[str, ...]
     values: Term
@@ -163,7 +163,7 @@ class Slot:
     """A place where the uses of a class, or the turns of a loop, differ.
 
     Args:
-        values: what stands there, one for each; None if one of them does not come to this place.
+        values: one for each use; None for a use that does not reach this place.
         hint: the name of the layer's argument.
     """
 
@@ -189,7 +189,7 @@ Term: TypeAlias = (
 
 
 def children(term: Term) -> Iterator[Term]:
-    """What a term is made of, in reading order."""
+    """The direct parts of a term, in reading order."""
     match term:
         case Nest(items=items) | Sequential(items=items):
             yield from items
@@ -235,20 +235,20 @@ def rebuilt(term: Term, change: Callable[[Any], Any]) -> Term:
 
 
 def walk(term: Term) -> Iterator[Term]:
-    """A term and all that it is made of, in reading order."""
+    """A term and all terms in it, in reading order."""
     yield term
     for child in children(term):
         yield from walk(child)
 
 
 def mapped(term: Term, change: Callable[[Term], Term | None]) -> Term:
-    """The same term with everything replaced for which ``change`` gives something else than None."""
+    """The same term; each term in it for which ``change`` returns another term is replaced."""
     found = change(term)
     return rebuilt(term, lambda child: mapped(child, change)) if found is None else found
 
 
 def moved(term: Term, depth: int, by: int) -> Term:
-    """The same term as if what stands in that many blocks or more stood in more or fewer of them."""
+    """The same term, with ``by`` added to each depth that is ``depth`` or more."""
 
     def change(term: Term) -> Term | None:
         if isinstance(term, LayerArgument | Use) and term.depth >= depth:
@@ -261,9 +261,9 @@ def moved(term: Term, depth: int, by: int) -> Term:
 
 
 def without_outer(use: Use) -> Term:
-    """A use of a block without the block around it, which is nothing else.
+    """A use of a block without the block around it, which contains nothing else.
 
-    What that block wrote and what it was given are then written in the same place, so the one may hold the other:
+    That block's layers and its arguments are then written in the same place, so that arguments can be inserted:
     ``Residual(part)`` where ``part`` is ``Dense(_, 8)`` becomes ``Residual(Dense(_, 8))``.
     """
     depth = use.depth - 1
@@ -290,7 +290,7 @@ def without_outer(use: Use) -> Term:
 
 
 def emitted(term: Term) -> str:
-    """The shape of what the last layer of a term emits, as far as it is known."""
+    """The output shape of a term's last layer; empty if it is not known."""
     match term:
         case Call() | Use() | Reference():
             return term.shape
@@ -309,12 +309,12 @@ def emitted(term: Term) -> str:
 
 
 def is_plain(term: Term) -> bool:
-    """Whether it is data without layers in it."""
+    """Whether it is data without layers."""
     return not any(isinstance(one, Call | Sequential | Use | Reference | LayerArgument | Wires) for one in walk(term))
 
 
 def skeleton(term: Term) -> Any:
-    """What two uses of a class have in common: the same with data left out."""
+    """The form that the uses of a class have in common: a term without its data."""
     match term:
         case Literal() | Slot() | Variable() | Range():
             return "·"

@@ -1,4 +1,4 @@
-"""Expressions → lines: on one line if they fit, else one item a line with a comma behind each, as formatters do it."""
+"""Expressions → lines: on one line if they fit, else one item per line with a trailing comma, as formatters do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 WIDTH = 120
-"""Columns, as in our layers, which are copied into the file."""
+"""Columns, as in the assembler's layers, which are copied into the file."""
 INDENT = 4
 
 
@@ -16,10 +16,10 @@ class Bracketed:
     """Items between brackets.
 
     Args:
-        open: all that stands before the first item: ``nn.Dense(``.
-        comments: what to say of each item, where it has a line of its own.
-        tall: whether it is one item a line in any case.
-        listed: whether it is one item a line if it does not fit on one, rather than all on a line of their own.
+        open: the text before the first item: ``nn.Dense(``.
+        comments: one for each item, written if it has a separate line.
+        tall: whether it is one item per line in any case.
+        listed: whether it is one item per line if it does not fit on one, rather than all items on the next line.
     """
 
     open: str
@@ -35,7 +35,7 @@ class Comprehension:
     """``[item for … in … for … in …]``.
 
     Args:
-        clauses: what stands between ``for`` and its end: ``_ in ``, and what it runs over.
+        clauses: the names after each ``for``, as in ``_ in ``, and what it iterates over.
     """
 
     open: str
@@ -48,17 +48,17 @@ Doc: TypeAlias = str | Bracketed | Comprehension
 
 
 def prefixed(before: str, doc: Doc) -> Doc:
-    """The same with something written before it."""
+    """The same with a prefix."""
     return before + doc if isinstance(doc, str) else replace(doc, open=before + doc.open)
 
 
 def suffixed(doc: Doc, after: str) -> Doc:
-    """The same with something written behind it."""
+    """The same with a suffix."""
     return doc + after if isinstance(doc, str) else replace(doc, close=doc.close + after)
 
 
 def flat(doc: Doc) -> str:
-    """The whole on one line."""
+    """The expression on one line."""
     if isinstance(doc, str):
         return doc
     if isinstance(doc, Comprehension):
@@ -73,12 +73,12 @@ def _is_tuple_of_one(doc: Bracketed) -> bool:
 
 
 def lines(doc: Doc, indent: int = 0, before: str = "", after: str = "", comment: str = "") -> Iterator[str]:
-    """The lines of an expression or of a statement that holds one.
+    """The lines of an expression or of a statement that contains one.
 
     Args:
-        before: what stands before it on its first line.
-        after: what stands behind it on its last line.
-        comment: what to say behind that, if there is room.
+        before: the text before it on its first line.
+        after: the text after it on its last line.
+        comment: written after that, if there is room.
     """
     pad = " " * indent
     one = f"{pad}{before}{flat(doc)}{after}"
@@ -100,7 +100,7 @@ def lines(doc: Doc, indent: int = 0, before: str = "", after: str = "", comment:
 
 
 def _is_call(doc: Bracketed) -> bool:
-    """Whether arguments are in it, which formatters put on a line of their own before they split them."""
+    """Whether it contains arguments, which formatters put on a separate line before they split them."""
     return bool(doc.items) and doc.open.endswith("(") and not _is_bare(doc)
 
 
@@ -120,6 +120,6 @@ def _is_tall(doc: Doc) -> bool:
 
 
 def commented(line: str, comment: str) -> str:
-    """A line with a comment behind it, if there is room."""
+    """A line followed by a comment, if there is room."""
     whole = f"{line}  # {comment}"
     return whole if comment and len(whole) <= WIDTH else line

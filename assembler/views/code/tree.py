@@ -1,4 +1,4 @@
-"""Tree of steps → terms: what Python writes for each block, repeat and layer of a plan."""
+"""Tree of steps → terms: the Python expression of each block, repeat and layer of a plan."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ _CONSTANT = (
     LayerNorm2d,
     LayerScale,
 )
-"""Layers that begin as ones and zeros."""
+"""Layers whose initial values are ones and zeros."""
 
 
 def literal(value: Any, place: Place = NOWHERE) -> Term:
-    """Plain data as Python writes it.
+    """Plain data as Python source.
 
     Raises:
-        RecipeError: it is of a kind that has no text.
+        RecipeError: its type cannot be written as Python.
     """
     if type(value) in (tuple, list):
         return Nest("()" if type(value) is tuple else "[]", tuple(literal(item, place) for item in value))
@@ -93,7 +93,7 @@ class Tree:
     """Reads a plan.
 
     Args:
-        target: how a layer's class is written.
+        target: the name of a layer's class in the file.
         parts: the shared parts, in the order of their first use; filled as the plan is read.
     """
 
@@ -103,18 +103,18 @@ class Tree:
         self.parts: dict[str, Term] = {}
 
     def chain(self, steps: Steps, depth: int = 0) -> Sequential:
-        """A row of layers that is written in so many blocks."""
+        """A chain of layers, written in this many blocks."""
         row = Sequential(tuple(self.row(steps.nodes, depth)), alone=len(steps) == 1)
         if row.items and isinstance(only := row.items[0], LayerArgument) and len(row.items) == 1:
             return Sequential((replace(only, whole=True),), row.alone)
         return row
 
     def row(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
-        """The layers, repeats and blocks that stand directly at a depth, equal neighbours as repeats."""
+        """The layers, repeats and blocks directly at a depth, with equal neighbours as repeats."""
         return folded(list(self.items(nodes, depth)))
 
     def items(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
-        """The same before equal neighbours are made repeats."""
+        """Like ``row``, without repeats for equal neighbours."""
         for node in _opened(nodes, depth):
             match node:
                 case Step():
@@ -128,7 +128,7 @@ class Tree:
                     yield LayerArgument(Sequential(tuple(self.row(node.nodes, node.depth)), alone), node.depth)
 
     def use(self, node: BlockNode, depth: int) -> Term:
-        """A block, unless it is only another name for what is in it."""
+        """A block, unless it only renames the layer or block in it."""
         name = node.call.name
         items = tuple(self.row(node.nodes, depth + 1))
         if len(items) == 1:
@@ -158,7 +158,7 @@ class Tree:
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
-            positional = []  # the class itself may take them in another order
+            positional = []  # the order of the class's own arguments may differ
         arguments = [Argument(name, self._value(step.arguments[name], depth, place, name)) for name in positional]
         arguments += [Argument("", self._value(value, depth, place)) for value in step.extra]
         for name, value in step.arguments.items():
@@ -191,7 +191,7 @@ class Tree:
         return literal(value, place)
 
     def wired(self, step: Step, graph: Graph, depth: int) -> Wires:
-        """A graph that is written in what ``depth`` says."""
+        """A graph, written in this many blocks."""
         cells = step.arguments["cells"]
         wires = tuple((wire.name, self.chain(cells[wire.name], depth), wire.sources) for wire in graph.wires)
         shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
@@ -199,7 +199,7 @@ class Tree:
 
 
 def folded(items: Sequence[Term]) -> Iterator[Term]:
-    """Layers that come at least three times in a row, of which the recipe did not say so, as a repeat."""
+    """Make a repeat of layers that occur at least three times in a row without one in the recipe."""
     at = 0
     for length, times in equal_neighbours([object() if _holds_a_part(item) else item for item in items], 1, 3):
         if times > 1:
@@ -214,10 +214,9 @@ def _holds_a_part(term: Term) -> bool:
 
 
 def _opened(nodes: Iterable[TreeNode], depth: int) -> list[TreeNode]:
-    """Nodes at a depth, with what was written there and blocks of nothing but passed-in layers taken apart.
+    """Nodes at a depth, with layers passed in from there, and blocks of only such layers, replaced by what is in them.
 
-    Passed-in neighbours become one, written as far out as the outermost layers in it: what is around those is passed
-    in with them.
+    Neighbours that were passed in become one, at the depth of their outermost layers, and are passed in together.
     """
     found: list[TreeNode] = []
     for node in nodes:
@@ -236,7 +235,7 @@ def _opened(nodes: Iterable[TreeNode], depth: int) -> list[TreeNode]:
 
 
 def _depths(node: TreeNode) -> Iterator[int]:
-    """In how many blocks something passed in was written, and what was passed in to stand in a row with it."""
+    """The depths of passed-in layers in a node and in its repeats."""
     if isinstance(node, PassedNode):
         yield node.depth
     if isinstance(node, PassedNode | RepeatNode):

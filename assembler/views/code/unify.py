@@ -1,8 +1,8 @@
-"""Several rows of layers → what they have in common, with a slot wherever they differ; repeats → loops.
+"""Several chains of layers → one, with slots where they differ; repeats → loops.
 
-Of the two uses of a block, ``Dense(8, 16) + ReLU`` and ``Dense(16, 4) + ReLU``::
+For the two uses of a block, ``Dense(8, 16) + ReLU`` and ``Dense(16, 4) + ReLU``::
 
-    unify    → Dense(slot 1, slot 2) + ReLU      slot 1 holds (8, 16), slot 2 holds (16, 4)
+    unify    → Dense(slot 1, slot 2) + ReLU      slot 1 has (8, 16), slot 2 has (16, 4)
     arrange  → names in_channels, out_channels    of the slots
     fill     → Dense(in_channels, out_channels) + ReLU
 
@@ -41,11 +41,11 @@ T = TypeVar("T", Call, Wires, Nest)
 
 
 def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
-    """What terms of one skeleton have in common. Where they differ, and for every part and shared part, stands a slot.
+    """One term for several of one skeleton, with a slot where they differ and for each layer argument and shared part.
 
     Args:
-        terms: None for one that does not come to this place.
-        hint: the name of the argument that they stand in.
+        terms: None for a use that does not reach this place.
+        hint: the name of their argument.
     """
     known = [term for term in terms if term is not None]
     match known[0]:
@@ -70,7 +70,7 @@ def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
 
 
 def _with(first: T, terms: Sequence[Term | None], hints: Sequence[str]) -> T:
-    """The first of terms of one skeleton with what the children of all of them have in common."""
+    """The first of several terms of one skeleton, with the children of all of them unified."""
     each = [None if term is None else list(children(term)) for term in terms]
     columns = ([None if one is None else one[at] for one in each] for at in range(len(hints)))
     found = map(unify, columns, hints)
@@ -83,13 +83,13 @@ def _alike(first: Nest, other: Term) -> bool:
 
 
 def _same(texts: Iterable[str]) -> str:
-    """What all of them say, else nothing."""
+    """The string, if all are equal; else an empty one."""
     first, *others = texts
     return first if all(other == first for other in others) else ""
 
 
 def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
-    """What stands in rows of one skeleton, with loops for repeats."""
+    """The items of chains of one skeleton, unified, with loops for repeats."""
     length = next(len(row.items) for row in rows if isinstance(row, Sequential))
     for at in range(length):
         column = [row.items[at] if isinstance(row, Sequential) else None for row in rows]
@@ -103,7 +103,7 @@ def _items(rows: Sequence[Term | None]) -> Iterator[Term]:
 
 
 def _repeat(turns: Sequence[Sequence[Sequential]]) -> Iterator[Term]:
-    """The turns of a repeat, for each of several uses: as a loop, behind the first turn if that is what differs."""
+    """The turns of a repeat, for each of several uses: a loop, after the first turn if only that differs."""
     counts = [len(rows) for rows in turns]
     body, moving = _turn(turns)
     if not moving:
@@ -120,7 +120,7 @@ def _repeat(turns: Sequence[Sequence[Sequential]]) -> Iterator[Term]:
 
 
 def _turn(turns: Sequence[Sequence[Sequential]]) -> tuple[Sequential, list[Slot]]:
-    """One turn for all, and the slots in it that change from turn to turn. The others hold a value for each use."""
+    """One turn for all, and the slots in it that change from turn to turn. The others have one value for each use."""
     owner = [use for use, rows in enumerate(turns) for _ in rows]
     flat = [row for rows in turns for row in rows]
     body = unify(flat)
@@ -147,7 +147,7 @@ def _count(counts: Sequence[int], less: int) -> Iterator[int]:
 
 
 def _loop(counts: Sequence[int], body: Sequential, less: int = 0) -> Iterator[Term]:
-    """The same layers again and again."""
+    """A loop of equal layers."""
     times = set(_count(counts, less))
     if times == {1}:
         yield from body.items
@@ -158,7 +158,7 @@ def _loop(counts: Sequence[int], body: Sequential, less: int = 0) -> Iterator[Te
 
 
 def _loop_over(counts: Sequence[int], body: Sequential, moving: Sequence[Slot]) -> Iterator[Term]:
-    """Layers that are made again and again, each time with other arguments."""
+    """A loop of layers with different arguments in each turn."""
     taken = {variable.text for variable in walk(body) if isinstance(variable, Variable)}
     taken |= {name for loop in walk(body) if isinstance(loop, Loop) for name in loop.names}
     found = arrange(moving, taken)
@@ -185,7 +185,7 @@ def _listed(uses: Sequence[tuple[Term, ...]], name: str) -> Term:
 
 
 def _progression(uses: Sequence[tuple[Term, ...]]) -> Term | None:
-    """Whole numbers at equal distances as a range."""
+    """Integers at equal distances as a range."""
     numbers = [[number for value in values if (number := _number(value)) is not None] for values in uses]
     if list(map(len, numbers)) != list(map(len, uses)) or max(map(len, numbers)) < 3:
         return None
@@ -198,25 +198,25 @@ def _progression(uses: Sequence[tuple[Term, ...]]) -> Term | None:
 
 
 def literal_int(number: int) -> Literal:
-    """A whole number as a term."""
+    """An integer as a term."""
     return Literal(str(number), number)
 
 
-# ---- names for what differs
+# ---- names for slots
 
 Values = tuple[Term | None, ...]
 
 
 @dataclass
 class _EqualSlots:
-    """Slots that hold the same in every use."""
+    """Slots with equal values in every use."""
 
     values: Values
     slots: list[Slot]
     name: str = ""
 
     def takes(self, slot: Slot) -> bool:
-        """Whether a slot holds the same, wherever both are known."""
+        """Whether a slot has equal values, wherever both are known."""
         pairs = [(mine, other) for mine, other in zip(self.values, slot.values, strict=True) if mine and other]
         return bool(pairs) and all(mine == other and not isinstance(mine, LayerArgument) for mine, other in pairs)
 
@@ -230,9 +230,9 @@ class Arranged:
     """Names for slots.
 
     Args:
-        names: one for each argument that is needed.
-        values: of each, one for each use.
-        texts: what to write in a slot.
+        names: one for each argument.
+        values: for each argument, one value per use.
+        texts: slot → the expression in its place.
     """
 
     names: list[str]
@@ -240,13 +240,13 @@ class Arranged:
     texts: dict[Slot, str]
 
     def fill(self, row: Sequential) -> Sequential:
-        """A row with names in its slots."""
+        """A chain with names in its slots."""
         found = mapped(row, self.at)
         assert isinstance(found, Sequential)
         return found
 
     def at(self, term: Term) -> Term | None:
-        """The name that stands in a slot's place; None for anything else and for slots that have none."""
+        """The variable for a slot; None for other terms and for slots without a name."""
         if not isinstance(term, Slot) or term not in self.texts:
             return None
         first = next(value for value in term.values if value is not None)
@@ -254,7 +254,7 @@ class Arranged:
 
 
 def arrange(slots: Sequence[Slot], taken: Collection[str]) -> Arranged:
-    """Give slots names, one for all that hold the same, and none for those that follow from others."""
+    """Name slots: one name for equal slots, and none for those that follow from others by arithmetic."""
     groups: list[_EqualSlots] = []
     for slot in slots:
         for group in groups:
@@ -287,7 +287,7 @@ def _name(groups: Sequence[_EqualSlots], slots: Sequence[Slot], taken: set[str])
 
 
 def unique(name: str, taken: Collection[str]) -> str:
-    """A name that is not taken: with a numeral behind it if need be."""
+    """A name that is not taken, with a number appended if needed."""
     name = f"{name}_" if keyword.iskeyword(name) else name
     return next(one for one in (name, *(f"{name}{number}" for number in range(2, len(taken) + 3))) if one not in taken)
 
@@ -296,7 +296,7 @@ _SMALL = ("kernel_size", "stride", "padding", "dilation", "depth", "start", "sto
 
 
 def _following(groups: Sequence[_EqualSlots]) -> dict[int, str]:
-    """Arithmetic that gives a group's numbers from another's, where the recipe had it, by the group's id."""
+    """Arithmetic that computes a group's numbers from another's, by the group's id."""
     follows: dict[int, str] = {}
     needed: set[int] = set()
     for group in groups:
@@ -311,7 +311,7 @@ def _following(groups: Sequence[_EqualSlots]) -> dict[int, str]:
 
 
 def _follows(group: _EqualSlots, other: _EqualSlots) -> str | None:
-    """``4 * channels`` or ``kernel_size // 2``, if that is so in every use and not by the chance of a single one."""
+    """``4 * channels`` or ``kernel_size // 2``, if that holds in every use, and there are at least two."""
     if group.name.startswith("out_") and other.name.startswith("in_"):
         return None
     pairs = {(_number(mine), _number(theirs)) for mine, theirs in zip(group.values, other.values, strict=True) if mine}

@@ -1,4 +1,4 @@
-"""Terms → the text of classes."""
+"""Terms → the source of classes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from assembler.views.code.text import (
 )
 
 LOCALS = ("self", "layers", "cell")
-"""Names that constructors use themselves."""
+"""Local names in constructors."""
 
 BODY = 2 * INDENT
 
@@ -44,9 +44,9 @@ class Writer:
     """Writes the classes of one file.
 
     Args:
-        classes: those that are called.
+        classes: the classes that are called.
         shared: the parts that are built once.
-        local: the names that these have in the constructor of the whole.
+        local: their names in the constructor of the model.
     """
 
     classes: Mapping[str, Class]
@@ -56,7 +56,7 @@ class Writer:
     # ---- expressions
 
     def expression(self, term: Term) -> Doc:
-        """Anything that is one value."""
+        """A term that is one value."""
         match term:
             case Literal() | Variable():
                 return term.text
@@ -75,11 +75,11 @@ class Writer:
         raise AssertionError(term)
 
     def call(self, call: Call) -> Doc:
-        """A call, without the arguments that are the class's defaults."""
+        """A call, without arguments that equal the class's defaults."""
         return Bracketed(f"{call.target}(", tuple(self.arguments(call)), ")")
 
     def arguments(self, call: Call) -> Iterator[Doc]:
-        """What stands between the brackets of a call."""
+        """The arguments between the brackets of a call."""
         made = self.classes.get(call.target)
         many = [one.name for one in made.parameters if one.many] if made else []
         defaults = {one.name: one.default for one in made.parameters} if made else {}
@@ -108,7 +108,7 @@ class Writer:
         return Bracketed("range(", tuple(items[1:] if items[0] == "0" and len(items) == 2 else items), ")")
 
     def cell(self, row: Sequential) -> Doc:
-        """Layers where one Cell is needed: a SequentialCell, or the only one as it is."""
+        """Layers as one Cell: a SequentialCell, or the only layer itself."""
         if len(row.items) == 1:
             match row.items[0]:
                 case Call(many=True) as only:
@@ -129,7 +129,7 @@ class Writer:
                 yield prefixed("*" if many else "", self.expression(item))
 
     def comprehension(self, loop: Loop) -> Doc:
-        """A repeat where a statement has no room."""
+        """A repeat inside an expression."""
         over = (f"{', '.join(loop.names)} in ", self.expression(loop.values))
         match loop.body.items:
             case (Call(many=True) as only,):
@@ -146,7 +146,7 @@ class Writer:
 
         Args:
             said: the docstring.
-            end: what stands at the end of its constructor.
+            end: the lines at the end of its constructor.
         """
         base = "nn.Cell" if isinstance(made.body, Wires) else made.alone.target if made.alone else "nn.SequentialCell"
         yield f"class {made.name}({base}):"
@@ -162,11 +162,11 @@ class Writer:
             yield from end
 
     def only(self, call: Call) -> Iterator[str]:
-        """The constructor of a class that is a kind of another."""
+        """The constructor of a class derived from a layer's class."""
         yield from lines(Bracketed("super().__init__(", tuple(self.arguments(call)), ")"), BODY)
 
     def row(self, row: Sequential) -> Iterator[str]:
-        """The constructor of a class that is a row of layers: one call if it can be, else step by step."""
+        """The constructor of a class that is a chain of layers: one call if possible, else several statements."""
         built: list[str] = []
         if not any(isinstance(item, Loop) for item in row.items):
             before = list(self.parts(row.items[0], built))
@@ -178,7 +178,7 @@ class Writer:
         yield " " * BODY + "super().__init__(layers)"
 
     def statements(self, row: Sequential) -> Iterator[str]:
-        """``layers`` as it grows, with each shared part made where it is first needed."""
+        """The statements that append to ``layers``; each shared part is made before its first use."""
         built: list[str] = []
         begun = False
         for run in _runs(row.items, self.shared):
@@ -194,7 +194,7 @@ class Writer:
             begun = True
 
     def grown(self, items: Sequence[Term], indent: int) -> Iterator[str]:
-        """More layers behind those that are there."""
+        """Append layers."""
         match items:
             case (Call(many=True) as only,):
                 yield from lines(self.call(only), indent, "layers += ", comment=only.shape)
@@ -218,14 +218,14 @@ class Writer:
         yield from self.grown(run, indent + INDENT) if run else []
 
     def shown(self, open: str, items: Sequence[Term], close: str, indent: int, before: str = "") -> Iterator[str]:
-        """A statement of layers, with their shapes behind them if these are known."""
+        """A statement of layers, with their shapes as comments if known."""
         shapes = tuple(map(emitted, items))
         tall = any(shapes) and len(items) > 1
         doc = Bracketed(open, tuple(self.items(items)), close, shapes, tall, listed=True)
         yield from lines(doc, indent, before, comment="" if len(items) > 1 else shapes[0])
 
     def parts(self, item: Term, built: list[str]) -> Iterator[str]:
-        """The shared parts that something needs and that are not there yet."""
+        """Make the shared parts that a term needs and that are not made yet."""
         for name in _used(item, self.shared):
             if name not in built:
                 built.append(name)
@@ -264,7 +264,7 @@ class Writer:
 
 
 def _is_plain_name(name: str) -> bool:
-    """Whether it can stand behind a dot inside a class, where two underscores before it would change it."""
+    """Whether it can follow a dot inside a class, where Python changes names with two leading underscores."""
     return not keyword.iskeyword(name) and not (name.startswith("__") and not name.endswith("__"))
 
 
@@ -288,7 +288,7 @@ def _used(term: Term, shared: Mapping[str, Term]) -> Iterator[str]:
 
 
 def _runs(items: Sequence[Term], shared: Mapping[str, Term]) -> Iterator[list[Term]]:
-    """Items that can stand in one list: loops stand alone, and a shared part is made before the list that needs it."""
+    """Items that can be in one list: each loop is separate, and a shared part is made before the list that needs it."""
     run: list[Term] = []
     seen: set[str] = set()
     for item in items:

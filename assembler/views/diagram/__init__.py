@@ -1,7 +1,7 @@
 """The diagram of a plan: layers as nodes, shapes on the edges, repeats folded; as Mermaid and, by Graphviz, as SVG.
 
-``diagram`` draws a plan into data, which a record holds and which every format is written from. What a stranger's
-recipe says stands in labels only, and is escaped there.
+``diagram`` turns a plan into data, which records store and every format is written from. Strings of a recipe are used
+in labels only, and escaped there, because a recipe may be untrusted.
 """
 
 from assembler.views.diagram.data import Diagram, Edge, Group, Node, from_record, record

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 MAX_LABEL = 60
-"""Characters in a line of a label; of a longer one the end is left out."""
+"""Characters in a line of a label; longer ones are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,15 @@ class Node:
     """A box.
 
     Args:
-        kind: ``input``, ``output``, ``layer``; ``merge``: a layer that stands behind the layers in it; ``folded``:
-            a layer or block of which the inside is not shown; ``more``: what was left out.
+        kind: ``input``, ``output``, ``layer``; ``merge``: a layer drawn after the layers in it; ``folded``:
+            a layer or block whose inside is not shown; ``more``: layers that were left out.
         title: the layer's name, or the block's.
-        names: what the recipe calls it: a wire's name, and blocks that it fills alone.
-        arguments: of a layer as written, with ``_`` filled in, without layers; of an input or output the dtype.
-        shared: the name of the shared part that it is.
-        repeat: how many times in a row it comes.
-        layers: how many layers it stands for, each time.
-        group: the group that it is in, by its position; -1 if it is in none.
+        names: its names in the recipe: a wire's name, and blocks that contain only this layer.
+        arguments: for a layer, as written, with ``_`` filled in, without layers; for an input or output, the dtype.
+        shared: the name of its shared part.
+        repeat: how many times in a row it occurs.
+        layers: how many layers it represents, each time.
+        group: the index of the group that it is in, or -1.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Node:
 
     @property
     def lines(self) -> list[str]:
-        """What stands in it, line by line; the heading is the first."""
+        """The lines of its text; the heading is the first."""
         lines = [_heading(self.names, self.title, self.repeat), self.arguments]
         if self.kind == "folded":
             lines.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
@@ -50,12 +50,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A box around others: a block, a repeat, or a layer that layers are in.
+    """A box around others: a block, a repeat, or a layer that contains layers.
 
     Args:
-        title, names, arguments, shared, repeat: as of a :class:`Node`.
-        layers: 1 of a layer without a node of its own, such as ``SequentialCell``; else 0.
-        group: the group that it is in, by its position, which is before its own; -1 if it is in none.
+        title, names, arguments, shared, repeat: as in :class:`Node`.
+        layers: 1 for a layer that is not also a node, such as ``SequentialCell``; else 0.
+        group: the index of the group that it is in, which is smaller than its own, or -1.
     """
 
     title: str
@@ -75,13 +75,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An arrow. Its source stands before its target.
+    """An arrow. Its source comes before its target.
 
     Args:
-        source, target: nodes, by their positions.
-        shape: of what flows; empty if it is not known.
-        count: how many times it is given: 2 of ``Add @ (x, x)``.
-        dashed: whether it leads into layers, or out of layers, that were given to a layer that may use them in any way.
+        source, target: the indices of nodes.
+        shape: of the tensor; empty if it is not known.
+        count: how many times the tensor is an input: 2 in ``Add @ (x, x)``.
+        dashed: whether it connects layers that are arguments of a layer, which may use them in any way.
     """
 
     source: int
@@ -92,7 +92,7 @@ class Edge:
 
     @property
     def label(self) -> str:
-        """What stands on it."""
+        """The text on it."""
         return clip(f"{self.shape} × {self.count}".strip() if self.count > 1 else self.shape)
 
 
@@ -106,7 +106,7 @@ class Diagram:
     groups: tuple[Group, ...] = ()
 
     def inside(self, group: int = -1) -> Sequence[int | Group]:
-        """What stands directly in a group, or outside all groups, in order: nodes by their positions."""
+        """What is directly in a group, or outside all groups, in order: groups, and nodes by their indices."""
         found: list[int | Group] = []
         for at, node in enumerate(self.nodes):
             here, last = node.group, -1
@@ -131,7 +131,7 @@ def clip(text: str) -> str:
 
 
 def record(drawn: Diagram) -> dict[str, Any]:
-    """A diagram as JSON can hold it, without what is as usual."""
+    """A diagram as data for JSON, without default values."""
     return {
         "name": drawn.name,
         "nodes": [_short(node) for node in drawn.nodes],
@@ -141,27 +141,27 @@ def record(drawn: Diagram) -> dict[str, Any]:
 
 
 def _short(one: Node | Edge | Group) -> dict[str, Any]:
-    usual = {field.name: field.default for field in fields(one) if field.default is not MISSING}
-    return {key: value for key, value in asdict(one).items() if key not in usual or usual[key] != value}
+    defaults = {field.name: field.default for field in fields(one) if field.default is not MISSING}
+    return {key: value for key, value in asdict(one).items() if key not in defaults or defaults[key] != value}
 
 
 def from_record(kept: Mapping[str, Any]) -> Diagram:
-    """The diagram that ``record`` made data of.
+    """The diagram from the data of ``record``.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the data is not a diagram.
     """
     try:
         drawn = TypeAdapter(Diagram).validate_python(_kept(kept))
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"this is no diagram: {error}") from None
+        raise ValueError(f"not a diagram: {error}") from None
     groups, nodes = [one.group for one in drawn.groups], [one.group for one in drawn.nodes]
     if any(not -1 <= group < at for at, group in enumerate(groups)):
-        raise ValueError("this is no diagram: a group is in one that does not come before it")
+        raise ValueError("not a diagram: a group is in one that does not come before it")
     if any(not -1 <= group < len(groups) for group in nodes):
-        raise ValueError("this is no diagram: a node is in no group of it")
+        raise ValueError("not a diagram: the group of a node does not exist")
     if any(not 0 <= edge.source < edge.target < len(nodes) for edge in drawn.edges):
-        raise ValueError("this is no diagram: an edge leads nowhere")
+        raise ValueError("not a diagram: an edge does not lead from one node to a later one")
     return drawn
 
 

@@ -15,20 +15,20 @@ from assembler.views.diagram.data import Diagram, Edge, Group, Node
 from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, passes_on
 
 MAX_NODES = 60
-"""Nodes of a diagram. Of a larger plan the innermost blocks are folded and then, if need be, the middle is left out."""
+"""Nodes of a diagram. In a larger plan the innermost blocks are folded; then, if needed, the middle is left out."""
 
 MAX_EDGES = 400
-"""Edges of a diagram; more of them, and more is left out. Mermaid draws no more than 500."""
+"""Edges of a diagram; with more, the middle is left out. Mermaid draws at most 500."""
 
 _Ends: TypeAlias = tuple[int, ...]
-"""The nodes that something comes from: several of a graph with several outputs."""
+"""The nodes that a tensor comes from: several for a graph with several outputs."""
 
 
 def diagram(planned: Plan, name: str = "") -> Diagram:
     """Draw a plan: its layers in blocks and repeats, and what flows between them.
 
-    Equal neighbours, through which the same shapes flow, are drawn once. Of a plan without an input the shapes are not
-    known, and of one of a Cell that was made by hand what is in it is not.
+    Equal neighbours with equal shapes are drawn once. The shapes of a plan without an input are not known, nor is the
+    inside of a Cell that was made by hand.
 
     Args:
         name: of the recipe.
@@ -46,7 +46,7 @@ def diagram(planned: Plan, name: str = "") -> Diagram:
 
 
 def _nodes(parts: Iterable[Part], depth: int) -> int:
-    """How many nodes they come to, if what is no deeper than this is folded."""
+    """The number of nodes if parts that are nested up to this depth are folded."""
     return sum(1 if part.height <= depth else _nodes(part.inside, depth) + part.is_node for part in parts)
 
 
@@ -54,7 +54,7 @@ class _Drawer:
     """A diagram as it grows.
 
     Args:
-        depth: what is nested no deeper than this is folded.
+        depth: parts that are nested up to this depth are folded.
     """
 
     def __init__(self, reader: Parts, depth: int):
@@ -85,7 +85,7 @@ class _Drawer:
         return (node,)
 
     def outputs(self, ends: tuple[_Ends, ...]) -> None:
-        """Draw what comes out: of several outputs each."""
+        """Draw each output."""
         emitted = self.reader.planned.output
         each: InputSpecs = emitted if len(ends) > 1 and isinstance(emitted, tuple) else (emitted,) * len(ends)
         names = [(print_source(source),) for source in self.reader.outputs] if len(ends) > 1 else [()]
@@ -97,7 +97,7 @@ class _Drawer:
         return len(self.nodes) - 1
 
     def join(self, sources: Sequence[_Ends], given: InputSpecs, target: int, dashed: bool = False) -> None:
-        """Edges from where something comes from to where it goes."""
+        """Draw edges from sources to a target."""
         for ends, specs in zip(sources, given, strict=False):
             each = specs if len(ends) > 1 and isinstance(specs, tuple) else (specs,) * len(ends)
             for end, one in zip(ends, each, strict=False):
@@ -106,7 +106,7 @@ class _Drawer:
     # ---- parts
 
     def chain(self, parts: Iterable[Part], sources: tuple[_Ends, ...], group: int) -> _Ends:
-        """Draw parts one after the other; what they end in."""
+        """Draw parts one after the other; return the last nodes."""
         for part in parts:
             sources = (self.part(part, sources, group),)
         return sources[0] if sources else ()
@@ -136,7 +136,7 @@ class _Drawer:
         return len(self.groups) - 1
 
     def wires(self, part: Part, sources: tuple[_Ends, ...], group: int) -> tuple[_Ends, ...]:
-        """Draw a graph; where each of its outputs comes from."""
+        """Draw a graph; return the nodes of each of its outputs."""
         assert part.step is not None
         assert part.step.graph is not None
         graph = part.step.graph
@@ -151,7 +151,7 @@ class _Drawer:
         return tuple(taken(*source) for source in graph.outputs)
 
     def container(self, part: Part, sources: tuple[_Ends, ...], group: int) -> _Ends:
-        """A layer that holds others; it stands behind them."""
+        """Draw a layer that contains others, after them."""
         assert part.step is not None
         plain, outer = is_plain_merge(part.step), group
         if not plain or part.names or part.repeat > 1:
@@ -173,7 +173,7 @@ class _Drawer:
         return (node,)
 
     def dash(self, before: int, sources: tuple[_Ends, ...]) -> None:
-        """Dash the edges that were drawn since and come from outside."""
+        """Dash the edges from outside that were drawn after the first ``before`` ones."""
         outside = set(chain(*sources))
         drawn = self.edges[before:]
         self.edges[before:] = [replace(edge, dashed=True) if edge.source in outside else edge for edge in drawn]
@@ -184,7 +184,7 @@ def _dtype(specs: Specs | None) -> str:
 
 
 def shortened(drawn: Diagram, keep: int) -> Diagram:
-    """Leave out the middle, so that as many nodes are kept, and one that says how many layers are not shown."""
+    """Leave out the middle, so that ``keep`` nodes are kept, and one with the number of layers that are not shown."""
     first, behind = keep // 2, max(keep // 2, len(drawn.nodes) - (keep - keep // 2))
     if first == behind:
         return drawn
@@ -203,7 +203,7 @@ def shortened(drawn: Diagram, keep: int) -> Diagram:
 
 
 def _contracted(edges: Iterable[Edge], first: int, behind: int) -> tuple[Edge, ...]:
-    """The edges when a stretch of the nodes is one node. Of several from or to that, the first says that it is."""
+    """The edges after a range of nodes became one node. Edges of it with equal ends become one."""
 
     def moved(at: int) -> int:
         return at if at < first else first if at < behind else at - (behind - first) + 1
@@ -221,7 +221,7 @@ def _contracted(edges: Iterable[Edge], first: int, behind: int) -> tuple[Edge, .
 
 
 def _path(group: int, groups: Sequence[Group]) -> list[int]:
-    """A group and those that it is in, the innermost first."""
+    """A group and those around it, the innermost first."""
     path = []
     while group != -1:
         path.append(group)
@@ -230,13 +230,13 @@ def _path(group: int, groups: Sequence[Group]) -> list[int]:
 
 
 def _around(inside: Sequence[int], groups: Sequence[Group]) -> int:
-    """The innermost group that holds all of some groups; -1 if none does."""
+    """The innermost group that contains all these groups; -1 if none does."""
     paths = [_path(group, groups) for group in set(inside)]
     return next((group for group in paths[0] if all(group in path for path in paths)), -1)
 
 
 def _times(one: Node | Group, outer: int, groups: Sequence[Group]) -> int:
-    """How many times it comes within a group that is around it."""
+    """How many times it occurs within a group around it."""
     times = one.repeat
     for group in _path(one.group, groups):
         if group == outer:

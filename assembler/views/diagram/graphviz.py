@@ -1,4 +1,4 @@
-"""Diagram → Graphviz's text, and SVG where Graphviz is installed."""
+"""Diagram → Graphviz's language, and SVG if Graphviz is installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMEOUT = 20.0
 """Seconds that Graphviz may take."""
 
 MAX_CURVES = 100
-"""Edges that are drawn as curves. Of many more, Graphviz takes most of a minute or longer to find ways around nodes."""
+"""Most edges that are drawn as curves. With many more, Graphviz takes about a minute to route them around nodes."""
 
 _SHAPES = {"input": "oval", "output": "oval", "merge": "hexagon", "more": "plain", "shared": "cylinder"}
 
@@ -27,7 +27,7 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def to_dot(drawn: Diagram) -> str:
-    """The text of a directed graph. Names of nodes are ours; what a recipe says stands in labels."""
+    """A directed graph in Graphviz's language. Node names are generated; strings of a recipe are in labels only."""
     straight = len(drawn.edges) > MAX_CURVES
     lines = [
         "digraph {",
@@ -72,22 +72,22 @@ def _edge(edge: Edge) -> str:
 
 
 def _safe(text: str) -> str:
-    """A text within markup.
+    """A string within markup.
 
-    There Graphviz puts a node's name for ``\\N``, which nothing keeps it from, and stumbles over ``]]`` before a tag.
+    Graphviz replaces ``\\N`` by a node's name, even if escaped, and cannot read ``]]`` before a tag.
     """
     return escape(text, quote=True).replace("\\", f"\\{_NOTHING}").replace("]", "&#93;")
 
 
 def _quoted(text: str) -> str:
-    """A text in quotes, in which Graphviz would look for escapes and entities."""
+    """A string in quotes, with Graphviz's escapes and entities escaped."""
     return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def to_svg(dot: str) -> str | None:
-    """An SVG element, drawn by Graphviz; None where that is not installed or does not manage.
+    """An SVG element, drawn by Graphviz; None if that is not installed or fails.
 
-    It can stand in a page as it is: it refers to nothing outside, has no ids, and takes its colour from the text
+    It can be put into a page unchanged: it refers to nothing outside, has no ids, and has the colour of the text
     around it. Its ``<title>`` is the graph's ``id``.
     """
     program = shutil.which("dot")
@@ -109,7 +109,7 @@ def to_svg(dot: str) -> str | None:
 
 
 def _clean(element: ElementTree.Element) -> None:
-    """Take out ids and Graphviz's own titles, and let colours be those of the text around."""
+    """Remove ids and Graphviz's own titles, and replace colours by that of the text around."""
     for inner in list(element):
         if inner.tag == f"{_SVG}title":
             element.remove(inner)

@@ -1,4 +1,4 @@
-"""Diagram → Mermaid's text, as GitHub and others draw it."""
+"""Diagram → Mermaid's language, which GitHub and others draw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BOXES = {
 
 
 def to_mermaid(drawn: Diagram) -> str:
-    """The text of a flowchart. Names of nodes are ours; what a recipe says stands in labels."""
+    """A flowchart in Mermaid's language. Node names are generated; strings of a recipe are in labels only."""
     return "\n".join(["flowchart TB", *_inside(drawn, -1, "  "), *(f"  {_edge(edge)}" for edge in drawn.edges), ""])
 
 
@@ -51,7 +51,7 @@ _ITEM = re.compile(r"\d+[.)]( |$)")
 
 
 def escaped(text: str) -> str:
-    """A text that Mermaid shows as it is: not as its syntax, nor as Markdown, HTML or a directive."""
+    """A string escaped so that Mermaid shows it unchanged: not as its syntax, Markdown, HTML or a directive."""
     mark = found.end(0) - len(found[1]) - 1 if (found := _ITEM.match(text)) else -1
     kept = {found.start() for found in _KEPT.finditer(text)} - {mark}
     return "".join(letter if at in kept else f"#{ord(letter)};" for at, letter in enumerate(text))

@@ -1,4 +1,4 @@
-"""Plan → parts: the layers, blocks and repeats of a plan, with what flows into and out of each."""
+"""Plan → parts: the layers, blocks and repeats of a plan, with the input and output of each."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Specs
 
 _LAYERS = re.compile(r"(^|, )(\w+=)?[\[(]?…(, …)*,?[\])]?(?=, |$)")
-"""Arguments that are layers: the diagram shows them themselves."""
+"""Arguments that are layers: the diagram draws them."""
 
 InputSpecs: TypeAlias = tuple[Specs | None, ...]
-"""What goes into a part: one for each of its inputs, None if it is not known."""
+"""The inputs of a part; None if one is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,17 +38,17 @@ class Part:
     """A layer, a block, or a repeat.
 
     Args:
-        title: the layer's name, or the block's; of a repeat of several parts none.
-        key: equal parts, with equal shapes all through them, have equal keys.
-        step: the layer; None of a block and of a repeat.
-        names: what the recipe calls it: a wire's name, and blocks that it fills alone.
+        title: the layer's name, or the block's; empty for a repeat of several parts.
+        key: equal for equal parts with equal shapes.
+        step: the layer; None for a block or a repeat.
+        names: its names in the recipe: a wire's name, and blocks that contain only this layer.
         arguments: of a layer as written, with ``_`` filled in, without layers.
-        given: what goes in.
-        emits: what comes out; None if it is not known.
+        given: its inputs.
+        emits: its output; None if it is not known.
         chains: the parts in it.
-        repeat: how many times in a row it comes.
-        layers: how many layers it stands for, each time.
-        height: how deep it is nested: 0 of a layer that holds none.
+        repeat: how many times in a row it occurs.
+        layers: how many layers it represents, each time.
+        height: how deep it is nested: 0 for a layer without layers in it.
     """
 
     title: str
@@ -65,17 +65,17 @@ class Part:
 
     @property
     def is_chain(self) -> bool:
-        """Whether it is nothing but the parts in it, one after the other."""
+        """Whether it only runs the parts in it, one after the other."""
         return bool(self.chains) and (self.step is None or self.step.entry.cell is nn.SequentialCell)
 
     @property
     def is_graph(self) -> bool:
-        """Whether wires join the parts in it."""
+        """Whether the parts in it are connected by wires."""
         return self.step is not None and self.step.graph is not None
 
     @property
     def is_node(self) -> bool:
-        """Whether it is a node itself, behind the parts in it if there are any."""
+        """Whether it is drawn as a node, after the parts in it."""
         return not (self.is_chain or self.is_graph)
 
     @property
@@ -93,13 +93,13 @@ class Parts:
         self.rows = {row.path: row for row in planned.rows}
         self.keys: dict[Any, int] = {}
         self.seen: set[Step] = set()  # shared parts that were used before
-        self.again = 0  # how many of those we are in
+        self.again = 0  # how many of those are around
         self.uses = 0  # of shared parts, so far
         self.known: dict[tuple[Step | int, InputSpecs], Part] = {}
 
     @property
     def inputs(self) -> dict[str, Specs | None]:
-        """What goes into the model, by its name."""
+        """The inputs of the model by name."""
         given = self.planned.input
         if self.root is None or self.root.graph is None:
             return {"input": given}
@@ -108,16 +108,16 @@ class Parts:
 
     @property
     def outputs(self) -> tuple[Source, ...]:
-        """Of a graph, what comes out."""
+        """The outputs of a graph; none for a chain."""
         return self.root.graph.outputs if self.root is not None and self.root.graph is not None else ()
 
     def model(self) -> tuple[Part, ...]:
-        """The whole; a model that is one graph is that part."""
+        """The parts of the model; for a graph, the graph."""
         given = tuple(self.inputs.values())
         return self.chain(self.planned.steps.nodes, given) if self.root is None else (self.layer(self.root, given),)
 
     def chain(self, nodes: Iterable[TreeNode], given: InputSpecs) -> tuple[Part, ...]:
-        """What stands in a row, for what goes into the first of it."""
+        """The parts of a chain, for the input of the first."""
         parts: list[Part] = []
         for node in _opened(nodes):
             match node:
@@ -131,18 +131,18 @@ class Parts:
         return self.folded(parts)
 
     def around(self, name: str, inside: tuple[Part, ...]) -> Part:
-        """A block, or a turn of a repeat, which has no name. One that holds a single layer is that layer."""
+        """A block, or a turn of a repeat, which has no name; if it contains a single layer, that layer."""
         first = inside[0]
         if len(inside) > 1 or (name and first.chains and first.repeat > 1):
             return self.made(Part(name, given=first.given, emits=inside[-1].emits, chains=(inside,)))
         return self.made(replace(first, names=(name, *first.names))) if name and first.chains else first
 
     def made(self, part: Part) -> Part:
-        """A part with what follows from the rest of it."""
+        """A part with its key, layers and height computed."""
         step = part.step
         inside = tuple(tuple(one.key for one in chain) for chain in part.chains)
         about = (part.title, part.names, part.arguments, part.given, part.emits, part.repeat, inside)
-        # Shapes that are not known may differ; of a plan without an input there are none.
+        # Unknown shapes may differ; a plan without an input has none.
         known = not self.rows or (None not in part.given and part.emits is not None)
         graph = step.graph if step else None
         wired = (graph.inputs, tuple(wire.sources for wire in graph.wires), graph.outputs) if graph else ()
@@ -152,7 +152,7 @@ class Parts:
         return replace(part, key=key, layers=layers, height=height)
 
     def folded(self, parts: list[Part]) -> tuple[Part, ...]:
-        """Parts that come several times in a row, as one that says so."""
+        """Parts that occur several times in a row, as one with ``repeat``."""
         before: list[Part] = []
         while parts != before:
             before = parts
@@ -168,7 +168,7 @@ class Parts:
             yield members[0] if len(members) == 1 else self.repeated((members[0],), len(members))
 
     def fold_rows(self, parts: Sequence[Part]) -> Iterator[Part]:
-        """Equal neighbouring rows of several parts as one."""
+        """Equal neighbouring runs of several parts as one."""
         at = 0
         for length, times in equal_neighbours([part.key for part in parts], 2, 2):
             yield self.repeated(tuple(parts[at : at + length]), times) if times > 1 else parts[at]
@@ -185,8 +185,8 @@ class Parts:
     # ---- layers
 
     def layer(self, step: Step, given: InputSpecs) -> Part:
-        """A layer and what is in it, for what reaches it. The layer as written is the same object in every repeat."""
-        again = self.again > 0 or step in self.seen  # then it depends on nothing else
+        """A layer and the parts in it, for its inputs. The layer as written is the same object in every repeat."""
+        again = self.again > 0 or step in self.seen  # then it depends on its inputs only
         key, uses = (step if again else id(step.layer), given), self.uses
         if key in self.known:
             self.uses += again
@@ -197,7 +197,7 @@ class Parts:
         return part
 
     def look(self, step: Step, given: InputSpecs) -> Part:
-        """The same for the first time. Of a shared part, what is known of its first use holds for the same shapes."""
+        """Like ``layer``, without its memory. A shared part's row is valid for inputs of the same shapes."""
         used = step in self.seen
         if step.shared:
             self.seen.add(step)
@@ -225,7 +225,7 @@ class Parts:
         return tuple(self.chain(each.nodes, given) for each in chains)
 
     def wires(self, step: Step, given: InputSpecs) -> Iterator[tuple[Part, ...]]:
-        """The parts of each wire of a graph; a single one has the wire's name, several are in a part that has."""
+        """The parts of each wire of a graph; a single part has the wire's name, several are in a part that has it."""
         assert step.graph is not None
         values: dict[str, Specs | None] = dict(zip(step.graph.inputs, given, strict=False))
         for wire in step.graph.wires:
@@ -240,12 +240,12 @@ class Parts:
 
 
 def is_plain_merge(step: Step) -> bool:
-    """Whether a layer gives its input to each chain in it, and joins what they emit."""
+    """Whether a layer passes its input to each chain in it, and joins their outputs."""
     return step.entry.target in (_RESIDUAL, _PARALLEL)
 
 
 def passes_on(step: Step) -> bool:
-    """Whether it joins its input as well."""
+    """Whether it also joins its input."""
     return step.entry.target == _RESIDUAL and step.arguments.get("shortcut") is None
 
 
@@ -254,7 +254,7 @@ _PARALLEL = "assembler.layers.parallel.Parallel"
 
 
 def _is_bare(part: Part) -> bool:
-    """Whether it says nothing: a turn of a repeat that stands alone."""
+    """Whether it adds nothing: a turn of a repeat that runs once."""
     return part.step is None and not part.title and not part.names and part.repeat == 1
 
 
@@ -263,14 +263,14 @@ def _pick(specs: Specs | None, element: int | None) -> Specs | None:
 
 
 def _given(row: Row, count: int) -> InputSpecs:
-    """What a row says of the inputs."""
+    """The inputs in a row."""
     if count == 1:
         return (row.input or None,)
     return row.input if isinstance(row.input, tuple) and len(row.input) == count else (None,) * count
 
 
 def _opened(nodes: Iterable[TreeNode]) -> Iterator[Step | BlockNode | tuple[TreeNode, ...]]:
-    """Layers, blocks and turns of repeats in a row. Where layers were written that a block was given is not shown."""
+    """Layers, blocks and turns of repeats, in order. Layers that a block was given are shown like its own."""
     for node in nodes:
         match node:
             case PassedNode():

@@ -1,7 +1,7 @@
-"""A sweep or a run as a page: one HTML file that needs nothing else, neither a server nor a network.
+"""A sweep or a run as a page: one HTML file that needs neither a server nor a network.
 
-What came from a person reaches the page as JSON alone, and its scripts make text of it, never HTML. The policy in the
-page's head allows these scripts by their hashes and no other, and nothing that would be loaded.
+Untrusted data is in the page as JSON only, and its scripts insert it as text, never as HTML. The policy in the page's
+head allows only these scripts, by their hashes, and nothing is loaded.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ def sweep_page(
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> str:
-    """The page of a sweep: its table, plots of any metrics, and what each job left.
+    """The page of a sweep: its table, plots of any metrics, and the results of each job.
 
     Args:
         title: of the page.
-        rows: one mapping a job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and
-            ``message``, ``started`` and ``path``, as far as they are known. What a job does not have is None.
-        overrides: which of their keys the command line set. Of the others, those that hold numbers are the metrics.
-        records: what jobs left in ``result.json``, by their names.
-        diagrams: of jobs, by their names: SVG, or any other text, such as Mermaid, that is shown as it is.
+        rows: one mapping per job, all with the same keys: ``job`` and ``status``, the overrides, metrics, and
+            ``message``, ``started`` and ``path``, as far as known. Values that a job does not have are None.
+        overrides: the keys that the command line set. Among the others, those with numbers are the metrics.
+        records: the ``result.json`` of jobs, by their names.
+        diagrams: of jobs, by their names: SVG, or other text, such as Mermaid, which is shown unchanged.
     """
     from plotly.offline import get_plotlyjs
 
     data = {"title": title, **sweep_data(rows, overrides, records, diagrams)}
-    # Plotly draws parallel coordinates with WebGL programs that it puts together, which is eval in the policy's eyes.
+    # For parallel coordinates, Plotly generates WebGL programs, which the policy treats as eval.
     return _page("sweep", data, [_script(_SWEEP), get_plotlyjs()], "'unsafe-eval'")
 
 
@@ -65,7 +65,7 @@ def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
 
     Args:
         title: of the page.
-        record: what the run left in ``result.json``.
+        record: the run's ``result.json``.
         diagram: see ``sweep_page``; None if there is none.
     """
     return _page("run", {"title": title, **run_data(record, diagram)}, [_script(_RUN)])
@@ -85,11 +85,11 @@ def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: 
         data=Markup(as_json(data)),
         scripts=[Markup(script) for script in scripts],
     )
-    return page.encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
+    return page.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
 
 
 def _policy(scripts: Sequence[str], allowed: Sequence[str]) -> str:
-    """What the browser may do: run these scripts, apply styles, show images that are in the page."""
+    """The policy of the browser: run these scripts, apply styles, show images in the page."""
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     sources = " ".join([*(f"'sha256-{digest}'" for digest in digests), *allowed])
     styles, images = "style-src 'unsafe-inline'", "img-src data: blob:"
@@ -97,13 +97,13 @@ def _policy(scripts: Sequence[str], allowed: Sequence[str]) -> str:
 
 
 def _closed(script: str) -> str:
-    """A script as it may stand between tags: what would end it, or begin a comment, is written otherwise."""
-    script = script.replace("\r\n", "\n").replace("\r", "\n")  # a browser does so before it looks at the hash
+    """A script to be put between tags: strings that would end it, or begin a comment, are escaped."""
+    script = script.replace("\r\n", "\n").replace("\r", "\n")  # browsers do this before they compute the hash
     return re.sub(r"<(/script|script|!--)", r"\\x3c\1", script, flags=re.IGNORECASE)
 
 
 def _script(names: Sequence[str]) -> str:
-    """Scripts as one, whose names nobody else sees."""
+    """Several scripts as one, with local names."""
     return '(() => {\n"use strict";\n' + "\n".join(_text(f"scripts/{name}.js") for name in names) + "})();"
 
 

@@ -1,4 +1,4 @@
-"""What a page shows, as JSON: of each record what a person looks at, and what jobs have in common only once."""
+"""The data of a page, as JSON: the parts of each record that it shows; data shared by jobs is stored once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from assembler.settings.metrics import METRICS, plan_metrics
 
 _EXACT = 2**53
-"""Integers up to here are exact in JavaScript; larger ones go as texts."""
+"""Integers up to here are exact in JavaScript; larger ones are strings."""
 
 _LARGEST = 2**1023
 
@@ -18,14 +18,14 @@ _ABOUT = ("task", "mode", "seed", "dtype", "amp")
 
 
 class _Pool:
-    """Values, each kept once; who uses one holds its number."""
+    """Values, each stored once and used by its number."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._numbers: dict[str, int] = {}
 
     def number(self, value: Any) -> int | None:
-        """The number of a value; None of nothing."""
+        """The number of a value; None for an empty one."""
         if not value:
             return None
         key = json.dumps(value)
@@ -41,7 +41,7 @@ def sweep_data(
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, str],
 ) -> dict[str, Any]:
-    """What the page of a sweep shows; see ``assembler.views.page.sweep_page``."""
+    """The data of a sweep's page; see ``assembler.views.page.sweep_page``."""
     names = list(rows[0]) if rows else ["job", "status"]
     set_ = {name for name in overrides if name in names}
     pool = _Pool()
@@ -60,7 +60,7 @@ def sweep_data(
 
 
 def _column(name: str) -> list[Any]:
-    """A column that no override set: its name, what it is, and what is known of a metric."""
+    """A column that no override set: its name, its kind, and the properties of a metric."""
     metric = next((metric for metric in METRICS if metric.name == name), None)
     if metric is None:
         return [name, _OTHERS.get(name, "metric"), {"aside": name in ("started", "path")}]
@@ -69,11 +69,11 @@ def _column(name: str) -> list[Any]:
 
 
 _OTHERS = {name: name for name in ("job", "status")} | dict.fromkeys(("message", "started", "path"), "text")
-"""Of the columns that are neither overrides nor metrics: what they are."""
+"""The kinds of columns that are neither overrides nor metrics."""
 
 
 def _cell(name: str, value: Any, is_override: bool) -> Any:
-    """A value of the table. A metric stays a number, though its last digits may be lost."""
+    """A value of the table. A metric remains a number, though its last digits may be lost."""
     if name in _OTHERS:
         return value if value is None else str(value)
     if type(value) is int and abs(value) > _EXACT and not is_override:
@@ -82,11 +82,11 @@ def _cell(name: str, value: Any, is_override: bool) -> Any:
 
 
 _SHARED = ("layers", "sums", "about", "error", "diagram")
-"""What many jobs may have in common."""
+"""Keys whose values many jobs may share."""
 
 
 def run_data(record: Mapping[str, Any], diagram: str | None) -> dict[str, Any]:
-    """What the page of a run shows: see ``assembler.views.page.run_page``."""
+    """The data of a run's page; see ``assembler.views.page.run_page``."""
     return {
         **_details(record),
         "status": record.get("status"),
@@ -117,14 +117,14 @@ def _details(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sums(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The totals of the columns of the layers, and what is told beside those: titles and texts."""
+    """The totals of the table of layers, and the metrics listed beside it: titles and strings."""
     totals = {name: plan.get(name) for name in ("parameters", "macs")}
     shapes = {name: _shape(plan[name]) for name in ("input", "output") if plan.get(name)}
     return {**totals, **shapes, "metrics": list(_metrics(plan)), "uncounted": list(plan.get("uncounted") or [])}
 
 
 def _metrics(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The metrics of a plan; of those that are shown on request, the ones that it has."""
+    """The metrics of a plan; those that are hidden by default, only if they are not zero."""
     for metric in plan_metrics():
         value = plan.get(metric.key)
         if type(value) is int and (value or metric.shown != "nowhere"):
@@ -139,7 +139,7 @@ def _layer(layer: Mapping[str, Any]) -> list[Any]:
 
 
 def _outcome(outcome: Mapping[str, Any]) -> list[Any]:
-    """Name, verdict, what was measured, the bound and the detail. A check that does not apply has no verdict."""
+    """Name, verdict, measured value, bound and detail. A check that does not apply has no verdict."""
     passed = bool(outcome.get("passed")) if outcome.get("applies", True) else None
     return [outcome.get("check"), passed, *(outcome.get(name) for name in ("measured", "bound", "detail"))]
 
@@ -150,20 +150,20 @@ def _parameter(one: Mapping[str, Any]) -> list[Any]:
 
 
 def _shape(specs: Any) -> str:
-    """A shape as a person writes it: ``2 × 1 × 28 × 28``; the shapes of a tuple with commas between."""
+    """A shape: ``2 × 1 × 28 × 28``; the shapes of a tuple with commas between."""
     if isinstance(specs, Mapping):
         return " × ".join(map(str, specs.get("shape") or ())) or "scalar"
     return ", ".join(f"({_shape(item)})" if isinstance(item, list) else _shape(item) for item in specs or ())
 
 
 def as_json(data: Any) -> str:
-    """Data as it may stand in a script element: there is no character in it that ends one or begins a comment."""
+    """Data for a script element: no character in it ends the element or begins a comment."""
     text = json.dumps(_exact(data), separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _exact(value: Any) -> Any:
-    """The same data without numbers that JavaScript would change or JSON lacks: they become texts."""
+    """The same data; numbers that JavaScript would change or JSON lacks become strings."""
     if isinstance(value, Mapping):
         return {str(key): _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

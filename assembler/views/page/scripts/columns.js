@@ -1,6 +1,6 @@
-const MANY = 12; // more distinct values than this are no list to choose from
+const MANY = 12; // with more distinct values, there is no list to choose from
 
-/** A column of the table of jobs, and what is known of its values. */
+/** A column of the table of jobs, and properties of its values. */
 class Column {
   constructor([name, kind, { unit, best, aside }], at, rows) {
     Object.assign(this, { name, kind, at, unit, best, aside });
@@ -18,20 +18,20 @@ class Column {
     this.short = name.slice(dot + 1) || name;
   }
 
-  /** How many characters its widest value has, or its name. */
+  /** The number of characters of its widest value, or of its name. */
   get width() {
     const name = Math.max(this.short.length, 0.9 * this.prefix.length) + 1;
     this.widest ??= DATA.rows.reduce((most, row) => Math.max(most, this.show(row[this.at]).length), this.kind === "status" ? 8 : 0);
     return Math.max(name, this.widest);
   }
 
-  /** The values as a person reads them. Those of overrides stay as typed. */
+  /** The values as shown. Those of overrides are shown as typed. */
   show(value) {
     return this.unit === "bytes" ? bytes(value) : this.kind === "metric" ? shown(value) : value === null ? "" : String(value);
   }
 }
 
-const WIDE = 1000; // a metric whose largest value is so many times its least is told by its logarithm
+const WIDE = 1000; // a metric whose largest value is so many times its smallest is drawn by its logarithm
 
 function spanOfDecades(values) {
   const least = values.reduce((one, other) => Math.min(one, other));
@@ -54,7 +54,7 @@ const SHOWN_AT_FIRST = COLUMNS.filter(
   (column) => column.kind === "job" || column.kind === "status" || !(column.empty || column.constant || column.aside || (column.kind === "metric" && DATA.rows.length > 1 && !column.varied)),
 ).map((column) => column.name);
 
-/** A job: its row of values, and how the table shows it. */
+/** A job: its row of values. */
 class Job {
   constructor(values, at) {
     Object.assign(this, { values, at, name: String(values[COLUMN.get("job").at]), status: String(values[STATUS.at]) });
@@ -66,7 +66,7 @@ class Job {
     return this.values[column.at];
   }
 
-  /** What the job left: its own, and what it has in common with others. */
+  /** The results of the job: its own, and those shared with others. */
   details() {
     const kept = DATA.jobs[this.name] ?? {};
     const common = ["layers", "sums", "about", "error", "diagram"].filter((key) => kept[key] !== undefined);

@@ -1,4 +1,4 @@
-/** How many jobs there are of each status: a bar, and buttons that filter by it. */
+/** The number of jobs of each status: a bar, and buttons that filter by status. */
 function drawCounts(changed) {
   const tally = new Map([...Object.keys(STATUSES), ...JOBS.map((job) => job.status)].map((status) => [status, 0]));
   for (const job of JOBS) tally.set(job.status, tally.get(job.status) + 1);
@@ -39,7 +39,7 @@ function drawChoices(changed) {
   );
 }
 
-/** Boxes to tick columns with; those that nobody has a value in are not there. */
+/** Checkboxes for columns; columns without values are omitted. */
 function drawTicks(id, columns, key, changed) {
   const boxes = columns.map((column) => {
     const box = element("input", { type: "checkbox", value: column.name });
@@ -55,7 +55,7 @@ function drawTicks(id, columns, key, changed) {
   byId(id).append(...boxes);
 }
 
-/** In what all jobs agree. */
+/** The values that all jobs share. */
 function drawCommon() {
   const same = COLUMNS.filter((column) => column.constant && column.kind !== "status" && column.kind !== "text");
   const overrides = same.filter((column) => column.kind === "override");
@@ -64,7 +64,7 @@ function drawCommon() {
   byId("common").hidden = false;
 }
 
-/** Bring the controls to what is chosen. */
+/** Update the controls to the state. */
 function showChosen() {
   byId("text").value = state.text;
   for (const select of byId("choices").querySelectorAll("select")) {

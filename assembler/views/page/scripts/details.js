@@ -16,7 +16,7 @@ const CHECKS = [
   { name: "detail", show: (row) => shown(row[4]), wrap: true },
 ];
 
-/** What a run found, as sections: its error, checks, layers and diagram. */
+/** The results of a run, as sections: its error, checks, layers and diagram. */
 function details(run) {
   return [
     run.overrides?.length ? overridesOf(run.overrides) : null,
@@ -37,7 +37,7 @@ function overridesOf(overrides) {
   return element("p", { class: "chips" }, overrides.map((one) => [element("code", {}, one), " "]));
 }
 
-/** Names and values; what has no value is left out. */
+/** Names and values; those without a value are omitted. */
 function facts(pairs) {
   const told = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
   if (!told.length) return null;
@@ -69,7 +69,7 @@ function layersOf(run) {
   return scrolling("Layers", grid("Layers", LAYERS, run.layers, ends));
 }
 
-/** Those that failed stand on top. */
+/** Those that failed come first. */
 function failedFirst(checks) {
   const rank = (row) => (row[1] === false ? 0 : row[1] ? 1 : 2);
   return [...checks].sort((one, other) => rank(one) - rank(other));

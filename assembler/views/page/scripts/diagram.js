@@ -13,8 +13,8 @@ const ATTRIBUTES = new Set(
 /**
  * A diagram as an element.
  *
- * SVG is made anew from the elements and attributes that draw, and no others, so that it takes the page's colours but
- * can neither run nor load anything. All else, such as Mermaid, is text.
+ * SVG is copied element by element, with attributes that draw and no others, so that it has the page's colours but
+ * cannot run or load anything. Other formats, such as Mermaid, are shown as text.
  */
 function diagram(text) {
   if (/^\s*(<\?xml[^>]*>\s*)?(<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg/i.test(text)) {
@@ -39,7 +39,7 @@ function drawn(original) {
 
 function framed(svg) {
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", "Diagram of the layers; the table of layers tells the same");
+  svg.setAttribute("aria-label", "Diagram of the layers; the table of layers has the same values");
   return element("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Diagram" }, svg);
 }
 

@@ -1,7 +1,7 @@
 /** An element of the page by its id. */
 const byId = (id) => document.getElementById(id);
 
-/** A new element with attributes, listeners and children. Texts become text nodes, so nothing in them is markup. */
+/** A new element with attributes, listeners and children. Strings become text nodes, so that they cannot contain markup. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -16,8 +16,8 @@ function element(name, attributes = {}, ...children) {
 /**
  * A table with a caption.
  *
- * A column has a `name`, `show`: what it shows of a row, and perhaps `right`, `code`, `wrap` for long texts,
- * or `head`: its cells name their rows.
+ * A column has a `name`, `show`: row → value, and optionally `right`, `code`, `wrap` for long strings,
+ * or `head`: its cells are the headings of their rows.
  */
 function grid(caption, columns, rows, foot = null) {
   const heads = columns.map((one) => element("th", { scope: "col", class: one.right ? "right" : null }, one.name));
@@ -38,7 +38,7 @@ function cellOf(column, row) {
   return column.head ? element("th", { scope: "row", class: kind }, shown) : element("td", { class: kind }, shown);
 }
 
-/** A table that scrolls by itself when it is wide or long. */
+/** A table in a scrolling region. */
 function scrolling(label, table) {
   return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table);
 }
@@ -54,7 +54,7 @@ function fill(select, groups, value) {
   select.value = value;
 }
 
-/** A menu closes on Escape and on a click elsewhere. */
+/** Close a menu on Escape and on a click elsewhere. */
 function closing(menu) {
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
@@ -66,7 +66,7 @@ function closing(menu) {
   });
 }
 
-/** Call once things have been quiet for some milliseconds. */
+/** Call a function once it has not been requested for some milliseconds. */
 function quietly(call, milliseconds) {
   let timer = 0;
   return () => {

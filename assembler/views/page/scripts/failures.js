@@ -1,6 +1,6 @@
-const FEW = 12; // jobs and messages that stand there at once
+const FEW = 12; // jobs and messages that are shown at first
 
-/** The jobs that did not pass, by their messages, on top of the page. */
+/** The jobs that did not pass, grouped by message, at the top of the page. */
 function drawFailures(open) {
   const bad = JOBS.filter((job) => job.status !== "passed" && job.status !== "pending");
   if (!bad.length) return;

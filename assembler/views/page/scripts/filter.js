@@ -7,7 +7,7 @@ const COMPARED = {
   "!=": (one, other) => one !== other,
 };
 
-/** Questions to a job, from what was typed: words, and comparisons such as `plan.macs<1e6`; quotes keep words together. */
+/** Conditions from the typed filter: words, and comparisons such as `plan.macs<1e6`; quotes keep words together. */
 function questions(text) {
   const words = text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? [];
   return words.map((word) => word.replaceAll('"', "")).filter(Boolean).map((word) => comparison(word) ?? contains(word.toLowerCase()));
@@ -35,7 +35,7 @@ function onlyOne(found) {
   return found.length === 1 ? found[0] : null;
 }
 
-/** The jobs that fit what was typed and chosen; the plots show them all. */
+/** The jobs that match the filter and the choices; the plots show all of them. */
 function fitting() {
   const asked = questions(state.text);
   const only = Object.entries(state.only).map(([name, value]) => [COLUMN.get(name), value]);

@@ -4,7 +4,7 @@ const ORDER = new Intl.Collator("en", { numeric: true });
 
 const STATUSES = { failed: "✕", error: "!", passed: "✓", pending: "…" };
 
-/** A number as a person reads it: whole ones with grouped digits, others with four figures. */
+/** A number as shown: integers with grouped digits, others with four significant digits. */
 function number(value) {
   if (Number.isInteger(value)) return Math.abs(value) < 1e21 ? GROUPED.format(value) : value.toExponential(3);
   if (Math.abs(value) >= 1e3 && Math.abs(value) < 1e15) return GROUPED.format(value);
@@ -12,7 +12,7 @@ function number(value) {
   return text.replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
 }
 
-/** Any value as text; nothing as no text. */
+/** Any value as a string; empty for no value. */
 function shown(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return number(value);
@@ -38,14 +38,14 @@ function count(many, one, several = `${one}s`) {
   return `${GROUPED.format(many)} ${many === 1 ? one : several}`;
 }
 
-/** A status as a sign and a word, so that nothing is told by colour alone. */
+/** A status as a sign and a word, so that colour is not needed to read it. */
 function badge(status) {
   const known = Object.hasOwn(STATUSES, status);
   const sign = element("span", { "aria-hidden": "true" }, known ? STATUSES[status] : "·");
   return element("span", { class: `badge ${known ? status : "pending"}` }, sign, ` ${status}`);
 }
 
-/** A moment in the reader's own time; what is none stays as it is. */
+/** A date in the reader's time zone; other strings unchanged. */
 function moment(text) {
   const date = new Date(text);
   return Number.isNaN(date.getTime()) ? text : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });

@@ -1,7 +1,7 @@
 /**
  * The Pareto front: the jobs than which no other is at least as good in both metrics and better in one.
  *
- * They come in the order of x. Jobs without a number in either metric are not looked at.
+ * They are in the order of x. Jobs without a number in one of the metrics are ignored.
  */
 function paretoFront(jobs, x, y, xbest, ybest) {
   const [a, b] = [xbest === "max" ? -1 : 1, ybest === "max" ? -1 : 1];
@@ -17,13 +17,13 @@ function paretoFront(jobs, x, y, xbest, ybest) {
   return (a < 0 ? front.reverse() : front).map(({ job }) => job);
 }
 
-/** The front as a table, for those who do not see it in the plot. */
+/** The front as a table, for readers who cannot see the plot. */
 function drawFront(front, jobs, x, y, open) {
   const both = x !== y && x.numeric && y.numeric;
   const better = (best) => (best === "max" ? "more" : "less");
   byId("front-note").textContent = both
     ? `${GROUPED.format(front.length)} of ${count(jobs, "job")}: no other has ${better(state.xbest)} ${x.name} with as good a ${y.name}, or ${better(state.ybest)} ${y.name} with as good a ${x.name}.`
-    : "It takes two different metrics.";
+    : "Choose two different metrics.";
   const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Job ${job.name}`, onclick: () => open(job) }, job.name);
   const columns = [
     { name: "job", show: link, head: true },

@@ -1,12 +1,12 @@
-const ranges = new Map(); // of brushed axes: their columns' names to the ranges kept, in places on the axis
+const ranges = new Map(); // column name → selected ranges, as positions on its axis
 
-/** A value's place on an axis of the parallel coordinates; metrics over many decades lie by their logarithms. */
+/** A value's position on an axis; for metrics over many decades, by its logarithm. */
 function placeOn(column) {
   const position = positions(column);
   return column.decades ? (job) => Math.log10(position(job)) : position;
 }
 
-/** The jobs within the ranges that were brushed. */
+/** The jobs within the selected ranges. */
 function brushed(jobs) {
   const kept = [...ranges].filter(([name]) => state.axes.includes(name)).map(([name, list]) => [COLUMN.get(name), placeOn(COLUMN.get(name)), list]);
   if (!kept.length) return jobs;
@@ -56,7 +56,7 @@ function dimension(jobs, column) {
   const few = column.numeric && column.distinct.length <= 8;
   const logarithmic = column.decades;
   const ticks = !column.numeric
-    ? named(column, short) // ticks of these axes are no markup to Plotly, unlike all its other texts
+    ? named(column, short) // Plotly reads no markup in the ticks of these axes, unlike in its other texts
     : few
       ? { tickvals: column.distinct.map((value) => (logarithmic ? Math.log10(value) : Number(value))), ticktext: column.distinct.map((value) => plain(number(Number(value)))) }
       : logarithmic
@@ -67,7 +67,7 @@ function dimension(jobs, column) {
   return { name: column.name, label: plain(unclear ? column.name : column.short, 22), values, ...ticks, range: spanOf(column), ...(kept ? { constraintrange: kept } : {}) };
 }
 
-/** From the least to the largest of all jobs, so that axes stay when the filter changes. */
+/** From the smallest to the largest of all jobs, so that axes do not change with the filter. */
 function spanOf(column) {
   const known = JOBS.filter((job) => job.get(column) !== null).map(placeOn(column));
   const [low, high] = known.reduce(([least, most], place) => [Math.min(least, place), Math.max(most, place)], [Infinity, -Infinity]);

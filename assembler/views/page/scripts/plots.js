@@ -2,7 +2,7 @@ const QUIET_PLOT = { displayModeBar: false, displaylogo: false, responsive: true
 
 const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "triangle-down", "hexagon", "star"];
 
-/** A colour of the style sheet, light or dark as the reader has it. */
+/** A colour of the style sheet, in the reader's light or dark scheme. */
 function themed(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -15,18 +15,18 @@ function font(quiet = true) {
   return { family: themed("sans"), size: 12, color: themed(quiet ? "quiet" : "ink") };
 }
 
-/** A text in one line that is not too long. */
+/** A string in one line, cut if it is long. */
 function short(text, most = 60) {
   const line = String(text).replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, " ");
   return line.length > most ? `${line.slice(0, most - 1)}…` : line;
 }
 
-/** A text for Plotly, which takes some tags and entities for markup: here they stay as they are. */
+/** A string for Plotly, which reads some tags and entities as markup: they are escaped. */
 function plain(text, most = 60) {
   return short(text, most).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") || " ";
 }
 
-/** Where a column's value lies on an axis: a number at itself, another value at its place among all. */
+/** A value's position on an axis: a number itself, another value its index among all. */
 function positions(column) {
   if (column.numeric) return (job) => job.get(column);
   const places = new Map(column.distinct.map((value, at) => [value, at]));
@@ -37,7 +37,7 @@ function named(column, write = plain) {
   return { tickvals: column.distinct.map((_, at) => at), ticktext: column.distinct.map((value) => write(value, 24)) };
 }
 
-/** Whole powers of ten between the least and the largest of some logarithms, or as many as there is room for. */
+/** Powers of ten between the smallest and the largest of some logarithms, as many as there is room for. */
 function decades(values) {
   const [least, most] = values.filter(Number.isFinite).reduce(([low, high], one) => [Math.min(low, one), Math.max(high, one)], [Infinity, -Infinity]);
   const [low, high] = [Math.ceil(least), Math.floor(most)];
@@ -54,7 +54,7 @@ function power(exponent) {
   return units[below].replace("1", String(10 ** (exponent - below)));
 }
 
-/** The colours of a column that is no number: its values, the most frequent first, each with a colour and a symbol. */
+/** The colours of a column that is not numeric: its values, the most frequent first, each with a colour and a symbol. */
 function categories(column) {
   const many = new Map();
   for (const job of JOBS) many.set(String(job.get(column) ?? ""), (many.get(String(job.get(column) ?? "")) ?? 0) + 1);
@@ -85,7 +85,7 @@ function barOf(column) {
   };
 }
 
-/** Numbers to colour by; over many decades, their logarithms. */
+/** The numbers of a colour scale; over many decades, their logarithms. */
 function shades(column, jobs) {
   const logarithmic = column.decades;
   const values = jobs.map((job) => (logarithmic ? Math.log10(job.get(column)) : job.get(column)));

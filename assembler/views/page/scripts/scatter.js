@@ -38,7 +38,7 @@ function tellLeftOut(jobs, has, drawable) {
   const without = jobs.filter((job) => !has(job)).length;
   const negative = jobs.length - without - drawable.length;
   const told = [
-    without ? `${count(without, "job has", "jobs have")} no such metrics` : "",
+    without ? `${count(without, "job has", "jobs have")} no value for these metrics` : "",
     negative ? `${count(negative, "job has", "jobs have")} no logarithm` : "",
   ];
   byId("scatter-note").textContent = told.filter(Boolean).join("; ");
@@ -64,7 +64,7 @@ function apart(jobs, column, points) {
     .map(([one, some]) => points(some, one.name, { color: one.colour, symbol: one.symbol }));
 }
 
-/** The steps along the front: what is behind them, some job on it is at least as good as. */
+/** The steps along the front: for each point behind them, a job on the front is at least as good. */
 function frontTrace(coordinates) {
   return {
     type: "scatter",

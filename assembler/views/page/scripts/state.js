@@ -1,9 +1,9 @@
-/** What the reader has chosen. The address of the page keeps what differs from the start, so that it can be passed on. */
+/** The reader's choices. The page's address stores those that differ from the defaults, so that it can be shared. */
 const START = {
   text: "",
   status: [],
   only: {}, // override: the value that its jobs have
-  sort: "", // a column's name, after a minus if it descends
+  sort: "", // a column's name, with a minus for descending order
   columns: SHOWN_AT_FIRST,
   ...startOfScatter(),
   front: false,
@@ -16,7 +16,7 @@ START.line = START.y || START.colour;
 
 const state = { ...structuredClone(START), ...remembered() };
 
-/** Metrics in which jobs differ and that most of them have, the most telling first. */
+/** Metrics in which jobs differ and that most of them have, the most important first. */
 function tellingMetrics() {
   const most = Math.max(...METRICS.map((column) => column.filled));
   const dull = /^(checks\.total$|check\.expect\.)/;
@@ -43,18 +43,18 @@ function startOfParallel() {
   return COLUMNS.filter((column) => overrides.includes(column) || metrics.includes(column)).map((column) => column.name);
 }
 
-/** Whether less or more of a metric is better; of what a check measured, as far as its name tells. */
+/** Whether less or more of a metric is better; for a measurement of a check, by its name. */
 function bestOf(column) {
   return column?.best ?? (/accuracy|score/.test(column?.name ?? "") ? "max" : "min");
 }
 
-/** Of the address: what is known and of the right kind. */
+/** The choices in the address that exist and have the right type. */
 function remembered() {
   let kept = {};
   try {
     kept = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "{}");
   } catch {
-    return {}; // not an address of ours
+    return {}; // not an address that this page wrote
   }
   const known = (list) => list.every((name) => COLUMN.has(name));
   const fits = {
@@ -79,6 +79,6 @@ const remember = quietly(() => {
   try {
     history.replaceState(null, "", hash);
   } catch {
-    // a page that is shown inside another has no address of its own
+    // a page inside another cannot change its address
   }
 }, 200);

@@ -1,6 +1,6 @@
-let visible = JOBS; // what the table has rows of, in its order
+let visible = JOBS; // the jobs in the table, in its order
 
-/** Bring the page to what is chosen. */
+/** Update the page to the state. */
 function update() {
   showChosen();
   const fit = fitting();
@@ -20,7 +20,7 @@ function frontOf(jobs) {
 
 function tellShown(kept) {
   const all = visible.length === JOBS.length;
-  const why = [kept.length < JOBS.length && state.front ? "on the front of those that fit" : state.front ? "on the Pareto front" : "", ranges.size ? "within the ranges" : ""];
+  const why = [kept.length < JOBS.length && state.front ? "on the Pareto front of the matching jobs" : state.front ? "on the Pareto front" : "", ranges.size ? "within the ranges" : ""];
   byId("shown").textContent = all ? `all ${count(JOBS.length, "job")}` : [`${GROUPED.format(visible.length)} of ${count(JOBS.length, "job")}`, ...why.filter(Boolean)].join(", ");
 }
 
@@ -36,7 +36,7 @@ function drawPlots({ parallel = true } = {}) {
 
 const drawPlotsSoon = quietly(drawPlots, 150);
 
-let parallelOf = null; // jobs that its plot is to show and does not yet
+let parallelOf = null; // jobs that its plot does not show yet
 
 let parallelSeen = true; // the first drawing does not wait
 
@@ -53,7 +53,7 @@ const parallelWatch = new IntersectionObserver(([entry]) => {
   drawParallelSoon();
 });
 
-/** The costliest plot is drawn anew only where it is seen. */
+/** The slowest plot is drawn again only when it is visible. */
 function drawParallelWhenSeen(jobs) {
   parallelOf = jobs;
   drawParallelSoon();
@@ -78,7 +78,7 @@ function open(job) {
   byId("job-details").replaceChildren(
     ...(message ? [element("p", { class: "message" }, message)] : []),
     ...details({ ...left, overrides: typed }),
-    ...(nothing ? [element("p", { class: "none" }, "It has left nothing yet.")] : []),
+    ...(nothing ? [element("p", { class: "none" }, "It has no results yet.")] : []),
   );
   byId("job-details").scrollTop = 0;
   const at = visible.indexOf(job);

@@ -1,14 +1,14 @@
 const PAGE = 1000; // rows; more are drawn on request
 
-const AT_ONCE = 40; // rows: those that are seen first; the others follow while the browser has nothing else to do
+const AT_ONCE = 40; // rows that are drawn first; the others follow while the browser is idle
 
 const whenIdle = window.requestIdleCallback ?? ((call) => setTimeout(call, 20));
 
 let limit = PAGE;
 
-let drawing = 0; // rises with each drawing, so that one that has not come to its end gives way to the next
+let drawing = 0; // increases with each drawing, so that an unfinished one stops when the next begins
 
-/** The head of the table, with a button a column that sorts by it. */
+/** The head of the table, with a button per column that sorts by it. */
 function drawHead() {
   const columns = tableColumns();
   const heads = columns.map((column) => {
@@ -21,7 +21,7 @@ function drawHead() {
   markSorted();
 }
 
-/** Columns are as wide as their widest value, whatever rows there are: nothing jumps when they are sorted or filtered. */
+/** Columns are as wide as their widest value, so that they do not move when rows are sorted or filtered. */
 function widths(columns) {
   const group = element("colgroup");
   for (const column of columns) {
@@ -32,7 +32,7 @@ function widths(columns) {
   return group;
 }
 
-/** A name in two lines: what it is part of, and its last word. */
+/** A name in two lines: its prefix, and its last part. */
 function nameOf(column) {
   const prefix = column.prefix ? element("span", { class: "prefix" }, `${column.prefix}.`) : null;
   return [prefix, element("span", { class: "name" }, column.short)];
@@ -52,7 +52,7 @@ function markSorted() {
   }
 }
 
-/** The rows of jobs, in their order. Each is made once and then moved. While some are to come, the table is busy. */
+/** The rows of jobs, in order. Each is made once and then moved. While rows are missing, the table is marked busy. */
 function drawRows(jobs) {
   const columns = tableColumns();
   const some = jobs.slice(0, limit);
@@ -97,7 +97,7 @@ function jobCell(job, column) {
   return cell;
 }
 
-/** Clicks on the table: on a head sorts, on a row opens the job. */
+/** Clicks on the table: a head sorts, a row opens the job. */
 function listenToTable(sorted, open) {
   byId("table").addEventListener("click", (event) => {
     const head = event.target.closest("thead button");
