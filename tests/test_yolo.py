@@ -612,8 +612,7 @@ def test_error_of_a_recipe_file_points_at_a_key(file):
     file.write_text("name: a\ninput: {shape: [1, 3, 64, 64]}\nstack: ReLU\nfile: y.yaml\n")
     with pytest.raises(AssemblerError) as error:
         plan(file)
-    lines = [line for line in str(error.value).splitlines() if not line.startswith(" ")]
-    assert lines == ["y.yaml: No such file or directory", "x.yaml:4:1: 'stack' and 'file' cannot be combined"]
+    assert str(error.value).splitlines()[0] == "x.yaml:4:1: 'stack' and 'file' cannot be combined"
 
 
 def test_error_of_the_recipe_whose_file_is_still_to_be_given():
