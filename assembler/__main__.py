@@ -16,6 +16,7 @@ from assembler.commands.show import show
 from assembler.commands.validate import validate
 from assembler.commands.watch import watch
 from assembler.errors import AssemblerError
+from assembler.files import print_os_error
 
 COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
 
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         app()
     except (AssemblerError, OSError) as error:  # the latter of a folder that cannot be written, say
-        print(error, file=sys.stderr)
+        print(print_os_error(error) if isinstance(error, OSError) else error, file=sys.stderr)
         sys.exit(2)
 
 

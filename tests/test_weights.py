@@ -503,6 +503,50 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path, format):
     assert all(path.name.startswith(".") for path in tmp_path.iterdir() if path not in (script, file))
 
 
+LINKS = {
+    "to a file": {"w": "there"},
+    "to a link": {"w": "again", "again": "there"},
+    "to a folder above": {"w": "../here/there"},
+    "to a file that is yet to be": {"w": "new"},
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("links", LINKS.values(), ids=LINKS)
+def test_a_link_stays_one_and_its_target_is_written(tmp_path, links, format):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / f"there.{format}").write_text("old")
+    for name, target in links.items():
+        (folder / f"{name}.{format}").symlink_to(f"{target}.{format}")
+    before = {path.name for path in folder.iterdir()}
+    weights.save(model(1), folder / f"w.{format}")
+    target = (folder / f"w.{format}").resolve()
+    assert (folder / f"w.{format}").is_symlink()
+    assert not target.is_symlink()
+    other = model(2)
+    weights.load(other, target)
+    assert same(values(other), values(model(1)))
+    assert {path.name for path in folder.iterdir()} == before | {target.name}
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("w.ckpt", "Too many levels of symbolic links"),
+        ("nowhere/w.ckpt", "No such file or directory"),
+        ("folder", "Is a directory"),
+    ],
+)
+def test_error_of_a_link_that_leads_to_no_file(tmp_path, target, why):
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "w.ckpt"
+    file.symlink_to(target)
+    with pytest.raises(AssemblerError) as error:
+        weights.save(small(), file)
+    assert str(error.value) == f"{file} cannot be written: {why}"
+
+
 def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
     script, file = tmp_path / "saves.py", tmp_path / "w.safetensors"
     script.write_text(SAVES)

@@ -74,7 +74,8 @@ class Loaded:
 def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> None:
     """Save all parameters of a model.
 
-    The write is atomic: at any time, the path contains the complete old file or the complete new one.
+    The write is atomic: at any time, the path contains the complete old file or the complete new one. A link remains
+    one, and the file that it leads to is written.
 
     Args:
         path: a ``.safetensors`` or ``.ckpt`` file, in an existing folder.
@@ -86,7 +87,7 @@ def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> 
     _require_format(path)
     parameters = _by_name(model.get_parameters())
     try:
-        with replacing(path) as new:
+        with replacing(path, follow=True) as new:
             if path.suffix == ".ckpt":
                 _write_checkpoint(parameters, new, about or {})
             else:

@@ -109,7 +109,8 @@ def _write(folder: Path, title: str, table: Table) -> bool:
             write(folder / name)
         except (OSError, sqlite3.Error) as error:
             wrong += 1
-            print(f"{short(folder / name)} cannot be written: {error}", file=sys.stderr)
+            said = getattr(error, "strerror", None) or error
+            print(f"{short(folder / name)} cannot be written: {said}", file=sys.stderr)
     if not wrong:
         print(f"page: {short(folder / 'sweep.html')}")
     return not wrong
