@@ -190,6 +190,8 @@ def _apart(config: DictConfig, folder: Path) -> int:
         is_there = printed.exists() and printed.stat().st_size > 0
         said = f"{lost}; what it had printed is in {short(printed)}" if is_there else str(lost)
         return tasks.lost(data, folder, about, said)
+    if result_of(folder, about["identity"]) is None:
+        return tasks.lost(data, folder, about, "its result is gone: something deleted or moved its folder")
     return int(answer["code"])
 
 

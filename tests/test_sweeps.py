@@ -331,6 +331,28 @@ def test_a_job_that_is_lost_costs_only_itself(run, layer, construct, said):
     assert "3 of them are done; 0 jobs to run (1 did not pass; sweep.retry=true runs those again)\n" in again.out
 
 
+GONE = {
+    "deleted": "shutil.rmtree('sweep/1')",
+    "moved": "os.rename('sweep/1', 'elsewhere')",
+    "replaced by a file": "shutil.rmtree('sweep/1'); open('sweep/1', 'w').close()",
+    "replaced by a link": "shutil.rmtree('sweep/1'); os.symlink('nowhere', 'sweep/1')",
+    "deleted at once": "shutil.rmtree('sweep/1'); os._exit(3)",
+}
+
+
+@pytest.mark.parametrize("construct", GONE.values(), ids=GONE)
+def test_a_job_whose_folder_is_gone_is_an_error(run, layer, construct):
+    own = layer(REAL.format(construct), "import os, shutil")
+    done = run("-m", own, *INLINE, "recipe.stack=ReLU,Own,Sigmoid", "recipe.input.sample=uniform")
+    assert done.code == 2
+    assert statuses(done.folder) == ["passed", "error", "passed"]
+    assert rows(done.folder)[1]["message"] in (
+        "its result is gone: something deleted or moved its folder",
+        "its process ended by itself, with exit code 3",
+    )
+    assert not (done.folder.parent / "nowhere").exists()
+
+
 def test_a_layer_that_ends_the_process_while_it_is_planned_is_told(run, layer):
     done = run("-m", layer("os._exit(3)"), *INLINE, "recipe.stack=ReLU,Own")
     assert done.code == 2
