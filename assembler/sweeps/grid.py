@@ -29,7 +29,7 @@ from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
-from assembler.sweeps.points import LOCK, Ledger, Point, read_points, result_of
+from assembler.sweeps.points import LOCK, Ledger, Point, folder_name, read_points, result_of
 from assembler.sweeps.process import CHILD, Lost
 from assembler.sweeps.table import telling
 from assembler.sweeps.watch import Watch, written_since
@@ -245,10 +245,17 @@ def _as_hydras(config: DictConfig) -> Iterator[None]:
 
 
 def _folder(config: DictConfig, subdir: str, number: int) -> str:
-    """The folder of a new job, as a path from the sweep's."""
+    """The folder of a new job, as a path from the sweep's.
+
+    Raises:
+        SettingsError: it is not inside the sweep's.
+    """
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
-    return str(config.hydra.sweep.subdir)
+    try:
+        return folder_name(str(config.hydra.sweep.subdir))
+    except ValueError as error:
+        raise SettingsError(str(error), Place(key=SUBDIR)) from None
 
 
 def _what_is_planned(config: Mapping[str, Any]) -> str:
