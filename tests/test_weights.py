@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -134,11 +136,13 @@ MISFITS = [
       "0.weigth (4, 8) is not in the model; did you mean '0.weight'?"]),
     ({}, ("0.bias",), ["0.bias (4,) is not in the file"]),
     ({"2.weight": np.zeros((1, 2), np.float32)}, (), ["2.weight (1, 2) is not in the model"]),
-    ({"1.weight": np.zeros((4, 2), np.float32)}, (), ["1.weight is (4, 2) in the file, and (2, 4) in the model"]),
+    ({"1.weight": np.zeros((4, 2), np.float32)}, (),
+     ["1.weight is (4, 2) in the file, and (2, 4) in the model",
+      "'weights.rename={1.*: null}' weights.strict=false loads all but 1.*"]),
     ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 in the file, and float32 in the model"]),
     ({"features.kernel": STORED["1.weight"]}, ("1.weight",),
      ["1.weight (2, 4) is not in the file; it has 'features.kernel'",
-      "features.kernel (2, 4) is not in the model"]),
+      "features.kernel (2, 4) is not in the model; did you mean '1.weight'?"]),
 ]  # fmt: skip
 
 
@@ -161,6 +165,94 @@ def test_error_of_what_does_not_fit(tmp_path, put, drop, lines):
         [f"weights.load: {file} does not fit the model:", *(f"  {line}" for line in [*lines, WAYS_OUT])]
     )
     assert same(values(one), before)
+
+
+TORCH = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "embedding_table": "weight",
+}
+"""MindSpore's names → PyTorch's."""
+
+OF_TORCH = [
+    ("Dense(8, 4) + BatchNorm1d(4)", str),
+    ("Dense(8, 4) + BatchNorm1d(4) + Dense(4, 4) + BatchNorm1d(4)", str),
+    ("Dense(8, 4) + BatchNorm1d(4)", lambda layer: {"0": "fc", "1": "norm"}[layer]),
+    (
+        "3 * (Dense(8, 8) + BatchNorm1d(8))",
+        lambda layer: f"{'fc' if int(layer) % 2 == 0 else 'norm'}{9 + int(layer) // 2}",
+    ),
+    ("Dense(8, 4) + LayerNorm([4])", str),
+    ("Conv2d(3, 4, 3) + BatchNorm2d(4) + Conv2d(4, 4, 3) + GroupNorm(2, 4)", str),
+    ("Embedding(8, 8) + LayerNorm([8])", str),
+]
+
+
+@pytest.mark.parametrize(("stack", "renamed"), OF_TORCH)
+def test_hints_lead_to_the_arrays_of_pytorch(tmp_path, monkeypatch, stack, renamed):
+    """Followed, whether from the file to the model or back, they load what was saved."""
+    monkeypatch.setattr(weights, "MAX_TOLD", 100)
+    file = tmp_path / "w.safetensors"
+    one = model(1, stack)
+    for index, parameter in enumerate(one.get_parameters()):
+        parameter.set_data(Tensor(np.full(parameter.shape, index, np.float32)))
+    stored = {}
+    for name, array in values(one).items():
+        layer, _, last = name.rpartition(".")
+        stored[f"{renamed(layer)}.{TORCH.get(last, last)}"] = array
+    save_file(stored, file)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(model(2, stack), file)
+    lines = str(error.value).splitlines()
+    lacks = {m[2]: m[1] for line in lines if (m := re.search(r"(\S+) \(.* is not in the file; it has '(\S+)'$", line))}
+    takes = {
+        m[1]: m[2] for line in lines if (m := re.search(r"(\S+) \(.* not in the model; did you mean '(\S+)'\?$", line))
+    }
+    assert lacks
+    for rename in (lacks, takes):
+        other = model(2, stack)
+        weights.load(other, file, rename=rename)
+        assert same(values(other), values(one))
+
+
+def test_hint_for_what_pytorch_alone_counts(tmp_path):
+    file = tmp_path / "w.safetensors"
+    save_file({**values(small()), "1.num_batches_tracked": np.array(3)}, file)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), file)
+    assert "{*.num_batches_tracked: null} skips it" in str(error.value)
+    weights.load(small(), file, rename={"*.num_batches_tracked": None})
+
+
+HEADS = [
+    ("Dense(8, 4) + ReLU + Dense(4, 3)", "Dense(8, 4) + ReLU + Dense(4, 10)", "2.*"),
+    ("Dense(8, 4) + ReLU + Dense(4, 3)", "Dense(6, 4) + ReLU + Dense(4, 3)", "0.*"),
+    ("Dense(8, 4) + BatchNorm1d(4) + Dense(4, 3)", "Dense(8, 5) + BatchNorm1d(5) + Dense(5, 3)", None),
+    ("Dense(8, 4) + Residual(Dense(4, 4)) + Dense(4, 3)", "Dense(8, 4) + Residual(Dense(4, 4)) + Dense(4, 1)", "2.*"),
+    ("Dense(8, 4) + 4 * Dense(4, 4) + Dense(4, 3)", "Dense(8, 5) + 4 * Dense(5, 5) + Dense(5, 3)", None),
+    ("Embedding(9, 8) + Dense(8, 4)", "Embedding(7, 8) + Dense(8, 4)", "0.*"),
+]
+
+
+@pytest.mark.parametrize(("stack", "other", "pattern"), HEADS)
+def test_a_head_of_another_size_can_be_left_out_as_the_message_says(tmp_path, stack, other, pattern):
+    file = tmp_path / "w.safetensors"
+    weights.save(model(1, stack), file)
+    one = model(2, other)
+    before = values(one)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(one, file)
+    said = f"  'weights.rename={{{pattern}: null}}' weights.strict=false loads all but {pattern}\n"
+    assert (said in str(error.value)) == (pattern is not None)
+    assert "loads all but" not in str(error.value).replace(said, "")
+    if pattern:
+        weights.load(one, file, rename={pattern: None}, strict=False)
+        layer = pattern.removesuffix("*")
+        for name, array in values(one).items():
+            wanted = before[name] if name.startswith(layer) else values(model(1, stack))[name]
+            assert np.array_equal(array, wanted), name
 
 
 def test_error_of_another_architecture_is_short(tmp_path):
@@ -637,6 +729,16 @@ def test_a_rename_on_the_command_line(run, tmp_path):
     assert (done.code, done.err.splitlines()[0]) == (
         2, "override weights.rename={fc2.*: 0.*}: 'fc2.*' matches nothing in w.safetensors, which has fc1.bias, fc1.weight"
     )  # fmt: skip
+
+
+def test_a_head_is_left_out_on_the_command_line_as_the_message_says(run, tmp_path):
+    common = ("recipe=inline", "recipe.input.shape=[4,8]", "checks=none")
+    run(*common, "recipe.stack='Dense(8, 4) + Dense(4, 3)'", "weights.save=w.ckpt")
+    other = (*common, "recipe.stack='Dense(8, 4) + Dense(4, 9)'", "weights.load=w.ckpt")
+    said = next(line for line in run(*other).err.splitlines() if "loads all but" in line)
+    done = run(*other, *shlex.split(said.partition(" loads ")[0]))
+    assert (done.code, done.err) == (0, "")
+    assert "2 parameters loaded from w.ckpt; 2 of the model's are not in the file" in done.out
 
 
 def test_weights_are_saved_even_if_a_check_fails(run, tmp_path):
