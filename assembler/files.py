@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -160,6 +161,17 @@ def require_file(path: Path) -> Path:
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a folder fails by itself
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return path
+
+
+def require_name(file: str) -> str:
+    """The name of a file that a recipe or a network names: text that a file system and a terminal take.
+
+    Raises:
+        ValueError: it contains control characters.
+    """
+    if any(unicodedata.category(character) == "Cc" for character in file):
+        raise ValueError("a name cannot contain control characters")
+    return file
 
 
 def short(file: Path) -> str:

@@ -442,6 +442,43 @@ def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file, tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
 
 
+NULS = {
+    "a network": 'input: {shape: [1, 3, 8, 8]}\nfile: "a\\0b.yaml"\n',
+    "a terminal's": 'input: {shape: [1, 3, 8, 8]}\nfile: "a\\eb.yaml"\n',
+    "values": GOOD + 'init: {"*": {file: "a\\0b.npy"}}\n',
+    "output": GOOD + 'checks: {golden: {file: "a\\0b.npy"}}\n',
+}
+
+
+@pytest.mark.parametrize("text", NULS.values(), ids=NULS)
+def test_error_of_a_file_name_that_no_file_has(run, recipe_file, text):
+    recipe_file(text)
+    done = run(*MINE)
+    assert done.code == 2
+    assert "a name cannot contain control characters" in done.err
+    assert "Traceback" not in done.err
+    with pytest.raises(AssemblerError, match="a name cannot contain control characters"):
+        prepare_all(Path(FILE))
+
+
+def prepare_all(file):
+    from assembler.commands.project import Project
+    from assembler.commands.validate import mistakes_in
+    from assembler.commands.watch import files_of
+    from assembler.errors import raise_all
+
+    files_of(file, Project.at(None))  # which `watch` looks at; it leaves the message to the plan
+    raise_all(mistakes_in(file, Project.at(None)))
+
+
+def test_error_of_a_base_that_no_file_has(run, recipe_file, tmp_path):
+    (tmp_path / "net.yaml").write_text('__BASE__: ["a\\0b.yaml"]\n')
+    recipe_file("input: {shape: [1, 3, 8, 8]}\nfile: net.yaml\n")
+    done = run(*MINE)
+    assert done.code == 2
+    assert done.err.startswith("net.yaml:1:12: a name cannot contain control characters\n")
+
+
 def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_file):
     recipe_file(GOOD + "checks: {os.system: {}}\n")
     done = run(*MINE)

@@ -484,6 +484,30 @@ def test_a_checksum_that_is_gone_is_noticed(whole, tmp_path, format):
         weights.load(model(2), file)
 
 
+FLOATS = '{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}'
+INTEGERS = FLOATS.replace("F32", "I32")
+TWICE = {
+    "a": f'{{"a": {FLOATS}, "a": {INTEGERS}}}',
+    "the same a": f'{{"a": {FLOATS}, "\\u0061": {INTEGERS}}}',
+    "shape": f'{{"a": {FLOATS.replace("}", ", ")}"shape": [1, 2]}}}}',
+    "dtype": f'{{"a": {FLOATS.replace("}", ", ")}"dtype": "I32"}}}}',
+    "__metadata__": f'{{"__metadata__": {{"x": "1"}}, "__metadata__": {{"x": "2"}}, "a": {FLOATS}}}',
+    "x": f'{{"__metadata__": {{"x": "1", "x": "2"}}, "a": {FLOATS}}}',
+}
+
+
+@pytest.mark.parametrize("key", TWICE)
+def test_error_of_a_key_that_a_header_has_twice(tmp_path, key):
+    header = TWICE[key].encode()
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(AssemblerError) as error:
+        weights.read_file(file)
+    assert str(error.value).startswith(f"{file} is damaged, or not a .safetensors file: ")
+    said = (f"its header has '{key.removeprefix('the same ')}' twice", "duplicate field")  # the latter by safetensors
+    assert any(one in str(error.value) for one in said)
+
+
 # ---- writing
 
 

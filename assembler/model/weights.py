@@ -11,6 +11,7 @@ import json
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -205,6 +206,8 @@ def _read_safetensors(path: Path) -> Stored:
         raise ParameterError(f"{path} has a dtype that NumPy does not support: {reason(error)}") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, _reason(error)) from None
+    if twice := _twice_in_header(path):
+        raise _damaged(path, f"its header has {twice!r} twice")
     header = metadata.pop(_HEADER, None)
     if header is not None and header != _header_checksum(arrays, metadata):
         raise _damaged(path, "its header was changed")
@@ -213,6 +216,26 @@ def _read_safetensors(path: Path) -> Stored:
     if known is not None and known.zfill(10) != checksum.text:
         raise _damaged(path, "its values were changed")
     return Stored(arrays, {name: text for name, text in metadata.items() if name != "format"})
+
+
+MAX_HEADER = 2**24
+"""Bytes of a header: the names, shapes and places of 100,000 tensors, and the metadata."""
+
+
+def _twice_in_header(path: Path) -> str | None:
+    """A key that a header has twice, of which safetensors keeps one and another program may keep the other."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        found.extend(name for name, count in Counter(names).items() if count > 1)
+
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > MAX_HEADER:
+            raise _damaged(path, f"its header has {size:,} bytes; the limit is {MAX_HEADER:,}")
+        json.loads(file.read(size), object_pairs_hook=note)
+    return next(iter(found), None)
 
 
 def _read_checkpoint(path: Path) -> Stored:

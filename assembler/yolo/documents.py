@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError
-from assembler.files import short
+from assembler.files import require_name, short
 from assembler.reading.yaml_files import compose_yaml
 from assembler.words import first_line
 
@@ -176,7 +176,10 @@ def _named(base: Node) -> Path:
     name = base.value
     if not isinstance(name, str) or Path(name).is_absolute() or name.startswith("~"):
         raise SettingsError(f"a base is a file, as a path from the folder of this one, not {show(name)}", base.place)
-    return base.file.parent / name
+    try:
+        return base.file.parent / require_name(name)
+    except ValueError as error:
+        raise SettingsError(str(error), base.place) from None
 
 
 def _there(base: Node) -> Path:
