@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    # python -m puts the working directory first, where a file yaml.py would be imported in the place of the package.
+    del sys.path[0]
 
 import typer
 
@@ -31,8 +34,6 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run one command; a person's mistake is one message and exit code 2."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # a project's own layers, as with python -m
     try:
         app()
     except (AssemblerError, OSError) as error:  # the latter of a folder that cannot be written, say

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -469,6 +471,26 @@ def prepare_all(file):
 
     files_of(file, Project.at(None))  # which `watch` looks at; it leaves the message to the plan
     raise_all(mistakes_in(file, Project.at(None)))
+
+
+STRANGE = ("yaml", "typer", "numpy", "mindspore", "rich", "pydantic", "te", "decimal", "safetensors", "torch")
+COMMANDS = {
+    "python -m": [sys.executable, "-m", "assembler"],
+    "assembler": [str(Path(sys.executable).parent / "assembler")],
+}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["layers"], ["show", "Dense"], ["validate", "--plan", FILE], ["recipes"]], ids=" ".join
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_imports_nothing_of_the_folder_that_it_looks_at(recipe_file, tmp_path, command, arguments):
+    recipe_file(GOOD)
+    for name in STRANGE:
+        (tmp_path / f"{name}.py").write_text(f"open({f'ran {name}'!r}, 'w')\nraise SystemExit")
+    done = subprocess.run([*COMMANDS[command], *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert not list(tmp_path.glob("ran *"))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_error_of_a_base_that_no_file_has(run, recipe_file, tmp_path):
