@@ -20,6 +20,7 @@ from assembler.commands.validate import validate
 from assembler.commands.watch import watch
 from assembler.errors import AssemblerError
 from assembler.files import print_os_error
+from assembler.words import say
 
 COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
 
@@ -37,7 +38,7 @@ def main() -> None:
     try:
         app()
     except (AssemblerError, OSError) as error:  # the latter of a folder that cannot be written, say
-        print(print_os_error(error) if isinstance(error, OSError) else error, file=sys.stderr)
+        say(print_os_error(error) if isinstance(error, OSError) else error, err=True)
         sys.exit(2)
 
 

@@ -45,7 +45,7 @@ def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
 
 
 def _target_of(path: Path) -> Path:
-    """Where a link leads, whether or not there is a file; a path that is no link stays as it is."""
+    """Where a link leads, whether or not there is a file; any other path stays as it is."""
     if not path.is_symlink():
         return path
     with suppress(RuntimeError):  # a circle, before Python 3.13

@@ -43,7 +43,7 @@ from assembler.sweeps.grid import Grid
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.watch import Watch
-from assembler.words import suggestion
+from assembler.words import say, suggestion
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of any program."""
@@ -75,7 +75,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     if {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = for_each_choice(sys.argv[1:])
     elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
-        print(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", file=sys.stderr)
+        say(f"override {of_sweeps[0]}: this is of sweeps; -m makes one", err=True)
         sys.exit(2)
     repository.install()
     sweep_by(Grid)
@@ -101,13 +101,13 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         report.end()
         if not isinstance(error, AssemblerError) and _comes_from(error, os.environ[SCRIPT]):
             raise
-        print(explain(error, sys.argv[1:]), file=sys.stderr)
+        say(explain(error, sys.argv[1:]), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         CHILD.close()
         is_sweep = report.end() is not None
         goes_on = "; the same command goes on where it stopped if the sweep has a name" if is_sweep else ""
-        print(f"interrupted{goes_on}", file=sys.stderr)
+        say(f"interrupted{goes_on}", err=True)
         sys.exit(INTERRUPTED)
     except Exception:
         report.end()
@@ -228,7 +228,7 @@ class SweepTable(Callback):
             report.begin(folder, objective)
             return
         if objective is None:
-            print("objective: a search needs one, such as objective=plan.macs", file=sys.stderr)
+            say("objective: a search needs one, such as objective=plan.macs", err=True)
             sys.exit(2)
 
         def started() -> Iterable[tuple[Path, str | None]]:

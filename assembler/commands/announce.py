@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from assembler.words import say
+
 
 def announce(
     package: Annotated[str, typer.Argument(help="The package, or a module of it.")],
@@ -28,4 +30,4 @@ def announce(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the person names the package, which may be one that is not installed
     scope = scope or package.partition(".")[0]
-    typer.echo(written(package, scope, modules=modules, first=first or ()), nl=False)
+    say(written(package, scope, modules=modules, first=first or ()), end="")

@@ -23,7 +23,7 @@ from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries
 from assembler.registry.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
-from assembler.words import suggestion
+from assembler.words import make_text, say, suggestion
 
 ConfigDir = Annotated[
     Path | None,
@@ -189,10 +189,9 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
     """
     if not on_terminal():
         for row in rows:
-            typer.echo("\t".join(row))
+            say("\t".join(row))
         return
     from rich.table import Table
-    from rich.text import Text
 
     from assembler.views.summary import make_console
 
@@ -200,5 +199,5 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
     for name in names:
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(make_text, row))
     make_console().print(table)

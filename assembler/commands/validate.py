@@ -19,6 +19,7 @@ from assembler.reading.places import Sources, steps_of
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
+from assembler.words import say
 
 
 def validate(
@@ -45,14 +46,14 @@ def validate(
         messages = dict.fromkeys(map(str, flatten(mistakes)))
         for message in messages:
             if message not in told:  # that of a file that several take up is told once
-                typer.echo(message, err=True)
+                say(message, err=True)
         told.update(messages)
         wrong += bool(mistakes)
     of = "1 file" if len(files) == 1 else f"{len(files)} files"
     if wrong:
-        typer.echo(f"{of}, {wrong} with mistakes")
+        say(f"{of}, {wrong} with mistakes")
         raise typer.Exit(2)
-    typer.echo(f"{of}, no mistakes")
+    say(f"{of}, no mistakes")
 
 
 def _kind(file: Path) -> str:

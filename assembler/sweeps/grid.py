@@ -35,7 +35,7 @@ from assembler.sweeps.table import telling
 from assembler.sweeps.watch import Watch, written_since
 from assembler.validation import read
 from assembler.views.progress import progress
-from assembler.words import counted
+from assembler.words import counted, say
 
 BATCH = 20
 """Jobs that Hydra's serial launcher is given at once: it keeps what each returns until they are done."""
@@ -98,7 +98,7 @@ class Grid(Sweeper):
         looked = f"{counted(len(points), 'job')} looked through in {time.perf_counter() - began:.1f} s"
         if len(points) < len(lines):
             looked += f"; {len(lines) - len(points)} more would have done the same as one of them"
-        print(looked, flush=True)
+        say(looked)
         if settings.dry_run:
             report.forecast(points)
         if wrong and (settings.dry_run or settings.invalid == "refuse"):
@@ -183,7 +183,7 @@ class Grid(Sweeper):
             done = len(points) - len(left)
             said = f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run"
             again = f" ({len(wrong)} did not pass; sweep.retry=true runs those again)"
-            print(said + (again if wrong and not settings.retry else ""), flush=True)
+            say(said + (again if wrong and not settings.retry else ""))
         returns: list[Sequence[JobReturn]] = []
         tries = 0
         while left:

@@ -24,6 +24,7 @@ from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
+from assembler.words import say
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -82,7 +83,7 @@ def run(
             leave(result, config, folder, about, alone=alone)
     show(result)
     if result.error is None:
-        print(f"left in {short(folder)}")
+        say(f"left in {short(folder)}")
     return result.code
 
 
