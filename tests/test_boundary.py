@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
+from assembler.__main__ import app
 from assembler.checks import prepare
 from assembler.errors import SettingsError
 from assembler.planning import limits
@@ -112,6 +115,43 @@ def test_the_bound_of_nesting_is_ours_whatever_libyaml_does(text):
     assert str(error.value).startswith("mine.yaml:")
     assert error.value.message == "nested more than 60 deep"
     assert parse_yaml("[" * 60 + "]" * 60, Path("mine.yaml"))
+
+
+OPENERS = {
+    "lists": "[",
+    "mappings": "{",
+    "mappings in mappings": "{a: ",
+    "block lists": "- ",
+    "complex keys": "? ",
+    "lists of complex keys": "- ? ",
+    "anchors": "[&a ",
+    "aliases": "[*a, ",
+    "lines": "[\n",
+    "strings in lists": "['",
+    "tags": "[!!seq ",
+}
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+@pytest.mark.parametrize("kind", ["recipe", "block", "network"])
+def test_a_file_of_openers_is_refused_at_once_whoever_reads_it(run, recipe_file, tmp_path, opener, kind):
+    """By run.py, before Hydra reads it, in Python, and by ``validate``: in seconds of this process, not hours."""
+    text = f"params:\n  {opener * 8000}\n"
+    if kind == "recipe":
+        recipe_file(text)
+    elif kind == "block":
+        recipe_file("defaults: [{/blocks@blocks: theirs}]\n" + GOOD)
+        (tmp_path / "conf" / "blocks").mkdir()
+        (tmp_path / "conf" / "blocks" / "theirs.yaml").write_text(text)
+    else:
+        recipe_file("input: {shape: [1, 3, 8, 8]}\nfile: net.yaml\n")
+        (tmp_path / "net.yaml").write_text(text)
+    began = time.process_time()
+    assert run(*MINE, "task=plan").code == 2
+    with pytest.raises(AssemblerError):
+        plan(Path(FILE))
+    assert CliRunner().invoke(app, ["validate", FILE]).exit_code == 2
+    assert time.process_time() - began < 6
 
 
 @pytest.mark.parametrize("text", ["# @package _global_\n" + GOOD, f"name: ${{oc.env:SECRET}}\n{GOOD}"])
