@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+
+if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
+    # python -m puts the working directory first, where a file yaml.py would be imported in the place of the package.
+    del sys.path[0]
 
 import typer
 
@@ -16,6 +19,8 @@ from assembler.commands.show import show
 from assembler.commands.validate import validate
 from assembler.commands.watch import watch
 from assembler.errors import AssemblerError
+from assembler.files import print_os_error
+from assembler.words import say
 
 COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
 
@@ -30,12 +35,10 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run one command; an error is one message and exit code 2."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # a project's own layers, as with python -m
     try:
         app()
     except (AssemblerError, OSError) as error:  # OSError: a folder that cannot be written, for example
-        print(error, file=sys.stderr)
+        say(print_os_error(error) if isinstance(error, OSError) else error, err=True)
         sys.exit(2)
 
 

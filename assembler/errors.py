@@ -22,6 +22,7 @@
         └── Enough           so many that the search stops
 
 ``str(error)`` is the whole message: what, where, what to write instead, and the source line with carets under the span.
+Characters that a terminal would obey are escaped in it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from assembler.words import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Place:
         width = max(1, min(self.end - self.start, len(line) - column))
         stripped = line.lstrip()
         column = max(0, column - (len(line) - len(stripped)))
-        return f"    {stripped.rstrip()}\n    {' ' * column}{'^' * width}"
+        before, under = printable(stripped[:column]), printable(stripped[column : column + width])
+        return f"    {printable(stripped.rstrip())}\n    {' ' * len(before)}{'^' * max(width, len(under))}"
 
 
 NOWHERE = Place()
@@ -95,7 +99,7 @@ class AssemblerError(Exception):
         lines = [head, self.place.excerpt()]
         for block, place in self.place.within:
             lines += [f"  in the block {block}, used at {place}", place.excerpt()]
-        return "\n".join(filter(None, lines))
+        return printable("\n".join(filter(None, lines)))
 
 
 class SettingsError(AssemblerError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,24 +22,88 @@ def _mode(most: int = 0o666) -> int:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; on success it replaces the old file.
+def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
+    """Yield a temporary path on the same file system; on success it replaces the old file.
 
     The data is flushed to disk first. After an exception the old file is unchanged and the temporary one is gone. A
-    killed process may leave a file whose name begins with a dot.
+    killed process may leave a folder whose name begins with a dot; the next one that writes the file deletes it.
+
+    Args:
+        follow: whether a link stays and the file that it leads to is replaced. This is for files that a person names:
+            a link in a run folder may lead anywhere.
+
+    Raises:
+        OSError: the file cannot be written; it names the file.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    new = Path(name)
-    try:
+    with naming(path), temporary_folder(target := _target_of(path) if follow else path) as folder:
+        new = folder / f"new{path.suffix}"
         yield new
         new.chmod(_mode())
         with new.open("rb") as file:
             os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+        new.replace(target)
+
+
+def _target_of(path: Path) -> Path:
+    """Where a link leads, whether or not there is a file; any other path stays as it is."""
+    if not path.is_symlink():
+        return path
+    with suppress(RuntimeError):  # a circle, before Python 3.13
+        path = path.resolve()
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return path
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the operating system name this file, and no temporary one or none at all."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # of the class that belongs to the number
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside a file, locked while this process lives, and deleted afterwards.
+
+    Folders for the same file that no process holds were left by killed processes, and are deleted.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        with _held(left) as held:
+            if held:
+                shutil.rmtree(left, ignore_errors=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new"))
+        try:
+            with _held(folder) as held:
+                if held is not False:  # another process may have taken the new folder for one that was left
+                    yield folder
+                    return
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool | None]:
+    """Hold the lock of a temporary folder, and yield whether this worked; None if the file system has no locks."""
+    from filelock import FileLock, Timeout  # 45 ms, for those who write
+
+    lock = FileLock(folder / "lock")
+    held: bool | None = True
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        held = False
+    except (NotImplementedError, OSError):
+        held = None
+    try:
+        yield held
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -62,7 +128,7 @@ def move(path: Path, folder: Path) -> list[str]:
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for file in files:
         file.chmod(_mode())
-        with file.open("rb") as opened:
+        with naming(folder / path.name), file.open("rb") as opened:
             os.fsync(opened.fileno())
     if path.is_dir():
         path.chmod(_mode(0o777))
@@ -97,12 +163,35 @@ def require_file(path: Path) -> Path:
     return path
 
 
+def require_name(file: str) -> str:
+    """The name of a file that a recipe or a network names: text that a file system and a terminal take.
+
+    Raises:
+        ValueError: it contains control characters.
+    """
+    if any(unicodedata.category(character) == "Cc" for character in file):
+        raise ValueError("a name cannot contain control characters")
+    return file
+
+
 def short(file: Path) -> str:
     """The path relative to the working directory or to ``~``, the home folder, if it is below one; else in full."""
     for folder, name in ((Path.cwd, ""), (Path.home, "~/")):
         with suppress(ValueError, OSError, RuntimeError):  # it is elsewhere, or not a valid path
             return f"{name}{file.resolve().relative_to(folder().resolve())}"
     return str(file)
+
+
+def print_os_error(error: OSError, where: Path | None = None) -> str:
+    """An error of the operating system for people: ``run/result.json: No space left on device``.
+
+    Args:
+        where: named if the error itself names no file.
+    """
+    named = isinstance(error.filename, str | os.PathLike)
+    file = Path(error.filename) if named else where
+    said = error.strerror or str(error)
+    return said if file is None else f"{short(file)}: {said}"
 
 
 def without_home(text: str) -> str:

@@ -40,7 +40,7 @@ from assembler.sweeps.grid import Grid
 from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.watch import Watch
-from assembler.words import suggestion
+from assembler.words import say, suggestion
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as usual for programs."""
@@ -72,7 +72,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     if {"-m", "--multirun"} & set(sys.argv):
         sys.argv[1:] = for_each_choice(sys.argv[1:])
     elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
-        print(f"override {of_sweeps[0]}: sweep.* applies to multiruns only; add -m", file=sys.stderr)
+        say(f"override {of_sweeps[0]}: sweep.* applies to multiruns only; add -m", err=True)
         sys.exit(2)
     repository.install()
     sweep_by(Grid)
@@ -98,13 +98,13 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         report.end()
         if not isinstance(error, AssemblerError) and _comes_from(error, os.environ[SCRIPT]):
             raise
-        print(explain(error, sys.argv[1:]), file=sys.stderr)
+        say(explain(error, sys.argv[1:]), err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         CHILD.close()
         is_sweep = report.end() is not None
         again = "; run the same command again to resume if the sweep has a name" if is_sweep else ""
-        print(f"interrupted{again}", file=sys.stderr)
+        say(f"interrupted{again}", err=True)
         sys.exit(INTERRUPTED)
     except Exception:
         report.end()
@@ -187,6 +187,8 @@ def _apart(config: DictConfig, folder: Path) -> int:
         is_there = printed.exists() and printed.stat().st_size > 0
         said = f"{lost}; its output is in {short(printed)}" if is_there else str(lost)
         return tasks.lost(data, folder, about, said)
+    if result_of(folder, about["identity"]) is None:
+        return tasks.lost(data, folder, about, "its result is gone: something deleted or moved its folder")
     return int(answer["code"])
 
 
@@ -223,7 +225,7 @@ class SweepTable(Callback):
             report.begin(folder, objective)
             return
         if objective is None:
-            print("objective: a search requires one, such as objective=plan.macs", file=sys.stderr)
+            say("objective: a search requires one, such as objective=plan.macs", err=True)
             sys.exit(2)
 
         def started() -> Iterable[tuple[Path, str | None]]:

@@ -1,10 +1,17 @@
-"""Words in messages: close names, counts, bytes, durations."""
+"""Words in messages: close names, counts, bytes, durations; and the one way for text to reach a terminal."""
 
 from __future__ import annotations
 
 import difflib
+import re
+import sys
 from collections.abc import Iterable
 from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 MAX_NAME = 60
 """Longer names, in characters, get no suggestion."""
@@ -62,3 +69,49 @@ def print_number(value: float) -> str:
 def counted(number: int, what: str) -> str:
     """``1 job``, ``1,200 jobs``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+# ---- on the terminal: a recipe, the name of a file or a record of a sweep may be a stranger's
+
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tabs and ends of lines
+    "\u2028\u2029"  # other ends of lines
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f"  # format characters, which reorder or hide; but joiners, which scripts need
+    "\ud800-\udfff]"  # bytes of a file name that are not text
+)
+
+
+def printable(text: str) -> str:
+    r"""The text with such characters escaped: ``\x1b``, ``\u202e``. Escaping twice is the same as once."""
+    return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def say(text: object = "", *, err: bool = False, end: str = "\n") -> None:
+    """Print a text at once, escaped.
+
+    Args:
+        err: to the standard error.
+    """
+    print(printable(str(text)), file=sys.stderr if err else sys.stdout, end=end, flush=True)
+
+
+def make_console(*, stderr: bool = False, width: int | None = None) -> Console:
+    """A console whose texts are escaped and have no markup, such as ``[link=…]``; styles are objects of rich."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Escaping(Console):
+        def render(self, *arguments: Any, **options: Any) -> Any:
+            for segment in super().render(*arguments, **options):
+                yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    return Escaping(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False, width=width)
+
+
+def make_text(text: str, style: str = "") -> Text:
+    """A text of rich, escaped before it is measured, so that tables fit."""
+    from rich.text import Text
+
+    return Text(printable(text), style)

@@ -2,11 +2,16 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
+from assembler.__main__ import app
 from assembler.checks import prepare
 from assembler.errors import SettingsError
 from assembler.planning import limits
@@ -110,6 +115,43 @@ def test_the_bound_of_nesting_is_ours_whatever_libyaml_does(text):
     assert str(error.value).startswith("mine.yaml:")
     assert error.value.message == "nested more than 60 deep"
     assert parse_yaml("[" * 60 + "]" * 60, Path("mine.yaml"))
+
+
+OPENERS = {
+    "lists": "[",
+    "mappings": "{",
+    "mappings in mappings": "{a: ",
+    "block lists": "- ",
+    "complex keys": "? ",
+    "lists of complex keys": "- ? ",
+    "anchors": "[&a ",
+    "aliases": "[*a, ",
+    "lines": "[\n",
+    "strings in lists": "['",
+    "tags": "[!!seq ",
+}
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+@pytest.mark.parametrize("kind", ["recipe", "block", "network"])
+def test_a_file_of_openers_is_refused_at_once_whoever_reads_it(run, recipe_file, tmp_path, opener, kind):
+    """By run.py, before Hydra reads it, in Python, and by ``validate``: in seconds of this process, not hours."""
+    text = f"params:\n  {opener * 8000}\n"
+    if kind == "recipe":
+        recipe_file(text)
+    elif kind == "block":
+        recipe_file("defaults: [{/blocks@blocks: theirs}]\n" + GOOD)
+        (tmp_path / "conf" / "blocks").mkdir()
+        (tmp_path / "conf" / "blocks" / "theirs.yaml").write_text(text)
+    else:
+        recipe_file("input: {shape: [1, 3, 8, 8]}\nfile: net.yaml\n")
+        (tmp_path / "net.yaml").write_text(text)
+    began = time.process_time()
+    assert run(*MINE, "task=plan").code == 2
+    with pytest.raises(AssemblerError):
+        plan(Path(FILE))
+    assert CliRunner().invoke(app, ["validate", FILE]).exit_code == 2
+    assert time.process_time() - began < 6
 
 
 @pytest.mark.parametrize("text", ["# @package _global_\n" + GOOD, f"name: ${{oc.env:SECRET}}\n{GOOD}"])
@@ -446,6 +488,63 @@ def test_error_of_a_name_that_a_terminal_would_obey(run, recipe_file, tmp_path, 
     done = run(*MINE, f"task={task}")
     assert (done.code, done.err) == (2, f"{FILE}:1:1: a name cannot contain control characters\n    {line}\n    ^^^^\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conf", "run"]
+
+
+NULS = {
+    "a network": 'input: {shape: [1, 3, 8, 8]}\nfile: "a\\0b.yaml"\n',
+    "a terminal's": 'input: {shape: [1, 3, 8, 8]}\nfile: "a\\eb.yaml"\n',
+    "values": GOOD + 'init: {"*": {file: "a\\0b.npy"}}\n',
+    "output": GOOD + 'checks: {golden: {file: "a\\0b.npy"}}\n',
+}
+
+
+@pytest.mark.parametrize("text", NULS.values(), ids=NULS)
+def test_error_of_a_file_name_that_no_file_has(run, recipe_file, text):
+    recipe_file(text)
+    done = run(*MINE)
+    assert done.code == 2
+    assert "a name cannot contain control characters" in done.err
+    assert "Traceback" not in done.err
+    with pytest.raises(AssemblerError, match="a name cannot contain control characters"):
+        prepare_all(Path(FILE))
+
+
+def prepare_all(file):
+    from assembler.commands.project import Project
+    from assembler.commands.validate import mistakes_in
+    from assembler.commands.watch import files_of
+    from assembler.errors import raise_all
+
+    files_of(file, Project.at(None))  # which `watch` looks at; it leaves the message to the plan
+    raise_all(mistakes_in(file, Project.at(None)))
+
+
+STRANGE = ("yaml", "typer", "numpy", "mindspore", "rich", "pydantic", "te", "decimal", "safetensors", "torch")
+COMMANDS = {
+    "python -m": [sys.executable, "-m", "assembler"],
+    "assembler": [str(Path(sys.executable).parent / "assembler")],
+}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["layers"], ["show", "Dense"], ["validate", "--plan", FILE], ["recipes"]], ids=" ".join
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_imports_nothing_of_the_folder_that_it_looks_at(recipe_file, tmp_path, command, arguments):
+    recipe_file(GOOD)
+    for name in STRANGE:
+        (tmp_path / f"{name}.py").write_text(f"open({f'ran {name}'!r}, 'w')\nraise SystemExit")
+    done = subprocess.run([*COMMANDS[command], *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert not list(tmp_path.glob("ran *"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_error_of_a_base_that_no_file_has(run, recipe_file, tmp_path):
+    (tmp_path / "net.yaml").write_text('__BASE__: ["a\\0b.yaml"]\n')
+    recipe_file("input: {shape: [1, 3, 8, 8]}\nfile: net.yaml\n")
+    done = run(*MINE)
+    assert done.code == 2
+    assert done.err.startswith("net.yaml:1:12: a name cannot contain control characters\n")
 
 
 def test_a_refusal_does_not_advise_to_trust_the_standard_library(run, recipe_file):

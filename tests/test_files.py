@@ -1,9 +1,13 @@
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from assembler.files import write_text
+from assembler.files import move, replacing, write_text
+from tests.conftest import ROOT
 
 
 def test_a_file_is_written_over_an_old_one(tmp_path):
@@ -36,3 +40,95 @@ def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: seen.append(file.read_text()))
     write_text(file, "new")
     assert (seen, file.read_text()) == (["old"], "new")
+
+
+LEFT = ["w.safetensors", "result.json", "sweep[1].csv", "no ending", ".hidden"]
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_a_killed_write_left_is_deleted_by_the_next(tmp_path, name):
+    """Also where its process had the number that this one has; not while it lives, and not beside other files."""
+    for other in (name, f"{name}2"):
+        write = f"with replacing(Path({other!r})) as new: new.write_text('half'); os.kill(os.getpid(), 9)"
+        code = f"import os\nfrom pathlib import Path\nfrom assembler.files import replacing\n{write}"
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+        )
+    assert len(list(tmp_path.iterdir())) == 2
+    file = tmp_path / name
+    with replacing(file) as new:
+        new.write_text("slow")
+        write_text(file, "quick")
+        assert file.read_text() == "quick"
+        assert new.read_text() == "slow"
+    assert file.read_text() == "slow"
+    assert [path.name for path in sorted(tmp_path.iterdir()) if not path.name.startswith(f".{name}2")] == [name]
+    write_text(tmp_path / f"{name}2", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}2"}
+
+
+def full(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+WRITES = {
+    "text": lambda file: write_text(file, "new"),
+    "bytes": lambda file: replaced_by(file, Path.write_bytes),
+    "array": lambda file: replaced_by(file, lambda new, _: full()),
+    "moved": lambda file: moved_to(file),
+}
+
+
+def replaced_by(file, write):
+    with replacing(file) as new:
+        write(new, b"new")
+
+
+def moved_to(file):
+    made = file.parent / "made"
+    made.mkdir()
+    (made / file.name).write_text("new")
+    move(made / file.name, file.parent)
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_error_of_a_full_disk_names_the_file(tmp_path, monkeypatch, write):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        write(tmp_path / "w.bin")
+    assert str(error.value) == f"[Errno 28] No space left on device: '{tmp_path / 'w.bin'}'"
+
+
+FULL = {
+    "result.json": ["recipe=mylinear", "task=plan"],
+    "recipe.yaml": ["recipe=mylinear", "task=plan"],
+    "w.safetensors": ["recipe=mylinear", "weights.save=w.safetensors"],
+    "w.ckpt": ["recipe=mylinear", "weights.save=w.ckpt"],
+    "mylinear.mindir": ["recipe=mylinear", "task=export"],
+    "mylinear.py": ["recipe=mylinear", "task=eject"],
+    "sweep.json": ["-m", "recipe=mylinear", "task=plan"],
+    "sweep.csv": ["-m", "recipe=mylinear", "task=plan"],
+    "sweep.sqlite": ["-m", "recipe=mylinear", "task=plan"],
+}
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_full_disk_is_one_line_with_the_file(run, monkeypatch, name):
+    fsync = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: full() if name in str(Path(f"/proc/self/fd/{handle}").readlink()) else fsync(handle)
+    )
+    done = run(*FULL[name])
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert line.endswith("No space left on device")
+    assert name in line.split(": ")[0]
+    assert not [path for path in Path().rglob(".*") if path.suffix == ".new"]
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "file", "file/below"])
+def test_error_of_a_folder_names_the_file_and_no_temporary_one(tmp_path, folder):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="directory") as error:
+        write_text(tmp_path / folder / "w.json", "new")
+    assert error.value.filename == str(tmp_path / folder / "w.json")

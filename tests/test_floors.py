@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 FLOORS = [
     "layers conf",
-    "errors words html",
+    "words html",
+    "errors",
     "files",
     "validation",
     "settings",

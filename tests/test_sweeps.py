@@ -1,6 +1,7 @@
 """Multirun: which jobs there are, which of them run, and what is left of them."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from assembler import LAYERS, sweeps
+from assembler import LAYERS, AssemblerError, sweeps
+from assembler.sweeps import records
+from assembler.sweeps.table import Table, to_csv
 from assembler.views.progress import SweepLine
 from tests.conftest import ROOT
 
@@ -331,6 +334,28 @@ def test_a_job_that_is_lost_costs_only_itself(run, layer, construct, said):
     assert "3 of them are done; 0 jobs to run (1 did not pass; sweep.retry=true runs those again)\n" in again.out
 
 
+GONE = {
+    "deleted": "shutil.rmtree('sweep/1')",
+    "moved": "os.rename('sweep/1', 'elsewhere')",
+    "replaced by a file": "shutil.rmtree('sweep/1'); open('sweep/1', 'w').close()",
+    "replaced by a link": "shutil.rmtree('sweep/1'); os.symlink('nowhere', 'sweep/1')",
+    "deleted at once": "shutil.rmtree('sweep/1'); os._exit(3)",
+}
+
+
+@pytest.mark.parametrize("construct", GONE.values(), ids=GONE)
+def test_a_job_whose_folder_is_gone_is_an_error(run, layer, construct):
+    own = layer(REAL.format(construct), "import os, shutil")
+    done = run("-m", own, *INLINE, "recipe.stack=ReLU,Own,Sigmoid", "recipe.input.sample=uniform")
+    assert done.code == 2
+    assert statuses(done.folder) == ["passed", "error", "passed"]
+    assert rows(done.folder)[1]["message"] in (
+        "its result is gone: something deleted or moved its folder",
+        "its process ended by itself, with exit code 3",
+    )
+    assert not (done.folder.parent / "nowhere").exists()
+
+
 def test_a_layer_that_ends_the_process_while_it_is_planned_is_told(run, layer):
     done = run("-m", layer("os._exit(3)"), *INLINE, "recipe.stack=ReLU,Own")
     assert done.code == 2
@@ -549,7 +574,149 @@ def test_folders_named_after_overrides(run):
     ]
 
 
+SPELLINGS = {
+    "a//${hydra:job.num}": ["a/0", "a/1"],
+    "a/./${hydra:job.num}": ["a/0", "a/1"],
+    "b/../a/${hydra:job.num}": ["a/0", "a/1"],
+    "./${hydra:job.num}/": ["0", "1"],
+    "a/${recipe.stack}/b": ["a/Dense(8, 8 / 2 )/b", "a/Dense(8, 16 / 2 )/b"],
+}
+
+
+@pytest.mark.parametrize("subdir", SPELLINGS)
+def test_a_folder_has_one_spelling(run, subdir):
+    stacks = 'recipe.stack="Dense(8, 8 // 2 )","Dense(8, 16 // 2 )"'
+    command = ("-m", *INLINE, "task=plan", stacks, f"hydra.sweep.subdir='{subdir}'")
+    done = run(*command)
+    assert (done.code, done.err) == (0, "")
+    assert [row["job"] for row in rows(done.folder)] == SPELLINGS[subdir]
+    assert "2 of them are done" in run(*command).out
+    assert [row["job"] for row in rows(done.folder)] == SPELLINGS[subdir]
+
+
+@pytest.mark.parametrize(
+    ("values", "subdir", "said"),
+    [
+        ("x//y,x/y", "${recipe.params.tag}", "two jobs would write to x/y: "),
+        ("x/./y,x/y", "${recipe.params.tag}", "two jobs would write to x/y: "),
+        ("'x/y/',x/y", "${recipe.params.tag}", "two jobs would write to x/y: "),
+        ("x,y", "a", "two jobs would write to a: "),
+        ("x,y", "../${recipe.params.tag}", "hydra.sweep.subdir: '../x' is not a folder inside the sweep's"),
+        ("x,y", ".", "hydra.sweep.subdir: '.' is not a folder inside the sweep's"),
+        ("x,y", "a/..", "hydra.sweep.subdir: 'a/..' is not a folder inside the sweep's"),
+        ("x,y", "/tmp/${recipe.params.tag}", "hydra.sweep.subdir: '/tmp/x' is not a folder inside the sweep's"),
+    ],
+)
+def test_error_of_folders_that_jobs_cannot_have(run, values, subdir, said):
+    done = run("-m", *INLINE, "recipe.stack=ReLU", f"+recipe.params.tag={values}", f"hydra.sweep.subdir='{subdir}'")
+    assert done.code == 2
+    assert said in done.err
+    assert not (done.folder / "sweep.json").exists()
+
+
+# ---- what a sweep left may come from anywhere
+
+
+def large(**more):
+    """A result with something in it that nothing reads."""
+    return json.dumps({"status": "passed", "started": "2026", "overrides": [], **more}).encode()
+
+
+HOSTILE = {
+    "a pipe": (lambda file: os.mkfifo(file), "is not a regular file"),
+    "a folder": (lambda file: file.mkdir(), "Is a directory"),
+    "a device": (lambda file: file.symlink_to("/dev/zero"), "is not a regular file"),
+    "lists": (lambda file: file.write_bytes(large(x=[[]] * 30_000)), "it has more than 50,000 values"),
+    "mappings": (lambda file: file.write_bytes(large(x=[{"a": 1}] * 30_000)), "it has more than 50,000 values"),
+    "numbers": (lambda file: file.write_bytes(large(x=[1] * 50_001)), "it has more than 50,000 values"),
+    "strings": (lambda file: file.write_bytes(large(x=['\\",'] * 50_001)), "it has more than 50,000 values"),
+    "bytes": (lambda file: file.write_bytes(large(x="x" * 2**20)), "it is larger than 1,048,576 bytes"),
+    "depth": (lambda file: file.write_bytes(b"[" * 40_000), "it is nested too deep"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", HOSTILE)
+@pytest.mark.parametrize("name", ["result.json", "sweep.json"])
+def test_a_file_of_a_sweep_that_would_hang_or_fill_the_memory_is_told(tmp_path, monkeypatch, name, make):
+    monkeypatch.setattr(records, "MAX_VALUES", 50_000)
+    monkeypatch.setattr(records, "MAX_BYTES", 2**20)
+    write, said = HOSTILE[make]
+    job = tmp_path / "0"
+    job.mkdir()
+    write(job / name if name == "result.json" else tmp_path / name)
+    (job / ".hydra").mkdir()
+    if name == "sweep.json":
+        with pytest.raises(AssemblerError) as error:
+            sweeps.load(tmp_path)
+        assert said in str(error.value)
+    else:
+        table = sweeps.load(tmp_path)
+        assert table["status"] == ["error"]
+        assert table["message"][0].startswith("its result.json cannot be read: ")
+        assert said in table["message"][0]
+
+
+@pytest.mark.parametrize("text", ["," * 60_000, '\\",' * 60_000, "\\" * 30_001, "[{" * 30_000])
+def test_what_is_in_strings_is_no_value(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(records, "MAX_VALUES", 50_000)
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "result.json").write_bytes(large(x=text))
+    assert sweeps.load(tmp_path)["status"] == ["passed"]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "link", "link to nowhere"])
+def test_output_of_a_job_goes_into_a_file_of_its_folder(run, tmp_path, kind):
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "sweep" / "0").mkdir(parents=True)
+    file = tmp_path / "sweep" / "0" / "output.txt"
+    targets = {"link": tmp_path / "elsewhere", "link to nowhere": tmp_path / "nowhere"}
+    file.symlink_to(targets[kind]) if kind in targets else os.mkfifo(file)
+    done = run("-m", *INLINE, "task=plan", "recipe.stack=ReLU", "hydra.sweep.subdir='${hydra:job.num}'")
+    assert done.code == 0
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
 # ---- the table
+
+
+FORMULAS = {
+    "=1+1": "'=1+1",
+    "+1+1": "'+1+1",
+    "-1+1": "'-1+1",
+    "@SUM(1)": "'@SUM(1)",
+    "=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0",
+    "\t=1": "'\t=1",
+    "\r=1": "' =1",
+    "a\r=1": "a =1",
+    " =1": "' =1",
+    "\uff1d1": "'\uff1d1",
+    "-": "'-",
+    "-1": "-1",
+    "+1.5e-3": "+1.5e-3",
+    "-inf": "-inf",
+    "a=1": "a=1",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_spreadsheet_computes_nothing(text):
+    table = Table([], [text], [], {})
+    table.rows = [dict.fromkeys(table.columns) | {"job": text, text: -1.5}]
+    heading, cells = csv.reader(io.StringIO(to_csv(table), newline=""))
+    assert heading[2] == FORMULAS[text]
+    assert cells[0] == FORMULAS[text]
+    assert cells[2] == "-1.5"
+
+
+def test_a_formula_in_a_recipe_is_text_in_the_table(run):
+    done = run("-m", *INLINE, "task=plan", "recipe.stack=ReLU,Sigmoid", "recipe.name='=1+1'", "+recipe.params.a=-1")
+    assert [row["recipe.name"] for row in rows(done.folder)] == ["'=1+1"] * 2
+    assert [row["recipe.params.a"] for row in rows(done.folder)] == ["-1"] * 2
+    assert sweeps.load(done.folder)["recipe.name"] == ["=1+1"] * 2
 
 
 def test_the_table_in_other_forms(run):

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -134,11 +136,13 @@ MISFITS = [
       "0.weigth (4, 8) is not in the model; did you mean '0.weight'?"]),
     ({}, ("0.bias",), ["0.bias (4,) is not in the file"]),
     ({"2.weight": np.zeros((1, 2), np.float32)}, (), ["2.weight (1, 2) is not in the model"]),
-    ({"1.weight": np.zeros((4, 2), np.float32)}, (), ["1.weight is (4, 2) in the file, and (2, 4) in the model"]),
+    ({"1.weight": np.zeros((4, 2), np.float32)}, (),
+     ["1.weight is (4, 2) in the file, and (2, 4) in the model",
+      "'weights.rename={1.*: null}' weights.strict=false loads all but 1.*"]),
     ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 in the file, and float32 in the model"]),
     ({"features.kernel": STORED["1.weight"]}, ("1.weight",),
      ["1.weight (2, 4) is not in the file; it has 'features.kernel'",
-      "features.kernel (2, 4) is not in the model"]),
+      "features.kernel (2, 4) is not in the model; did you mean '1.weight'?"]),
 ]  # fmt: skip
 
 
@@ -161,6 +165,94 @@ def test_error_of_what_does_not_fit(tmp_path, put, drop, lines):
         [f"weights.load: {file} does not fit the model:", *(f"  {line}" for line in [*lines, WAYS_OUT])]
     )
     assert same(values(one), before)
+
+
+TORCH = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "embedding_table": "weight",
+}
+"""MindSpore's names → PyTorch's."""
+
+OF_TORCH = [
+    ("Dense(8, 4) + BatchNorm1d(4)", str),
+    ("Dense(8, 4) + BatchNorm1d(4) + Dense(4, 4) + BatchNorm1d(4)", str),
+    ("Dense(8, 4) + BatchNorm1d(4)", lambda layer: {"0": "fc", "1": "norm"}[layer]),
+    (
+        "3 * (Dense(8, 8) + BatchNorm1d(8))",
+        lambda layer: f"{'fc' if int(layer) % 2 == 0 else 'norm'}{9 + int(layer) // 2}",
+    ),
+    ("Dense(8, 4) + LayerNorm([4])", str),
+    ("Conv2d(3, 4, 3) + BatchNorm2d(4) + Conv2d(4, 4, 3) + GroupNorm(2, 4)", str),
+    ("Embedding(8, 8) + LayerNorm([8])", str),
+]
+
+
+@pytest.mark.parametrize(("stack", "renamed"), OF_TORCH)
+def test_hints_lead_to_the_arrays_of_pytorch(tmp_path, monkeypatch, stack, renamed):
+    """Followed, whether from the file to the model or back, they load what was saved."""
+    monkeypatch.setattr(weights, "MAX_TOLD", 100)
+    file = tmp_path / "w.safetensors"
+    one = model(1, stack)
+    for index, parameter in enumerate(one.get_parameters()):
+        parameter.set_data(Tensor(np.full(parameter.shape, index, np.float32)))
+    stored = {}
+    for name, array in values(one).items():
+        layer, _, last = name.rpartition(".")
+        stored[f"{renamed(layer)}.{TORCH.get(last, last)}"] = array
+    save_file(stored, file)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(model(2, stack), file)
+    lines = str(error.value).splitlines()
+    lacks = {m[2]: m[1] for line in lines if (m := re.search(r"(\S+) \(.* is not in the file; it has '(\S+)'$", line))}
+    takes = {
+        m[1]: m[2] for line in lines if (m := re.search(r"(\S+) \(.* not in the model; did you mean '(\S+)'\?$", line))
+    }
+    assert lacks
+    for rename in (lacks, takes):
+        other = model(2, stack)
+        weights.load(other, file, rename=rename)
+        assert same(values(other), values(one))
+
+
+def test_hint_for_what_pytorch_alone_counts(tmp_path):
+    file = tmp_path / "w.safetensors"
+    save_file({**values(small()), "1.num_batches_tracked": np.array(3)}, file)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(small(), file)
+    assert "{*.num_batches_tracked: null} skips it" in str(error.value)
+    weights.load(small(), file, rename={"*.num_batches_tracked": None})
+
+
+HEADS = [
+    ("Dense(8, 4) + ReLU + Dense(4, 3)", "Dense(8, 4) + ReLU + Dense(4, 10)", "2.*"),
+    ("Dense(8, 4) + ReLU + Dense(4, 3)", "Dense(6, 4) + ReLU + Dense(4, 3)", "0.*"),
+    ("Dense(8, 4) + BatchNorm1d(4) + Dense(4, 3)", "Dense(8, 5) + BatchNorm1d(5) + Dense(5, 3)", None),
+    ("Dense(8, 4) + Residual(Dense(4, 4)) + Dense(4, 3)", "Dense(8, 4) + Residual(Dense(4, 4)) + Dense(4, 1)", "2.*"),
+    ("Dense(8, 4) + 4 * Dense(4, 4) + Dense(4, 3)", "Dense(8, 5) + 4 * Dense(5, 5) + Dense(5, 3)", None),
+    ("Embedding(9, 8) + Dense(8, 4)", "Embedding(7, 8) + Dense(8, 4)", "0.*"),
+]
+
+
+@pytest.mark.parametrize(("stack", "other", "pattern"), HEADS)
+def test_a_head_of_another_size_can_be_left_out_as_the_message_says(tmp_path, stack, other, pattern):
+    file = tmp_path / "w.safetensors"
+    weights.save(model(1, stack), file)
+    one = model(2, other)
+    before = values(one)
+    with pytest.raises(AssemblerError) as error:
+        weights.load(one, file)
+    said = f"  'weights.rename={{{pattern}: null}}' weights.strict=false loads all but {pattern}\n"
+    assert (said in str(error.value)) == (pattern is not None)
+    assert "loads all but" not in str(error.value).replace(said, "")
+    if pattern:
+        weights.load(one, file, rename={pattern: None}, strict=False)
+        layer = pattern.removesuffix("*")
+        for name, array in values(one).items():
+            wanted = before[name] if name.startswith(layer) else values(model(1, stack))[name]
+            assert np.array_equal(array, wanted), name
 
 
 def test_error_of_another_architecture_is_short(tmp_path):
@@ -392,6 +484,30 @@ def test_a_checksum_that_is_gone_is_noticed(whole, tmp_path, format):
         weights.load(model(2), file)
 
 
+FLOATS = '{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}'
+INTEGERS = FLOATS.replace("F32", "I32")
+TWICE = {
+    "a": f'{{"a": {FLOATS}, "a": {INTEGERS}}}',
+    "the same a": f'{{"a": {FLOATS}, "\\u0061": {INTEGERS}}}',
+    "shape": f'{{"a": {FLOATS.replace("}", ", ")}"shape": [1, 2]}}}}',
+    "dtype": f'{{"a": {FLOATS.replace("}", ", ")}"dtype": "I32"}}}}',
+    "__metadata__": f'{{"__metadata__": {{"x": "1"}}, "__metadata__": {{"x": "2"}}, "a": {FLOATS}}}',
+    "x": f'{{"__metadata__": {{"x": "1", "x": "2"}}, "a": {FLOATS}}}',
+}
+
+
+@pytest.mark.parametrize("key", TWICE)
+def test_error_of_a_key_that_a_header_has_twice(tmp_path, key):
+    header = TWICE[key].encode()
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(AssemblerError) as error:
+        weights.read_file(file)
+    assert str(error.value).startswith(f"{file} is damaged, or not a .safetensors file: ")
+    said = (f"its header has '{key.removeprefix('the same ')}' twice", "duplicate field")  # the latter by safetensors
+    assert any(one in str(error.value) for one in said)
+
+
 # ---- writing
 
 
@@ -503,6 +619,50 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path, format):
     assert all(path.name.startswith(".") for path in tmp_path.iterdir() if path not in (script, file))
 
 
+LINKS = {
+    "to a file": {"w": "there"},
+    "to a link": {"w": "again", "again": "there"},
+    "to a folder above": {"w": "../here/there"},
+    "to a file that is yet to be": {"w": "new"},
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("links", LINKS.values(), ids=LINKS)
+def test_a_link_stays_one_and_its_target_is_written(tmp_path, links, format):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / f"there.{format}").write_text("old")
+    for name, target in links.items():
+        (folder / f"{name}.{format}").symlink_to(f"{target}.{format}")
+    before = {path.name for path in folder.iterdir()}
+    weights.save(model(1), folder / f"w.{format}")
+    target = (folder / f"w.{format}").resolve()
+    assert (folder / f"w.{format}").is_symlink()
+    assert not target.is_symlink()
+    other = model(2)
+    weights.load(other, target)
+    assert same(values(other), values(model(1)))
+    assert {path.name for path in folder.iterdir()} == before | {target.name}
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("w.ckpt", "Too many levels of symbolic links"),
+        ("nowhere/w.ckpt", "No such file or directory"),
+        ("folder", "Is a directory"),
+    ],
+)
+def test_error_of_a_link_that_leads_to_no_file(tmp_path, target, why):
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "w.ckpt"
+    file.symlink_to(target)
+    with pytest.raises(AssemblerError) as error:
+        weights.save(small(), file)
+    assert str(error.value) == f"{file} cannot be written: {why}"
+
+
 def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
     script, file = tmp_path / "saves.py", tmp_path / "w.safetensors"
     script.write_text(SAVES)
@@ -593,6 +753,16 @@ def test_a_rename_on_the_command_line(run, tmp_path):
     assert (done.code, done.err.splitlines()[0]) == (
         2, "override weights.rename={fc2.*: 0.*}: 'fc2.*' matches nothing in w.safetensors, which has fc1.bias, fc1.weight"
     )  # fmt: skip
+
+
+def test_a_head_is_left_out_on_the_command_line_as_the_message_says(run, tmp_path):
+    common = ("recipe=inline", "recipe.input.shape=[4,8]", "checks=none")
+    run(*common, "recipe.stack='Dense(8, 4) + Dense(4, 3)'", "weights.save=w.ckpt")
+    other = (*common, "recipe.stack='Dense(8, 4) + Dense(4, 9)'", "weights.load=w.ckpt")
+    said = next(line for line in run(*other).err.splitlines() if "loads all but" in line)
+    done = run(*other, *shlex.split(said.partition(" loads ")[0]))
+    assert (done.code, done.err) == (0, "")
+    assert "2 parameters loaded from w.ckpt; 2 of the model's are not in the file" in done.out
 
 
 def test_weights_are_saved_even_if_a_check_fails(run, tmp_path):

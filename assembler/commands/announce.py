@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from assembler.words import say
 
 
 def announce(
@@ -23,5 +27,7 @@ def announce(
     """Print a registry file for the layers of a package, to review and to ship with it."""
     from assembler.registry.announce import announce as written
 
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the person names the package, which may be one that is not installed
     scope = scope or package.partition(".")[0]
-    typer.echo(written(package, scope, modules=modules, first=first or ()), nl=False)
+    say(written(package, scope, modules=modules, first=first or ()), end="")

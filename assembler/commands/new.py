@@ -13,6 +13,7 @@ from assembler.commands.project import ConfigDir
 from assembler.errors import SettingsError
 from assembler.files import short, write_text
 from assembler.reading.recipe_files import SHIPPED
+from assembler.words import say
 
 _TEXT = """\
 # {command}
@@ -47,7 +48,7 @@ def new(
     command = command_for(name, folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, _TEXT.format(name=name, command=command, schema=_schema_line(file)))
-    typer.echo(f"wrote {short(file)}; run it with\n{command}")
+    say(f"wrote {short(file)}; run it with\n{command}")
 
 
 def _schema_line(file: Path) -> str:

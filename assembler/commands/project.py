@@ -23,7 +23,7 @@ from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries
 from assembler.registry.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
-from assembler.words import suggestion
+from assembler.words import make_text, say, suggestion
 
 ConfigDir = Annotated[
     Path | None,
@@ -114,8 +114,10 @@ class Project:
         return Registry(trusted=self.said.trusted)
 
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
-        if self.folder is not None and (home := str(self.folder.absolute().parent)) not in sys.path:
-            sys.path.insert(0, home)  # the project's own layers take precedence, as in its run script
+        names_code = self.said.trusted or self.said.layers  # without any, files there need not be Python to import
+        home = self.folder.absolute().parent if self.folder is not None else Path.cwd()
+        if names_code and str(home) not in sys.path:
+            sys.path.insert(0, str(home))  # the project's own layers take precedence, as in its run script
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
 
 
@@ -187,10 +189,9 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
     """
     if not on_terminal():
         for row in rows:
-            typer.echo("\t".join(row))
+            say("\t".join(row))
         return
     from rich.table import Table
-    from rich.text import Text
 
     from assembler.views.summary import make_console
 
@@ -198,5 +199,5 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
     for name in names:
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(make_text, row))
     make_console().print(table)

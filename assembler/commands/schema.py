@@ -18,6 +18,7 @@ from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.registry.registry import SCOPES, Registry
 from assembler.registry.signatures import FILE, print_parameters
+from assembler.words import say
 
 SHIPPED = FILE.parent
 
@@ -45,9 +46,9 @@ def schema(
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_text(folder / name, print_json(data))
-        typer.echo(f"wrote {short(folder / name)}")
+        say(f"wrote {short(folder / name)}")
     line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
-    typer.echo(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
+    say(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
 
 
 def print_json(data: Mapping[str, Any]) -> str:

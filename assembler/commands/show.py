@@ -14,7 +14,7 @@ from assembler.commands.project import ConfigDir, Project, complete_layer
 from assembler.errors import NOWHERE
 from assembler.files import short
 from assembler.registry.entries import Entry
-from assembler.words import first_line
+from assembler.words import first_line, say
 
 _LONGEST = 60
 """Limit of code lines to print; for a longer class, its file is printed."""
@@ -29,24 +29,24 @@ def show(
     entry = registry.find(name, NOWHERE)
     from assembler.commands.examples import example
 
-    typer.echo(f"{entry.describe()}\n")
+    say(f"{entry.describe()}\n")
     scope = scope_of_entry(entry)
-    typer.echo(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
+    say(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
     for argument, axis in entry.infer.items():
-        typer.echo(f"{argument} may be _: {_axes(axis)} of the input")
+        say(f"{argument} may be _: {_axes(axis)} of the input")
     for argument, value in entry.defaults.items():
-        typer.echo(f"{argument} is {value!r} by default")
+        say(f"{argument} is {value!r} by default")
     if entry.reference:
-        typer.echo(f"in NumPy: {entry.reference}")
-    typer.echo(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
-    typer.echo(_code(entry))
+        say(f"in NumPy: {entry.reference}")
+    say(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
+    say(_code(entry))
     found = example(entry, registry)
     if isinstance(found, str):
         why = first_line(ValueError(found))
-        typer.echo(f"no example: none of the candidates can be planned; error of the first:\n{why}")
+        say(f"no example: none of the candidates can be planned; error of the first:\n{why}")
         return
     recipe, said = found
-    typer.echo(f"for example\n\n{_written(recipe)}\n{said}")
+    say(f"for example\n\n{_written(recipe)}\n{said}")
 
 
 def _axes(axis: int | list[int]) -> str:

@@ -19,6 +19,7 @@ from assembler.reading.places import Sources, steps_of
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
+from assembler.words import say
 
 
 def validate(
@@ -48,14 +49,14 @@ def validate(
         messages = dict.fromkeys(map(str, flatten(mistakes)))
         for message in messages:
             if message not in told:  # an error in a file that several include is reported once
-                typer.echo(message, err=True)
+                say(message, err=True)
         told.update(messages)
         wrong += bool(mistakes)
     of = "1 file" if len(files) == 1 else f"{len(files)} files"
     if wrong:
-        typer.echo(f"{of}, {wrong} with errors")
+        say(f"{of}, {wrong} with errors")
         raise typer.Exit(2)
-    typer.echo(f"{of}, no errors")
+    say(f"{of}, no errors")
 
 
 def _kind(file: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,7 +15,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from assembler.errors import AssemblerError, FormatError, Place, SettingsError, noted, raise_all
-from assembler.files import discard, inside, move
+from assembler.files import discard, inside, move, temporary_folder
 from assembler.model.inputs import Array, Inputs
 from assembler.model.subject import Outcome, Subject, difference, tensors_in
 from assembler.planning.plan import Row
@@ -231,8 +230,8 @@ def export(
     mistakes: list[AssemblerError] = []
     outcomes: list[Outcome] = []
     files: list[str] = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as stage:
-        paths = [Path(stage) / form.name / f"{name}.{form.name}" for form in formats]
+    with temporary_folder(folder / f"{name}.export") as stage:
+        paths = [stage / form.name / f"{name}.{form.name}" for form in formats]
         for form, path in zip(formats, paths, strict=True):
             path.parent.mkdir()
             with noted(mistakes):

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from assembler.errors import AssemblerError, ParameterError, Place, raise_all
 from assembler.files import replacing, require_file
 from assembler.language.recipe import print_value
 from assembler.model.inputs import Array
+from assembler.model.matching import Matching, hint_for_heads
 from assembler.runtime.internals import checkpoint_entries
 from assembler.runtime.messages import reason
 from assembler.settings import WEIGHT_FILES
@@ -74,7 +76,8 @@ class Loaded:
 def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> None:
     """Save all parameters of a model.
 
-    The write is atomic: at any time, the path contains the complete old file or the complete new one.
+    The write is atomic: at any time, the path contains the complete old file or the complete new one. A link remains
+    one, and the file that it leads to is written.
 
     Args:
         path: a ``.safetensors`` or ``.ckpt`` file, in an existing folder.
@@ -86,7 +89,7 @@ def save(model: nn.Cell, path: Path, about: Mapping[str, str] | None = None) -> 
     _require_format(path)
     parameters = _by_name(model.get_parameters())
     try:
-        with replacing(path) as new:
+        with replacing(path, follow=True) as new:
             if path.suffix == ".ckpt":
                 _write_checkpoint(parameters, new, about or {})
             else:
@@ -203,6 +206,8 @@ def _read_safetensors(path: Path) -> Stored:
         raise ParameterError(f"{path} has a dtype that NumPy does not support: {reason(error)}") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, _reason(error)) from None
+    if twice := _twice_in_header(path):
+        raise _damaged(path, f"its header has {twice!r} twice")
     header = metadata.pop(_HEADER, None)
     if header is not None and header != _header_checksum(arrays, metadata):
         raise _damaged(path, "its header was changed")
@@ -211,6 +216,26 @@ def _read_safetensors(path: Path) -> Stored:
     if known is not None and known.zfill(10) != checksum.text:
         raise _damaged(path, "its values were changed")
     return Stored(arrays, {name: text for name, text in metadata.items() if name != "format"})
+
+
+MAX_HEADER = 2**24
+"""Bytes of a header: the names, shapes and places of 100,000 tensors, and the metadata."""
+
+
+def _twice_in_header(path: Path) -> str | None:
+    """A key that a header has twice, of which safetensors keeps one and another program may keep the other."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        found.extend(name for name, count in Counter(names).items() if count > 1)
+
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > MAX_HEADER:
+            raise _damaged(path, f"its header has {size:,} bytes; the limit is {MAX_HEADER:,}")
+        json.loads(file.read(size), object_pairs_hook=note)
+    return next(iter(found), None)
 
 
 def _read_checkpoint(path: Path) -> Stored:
@@ -294,16 +319,18 @@ def load(
     except ParameterError as error:
         error.place = place
         raise
-    arrays = _renamed(stored.arrays, rename or {}, path, Place(key=f"{key.rpartition('.')[0]}.rename" if key else ""))
+    arrays, came = _renamed(
+        stored.arrays, rename or {}, path, Place(key=f"{key.rpartition('.')[0]}.rename" if key else "")
+    )
     parameters = _by_name(model.get_parameters())
     mistakes = _wrong(parameters, arrays, strict=strict)
     missing = tuple(name for name in parameters if name not in arrays)
     extra = tuple(name for name in arrays if name not in parameters)
     if strict:
-        mistakes += [_missing(name, parameters[name], arrays, extra) for name in missing]
-        mistakes += [_extra(name, arrays[name], missing) for name in extra]
+        mistakes += _unmatched(parameters, arrays, missing, extra)
     if mistakes:
         told = mistakes[:MAX_TOLD] + ([f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else [])
+        told += _other_heads(parameters, arrays, came, len(missing) + len(extra))
         told += [_WAYS_OUT] if strict else []
         lines = "".join(f"\n  {said}" for said in told)
         raise ParameterError(f"{path} does not fit the model:{lines}", place)
@@ -341,23 +368,32 @@ def _wrong(parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], *, 
     return said
 
 
-def _missing(name: str, parameter: Parameter, arrays: Mapping[str, Array], extra: Sequence[str]) -> str:
-    fitting = [one for one in extra if arrays[one].shape == tuple(parameter.shape)]
-    close = closest(name, fitting) or closest(name, extra) or fitting[:1]
-    hint = f"; it has {' and '.join(map(repr, close))}" if close else ""
-    return f"{name} {print_value(tuple(parameter.shape))} is not in the file{hint}"
+def _unmatched(
+    parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], missing: Sequence[str], extra: Sequence[str]
+) -> list[str]:
+    """Parameters that the file lacks, and arrays that the model lacks; the first with their probable counterparts."""
+    lacking = {name: tuple(parameters[name].shape) for name in missing}
+    left = {name: arrays[name].shape for name in extra}
+    match = Matching(lacking, left)
+    said = [
+        (match.hint_for_missing, f"{name} {print_value(lacking[name])} is not in the file", name) for name in missing
+    ]
+    said += [(match.hint_for_extra, f"{name} {print_value(left[name])} is not in the model", name) for name in extra]
+    return [told + (hint(name) if index < MAX_TOLD else "") for index, (hint, told, name) in enumerate(said)]
 
 
-def _extra(name: str, array: Array, missing: Sequence[str]) -> str:
-    close = closest(name, missing)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"{name} {print_value(array.shape)} is not in the model{hint}"
+def _other_heads(
+    parameters: Mapping[str, Parameter], arrays: Mapping[str, Array], came: Mapping[str, str], unmatched: int
+) -> list[str]:
+    both = [name for name in parameters if name in arrays]
+    wrong = [came[name] for name in both if arrays[name].shape != tuple(parameters[name].shape)]
+    return hint_for_heads(wrong, [came[name] for name in both if came[name] not in wrong], unmatched)
 
 
 def _renamed(
     arrays: Mapping[str, Array], rename: Mapping[str, str | None], path: Path, place: Place
-) -> dict[str, Array]:
-    """The arrays by the model's names."""
+) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays by the model's names, and the model's names → those in the file."""
     rules = [(pattern, _as_regex(pattern), new) for pattern, new in rename.items()]
     used: set[str] = set()
     found: dict[str, Array] = {}
@@ -376,7 +412,7 @@ def _renamed(
         found[new], came[new] = array, name
     unused = [pattern for pattern in rename if pattern not in used]
     raise_all([_unused(pattern, arrays, path, place) for pattern in unused])
-    return found
+    return found, came
 
 
 def _unused(pattern: str, arrays: Mapping[str, Array], path: Path, place: Place) -> AssemblerError:

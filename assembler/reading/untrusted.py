@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from assembler.errors import Place, SettingsError
-from assembler.files import short
+from assembler.files import require_name, short
 from assembler.reading.interpolation import REFERENCE
 from assembler.reading.places import locate_in_file
 from assembler.reading.yaml_files import read_yaml
@@ -121,7 +121,12 @@ def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
 
 
 def _hold_network(named: Any, file: Path) -> None:
-    """Refuse a network file outside the working directory; only the command line may name one."""
+    """Refuse a network file of no valid name, or outside the working directory; the command line may name any."""
+    if isinstance(named, str):
+        try:
+            require_name(named)
+        except ValueError as error:
+            raise SettingsError(str(error), _within(file, ("file",))) from None
     if isinstance(named, str) and (PurePath(named).is_absolute() or ".." in PurePath(named).parts):
         said = f"a recipe can read files below the working directory only, not {named[:200]}"
         raise SettingsError(said, _within(file, ("file",)))

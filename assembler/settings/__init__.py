@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from assembler.files import require_name
 from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.validation import AtKey, Model, show_value
 from assembler.words import suggestion
@@ -115,12 +115,10 @@ class RecipeSettings(Model):
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
 
-    @field_validator("name")
+    @field_validator("name", "file")
     @classmethod
-    def _can_be_printed(cls, name: str) -> str:
-        if any(unicodedata.category(character) == "Cc" for character in name):  # a terminal would execute them
-            raise ValueError("a name cannot contain control characters")
-        return name
+    def _can_be_printed(cls, name: str | None) -> str | None:
+        return None if name is None else require_name(name)
 
     @model_validator(mode="after")
     def _whole(self) -> RecipeSettings:
@@ -155,7 +153,7 @@ def below(file: str, suffixes: tuple[str, ...]) -> str:
     Raises:
         ValueError: the file is elsewhere or has another suffix.
     """
-    path = PurePath(file)
+    path = PurePath(require_name(file))
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"a recipe can read files below the working directory only, not {file}")
     if path.suffix not in suffixes:

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from filelock import FileLock
 
 from assembler.errors import AssemblerError
+from assembler.files import discard
 from assembler.hydra_edge.versions import take_up_beside
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
@@ -151,6 +152,8 @@ def _printing_to(file: Path) -> Iterator[None]:
     before = os.dup(1), os.dup(2)
     sys.stdout.flush()
     sys.stderr.flush()
+    if file.is_symlink() or not file.is_file():
+        discard(file)  # opening a pipe may never end, and a link may lead out of the folder
     with file.open("ab") as opened:
         os.dup2(opened.fileno(), 1)
         os.dup2(opened.fileno(), 2)

@@ -29,13 +29,13 @@ from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
-from assembler.sweeps.points import LOCK, Ledger, Point, read_points, result_of
+from assembler.sweeps.points import LOCK, Ledger, Point, folder_name, read_points, result_of
 from assembler.sweeps.process import CHILD, Lost
 from assembler.sweeps.table import telling
 from assembler.sweeps.watch import Watch, written_since
 from assembler.validation import read
 from assembler.views.progress import progress
-from assembler.words import counted
+from assembler.words import counted, say
 
 BATCH = 20
 """Jobs per call of Hydra's serial launcher, which keeps all results of a call in memory."""
@@ -98,7 +98,7 @@ class Grid(Sweeper):
         looked = f"{counted(len(points), 'job')} planned in {time.perf_counter() - began:.1f} s"
         if len(points) < len(lines):
             looked += f"; {counted(len(lines) - len(points), 'duplicate')} left out"
-        print(looked, flush=True)
+        say(looked)
         if settings.dry_run:
             report.forecast(points)
         if wrong and (settings.dry_run or settings.invalid == "refuse"):
@@ -185,7 +185,7 @@ class Grid(Sweeper):
             done = len(points) - len(left)
             said = f"{done:,} of them {'is' if done == 1 else 'are'} done; {counted(len(left), 'job')} to run"
             again = f" ({len(wrong)} did not pass; sweep.retry=true runs those again)"
-            print(said + (again if wrong and not settings.retry else ""), flush=True)
+            say(said + (again if wrong and not settings.retry else ""))
         returns: list[Sequence[JobReturn]] = []
         tries = 0
         while left:
@@ -247,10 +247,17 @@ def _as_hydras(config: DictConfig) -> Iterator[None]:
 
 
 def _folder(config: DictConfig, subdir: str, number: int) -> str:
-    """The folder of a new job, relative to the sweep's folder."""
+    """The folder of a new job, relative to the sweep's folder.
+
+    Raises:
+        SettingsError: it is not inside the sweep's folder.
+    """
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
-    return str(config.hydra.sweep.subdir)
+    try:
+        return folder_name(str(config.hydra.sweep.subdir))
+    except ValueError as error:
+        raise SettingsError(str(error), Place(key=SUBDIR)) from None
 
 
 def _what_is_planned(config: Mapping[str, Any]) -> str:

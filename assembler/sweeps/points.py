@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,6 +84,18 @@ class Ledger:
         write_text(self.folder / LEDGER, json.dumps(data, indent=1) + "\n")
 
 
+def folder_name(job: str) -> str:
+    """A job's folder, relative to the sweep's, in its one spelling: ``a//b`` and ``a/./b`` are ``a/b``.
+
+    Raises:
+        ValueError: it is not inside the sweep's folder.
+    """
+    folder = posixpath.normpath(job)
+    if folder.startswith("/") or folder in (".", "..") or folder.startswith("../"):
+        raise ValueError(f"{job!r} is not a folder inside the sweep's")
+    return folder
+
+
 def read_points(folder: Path) -> list[Point]:
     """The jobs in ``sweep.json`` of a folder; empty if there is no such file, as in a search.
 
@@ -91,7 +104,7 @@ def read_points(folder: Path) -> list[Point]:
     """
     file = folder / LEDGER
     try:
-        return [Point(**job) for job in read_ledger(file)]
+        return [Point(**{**job, "job": folder_name(job["job"])}) for job in read_ledger(file)]
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:

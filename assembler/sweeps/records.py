@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from assembler.files import require_file
 from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.words import first_line
 
-MAX_BYTES = 2**28
+MAX_BYTES = 2**27
 """Size limit of ``result.json`` and ``sweep.json``."""
+
+MAX_VALUES = 5_000_000
+"""Limit of the values in one of them, which take about 100 bytes each; a model of 100,000 layers has fewer."""
 
 Count = Annotated[int, Field(ge=0, lt=2**128)]
 """A count, or bytes."""
@@ -133,10 +139,12 @@ def read_ledger(file: Path) -> list[dict[str, Any]]:
 
 
 def _read(file: Path, form: type[BaseModel]) -> dict[str, Any]:
-    with file.open("rb") as stream:
+    with require_file(file).open("rb") as stream:
         content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES:,} bytes")
+    if _has_more_values(content, MAX_VALUES):
+        raise ValueError(f"it has more than {MAX_VALUES:,} values")
     try:
         data = json.loads(content.decode("utf-8"))
         form.model_validate(data)
@@ -149,3 +157,12 @@ def _read(file: Path, form: type[BaseModel]) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(first_line(error)) from None
     return dict(data)
+
+
+def _has_more_values(content: bytes, limit: int) -> bool:
+    """Whether a JSON text has more values than a limit: each comes after a comma, ``[``, or ``{`` and a key."""
+    if sum(map(content.count, (b",", b"[", b"{"))) <= limit:
+        return False
+    content = content.replace(rb"\\", b"").replace(rb"\"", b"")  # from here on, a quote ends a string
+    signs = (one for one in re.finditer(rb'"[^"]*"?|[,\[{]', content) if content[one.start()] != ord('"'))
+    return next(islice(signs, limit, None), None) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from assembler.sweeps.points import Point
 from assembler.sweeps.table import PENDING, Table, gather, in_a_line, to_csv, values_of, write_sqlite
 from assembler.sweeps.watch import Watch
 from assembler.tasks import CODES
-from assembler.words import counted
+from assembler.words import counted, say
 
 
 @dataclass
@@ -67,7 +66,7 @@ def end() -> int | None:
         return None
     table = gather(sweep.folder) if sweep.folder.exists() else Table([], [], [], {})
     if not table.rows:
-        print(f"no job of this sweep left a result in {short(sweep.folder)}", file=sys.stderr)
+        say(f"no job of this sweep left a result in {short(sweep.folder)}", err=True)
         return max(CODES.values())
     from assembler.views import summary
 
@@ -80,7 +79,7 @@ def end() -> int | None:
         f"{count} {status}" for status, count in counts.items() if count
     )
     earlier = len(table.rows) - len(mine)
-    print(said + (f"; {earlier} of earlier commands" if earlier else ""))
+    say(said + (f"; {earlier} of earlier commands" if earlier else ""))
     written = _write(sweep.folder, title, table)
     if not written or counts[PENDING]:
         return max(CODES.values())
@@ -109,9 +108,10 @@ def _write(folder: Path, title: str, table: Table) -> bool:
             write(folder / name)
         except (OSError, sqlite3.Error) as error:
             wrong += 1
-            print(f"{short(folder / name)} cannot be written: {error}", file=sys.stderr)
+            said = getattr(error, "strerror", None) or error
+            say(f"{short(folder / name)} cannot be written: {said}", err=True)
     if not wrong:
-        print(f"page: {short(folder / 'sweep.html')}")
+        say(f"page: {short(folder / 'sweep.html')}")
     return not wrong
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -221,10 +222,26 @@ def in_a_line(error: str) -> str:
 def to_csv(table: Table) -> str:
     """The rows as comma-separated values with a heading."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=table.columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_for_spreadsheet, table.columns))
+    writer.writerows([_for_spreadsheet(row[name]) for name in table.columns] for row in table.rows)
     return text.getvalue()
+
+
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""How a cell begins that a spreadsheet would compute; the last four are the full-width forms of the first."""
+
+
+def _for_spreadsheet(value: Any) -> Any:
+    """The value; a string that a spreadsheet would compute as a formula after an apostrophe. Numbers stay."""
+    if not isinstance(value, str):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        escaped = f"'{value}" if _FORMULA.match(value) else value
+        return escaped.replace("\r", " ")  # which csv does not quote, and which begins a row for other readers
+    return value
 
 
 def write_sqlite(path: Path, table: Table) -> None:

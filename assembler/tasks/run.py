@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from assembler import errors
-from assembler.errors import AssemblerError, InternalError, LayerFault, flatten
-from assembler.files import short, without_home, write_text
+from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes, flatten
+from assembler.files import discard, print_os_error, short, without_home, write_text
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
 from assembler.settings import Settings
@@ -23,6 +24,7 @@ from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
+from assembler.words import say
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -65,20 +67,28 @@ def run(
         TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
+    except OSError as error:
+        result.error = AssemblerError(print_os_error(error, folder))
     except Exception as error:
         result.error = InternalError(
             f"a fault in the assembler itself; please report it: {type(error).__name__}: {error}"
         )
         result.error.__cause__ = error
-    leave(result, config, folder, {"started": started, **about}, alone=alone)
+    about = {"started": started, **about}
+    try:
+        leave(result, config, folder, about, alone=alone)
+    except OSError as error:
+        result.error = Mistakes([*flatten(filter(None, [result.error])), AssemblerError(print_os_error(error, folder))])
+        with suppress(OSError):  # in result.json, if it is another file that cannot be written
+            leave(result, config, folder, about, alone=alone)
     show(result)
     if result.error is None:
-        print(f"saved in {short(folder)}")
+        say(f"saved in {short(folder)}")
     return result.code
 
 
 def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why: str) -> int:
-    """Write the record of a run whose process ended before it could do so itself.
+    """Write the record of a run that could not do so itself: its process ended, or its folder is gone.
 
     Args:
         config: the composed configuration.
@@ -87,9 +97,18 @@ def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why:
 
     Returns:
         The exit code.
+
+    Raises:
+        AssemblerError: a file cannot be written.
     """
     result = Result(folder, error=AssemblerError(why))
-    leave(result, config, folder, {"started": _now(), **about}, alone=False)
+    try:
+        if not folder.is_dir():
+            discard(folder)
+            folder.mkdir(parents=True)
+        leave(result, config, folder, {"started": _now(), **about}, alone=False)
+    except OSError as error:
+        raise AssemblerError(print_os_error(error, folder)) from None
     return result.code
 
 

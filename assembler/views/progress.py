@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from assembler.words import make_console, say
 
 INTERVAL = 0.2
 """Minimal seconds between two updates."""
@@ -24,7 +25,7 @@ def progress(total: int, what: str = "") -> Iterator[Callable[[], None]]:
     Returns:
         A function to call after each step.
     """
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         console=console, transient=True, disable=not console.is_terminal, auto_refresh=False,
@@ -54,7 +55,7 @@ class SweepLine:
 
     def __init__(self, total: int | None) -> None:
         self.total = total
-        console = Console(stderr=True, highlight=False)
+        console = make_console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False,
@@ -78,7 +79,7 @@ class SweepLine:
         of = f"{self._done}/{self.total}" if self.total is not None else str(self._done)
         line = f"[{of}] {status:6}  {overrides}{took}{said}"
         if self._bar.disable:
-            print(line, flush=True)
+            say(line)
         elif status != "passed":
             self._bar.console.out(line, highlight=False)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from assembler import words
 from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
 from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import print_bytes, print_number, print_seconds
+from assembler.words import make_text, print_bytes, print_number, print_seconds
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -30,22 +30,20 @@ _NARROW = 110
 
 def make_console(*, stderr: bool = False) -> Console:
     """A console that does not truncate tables if the output is a file or a pipe."""
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, highlight=False, width=_WIDE)
-    return console
+    console = words.make_console(stderr=stderr)
+    return console if console.is_terminal else words.make_console(stderr=stderr, width=_WIDE)
 
 
 def print_plan(console: Console, title: str, planned: Plan) -> None:
     """One row per layer, and the totals."""
-    console.print(Text(title, "bold"))
+    console.print(make_text(title, "bold"))
     left_out = {"input", "memory"} if console.width < _NARROW else set()
     names, rows = plan_table(planned, left_out)
     table = Table()
     for name in names:
         table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(make_text, row))
     console.print(table)
     print_sums(console, planned)
 
@@ -69,7 +67,7 @@ def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
         texts = [one.name, one.row.layer, print_value(weight.shape), weight.dtype, weight.kind]
         texts += [one.set_by] if ruled else []
         texts += [print_measured(value) for value in (one.mean, one.std, one.least, one.most)] if measured else []
-        table.add_row(*map(Text, texts))
+        table.add_row(*map(make_text, texts))
     if len(parameters) > MAX_ROWS:
         table.caption = f"the first and last of {len(parameters):,}; result.json has them all"
     console.print(table)
@@ -92,10 +90,10 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     for name in ("check", "", "measured", "bound", "detail"):
         table.add_column(name, overflow="fold")
     for outcome in outcomes:
-        verdict = Text("passed", "green") if outcome.passed else Text("FAILED", "bold red")
-        verdict = verdict if outcome.applies else Text("–", "dim")
+        verdict = make_text("passed", "green") if outcome.passed else make_text("FAILED", "bold red")
+        verdict = verdict if outcome.applies else make_text("–", "dim")
         texts = (print_measured(outcome.measured), print_measured(outcome.bound), outcome.detail)
-        table.add_row(outcome.name, verdict, *map(Text, texts))
+        table.add_row(outcome.name, verdict, *map(make_text, texts))
     console.print(table)
 
 
@@ -146,7 +144,7 @@ def print_sweep(
         overrides: the keys that the command line set. Those that are equal in all jobs are printed in one line.
         objective: the metric that the sweep optimizes.
     """
-    console.print(Text(title, "bold"))
+    console.print(make_text(title, "bold"))
     varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
@@ -155,12 +153,14 @@ def print_sweep(
     numbers = {metric.title for metric in METRICS}
     for name in ("job", *varied, "status", *columns):
         justify: Literal["left", "right"] = "right" if name in numbers else "left"
-        table.add_column(Text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *numbers))
+        table.add_column(make_text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *numbers))
     for row in ends(rows):
         status = str(row["status"])
         texts = [str(row["job"]), *("" if row.get(name) is None else str(row[name]) for name in varied)]
         style = _STATUS.get(status, "bold red")
-        table.add_row(*map(Text, texts), Text(status, style), *(Text(show(row)) for show in columns.values()))
+        table.add_row(
+            *map(make_text, texts), make_text(status, style), *(make_text(show(row)) for show in columns.values())
+        )
     if len(rows) > MAX_ROWS:
         table.caption = f"the first and last of {len(rows):,}; sweep.csv has them all"
     console.print(table)

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError
-from assembler.files import short
+from assembler.files import require_name, short
 from assembler.reading.yaml_files import compose_yaml
 from assembler.words import first_line
 
@@ -230,7 +230,10 @@ def _named(base: Node) -> Path:
     name = base.value
     if not isinstance(name, str) or Path(name).is_absolute() or name.startswith("~"):
         raise SettingsError(f"a base is a path relative to this file's folder, not {show(name)}", base.place)
-    return base.file.parent / name
+    try:
+        return base.file.parent / require_name(name)
+    except ValueError as error:
+        raise SettingsError(str(error), base.place) from None
 
 
 def _require_there(base: Node) -> Path:
