@@ -13,7 +13,7 @@ from assembler.commands.layers import scope_of_entry
 from assembler.commands.project import ConfigDir, Project, complete_layer
 from assembler.errors import NOWHERE
 from assembler.files import short
-from assembler.registry.entries import Entry
+from assembler.registry.entries import Entry, input_name
 from assembler.words import first_line
 
 _LONGEST = 60
@@ -32,8 +32,9 @@ def show(
     typer.echo(f"{entry.describe()}\n")
     scope = scope_of_entry(entry)
     typer.echo(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
-    for argument, axis in entry.infer.items():
-        typer.echo(f"{argument} may be _: {_axes(axis)} of the input")
+    for argument in entry.infer:
+        number, axis = entry.source(argument)
+        typer.echo(f"{argument} may be _: {_axes(axis)} of {input_name(number)}")
     for argument, value in entry.defaults.items():
         typer.echo(f"{argument} is {value!r} by default")
     if entry.reference:

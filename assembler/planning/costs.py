@@ -22,6 +22,8 @@ from assembler.runtime.internals import OperatorWatch
 
 Shape: TypeAlias = tuple[int, ...]
 
+Check: TypeAlias = Callable[[str, Sequence[Any]], None]
+
 Rule: TypeAlias = Callable[[Sequence[Any], Shape], "int | None"]
 """An operator's arguments, with a shape for each tensor, and the shape of its first output → MACs; None if unknown."""
 
@@ -196,16 +198,26 @@ class Counter(OperatorWatch):
     def __init__(self) -> None:
         super().__init__()
         self.meter: Meter | None = None
+        self.check: Check | None = None
         self.held: dict[int, tuple[_Held, weakref.ref[Tensor]]] = {}
 
     @contextmanager
-    def use(self, meter: Meter | None) -> Iterator[None]:
-        """Note what runs inside on this meter, or nowhere."""
-        before, self.meter = self.meter, meter
+    def use(self, meter: Meter | None, check: Check | None = None) -> Iterator[None]:
+        """Note what runs inside on this meter, or nowhere.
+
+        Args:
+            check: what each operator and its arguments are given to before it runs; it may raise.
+        """
+        before, self.meter, self.check = (self.meter, self.check), meter, check
         try:
             yield
         finally:
-            self.meter = before
+            self.meter, self.check = before
+
+    def runs(self, name: str, arguments: Sequence[Any]) -> None:
+        """Check an operator before it runs."""
+        if self.check is not None:
+            self.check(name, arguments)
 
     def ran(self, name: str, arguments: Sequence[Any], output: Any) -> None:
         """Note what an operator cost."""

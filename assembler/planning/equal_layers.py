@@ -22,6 +22,7 @@ class Known:
     Args:
         inferred: the values of the arguments marked ``_``.
         row: its row.
+        output: what it emits, with a Spec for each tensor.
         peak: bytes alive at once inside it, beside its input.
         rows: those of the layers inside it.
         inside: what is noted of those layers, in reading order.
@@ -29,6 +30,7 @@ class Known:
 
     inferred: Mapping[str, Any]
     row: Row
+    output: Any
     peak: int
     rows: tuple[Row, ...] = ()
     inside: tuple[Note, ...] = ()

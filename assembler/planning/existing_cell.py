@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,18 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from mindspore import Parameter, mint, nn
+from mindspore import nn
 
 from assembler.binding.structure import Steps
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.language.recipe import leaves, print_value
+from assembler.planning.cell_copies import unwatched, with_zeros, without_storage
 from assembler.planning.cells import cast, is_ours
 from assembler.planning.compiler import CannotTell
-from assembler.planning.costs import Meter
+from assembler.planning.equal_calls import EqualCalls
+from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Plan, Row
 from assembler.planning.probing import Found, Trials
 from assembler.planning.specs import Spec, Specs, memory_of, print_specs
-from assembler.planning.tensors import specs_among, specs_of, weights_of, zeros
+from assembler.planning.tensors import leaves_among, recorded, refuse_none, specs_among, weights_of
 from assembler.registry.entries import parameters_of
 from assembler.runtime.messages import reason
 from assembler.settings import Dtype
@@ -44,7 +45,7 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
     """
     trials = Trials()
     with trials.begin():
-        cell = _copied(given, trials) if isinstance(given, nn.Cell) else _make(given, dtype, trials)
+        cell = without_storage(given, trials) if isinstance(given, nn.Cell) else _make(given, dtype, trials)
         cell.set_train(False)
         walk = _Walk(cell, trials)
         found = walk.run(input if isinstance(input, tuple) else (input,))
@@ -52,7 +53,7 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
         Steps(),
         tuple(walk.finished()),
         input,
-        found.output,
+        recorded(found.output),
         dtype,
         memory_of(input) + found.meter.peak,
         tuple(sorted(found.meter.uncounted)),
@@ -80,21 +81,6 @@ def _lacks_arguments(given: Callable[[], Any]) -> bool:
     return any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
 
 
-def _copied(cell: nn.Cell, trials: Trials) -> nn.Cell:
-    """The Cell once more without storage, so that nothing that a call leaves behind is left in the original."""
-    memo: dict[int, Any] = {}
-    with trials.on_meta():
-        for parameter in cell.get_parameters():
-            values = mint.empty(parameter.shape, dtype=parameter.dtype)
-            memo[id(parameter)] = Parameter(values, name=parameter.name, requires_grad=parameter.requires_grad)
-        try:
-            made = copy.deepcopy(cell, memo)
-        except Exception as error:
-            message = f"{type(cell).__name__} cannot be copied; give a function that makes it: {reason(error)}"
-            raise RecipeError(message) from error
-    return made
-
-
 @dataclass(slots=True)
 class _Call:
     """A call in progress.
@@ -119,13 +105,17 @@ class _Walk:
     def __init__(self, cell: nn.Cell, trials: Trials):
         self.cell = cell
         self.trials = trials
+        self.equals = EqualCalls()
         self.rows: dict[str, Row] = {}  # in the order of the calls
         self.busy: set[str] = set()  # paths of the Cells that run operators of their own
         self.calls: list[_Call] = []
+        self.inputs: tuple[Any, ...] = ()  # of the model
         self.counted: dict[int, None] = {}  # parameters that have been counted, by identity, in order
 
-    def run(self, inputs: Sequence[Any]) -> Found:
+    def run(self, inputs: tuple[Any, ...]) -> Found:
         """Call the model on the meta device."""
+        self.inputs = inputs
+        self.trials.names = frozenset(parameter.name for parameter in self.cell.get_parameters())
         with self.watched(), self.trials.on_meta():
             return self.trials.call(self.cell, inputs, {})
 
@@ -181,19 +171,7 @@ class _Walk:
         here = _Call(meter.macs, meter.operators, len(self.rows), len(self.counted))
         self.calls.append(here)
         try:
-            output = construct(*inputs, **named)
-            emitted = specs_of(output)
-        except AssemblerError:
-            raise
-        except Exception as error:
-            # Forget what was noted and made inside it, for it is now called once more as a whole.
-            traceback.clear_frames(error.__traceback__)
-            _keep_first(self.rows, here.rows)
-            _keep_first(self.counted, here.counted)
-            meter.macs, meter.operators, here.macs_inside, here.operators_inside = here.macs, here.operators, 0, 0
-            output = self.otherwise(error, path, cell, given, by_name, meter)
-            emitted = specs_of(output)
-            self.count(path, cell)
+            output = self.emitted(path, cell, partial(construct, *inputs, **named), given, by_name, here)
         finally:
             self.calls.pop()
         self.count(path, cell, expand=False)
@@ -204,16 +182,62 @@ class _Walk:
         if operators > here.operators_inside:
             self.busy.add(path)
         row = self.rows[path]
-        self.rows[path] = replace(row, output=emitted, macs=row.macs + macs - here.macs_inside)
+        self.rows[path] = replace(row, output=recorded(specs_among(output)), macs=row.macs + macs - here.macs_inside)
         return output
 
-    def otherwise(
-        self, error: Exception, path: str, cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any], meter: Meter
+    def emitted(
+        self,
+        path: str,
+        cell: nn.Cell,
+        construct: Callable[[], Any],
+        inputs: Sequence[Any],
+        named: Mapping[str, Any],
+        here: _Call,
     ) -> Any:
-        """What a Cell emits that the meta device cannot run."""
+        """What a Cell emits on the meta device or, if that fails, otherwise."""
+        key = self.equals.key(cell, inputs, named)
+        found = self.equals.find(key)
+        if found is None:
+            try:
+                output = construct()
+                refuse_none(output)
+                return output
+            except (TakesIntegers, LostParameters) as error:
+                raise self.misused(self.rows[path], error) from error
+            except AssemblerError:
+                raise
+            except Exception as error:
+                self.forget(here, error)
+                found = self.otherwise(error, path, cell, inputs, named)
+                self.equals.remember(key, cell, inputs, named, found)
+        return self.repeat(found, path, cell)
+
+    def misused(self, row: Row, error: TakesIntegers | LostParameters) -> AssemblerError:
+        """The error of a layer that runs an operator that cannot be right."""
+        if isinstance(error, LostParameters):
+            return RecipeError(f"{row} {error.message}")
+        if row.input in self.inputs and isinstance(row.input, Spec):
+            return ShapeMismatch(error.of_input(str(row), row.input))
+        return ShapeMismatch(f"{row} takes integers, and its input is {print_specs(row.input)}")
+
+    def forget(self, here: _Call, error: Exception) -> None:
+        """Forget what was noted and made inside a call that failed, for it is made once more as a whole."""
+        traceback.clear_frames(error.__traceback__)
+        _keep_first(self.rows, here.rows)
+        _keep_first(self.counted, here.counted)
+        meter = self.trials.counter.meter
+        assert meter is not None
+        meter.macs, meter.operators, here.macs_inside, here.operators_inside = here.macs, here.operators, 0, 0
+
+    def otherwise(
+        self, error: Exception, path: str, cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]
+    ) -> Found:
+        """What is found of a Cell that the meta device cannot run."""
         try:
             with self.trials.counter.use(None):
-                found = self.trials.otherwise(error, _copy(cell), partial(_with_zeros, cell), inputs, named)
+                return self.trials.otherwise(error, unwatched(cell), partial(with_zeros, cell), inputs, named)
+        except (TakesIntegers, LostParameters) as misuse:
+            raise self.misused(self.rows[path], misuse) from misuse
         except AssemblerError:
             raise
         except Exception as failure:
@@ -222,17 +246,25 @@ class _Walk:
                 raise DeviceError(f"{row} cannot be planned: {failure}") from failure
             if is_ours(type(cell)):
                 raise ShapeMismatch(f"{row} does not accept {print_specs(row.input)}: {reason(failure)}") from failure
-            raise LayerFault(f"{row} raised {type(failure).__name__}: {str(failure).strip()}") from failure
+            kind = type(failure).__name__
+            said = reason(failure).removeprefix(f"{kind}: ")
+            raise LayerFault(f"{row} raised {kind}: {said}") from failure
+
+    def repeat(self, found: Found, path: str, cell: nn.Cell) -> Any:
+        """Note what was found of a Cell, or of its equal, and emit it."""
+        meter = self.trials.counter.meter
+        assert meter is not None
         meter.add(found.meter)
         self.rows[path] = replace(self.rows[path], on_zeros=found.on_zeros)
+        self.count(path, cell)
         tensors = self.trials.tensors(found.output)
-        self.trials.counter.hold(tensors)
+        self.trials.counter.hold(leaves_among(tensors))
         return tensors
 
 
 def _taken(inputs: Sequence[Any], named: Mapping[str, Any]) -> Specs:
     """The tensors among what a Cell is called with; the only one as it is."""
-    specs = tuple(leaf for leaf in leaves([*inputs, *named.values()]) if isinstance(leaf, Spec))
+    specs = tuple(leaf for leaf in leaves_among([inputs, named]) if isinstance(leaf, Spec))
     return specs[0] if len(specs) == 1 else specs
 
 
@@ -256,19 +288,3 @@ def _arguments(cell: nn.Cell) -> str:
             required = parameter.default is parameter.empty
             words.append(f"{'' if required else f'{parameter.name}='}{print_value(value)}")
     return ", ".join(words)
-
-
-def _copy(cell: nn.Cell) -> nn.Cell:
-    """The Cell once more, not watched."""
-    made = copy.deepcopy(cell)
-    for _, one in made.cells_and_names():
-        vars(one).pop("construct", None)
-    return made
-
-
-def _with_zeros(cell: nn.Cell) -> nn.Cell:
-    """The Cell once more, with storage."""
-    made = _copy(cell)
-    for parameter in made.get_parameters():
-        parameter.assign_value(zeros(parameter.shape, parameter.dtype))
-    return made

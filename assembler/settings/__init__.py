@@ -332,11 +332,18 @@ class ProjectSettings(Model):
     layers: tuple[str, ...] = ()
 
 
+class InferSettings(Model):
+    """Where an argument that may be written ``_`` is read from, if that is not the first input."""
+
+    axis: int | list[int]
+    input: int = Field(default=0, ge=0)
+
+
 class EntrySettings(Model):
     """One registry entry; see ``assembler.registry.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}
-    infer: dict[str, int | list[int]] = {}
+    infer: dict[str, int | list[int] | InferSettings] = {}
     signature: str | None = None
     reference: str | None = None

@@ -1,0 +1,102 @@
+"""What is checked of every operator before it runs: indices are integers, and parameters are the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from mindspore import Tensor
+
+from assembler.errors import AssemblerError
+from assembler.language.recipe import leaves
+from assembler.planning.costs import RULES
+from assembler.planning.specs import Spec
+from assembler.runtime.internals import parameter_info
+
+# fmt: off
+INDICES: Mapping[str, tuple[int, int | None]] = {
+    "Gather": (1, 0), "Embedding": (0, 1), "EmbeddingLookup": (1, 0), "SparseGatherV2": (1, 0), "Take": (1, 0),
+    "OneHot": (0, None), "OneHotExt": (0, None), "GatherD": (2, 0), "GatherNd": (1, 0), "IndexSelect": (2, 0),
+    "EmbeddingFeatureMappingV2": (1, None), "TensorScatterUpdate": (1, 0), "IndexAdd": (1, 0), "ScatterNd": (0, None),
+}
+# fmt: on
+"""Operators that take indices, by MindSpore's names: the positions of the indices, and of the tensor that they index.
+
+MindSpore 2.10.0: the meta device and the graph compiler accept floats in most of them, and every device refuses them.
+"""
+
+
+class TakesIntegers(AssemblerError):
+    """An operator gets floats as indices.
+
+    Args:
+        dtype: theirs.
+        high: how many entries there are to choose from, if that is known.
+    """
+
+    def __init__(self, dtype: str, high: int | None):
+        super().__init__(f"takes integers as indices, not {dtype}")
+        self.high = high
+
+    def of_input(self, layer: str, input: Spec) -> str:
+        """The message for a layer that gets the model's input: what to write instead."""
+        high = "…" if self.high is None else self.high
+        written = f"{{shape: {list(input.shape)}, sample: integers, high: {high}}}"
+        return f"{layer} takes integers, and the input is {input.dtype}; write input: {written}"
+
+
+class LostParameters(AssemblerError):
+    """An operator uses parameters that the model does not have: they would be neither trained nor saved."""
+
+    def __init__(self, operator: str):
+        verb = "multiplies by" if operator in RULES else "uses"
+        super().__init__(f"{verb} parameters that are not its own; keep layers in nn.CellList")
+
+
+class Owned:
+    """The parameters that a model may use.
+
+    Args:
+        parameters: its own.
+        names: also any parameter of these names, for a model that is a copy of a part.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], names: Container[str] = ()):
+        self._infos = [parameter_info(parameter) for parameter in parameters]  # alive, so that identities stay unique
+        self._known = set(map(id, self._infos))
+        self._names = names
+
+    def has(self, tensor: Tensor) -> bool:
+        """Whether a tensor is no parameter, or the model's own."""
+        info = parameter_info(tensor)
+        return info is None or id(info) in self._known or info.name in self._names
+
+
+def check_operator(name: str, arguments: Sequence[Any], owned: Owned) -> None:
+    """Refuse an operator that cannot be right, whatever the device says.
+
+    Args:
+        name: MindSpore's name of the operator.
+        owned: the parameters that it may use.
+
+    Raises:
+        TakesIntegers, LostParameters: about the layer that runs it, whose name the caller adds.
+    """
+    if name in INDICES:
+        _check_indices(name, arguments)
+    for argument in leaves(list(arguments)):
+        if isinstance(argument, Tensor) and not owned.has(argument):
+            raise LostParameters(name)
+
+
+def _check_indices(name: str, arguments: Sequence[Any]) -> None:
+    position, source = INDICES[name]
+    indices = arguments[position] if position < len(arguments) else None
+    if not isinstance(indices, Tensor) or "float" not in str(indices.dtype).lower():
+        return
+    high = None
+    if source is not None and isinstance(arguments[source], Tensor):
+        high = arguments[source].shape[0]
+    elif name.startswith("OneHot") and isinstance(arguments[1], int) and arguments[1] > 0:
+        high = arguments[1]
+    raise TakesIntegers(str(indices.dtype).lower(), high)
