@@ -113,5 +113,6 @@ _RULES: tuple[tuple[Any, Callable[[_Signer, Any], Hashable]], ...] = (
     (MethodType, lambda signer, value: (_Same(value.__func__), signer.sign(value.__self__))),
     (dict, lambda signer, value: signer.attributes(value)),
     (list | tuple, lambda signer, value: tuple(map(signer.sign, value))),
+    (set | frozenset, lambda signer, value: frozenset(map(signer.sign, value))),
     (np.ndarray, lambda signer, value: (value.shape, str(value.dtype), value.tobytes())),
 )

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import mindspore
@@ -16,7 +15,7 @@ from mindspore import nn
 from assembler.errors import AssemblerError
 from assembler.planning import compiler
 from assembler.planning.costs import Counter, Meter
-from assembler.planning.operators import Owned, check_operator
+from assembler.planning.operators import Operators, Owned
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
@@ -93,8 +92,8 @@ class Trials:
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
         owned = Owned(list(cell.get_parameters()), self.names if self.real else ())
-        check = partial(check_operator, owned=owned)
-        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter, check):
+        operators = Operators(owned, real=self.real)
+        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter, operators):
             output = specs_among(cell(*given, **by_name))
         return Found(output, meter)
 

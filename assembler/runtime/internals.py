@@ -7,7 +7,7 @@ with which version of MindSpore that was checked; another version needs each of 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -136,13 +136,25 @@ class OperatorWatch(MsDispatchMode):
             primitive, name, arguments = args
             if name == "Einsum":
                 arguments = [primitive.attrs["equation"], *arguments]
-        self.runs(name, arguments)
-        output = func(*args, **(kwargs or {}))
+        output = self.run(name, arguments, func, args, kwargs or {})
         self.ran(name, arguments, output)
         return output
 
-    def runs(self, name: str, arguments: Sequence[Any]) -> None:
-        """An operator is about to run; what this raises is raised where it is called."""
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[Any],
+        function: Callable[..., Any],
+        given: Sequence[Any],
+        named: Mapping[str, Any],
+    ) -> Any:
+        """Run an operator.
+
+        Args:
+            name, arguments: as ``ran`` takes them.
+            function: runs it for ``given`` and ``named``, the same arguments in MindSpore's own form.
+        """
+        return function(*given, **named)
 
     def ran(self, name: str, arguments: Sequence[Any], output: Any) -> None:
         """An operator ran.
