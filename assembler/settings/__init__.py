@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ValidationError,
     create_model,
     field_validator,
     model_validator,
@@ -347,3 +348,15 @@ class EntrySettings(Model):
     infer: dict[str, int | list[int] | InferSettings] = {}
     signature: str | None = None
     reference: str | None = None
+
+    @field_validator("infer", mode="before")
+    @classmethod
+    def _of_an_input(cls, value: Any) -> Any:
+        """Report what is wrong inside a mapping, instead of that it is no integer."""
+        for name, rule in value.items() if isinstance(value, dict) else ():
+            if isinstance(rule, dict):
+                try:
+                    InferSettings.model_validate(rule)
+                except ValidationError:
+                    raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
+        return value
