@@ -15,6 +15,7 @@ import threading
 import time
 import warnings
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -112,7 +113,8 @@ class Child:
 
     def end(self) -> int:
         """End the process, and return how it ended."""
-        self.process.kill()
+        with suppress(BrokenPipeError), self.process:  # closes its pipes
+            self.process.kill()
         return self.process.wait()
 
 
@@ -154,6 +156,7 @@ def _work(waiting: queue.SimpleQueue[str], found: dict[str, Outcome]) -> None:
             known = Outcome(name, "too slow" if late.is_set() else "died", message=f"the process ended: {one.end()}")
             one = None
         found[name] = known
+        print(f"{len(found):4} {known.kind:18} {known.seconds:6.1f} s  {name}", file=sys.stderr, flush=True)
     if one is not None:
         one.end()
 
