@@ -24,7 +24,7 @@ from mindspore import nn
 
 from assembler.binding.bind import bind
 from assembler.binding.structure import Step, Steps, root_graph, walk
-from assembler.errors import AssemblerError, RecipeError, raise_all
+from assembler.errors import AssemblerError, raise_all
 from assembler.language.recipe import Definitions, Stack
 from assembler.planning.building import Builder
 from assembler.planning.equal_layers import EqualLayers, Known
@@ -219,10 +219,8 @@ class _Planner:
         draft = replace(draft, weights=self.builder.weights(cell, draft.path))
         try:
             found = self.call(cell, step, draft.path, inputs, named)
-        except TakesIntegers as error:
-            raise self.refusals.takes_integers(step, draft, error) from error
-        except LostParameters as error:
-            raise RecipeError(f"{draft} {error.message}", step.layer.place) from error
+        except (TakesIntegers, LostParameters) as error:
+            raise self.refusals.misused(step, draft, error) from error
         except AssemblerError:
             raise
         except Exception as error:

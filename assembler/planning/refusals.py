@@ -9,7 +9,7 @@ from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeErro
 from assembler.language.recipe import Graph, print_source
 from assembler.planning.cells import is_ours, required_inputs
 from assembler.planning.compiler import CannotTell
-from assembler.planning.operators import TakesIntegers
+from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Row
 from assembler.planning.row_table import RowTable
 from assembler.planning.specs import Spec, Specs, print_specs
@@ -56,8 +56,10 @@ class Refusals:
         message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
         return ShapeMismatch(message, step.layer.place)
 
-    def takes_integers(self, step: Step, draft: Row, error: TakesIntegers) -> AssemblerError:
-        """A layer that takes indices gets floats; of the model's input the message says how to write it."""
+    def misused(self, step: Step, draft: Row, error: TakesIntegers | LostParameters) -> AssemblerError:
+        """A layer runs an operator that cannot be right. Of floats in the model's input, it says what to write."""
+        if isinstance(error, LostParameters):
+            return RecipeError(f"{draft} {error.message}", step.layer.place)
         edge = self.edge(draft)
         if not edge.startswith("the input is ") or not isinstance(draft.input, Spec):
             return ShapeMismatch(f"{edge}; {draft} takes integers", step.layer.place)
