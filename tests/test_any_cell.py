@@ -117,32 +117,36 @@ def test_a_whole_model_may_emit_a_dataclass():
     assert str(plan(lambda: Encoder(Features), input=(4, 8)).output) == "(4, 6) float32"
 
 
-def test_in_a_recipe_a_layer_passes_on_what_it_emits():
+@pytest.mark.parametrize("rest", [lambda x: (x.shape[0], None), lambda x: [3, {"a": 0.5}], Features, lambda x: "NCHW"])
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_in_a_recipe_a_layer_passes_on_what_it_emits(kind, rest):
     registry = Registry(shipped=True)
 
     class Emits(nn.Cell):
         def construct(self, x):
-            return x, (x.shape[0], None)
+            return kind((x, rest(x)))
 
     class First(nn.Cell):
         def construct(self, both):
+            assert type(both) is kind
             return both[0]
 
     registry.register(Emits)
     registry.register(First)
-    found = plan("Emits + First + Dense(_, 3)", input=(4, 8), registry=registry)
-    assert [str(row.output) for row in found.rows] == ["(4, 8) float32", "(4, 8) float32", "(4, 3) float32"]
-    assert [str(row.input) for row in found.rows] == ["(4, 8) float32"] * 3
+    found = plan("2 * (Emits + First) + Dense(_, 3)", input=(4, 8), registry=registry)
+    emitted = [str(row.output) for row in found.rows if rest is not Features or row.layer != "Emits"]
+    assert set(emitted) == {"(4, 8) float32", "(4, 3) float32"}
     assert (
         str(plan("Residual(Emits + First + Dense(_, 8))", input=(4, 8), registry=registry).output) == "(4, 8) float32"
     )
 
 
 ENDS = [
-    (lambda y: (y, (3, y)), "#0 Emits emits a tuple; element 1.0 is int, not a tensor. A graph can pass on one element: y[0]"),
-    (lambda y: (y, "NCHW"), "#0 Emits emits a tuple; element 1 is str, not a tensor. A graph can pass on one element: y[0]"),
-    (lambda y: {"y": y}, "#0 Emits emits dict, not a tensor. A graph can pass on one element: y[0]"),
-    (lambda y: 3, "#0 Emits emits int, not a tensor. A graph can pass on one element: y[0]"),
+    (lambda y: (y, (3, y)), "#0 Emits emits a tuple; element 1.0 is int, not a tensor. A graph passes on one element: y[0]"),
+    (lambda y: (y, "NCHW"), "#0 Emits emits a tuple; element 1 is str, not a tensor. A graph passes on one element: y[0]"),
+    (lambda y: {"y": y}, "#0 Emits emits dict, not a tensor"),
+    (lambda y: None, "#0 Emits emits None, not a tensor"),
+    (lambda y: 3, "#0 Emits emits int, not a tensor"),
 ]  # fmt: skip
 
 

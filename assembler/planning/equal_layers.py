@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assembler.binding.structure import Step
+from assembler.planning.equal_calls import signature
 from assembler.planning.plan import Row
 from assembler.planning.row_table import RowTable
 from assembler.planning.step_notes import Note, StepNotes
@@ -51,7 +52,7 @@ class EqualLayers:
         """
         if named or any(one.shared for one in inside):
             return None
-        return id(step.layer), inputs
+        return id(step.layer), signature(inputs)
 
     def find(self, key: Hashable) -> Known | None:
         """What is known of an equal layer."""

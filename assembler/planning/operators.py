@@ -18,6 +18,7 @@ from assembler.language.recipe import leaves
 from assembler.planning.costs import RULES
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_among, specs_of, tensors_for
+from assembler.runtime.device import as_array
 from assembler.runtime.internals import parameter_info
 
 # fmt: off
@@ -109,7 +110,7 @@ class Operators:
         tensors = [leaf for leaf in leaves(list(arguments)) if isinstance(leaf, Tensor)]
         if not all(map(self._owned.has, tensors)):
             raise LostParameters(name)
-        if self._real and name in RULES and sum(math.prod(one.shape) for one in tensors) > _LARGE:
+        if self._real and _is_large_product_of_zeros(name, tensors):
             try:
                 return _product_of_zeros(function, given, named)
             except Exception:
@@ -121,8 +122,15 @@ _LARGE = 2**14
 """Numbers that go into a product that is not computed."""
 
 
+def _is_large_product_of_zeros(name: str, tensors: Sequence[Tensor]) -> bool:
+    if name not in RULES or sum(math.prod(one.shape) for one in tensors) < _LARGE:
+        return False
+    enough = any if "MatMul" in name else all  # the others may add one of their operands
+    return enough(not as_array(one).any() for one in tensors)
+
+
 def _product_of_zeros(function: Callable[..., Any], given: Sequence[Any], named: Mapping[str, Any]) -> Any:
-    """What an operator emits for zeros, if that is zeros.
+    """What a product emits that is zeros.
 
     Raises:
         Exception: the meta device cannot run it.

@@ -86,9 +86,12 @@ class Refusals:
         where, kind = found
         last = steps[-1]
         subject = "the graph" if last.graph is not None else self._rows.get(str(len(steps) - 1)) or last
-        element = f"; element {where} is {kind}, not a tensor" if where else f" emits {kind}, not a tensor"
-        what = f" emits a tuple{element}" if where else element
-        raise ShapeMismatch(f"{subject}{what}. A graph can pass on one element: y[0]", last.layer.place)
+        said = f"{subject} emits {kind}, not a tensor"
+        if where:
+            said = (
+                f"{subject} emits a tuple; element {where} is {kind}, not a tensor. A graph passes on one element: y[0]"
+            )
+        raise ShapeMismatch(said, last.layer.place)
 
     def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
         """A layer that raised: about its input if the layer is MindSpore's or ours, else a fault inside it."""
