@@ -29,7 +29,8 @@ class Outcome:
     """What came of one network.
 
     Args:
-        kind: ``planned``, ``parameters differ``, ``refused``, ``died`` or ``too slow``.
+        kind: ``planned``, ``parameters differ``, ``refused``, ``died`` or ``too slow``; ``fails by itself`` if the
+            constructor works without values alone, so that it is planned and cannot be made.
         seconds: of planning.
         message: why it was not planned.
     """
@@ -43,23 +44,28 @@ class Outcome:
 # ---- in a child
 
 
-def input_size(name: str) -> int:
-    """The height and width that a network is made for: of its configuration, else of its name, else 224."""
-    from mindcv.models.registry import model_entrypoint
-
-    module = sys.modules[model_entrypoint(name).__module__]
-    known = getattr(module, "default_cfgs", {}).get(name, {}).get("input_size")
-    said = re.search(r"_(\d{3})$", name)
-    return int(known[-1]) if known else int(said[1]) if said else 224
-
-
-def parameters_of(name: str) -> int:
-    """The numbers in all parameters of the Cell itself, made without values."""
+def cell_itself(name: str) -> Any:
+    """The network's Cell, without values; with them if it uses them while it is made."""
     from mindcv.models.registry import model_entrypoint
     from mindspore.nn.utils import no_init_parameters
 
-    with no_init_parameters():
-        return sum(parameter.size for parameter in model_entrypoint(name)().get_parameters())
+    try:
+        with no_init_parameters():
+            return model_entrypoint(name)()
+    except RuntimeError:
+        return model_entrypoint(name)()
+
+
+def input_size(name: str, cell: Any) -> int:
+    """The height and width that a network is made for: what it keeps, else of its configuration or name, else 224."""
+    from mindcv.models.registry import model_entrypoint
+
+    kept = [getattr(one, word, None) for _, one in cell.cells_and_names() for word in ("image_size", "img_size")]
+    sizes = [one[-1] if isinstance(one, tuple | list) else one for one in kept if one]
+    module = sys.modules[model_entrypoint(name).__module__]
+    known = getattr(module, "default_cfgs", {}).get(name, {}).get("input_size")
+    said = re.search(r"_(\d{3})$", name)
+    return int(sizes[0] if sizes else known[-1] if known else said[1] if said else 224)
 
 
 def outcome(name: str) -> Outcome:
@@ -69,13 +75,21 @@ def outcome(name: str) -> Outcome:
     from assembler import plan
     from assembler.errors import AssemblerError
 
-    size, began = input_size(name), time.perf_counter()
+    try:
+        cell = cell_itself(name)
+    except Exception as error:  # mindcv's own
+        size, own, failure = 224, None, f"{type(error).__name__}: {error}".splitlines()[0]
+    else:
+        size, failure = input_size(name, cell), ""
+        own = sum(parameter.size for parameter in cell.get_parameters())
+    began = time.perf_counter()
     try:
         planned = plan(model_entrypoint(name), input=(1, 3, size, size))
     except AssemblerError as error:
         return Outcome(name, "refused", time.perf_counter() - began, str(error))
     seconds = time.perf_counter() - began
-    own = parameters_of(name)
+    if own is None:
+        return Outcome(name, "fails by itself", seconds, failure)
     if planned.parameters != own:
         return Outcome(name, "parameters differ", seconds, f"{planned.parameters:,} planned, {own:,} in the Cell")
     return Outcome(name, "planned", seconds)
