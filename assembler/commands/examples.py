@@ -97,20 +97,19 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
 
 def _recipes(entry: Entry, name: str) -> Iterator[dict[str, Any]]:
     """Candidates, the most likely first."""
-    for text, given in zip(_texts(entry, name, "_"), _texts(entry, name, "8"), strict=True):
+    for text in _texts(entry, name):
         for said in _INPUTS:
             yield {"input": said, "stack": text}
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
-            graph = {"joined": f"{given} @ ({', '.join(names)})"}  # with several inputs nothing is inferred
+            graph = {"joined": f"{text} @ ({', '.join(names)})"}
             yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
 
 
-def _texts(entry: Entry, name: str, size: str) -> Iterator[str]:
-    """Ways to write the layer.
+def _texts(entry: Entry, name: str) -> Iterator[str]:
+    """Ways to write the layer: ``_`` for arguments that can be inferred, and values for the others.
 
     Args:
         name: its name in the registry.
-        size: written for arguments that can be inferred; values are tried for the others.
     """
     choices: list[list[str]] = []
     for word, one in entry.parameters.items():
@@ -120,7 +119,7 @@ def _texts(entry: Entry, name: str, size: str) -> Iterator[str]:
         elif one.kind is one.VAR_KEYWORD or not required or entry.defaults.get(word) is INFER:
             continue
         elif word in entry.infer:
-            choices.append([size])
+            choices.append(["_"])
         else:
             written = _VALUES.get(word, _OTHERS)
             choices.append([f"{word}={value}" if one.kind is one.KEYWORD_ONLY else value for value in written])

@@ -13,7 +13,7 @@ from assembler.commands.layers import scope_of_entry
 from assembler.commands.project import ConfigDir, Project, complete_layer
 from assembler.errors import NOWHERE
 from assembler.files import short
-from assembler.registry.entries import Entry
+from assembler.registry.entries import Entry, input_name
 from assembler.words import first_line, say
 
 _LONGEST = 60
@@ -32,8 +32,9 @@ def show(
     say(f"{entry.describe()}\n")
     scope = scope_of_entry(entry)
     say(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
-    for argument, axis in entry.infer.items():
-        say(f"{argument} may be _: {_axes(axis)} of the input")
+    for argument in entry.infer:
+        number, axis = entry.source(argument)
+        say(f"{argument} may be _: {_axes(axis)} of {input_name(number)}")
     for argument, value in entry.defaults.items():
         say(f"{argument} is {value!r} by default")
     if entry.reference:

@@ -10,9 +10,9 @@ from typing import Any
 
 from mindspore import Tensor, nn
 
-from assembler.language.recipe import map_leaves
 from assembler.planning.costs import SHARES, Meter
 from assembler.planning.specs import Spec, Specs
+from assembler.planning.tensors import map_values
 from assembler.runtime import device, internals
 
 _CONTROL = ("Switch", "SwitchLayer", "Partial")
@@ -37,7 +37,7 @@ def infer(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any]) -> tup
         Exception: whatever the compiler says.
         CannotTell: the graph has branches or loops, so that costs depend on values, or shapes do.
     """
-    given, by_name = map_leaves(tuple(inputs), _tensor), map_leaves(dict(named), _tensor)
+    given, by_name = map_values(tuple(inputs), _tensor), map_values(dict(named), _tensor)
     with device.environment(internals.PRECOMPILE_ONLY, "1"), device.mode("graph"):
         graph = _Graph(internals.compiled_graph(cell, given, by_name))
     return graph.emitted(), graph.measured()

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from mindspore import Tensor
 
@@ -186,6 +186,20 @@ class Meter:
         self.peak = max(self.peak, self.live)
 
 
+class Handler(Protocol):
+    """What a counter asks to run operators."""
+
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[Any],
+        function: Callable[..., Any],
+        given: Sequence[Any],
+        named: Mapping[str, Any],
+    ) -> Any:
+        """Run an operator; see ``OperatorWatch.run``."""
+
+
 class Counter(OperatorWatch):
     """Sees every operator while it is entered, and notes it on the meter that is in use.
 
@@ -196,16 +210,34 @@ class Counter(OperatorWatch):
     def __init__(self) -> None:
         super().__init__()
         self.meter: Meter | None = None
+        self.handler: Handler | None = None
         self.held: dict[int, tuple[_Held, weakref.ref[Tensor]]] = {}
 
     @contextmanager
-    def use(self, meter: Meter | None) -> Iterator[None]:
-        """Note what runs inside on this meter, or nowhere."""
-        before, self.meter = self.meter, meter
+    def use(self, meter: Meter | None, handler: Handler | None = None) -> Iterator[None]:
+        """Note what runs inside on this meter, or nowhere.
+
+        Args:
+            handler: what runs it; None to let MindSpore run it.
+        """
+        before, self.meter, self.handler = (self.meter, self.handler), meter, handler
         try:
             yield
         finally:
-            self.meter = before
+            self.meter, self.handler = before
+
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[Any],
+        function: Callable[..., Any],
+        given: Sequence[Any],
+        named: Mapping[str, Any],
+    ) -> Any:
+        """Run an operator as the handler does."""
+        if self.handler is None:
+            return function(*given, **named)
+        return self.handler.run(name, arguments, function, given, named)
 
     def ran(self, name: str, arguments: Sequence[Any], output: Any) -> None:
         """Note what an operator cost."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assembler.binding.structure import Step
+from assembler.planning.equal_calls import signature
 from assembler.planning.plan import Row
 from assembler.planning.row_table import RowTable
 from assembler.planning.step_notes import Note, StepNotes
@@ -22,6 +23,7 @@ class Known:
     Args:
         inferred: the values of the arguments marked ``_``.
         row: its row.
+        output: what it emits, with a Spec for each tensor.
         peak: bytes alive at once inside it, beside its input.
         rows: those of the layers inside it.
         inside: what is noted of those layers, in reading order.
@@ -29,6 +31,7 @@ class Known:
 
     inferred: Mapping[str, Any]
     row: Row
+    output: Any
     peak: int
     rows: tuple[Row, ...] = ()
     inside: tuple[Note, ...] = ()
@@ -49,7 +52,7 @@ class EqualLayers:
         """
         if named or any(one.shared for one in inside):
             return None
-        return id(step.layer), inputs
+        return id(step.layer), signature(inputs)
 
     def find(self, key: Hashable) -> Known | None:
         """What is known of an equal layer."""

@@ -13,8 +13,7 @@ from mindspore import nn
 
 from assembler.binding.structure import Step, Steps
 from assembler.errors import RecipeError
-from assembler.planning.specs import Specs
-from assembler.planning.tensors import specs_among, specs_of
+from assembler.planning.tensors import specs_among
 
 
 class Planner(Protocol):
@@ -23,7 +22,7 @@ class Planner(Protocol):
     def call_layer(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
         """Plan one layer."""
 
-    def call_chain(self, steps: Steps, path: str, input: Specs) -> Any:
+    def call_chain(self, steps: Steps, path: str, input: Any) -> Any:
         """Plan a chain of layers."""
 
 
@@ -79,7 +78,7 @@ class ChainPlaceholder(nn.SequentialCell):
 
     def construct(self, input_data: Any) -> Any:
         """Plan the chain for this input, and emit what its last layer would."""
-        return self.planner.call_chain(self.steps, _path_of(self), specs_of(input_data))
+        return self.planner.call_chain(self.steps, _path_of(self), specs_among(input_data))
 
 
 def placeholder(planner: Planner, owner: Step, steps: Steps) -> nn.Cell:

@@ -25,15 +25,17 @@ from mindspore import nn
 from assembler.binding.bind import bind
 from assembler.binding.structure import Step, Steps, root_graph, walk
 from assembler.errors import AssemblerError, raise_all
-from assembler.language.recipe import Definitions, Stack, leaves
+from assembler.language.recipe import Definitions, Stack
 from assembler.planning.building import Builder
 from assembler.planning.equal_layers import EqualLayers, Known
+from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Plan, Row
 from assembler.planning.probing import Found, Trials
 from assembler.planning.refusals import Refusals, needs_input, never_called
 from assembler.planning.row_table import RowTable
 from assembler.planning.specs import Spec, Specs, memory_of
 from assembler.planning.step_notes import StepNotes
+from assembler.planning.tensors import leaves_among, recorded, refuse_none
 from assembler.registry.registry import Registry
 from assembler.settings import Dtype
 
@@ -96,11 +98,13 @@ class _Planner:
         with self.trials.begin():
             self.builder.try_constructors(steps)
             output, peak = self.model(steps, input)
+            self.refusals.require_output(steps, output)
             self.add_uncalled(steps)
         activations, uncounted = memory_of(input) + peak, tuple(sorted(self.uncounted))
-        return Plan(self.notes.fill_in(steps), tuple(self.rows), input, output, self.dtype, activations, uncounted)
+        emitted = recorded(output)
+        return Plan(self.notes.fill_in(steps), tuple(self.rows), input, emitted, self.dtype, activations, uncounted)
 
-    def model(self, steps: Steps, input: Specs) -> tuple[Specs, int]:
+    def model(self, steps: Steps, input: Specs) -> tuple[Any, int]:
         """Plan a chain, or a graph, which may take several tensors.
 
         Returns:
@@ -117,25 +121,31 @@ class _Planner:
         """What a placeholder emits for one layer: tensors, as the layer would."""
         return self.trials.stand_in(lambda: self.visit(step, path, inputs, named))
 
-    def call_chain(self, steps: Steps, path: str, input: Specs) -> Any:
+    def call_chain(self, steps: Steps, path: str, input: Any) -> Any:
         """What a placeholder emits for a chain: tensors, as its last layer would."""
         return self.trials.stand_in(lambda: self.chain(steps, f"{path}.", input))
 
-    def chain(self, steps: Steps, prefix: str, specs: Specs) -> tuple[Specs, int]:
+    def chain(self, steps: Steps, prefix: str, value: Any) -> tuple[Any, int]:
         """Plan layers one after the other.
+
+        Args:
+            value: what goes in, with a Spec for each tensor.
 
         Returns:
             What the last one emits, and the most bytes that are alive at once, without the chain's own input.
         """
         most = held = 0
         for index, step in enumerate(steps):
-            specs, peak = self.visit(step, f"{prefix}{index}", (specs,), {})
+            path = f"{prefix}{index}"
+            if index:
+                self.refusals.require_input(step, path, value)
+            value, peak = self.visit(step, path, (value,), {})
             most = max(most, held + peak)
             if peak or held:  # what makes nothing passes on the memory of its input
-                held = memory_of(specs)
-        return specs, most
+                held = memory_of(recorded(value))
+        return value, most
 
-    def visit(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Specs, int]:
+    def visit(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, int]:
         """Plan one layer for the input that reaches it, and record its row.
 
         Args:
@@ -157,7 +167,7 @@ class _Planner:
             raise
         if self.rows.close(index, replace(known.row, path=path)):
             self.notes.note_path(step, path)
-        return known.row.output, known.peak
+        return known.output, known.peak
 
     def know(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Known:
         """What is known of an equal layer or, if there was none yet, what this one does."""
@@ -174,53 +184,59 @@ class _Planner:
 
     def look(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Known:
         """Find out what a layer does with an input that it has not been seen with."""
-        tensors = tuple(leaf for leaf in leaves([*inputs, *named.values()]) if isinstance(leaf, Spec))
-        taken: Specs = tensors[0] if len(tensors) == 1 else inputs[0] if len(inputs) == 1 and not named else tensors
+        tensors = tuple(leaf for leaf in leaves_among([inputs, named]) if isinstance(leaf, Spec))
+        is_one_value = len(inputs) == 1 and not named
+        taken: Specs = tensors[0] if len(tensors) == 1 else recorded(inputs[0]) if is_one_value else tensors
         draft = Row(path, step.layer.name, step.arguments_text(), taken, (), place=step.layer.place)
-        inferred = self.infer(step, draft)
+        inferred = self.infer(step, draft, inputs)
         self.notes.note_inferred(step, path, inferred)
         if inferred:
             step = replace(step, arguments={**step.arguments, **inferred})
             draft = replace(draft, arguments=step.arguments_text())
-        row, peak = self.run(step, draft, inputs, named)
-        return Known(inferred, row, peak)
+        row, found = self.run(step, draft, inputs, named)
+        return Known(inferred, row, found.output, found.meter.peak)
 
-    def infer(self, step: Step, draft: Row) -> dict[str, Any]:
-        """The arguments marked ``_``, read from the input's shape."""
+    def infer(self, step: Step, draft: Row, inputs: Sequence[Any]) -> dict[str, Any]:
+        """The arguments marked ``_``, read from the shape of the input that the registry entry names."""
         found: dict[str, Any] = {}
-        shape = draft.input.shape if isinstance(draft.input, Spec) else ()
         for name in step.unknown:
-            axes = step.entry.infer[name]
+            number, axes = step.entry.source(name)
+            given = inputs[number] if number < len(inputs) else None
+            shape = given.shape if isinstance(given, Spec) else ()
             try:
                 found[name] = shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
             except IndexError:
-                raise self.refusals.no_axis(step, draft, name, axes) from None
+                raise self.refusals.no_axis(step, draft, name) from None
         return found
 
-    def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Row, int]:
+    def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Row, Found]:
         """Build and call one layer.
 
         Returns:
-            Its row, and the most bytes that are alive at once inside it, beside its input.
+            Its row, and what the call showed.
         """
         cell = self.builder.take(step, draft.path)
         draft = replace(draft, weights=self.builder.weights(cell, draft.path))
         try:
             found = self.call(cell, step, draft.path, inputs, named)
+        except (TakesIntegers, LostParameters) as error:
+            raise self.refusals.misused(step, draft, error) from error
         except AssemblerError:
             raise
         except Exception as error:
             raise self.refusals.raised(step, draft, error) from error
         self.uncounted |= found.meter.uncounted
-        row = replace(draft, output=found.output, macs=found.meter.macs, on_zeros=found.on_zeros)
-        return row, found.meter.peak
+        row = replace(draft, output=recorded(found.output), macs=found.meter.macs, on_zeros=found.on_zeros)
+        return row, found
 
     def call(self, cell: nn.Cell, step: Step, path: str, inputs: Sequence[Any], named: Mapping[str, Any]) -> Found:
         """Call a Cell on the meta device or, where that fails, in another way."""
         rows = len(self.rows)
         try:
             with self.trials.on_meta():
-                return self.trials.call(cell, inputs, named)
+                found = self.trials.call(cell, inputs, named)
+                refuse_none(found.output)
+                return found
         except AssemblerError:
             raise
         except Exception as error:

@@ -13,11 +13,11 @@ import mindspore
 from mindspore import nn
 
 from assembler.errors import AssemblerError
-from assembler.language.recipe import leaves
 from assembler.planning import compiler
 from assembler.planning.costs import Counter, Meter
-from assembler.planning.specs import Spec, Specs
-from assembler.planning.tensors import specs_of, tensors_for
+from assembler.planning.operators import Operators, Owned
+from assembler.planning.specs import Spec
+from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
 from assembler.runtime.internals import item_assignment
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
@@ -39,12 +39,12 @@ class Found:
     """What a call showed.
 
     Args:
-        output: what the Cell emits.
+        output: what the Cell emits, with a Spec for each tensor and all else as it is.
         meter: what it cost, without the layers inside it that are planned for themselves.
         on_zeros: whether it was run for real on zeros, so that what depends on values may be otherwise.
     """
 
-    output: Specs
+    output: Any
     meter: Meter
     on_zeros: bool = False
 
@@ -54,6 +54,7 @@ class Trials:
 
     def __init__(self) -> None:
         self.counter = Counter()
+        self.names: frozenset[str] = frozenset()  # of the parameters around a copy of a Cell that is run for real
         self.real = False  # whether tensors are made with storage: while something runs that meta cannot run
 
     @contextmanager
@@ -92,11 +93,13 @@ class Trials:
         meter = Meter()
         with self.counter.use(None):
             given, by_name = self.tensors(inputs), self.tensors(named)
-        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter):
-            output = specs_of(cell(*given, **by_name))
+        owned = Owned(list(cell.get_parameters()), self.names if self.real else ())
+        operators = Operators(owned, real=self.real)
+        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter, operators):
+            output = specs_among(cell(*given, **by_name))
         return Found(output, meter)
 
-    def stand_in(self, plan_inside: Callable[[], tuple[Specs, int]]) -> Any:
+    def stand_in(self, plan_inside: Callable[[], tuple[Any, int]]) -> Any:
         """Emit what a layer inside a Cell would, planned apart, without its costs.
 
         Args:
@@ -109,7 +112,7 @@ class Trials:
             meter.peak = max(meter.peak, meter.live + peak)
         tensors = self.tensors(output)
         if peak:  # what makes nothing passes on the memory of its input
-            self.counter.hold(tensors)
+            self.counter.hold(leaves_among(tensors))
         return tensors
 
     def otherwise(
@@ -204,7 +207,7 @@ def _references_only() -> Iterator[None]:
 
 def is_small(cell: nn.Cell, inputs: Sequence[Any]) -> bool:
     """Whether a Cell can be run for real within a moment and little memory."""
-    shapes = [leaf.shape for leaf in leaves(inputs) if isinstance(leaf, Spec)]
+    shapes = [leaf.shape for leaf in leaves_among(inputs) if isinstance(leaf, Spec)]
     work = sum(math.prod(shape) * max(shape, default=1) for shape in shapes)
     longest = max((axis for shape in shapes for axis in shape), default=1)
     parameters = sum(math.prod(p.shape) for p in cell.get_parameters())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from assembler.binding.structure import Step
+from assembler.binding.structure import Step, Steps
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.language.recipe import Graph, print_source
 from assembler.planning.cells import is_ours, required_inputs
 from assembler.planning.compiler import CannotTell
+from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Row
 from assembler.planning.row_table import RowTable
 from assembler.planning.specs import Spec, Specs, print_specs
-from assembler.planning.tensors import NoTensor
+from assembler.planning.tensors import NoTensor, kind_of, not_a_tensor, recorded
+from assembler.registry.entries import input_name
 from assembler.runtime.messages import lacks_memory, reason, without_stack
 
 
@@ -47,10 +49,49 @@ class Refusals:
         """Note how the layers at a path are wired."""
         self._graphs[path] = graph
 
-    def no_axis(self, step: Step, draft: Row, name: str, axes: Any) -> AssemblerError:
+    def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
-        message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of it"
+        number, axes = step.entry.source(name)
+        which = "it" if isinstance(draft.input, Spec) else input_name(number)
+        message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
         return ShapeMismatch(message, step.layer.place)
+
+    def misused(self, step: Step, draft: Row, error: TakesIntegers | LostParameters) -> AssemblerError:
+        """A layer runs an operator that cannot be right. Of floats in the model's input, it says what to write."""
+        if isinstance(error, LostParameters):
+            return RecipeError(f"{draft} {error.message}", step.layer.place)
+        edge = self.edge(draft)
+        if not edge.startswith("the input is ") or not isinstance(draft.input, Spec):
+            return ShapeMismatch(f"{edge}; {draft} takes integers", step.layer.place)
+        return ShapeMismatch(error.of_input(str(draft), draft.input), step.layer.place)
+
+    def require_input(self, step: Step, path: str, value: Any) -> None:
+        """Refuse what no layer of a chain can take: neither a tensor nor a tuple that has one.
+
+        Args:
+            step: the layer that would take it, at ``path``.
+            value: what the layer before it emits, with a Spec for each tensor.
+        """
+        if isinstance(value, Spec) or (isinstance(value, tuple | list) and recorded(value) != ()):
+            return
+        parent, _, index = path.rpartition(".")
+        before = self._rows.get(f"{parent}.{int(index) - 1}".lstrip("."))
+        raise ShapeMismatch(f"{before} emits {kind_of(value)}; {step} takes a tensor or a tuple", step.layer.place)
+
+    def require_output(self, steps: Steps, value: Any) -> None:
+        """Refuse a model that emits anything but tensors and tuples of them, which checks and files need."""
+        found = not_a_tensor(value)
+        if found is None:
+            return
+        where, kind = found
+        last = steps[-1]
+        subject = "the graph" if last.graph is not None else self._rows.get(str(len(steps) - 1)) or last
+        said = f"{subject} emits {kind}, not a tensor"
+        if where:
+            said = (
+                f"{subject} emits a tuple; element {where} is {kind}, not a tensor. A graph passes on one element: y[0]"
+            )
+        raise ShapeMismatch(said, last.layer.place)
 
     def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
         """A layer that raised: about its input if the layer is MindSpore's or ours, else a fault inside it."""
@@ -97,9 +138,10 @@ def _wants(step: Step, taken: Specs, error: Exception) -> str | None:
     """``wants (…, 8)``, if an argument that can be inferred differs from what the input has there."""
     if not isinstance(taken, Spec):
         return None
-    for name, axis in step.entry.infer.items():
+    for name in step.entry.infer:
+        number, axis = step.entry.source(name)
         wanted = step.arguments.get(name)
-        if not isinstance(axis, int) or not isinstance(wanted, int):
+        if number or not isinstance(axis, int) or not isinstance(wanted, int):
             continue
         if -len(taken.shape) <= axis < len(taken.shape) and taken.shape[axis] != wanted:
             return f"wants (…, {wanted})" if axis == -1 else f"wants {wanted} on axis {axis} ({reason(error)})"

@@ -17,7 +17,7 @@ from assembler.html import html_table
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Layer, print_value
 from assembler.registry.signatures import known_parameters, print_parameters
-from assembler.settings import EntrySettings
+from assembler.settings import EntrySettings, InferSettings
 from assembler.validation import read
 from assembler.words import suggestion
 
@@ -36,8 +36,9 @@ class Entry:
         name: the short name in recipes.
         target: the class, as ``package.module.Class``.
         defaults: default arguments, which the recipe can override.
-        infer: for each argument that may be written ``_``, the axis of the layer's input that it is inferred from, or
-            a list of axes for an argument that is a tuple of sizes.
+        infer: for each argument that may be written ``_``, the axis of the layer's first input that it is inferred
+            from, or a list of axes for an argument that is a tuple of sizes; ``{input: 1, axis: -1}`` names another
+            input, counted from 0.
         signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
             is ``*args``.
         reference: a function that computes the same in NumPy, as ``package.module.function``.
@@ -52,7 +53,7 @@ class Entry:
     name: str
     target: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    infer: Mapping[str, int | list[int]] = field(default_factory=dict)
+    infer: Mapping[str, int | list[int] | Mapping[str, Any]] = field(default_factory=dict)
     signature: str | None = None
     reference: str | None = None
     row: tuple[str, ...] | None = None
@@ -143,13 +144,26 @@ class Entry:
         ]
         return html_table(("argument", "default", "may be _"), rows, below=[self.describe(), self.target])
 
+    def source(self, name: str) -> tuple[int, int | list[int]]:
+        """What an argument that may be written ``_`` is inferred from: the number of the input, and its axes."""
+        rule = self.infer[name]
+        return (rule["input"], rule["axis"]) if isinstance(rule, Mapping) else (0, rule)
+
     def describe(self) -> str:
         """The layer with its arguments, for messages: ``Dense(in_channels, out_channels, weight_init=None)``."""
         return f"{self.name}({print_parameters(self.parameters)})"
 
 
 def _axes(entry: Entry, name: str) -> str:
-    return f"axis {print_value(entry.infer[name])} of the input" if name in entry.infer else ""
+    if name not in entry.infer:
+        return ""
+    number, axes = entry.source(name)
+    return f"axis {print_value(axes)} of {input_name(number)}"
+
+
+def input_name(number: int) -> str:
+    """An input of a layer in messages: ``the input``, which is the first, or ``input 1``."""
+    return f"input {number}" if number else "the input"
 
 
 def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
@@ -254,5 +268,8 @@ def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: 
     if not name.isidentifier():
         raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=key))
     said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
+    said["infer"] = {
+        word: dict(rule) if isinstance(rule, InferSettings) else rule for word, rule in said["infer"].items()
+    }
     said["defaults"] = {word: INFER if default == "_" else default for word, default in said["defaults"].items()}
     return Entry(name=name, scope=scope, **said, **about)

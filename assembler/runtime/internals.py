@@ -7,7 +7,7 @@ with which version of MindSpore that was checked; another version needs each of 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -30,6 +30,7 @@ __all__ = [
     "dtype_in_graph",
     "is_built_for",
     "item_assignment",
+    "parameter_info",
     "restore_precision",
     "wait_for_operators",
 ]
@@ -130,14 +131,30 @@ class OperatorWatch(MsDispatchMode):
 
     def __ms_dispatch__(self, func: Any, args: Any, kwargs: Any = None) -> Any:
         """Run an operator, and report it."""
-        output = func(*args, **(kwargs or {}))
         name, arguments = func.name, args
         if len(args) == 3 and isinstance(args[1], str) and isinstance(args[2], tuple | list):
             primitive, name, arguments = args
             if name == "Einsum":
                 arguments = [primitive.attrs["equation"], *arguments]
+        output = self.run(name, arguments, func, args, kwargs or {})
         self.ran(name, arguments, output)
         return output
+
+    def run(
+        self,
+        name: str,
+        arguments: Sequence[Any],
+        function: Callable[..., Any],
+        given: Sequence[Any],
+        named: Mapping[str, Any],
+    ) -> Any:
+        """Run an operator.
+
+        Args:
+            name, arguments: as ``ran`` takes them.
+            function: runs it for ``given`` and ``named``, the same arguments in MindSpore's own form.
+        """
+        return function(*given, **named)
 
     def ran(self, name: str, arguments: Sequence[Any], output: Any) -> None:
         """An operator ran.
@@ -148,6 +165,14 @@ class OperatorWatch(MsDispatchMode):
             output: what it emits.
         """
         raise NotImplementedError
+
+
+def parameter_info(tensor: Tensor) -> Any:
+    """What MindSpore keeps of a parameter beside its values, one object for each parameter; None of other tensors.
+
+    MindSpore 2.10.0: ``param_info``. Operators get a parameter as another Python object of the same ``param_info``.
+    """
+    return tensor.param_info
 
 
 _ASSIGN = Tensor.__setitem__

@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    ValidationError,
     create_model,
     field_validator,
     model_validator,
@@ -330,12 +331,19 @@ class ProjectSettings(Model):
     layers: tuple[str, ...] = ()
 
 
+class InferSettings(Model):
+    """Where an argument that may be written ``_`` is read from, if that is not the first input."""
+
+    axis: int | list[int]
+    input: int = Field(default=0, ge=0)
+
+
 class EntrySettings(Model):
     """One registry entry; see ``assembler.registry.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}
-    infer: dict[str, int | list[int]] = {}
+    infer: dict[str, int | list[int] | InferSettings] = {}
     signature: str | None = None
     reference: str | None = None
     row: tuple[Literal["c1", "c2", "n"], ...] | None = None
@@ -346,3 +354,15 @@ class EntrySettings(Model):
         if row is not None and len(set(row)) < len(row):
             raise ValueError(f"must name each of c1, c2 and n at most once, not {show_value(list(row))}")
         return row
+
+    @field_validator("infer", mode="before")
+    @classmethod
+    def _of_an_input(cls, value: Any) -> Any:
+        """Report the error inside a mapping, instead of that it is not an integer."""
+        for name, rule in value.items() if isinstance(value, dict) else ():
+            if isinstance(rule, dict):
+                try:
+                    InferSettings.model_validate(rule)
+                except ValidationError:
+                    raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
+        return value

@@ -10,7 +10,7 @@ from typing import Any
 
 from assembler.errors import AssemblerError
 from assembler.language.recipe import INFER, Block, print_value
-from assembler.registry.entries import Entry
+from assembler.registry.entries import Entry, input_name
 from assembler.views.schema.models import Node
 
 NAME = r"^[^\W\d]\w*$"
@@ -113,15 +113,15 @@ def _taking(properties: Node, required: list[str], most: int | None, others: boo
 
 def _argument(entry: Entry, name: str, parameter: inspect.Parameter, said: str | None) -> Node:
     default = entry.defaults.get(name, parameter.default)
-    axis = entry.infer.get(name)
-    node: Node = {"allOf": [_GIVEN if axis is None else _VALUE]}
+    node: Node = {"allOf": [_VALUE if name in entry.infer else _GIVEN]}
     words = [said] if said else []
     if default is not parameter.empty:
         words.append(f"Default: {print_value(default)}.")
         if default is not INFER and default is not None and _is_json(default):
             node["default"] = default
-    if axis is not None:
-        words.append(f"`_` infers it from axis {axis} of the input.")
+    if name in entry.infer:
+        number, axis = entry.source(name)
+        words.append(f"`_` infers it from axis {axis} of {input_name(number)}.")
     return {**node, "description": " ".join(words)} if words else node
 
 
