@@ -33,19 +33,23 @@ class Weight:
     dtype: str
 
 
+MAX_SHOWN = 8
+"""Values of a constant that are kept, because they may be an argument."""
+
+
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A tensor or array that is not a parameter, with a hash of its values.
 
     Args:
-        number: the value of a scalar; it is not compared, because the hash is.
+        values: those of a small one; they are not compared, because the hash is.
     """
 
     kind: str
     shape: tuple[int, ...]
     dtype: str
     hash: str
-    number: Any = field(default=None, repr=False, compare=False)
+    values: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ class _Walker:
             self.found[path] = _constant(value)
         elif isinstance(value, mindspore.Type | enum.Enum):
             self.found[path] = Opaque(str(value))
+        elif isinstance(value, slice | range | complex | bytes | np.generic | types.EllipsisType):
+            self.found[path] = Opaque(repr(value))
         elif id(value) in self.open:
             self.found[path] = Opaque(f"the same as {self.open[id(value)]!r}")
         else:
@@ -192,7 +198,10 @@ def _parts(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, functools.partial):
         return {"function": value.func, "args": value.args, "keywords": value.keywords}
     if isinstance(value, ops.Primitive):
-        return {name: one for name, one in vars(value).items() if name not in _OF_A_PRIMITIVE}
+        mine = dict(vars(value))
+        for kind in ("attrs", "init_attrs"):
+            mine |= {f"{kind}.{name}": one for name, one in mine.pop(kind, {}).items()}
+        return {name: one for name, one in mine.items() if name.rpartition(".")[2] not in _OF_A_PRIMITIVE}
     is_of_python = type(type(value)) is type and not isinstance(value, type | types.ModuleType)
     has_slots = any(getattr(kind, "__slots__", ()) for kind in type(value).__mro__)
     return vars(value) if is_of_python and hasattr(value, "__dict__") and not has_slots else None
@@ -215,5 +224,12 @@ def _constant(value: Any) -> Constant | Opaque:
     if array.dtype.hasobject:
         return Opaque(f"array {id(value)}")
     digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    number = None if array.ndim else float(str(array)) if array.dtype.kind == "f" else array.item()
-    return Constant(type(value).__name__, array.shape, str(value.dtype), digest, number)
+    values = _numbers(array) if array.size <= MAX_SHOWN else None
+    return Constant(type(value).__name__, array.shape, str(value.dtype), digest, values)
+
+
+def _numbers(array: Any) -> Any:
+    """An array as nested tuples of the shortest numbers that it is equal to."""
+    if array.ndim:
+        return tuple(map(_numbers, array))
+    return float(str(array)) if array.dtype.kind == "f" else array.item()

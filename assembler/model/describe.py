@@ -14,7 +14,7 @@ from assembler.binding.bind import bind
 from assembler.errors import AssemblerError, RecipeError
 from assembler.language.grammar import parse
 from assembler.language.recipe import Layer, Stack, chain
-from assembler.model.arguments import UNSET, Search, values_by_name, values_by_type
+from assembler.model.arguments import UNSET, Search, values
 from assembler.model.build import build_steps
 from assembler.model.contents import Contents, contents, is_chain, unlike
 from assembler.registry.entries import Entry
@@ -102,7 +102,7 @@ class _Describer:
         required = [name for name, one in single.items() if one.default is one.empty]
         inner, errors = self.inner(single, cell, path)
         choices = {
-            name: [*([] if name in required else [UNSET]), *inner.get(name, _values(name, one, held))]
+            name: [*([] if name in required else [UNSET]), *inner.get(name, []), *values(name, one.default, held)]
             for name, one in single.items()
         }
         for name in required:
@@ -111,12 +111,12 @@ class _Describer:
                     f"#{path} {label} does not store {name!r}, so describe() cannot read it"
                 )
         named = {
-            name: values[1]
-            for name, values in choices.items()
-            if name not in required and len(values) > 1 and _is_stored(name, cell)
+            name: options[1]
+            for name, options in choices.items()
+            if name not in required and len(options) > 1 and _is_stored(name, cell)
         }
         extra = self.extra(entry, cell, path)
-        layer, wrong = Search(label, choices, required, extra, lambda one: self.unlike(held, one)).run(named)
+        layer, wrong = Search(label, choices, required, named, extra, lambda one: self.unlike(held, one)).run()
         if wrong == []:
             return layer
         for error in errors.values():
@@ -179,11 +179,6 @@ class _Describer:
         if entry is None:
             raise RecipeError(f"#{path} SequentialCell is not registered; add it with @register")
         return Layer(self.registry.name_of(entry), self.stacks(cell.cell_list, path))
-
-
-def _values(name: str, parameter: Parameter, held: Contents) -> list[Any]:
-    found = [*values_by_name(name, held), *values_by_type(parameter.default, held)]
-    return list({repr(value): value for value in found}.values())
 
 
 def _is_stored(name: str, cell: nn.Cell) -> bool:
