@@ -13,11 +13,8 @@ from __future__ import annotations
 import re
 import sys
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator
-
-warnings.simplefilter("ignore")
 
 import mindcv
 import mindspore

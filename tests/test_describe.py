@@ -35,7 +35,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_what_a_text_assembles_is_told_as_it_again(text):
+def test_what_a_text_assembles_is_described_as_it_again(text):
     model = assemble(text)
     told = describe(model)
     assert [p.name for p in assemble(told).get_parameters()] == [p.name for p in model.get_parameters()]
@@ -43,21 +43,19 @@ def test_what_a_text_assembles_is_told_as_it_again(text):
     assert told.replace("kernel_size=", "") == text or "Residual" in text or "MaxPool" in text
 
 
-def test_a_network_by_hand_is_told():
+def test_a_network_by_hand_is_described():
     net = nn.SequentialCell(nn.Dense(8, 8), Residual(nn.SequentialCell(nn.ReLU(), nn.Dense(8, 8))), Centered())
     assert describe(net) == "Dense(8, 8) + Residual(ReLU + Dense(8, 8)) + Centered"
     branches = nn.SequentialCell(Parallel(nn.Dense(8, 2), nn.ReLU(), merge="concat"))
     assert describe(branches) == "Parallel(Dense(8, 2), ReLU)"
 
 
-def test_layers_of_libraries_are_told_with_their_scopes():
+def test_layers_of_libraries_are_described_with_their_scopes():
     from mindcv.models.squeezenet import Fire
 
     net = nn.SequentialCell(nn.Conv2d(3, 8, 3), mint.nn.Linear(8, 4), mint.nn.Tanh())
     assert describe(net) == "Conv2d(3, 8, 3) + mint.Linear(8, 4) + mint.Tanh"
-    with pytest.raises(RecipeError) as error:
-        describe(nn.SequentialCell(Fire(8, 4, 4, 4)))
-    assert error.value.message == "#0 mindcv.Fire has no attribute 'in_channels', so describe() cannot read it"
+    assert describe(nn.SequentialCell(Fire(8, 2, 4, 3))) == "mindcv.Fire(8, 2, 4, 3)"
 
 
 class Unknown(nn.Cell):
@@ -134,12 +132,11 @@ def test_a_cell_that_was_run_is_described_as_before():
 
 
 def test_describing_draws_no_random_numbers():
+    net = nn.SequentialCell(nn.Dense(8, 8), nn.LSTM(8, 6))
     mindspore.set_seed(3)
     expected = np.random.rand()
     mindspore.set_seed(3)
-    describe(nn.SequentialCell(nn.Dense(8, 8), nn.LSTM(8, 6)))
-    mindspore.set_seed(3)
-    describe(nn.SequentialCell(nn.LSTM(8, 6)))
+    describe(net)
     assert np.random.rand() == expected
 
 
@@ -205,31 +202,126 @@ def tensors(output):
 
 
 CASES = {**OURS, **NATIVE, **{name: (text,) for name, text in SEVERAL_INPUTS.items()}}
-REFUSED = {}
-"""Layers whose Cells do not tell their arguments."""
+REFUSED = {"RNN", "Unfold", "TransformerEncoder", "TransformerDecoder", "Transformer"}
+"""Layers whose Cells do not hold some argument in any form that is known."""
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_is_described_as_it_is_or_not_at_all(name):
-    described, refused = 0, []
+    check(name, next(variants(name)), may_refuse=name in REFUSED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_is_described_with_any_argument_as_it_is_or_not_at_all(name):
     for create in variants(name):
         try:
-            net = nn.SequentialCell(create())
+            create()
         except AssemblerError:
             continue  # the constructor refuses the value
-        try:
-            text = describe(net)
-        except RecipeError as error:
-            refused.append(error.message)
-            continue
-        described += 1
-        again = assemble(text)
-        net.set_train(False)
+        check(name, create, may_refuse=name in REFUSED)
+
+
+def check(name, create, may_refuse):
+    """A recipe of a layer creates an equal one; without a recipe, there is a reason."""
+    net = nn.SequentialCell(create())
+    net.set_train(False)
+    try:
+        text = describe(net)
+    except RecipeError as error:
+        assert may_refuse, error.message
+        return
+    again = assemble(text)
+    assert describe(again) == text
+    if name != "SequentialCell":  # becomes a part of the chain
         assert unlike(contents(net[0]), contents(again[0])) == []
-        assert describe(again) == text
-        if len(CASES[name]) > 1 and name not in NOT_ON_CPU:
-            assert_equal_outputs(net, again, sample(*CASES[name][1:]))
-    if name in REFUSED:
-        assert refused
-    else:
-        assert (described > 0, refused) == (True, [])
+    if len(CASES[name]) > 1 and name not in NOT_ON_CPU | {"RReLU"}:  # which is random
+        assert_equal_outputs(net, again, sample(*CASES[name][1:]))
+
+
+def test_refused_layers_are_refused():
+    for name in REFUSED - {"Transformer"}:  # with the arguments of its case, that is described
+        with pytest.raises(RecipeError, match=f"#0 describe\\(\\) finds no arguments that create this {name}: "):
+            describe(nn.SequentialCell(next(variants(name))()))
+
+
+def test_a_shared_parameter_is_refused():
+    layer = nn.Dense(8, 8)
+    with pytest.raises(RecipeError) as error:
+        describe(nn.SequentialCell(layer, nn.ReLU(), layer))
+    assert error.value.message == (
+        "#2 Dense shares the parameter 'weight' with #0; a stack cannot express that. Write a recipe with `shared`"
+    )
+    relu = nn.ReLU()
+    assert describe(nn.SequentialCell(relu, relu)) == "ReLU + ReLU"
+
+
+class Scaled(nn.Cell):
+    """A layer with an argument that it does not store, and whatever a test gives it."""
+
+    def __init__(self, factor=1.0, **others):
+        super().__init__()
+        self.table = mindspore.Tensor(np.linspace(0, factor, 20, dtype=np.float32))
+        for name, value in others.items():
+            setattr(self, name, value)
+
+    def construct(self, x):
+        return x * self.table[-1]
+
+
+OWN = Registry(shipped=True)
+OWN.register(Scaled)
+
+
+def test_constants_are_compared():
+    assert describe(nn.SequentialCell(Scaled()), OWN) == "Scaled"
+    with pytest.raises(RecipeError) as error:
+        describe(nn.SequentialCell(Scaled(3.0)), OWN)
+    assert error.value.message == (
+        "#0 describe() finds no arguments that create this Scaled: the closest, Scaled, differs in 'table'"
+    )
+
+
+def hooked(cell):
+    cell.register_forward_hook(lambda cell, given, output: output * 2)
+    return cell
+
+
+def replaced(cell):
+    cell.construct = lambda x: x
+    return cell
+
+
+CHANGED = {
+    "a hook": hooked,
+    "another construct": replaced,
+    "mixed precision": lambda cell: cell.to_float(mindspore.float16),
+    "an attribute": lambda cell: setattr(cell, "note", {"deep": [np.arange(3)]}) or cell,
+    "a function": lambda cell: setattr(cell, "f", ops.relu) or cell,
+}
+"""Ways to change a Cell that no argument expresses."""
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_a_cell_that_was_changed_is_refused(change):
+    with pytest.raises(
+        RecipeError, match=r"#0 describe\(\) finds no arguments that create this Dense: the closest, Dense\(8, 4\)"
+    ):
+        describe(nn.SequentialCell(CHANGED[change](nn.Dense(8, 4))))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(1, 1.0), (1, True), ((1, 2), [1, 2]), (None, 0), (slice(1), slice(2)), (np.zeros(2), np.ones(2)), (min, max)],
+)
+def test_values_of_another_type_are_another_layer(one, other):
+    assert unlike(contents(Scaled(value=one)), contents(Scaled(value=other))) != []
+    assert unlike(contents(Scaled(value=one)), contents(Scaled(value=one))) == []
+
+
+def test_equal_closures_are_equal():
+    def times(factor):
+        return lambda x: x * factor
+
+    assert unlike(contents(Scaled(f=times(2))), contents(Scaled(f=times(2)))) == []
+    assert unlike(contents(Scaled(f=times(2))), contents(Scaled(f=times(3)))) == ["f.around"]

@@ -19,6 +19,9 @@ MAX_VALUES = 12
 MAX_CELLS = 300
 """Cells that are created to find the arguments of one layer."""
 
+MAX_COMPARED = 60_000
+"""Values in these Cells, which bounds the time for large ones."""
+
 MAX_STARTS = 8
 """Cells that are compared before the closest is improved."""
 
@@ -117,7 +120,8 @@ class Search:
         required: the arguments that are written by position, in order.
         named: the optional arguments that the Cell holds by name.
         extra: further positional arguments, after the required.
-        differences: what the Cell of a layer lacks to be the given one; None if the layer cannot be created.
+        compare: gives the paths at which the Cell of a layer differs, None if the layer cannot be created, and how many
+            values were compared.
     """
 
     name: str
@@ -125,10 +129,11 @@ class Search:
     required: list[str]
     named: Mapping[str, Any]
     extra: tuple[Any, ...]
-    differences: Callable[[Layer], list[str] | None]
+    compare: Callable[[Layer], tuple[list[str] | None, int]]
 
     def __post_init__(self) -> None:
         self.tried: dict[str, list[str] | None] = {}
+        self.compared = 0
 
     def layer(self, chosen: Mapping[str, Any]) -> Layer:
         """The layer as text with these arguments."""
@@ -143,8 +148,9 @@ class Search:
         """The paths at which the Cell of these arguments differs; None if there is none, or too many were created."""
         layer = self.layer(chosen)
         text = str(layer)
-        if text not in self.tried and len(self.tried) < MAX_CELLS:
-            self.tried[text] = self.differences(layer)
+        if text not in self.tried and len(self.tried) < MAX_CELLS and self.compared < MAX_COMPARED:
+            self.tried[text], count = self.compare(layer)
+            self.compared += count
         return self.tried.get(text)
 
     def run(self) -> tuple[Layer, list[str] | None]:

@@ -89,7 +89,7 @@ def is_chain(cell: nn.Cell) -> bool:
         and type(cell).construct is nn.SequentialCell.construct
         and type(cell).__call__ is nn.SequentialCell.__call__
         and "construct" not in vars(cell)
-        and list(map(id, cell.cell_list)) == list(map(id, cell.cells()))
+        and list(map(id, cell.cell_list)) == list(map(id, vars(cell)["_cells"].values()))
         and not list(_hooks(cell))
     )
 

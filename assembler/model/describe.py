@@ -116,7 +116,8 @@ class _Describer:
             if name not in required and len(options) > 1 and _is_stored(name, cell)
         }
         extra = self.extra(entry, cell, path)
-        layer, wrong = Search(label, choices, required, named, extra, lambda one: self.unlike(held, one)).run()
+        search = Search(label, choices, required, named, extra, lambda one: self.compare(held, one))
+        layer, wrong = search.run()
         if wrong == []:
             return layer
         for error in errors.values():
@@ -124,14 +125,15 @@ class _Describer:
         closest = f"the closest, {layer}, differs in {wrong[0]!r}" if wrong else f"{layer} cannot be created"
         raise RecipeError(f"#{path} describe() finds no arguments that create this {label}: {closest}")
 
-    def unlike(self, held: Contents, layer: Layer) -> list[str] | None:
-        """The paths at which the Cell that a text creates differs from a given one; None if it creates none."""
+    def compare(self, held: Contents, layer: Layer) -> tuple[list[str] | None, int]:
+        """The paths at which the Cell of a layer differs from a given one, None if there is none, and its size."""
         try:
             with no_init_parameters():  # constants have values, parameters only shapes
                 made = build_steps(bind(parse(str(layer)), self.registry))[0]
         except AssemblerError:
-            return None
-        return unlike(held, contents(made))
+            return None, 0
+        holds = contents(made)
+        return unlike(held, holds), len(holds)
 
     def inner(
         self, names: Mapping[str, Any], cell: nn.Cell, path: str
