@@ -116,8 +116,7 @@ class Search:
     """Looks for the arguments with which a layer's class creates a given Cell again.
 
     Args:
-        choices: for each argument the values to try, the best first; ``UNSET`` among them if it has a default.
-        required: the arguments that are written by position, in order.
+        choices: for each argument the values to try, the best first; ``UNSET`` before them if it has a default.
         named: the optional arguments that the Cell holds by name.
         extra: further positional arguments, after the required.
         compare: gives the paths at which the Cell of a layer differs, None if the layer cannot be created, and how many
@@ -126,7 +125,6 @@ class Search:
 
     name: str
     choices: Mapping[str, list[Any]]
-    required: list[str]
     named: Mapping[str, Any]
     extra: tuple[Any, ...]
     compare: Callable[[Layer], tuple[list[str] | None, int]]
@@ -134,6 +132,7 @@ class Search:
     def __post_init__(self) -> None:
         self.tried: dict[str, list[str] | None] = {}
         self.compared = 0
+        self.required = [name for name, options in self.choices.items() if options[0] is not UNSET]
 
     def layer(self, chosen: Mapping[str, Any]) -> Layer:
         """The layer as text with these arguments."""

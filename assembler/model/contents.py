@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import mindspore
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import Initializer
 
 from assembler.language.recipe import leaves
@@ -72,7 +72,7 @@ def contents(cell: nn.Cell) -> Contents:
     >>> contents(nn.Softmax(1))["softmax.axis"]
     (1,)
     """
-    walker = _Walker()
+    walker = _Walker(set(map(id, cell.get_parameters())))
     walker.cell("", cell)
     return walker.found
 
@@ -128,7 +128,8 @@ def _hooks(cell: nn.Cell) -> Iterable[str]:
 
 
 class _Walker:
-    def __init__(self) -> None:
+    def __init__(self, parameters: set[int]) -> None:
+        self.parameters = parameters
         self.found: Contents = {}
         self.weights: dict[int, int] = {}
         self.open: dict[int, str] = {}  # the objects that are being visited → their paths
@@ -153,7 +154,7 @@ class _Walker:
         """Note a value, or visit what it consists of."""
         if is_plain(value):
             self.found[path] = value
-        elif isinstance(value, Parameter):
+        elif id(value) in self.parameters:  # others, such as those in a plain list, are constants
             index = self.weights.setdefault(id(value), len(self.weights))
             self.found[path] = Weight(index, tuple(value.shape), str(value.dtype))
         elif isinstance(value, Initializer):

@@ -68,9 +68,6 @@ def _refuse_shared(parts: list[tuple[str, nn.Cell]]) -> None:
                 )
 
 
-_OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-
-
 class _Describer:
     def __init__(self, registry: Registry):
         self.registry = registry
@@ -98,30 +95,17 @@ class _Describer:
 
     def searched(self, entry: Entry, cell: nn.Cell, held: Contents, path: str) -> Layer:
         label = self.registry.name_of(entry)
-        single = {name: one for name, one in entry.parameters.items() if one.kind not in _OPEN}
-        required = [name for name, one in single.items() if one.default is one.empty]
-        inner, errors = self.inner(single, cell, path)
-        choices = {
-            name: [*([] if name in required else [UNSET]), *inner.get(name, []), *values(name, one.default, held)]
-            for name, one in single.items()
-        }
-        for name in required:
-            if not choices[name]:
-                raise errors.get(name) or RecipeError(
-                    f"#{path} {label} does not store {name!r}, so describe() cannot read it"
-                )
-        named = {
-            name: options[1]
-            for name, options in choices.items()
-            if name not in required and len(options) > 1 and _is_stored(name, cell)
-        }
+        choices, errors = self.choices(entry, cell, held, path)
+        if missing := [name for name, options in choices.items() if not options]:
+            said = f"#{path} {label} does not store {missing[0]!r}, so describe() cannot read it"
+            raise errors[0] if errors else RecipeError(said)
         extra = self.extra(entry, cell, path)
-        search = Search(label, choices, required, named, extra, lambda one: self.compare(held, one))
+        search = Search(label, choices, _stored(choices, cell), extra, lambda one: self.compare(held, one))
         layer, wrong = search.run()
         if wrong == []:
             return layer
-        for error in errors.values():
-            raise error
+        if errors:
+            raise errors[0]
         closest = f"the closest, {layer}, differs in {wrong[0]!r}" if wrong else f"{layer} cannot be created"
         raise RecipeError(f"#{path} describe() finds no arguments that create this {label}: {closest}")
 
@@ -135,29 +119,34 @@ class _Describer:
         holds = contents(made)
         return unlike(held, holds), len(holds)
 
-    def inner(
-        self, names: Mapping[str, Any], cell: nn.Cell, path: str
-    ) -> tuple[dict[str, list[Any]], dict[str, RecipeError]]:
-        """The arguments that are stored as Cells, and why others of them cannot be described."""
-        found: dict[str, list[Any]] = {}
-        errors: dict[str, RecipeError] = {}
-        for name in names:
+    def choices(
+        self, entry: Entry, cell: nn.Cell, held: Contents, path: str
+    ) -> tuple[dict[str, list[Any]], list[RecipeError]]:
+        """For each argument the values to try, and why Cells that may be arguments cannot be described."""
+        choices: dict[str, list[Any]] = {}
+        errors: list[RecipeError] = []
+        for name, one in entry.parameters.items():
+            if one.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+                continue
+            choices[name] = [] if one.default is one.empty else [UNSET]
             value = getattr(cell, name, None)
             try:
-                if isinstance(value, nn.Cell) and not isinstance(value, nn.CellList):
-                    found[name] = [self.stack(value, f"{path}.{name}")]
-                elif isinstance(value, nn.CellList):
-                    found[name] = [self.stacks(value, f"{path}.{name}")]
+                if isinstance(value, nn.CellList):
+                    choices[name].append(self.stacks(value, f"{path}.{name}"))
+                elif isinstance(value, nn.Cell):
+                    choices[name].append(self.stack(value, f"{path}.{name}"))
             except RecipeError as error:
-                errors[name] = error
-                found[name] = []
-        return found, errors
+                errors.append(error)
+            choices[name] += values(name, one.default, held)
+        return choices, errors
 
     def extra(self, entry: Entry, cell: nn.Cell, path: str) -> tuple[Any, ...]:
         """The arguments of ``*args``, if the Cell stores them by that name."""
-        names = [name for name, one in entry.parameters.items() if one.kind is Parameter.VAR_POSITIONAL]
-        values = getattr(cell, names[0], ()) if names else ()
-        return self.stacks(values, f"{path}.{names[0]}") if names else ()
+        for name, one in entry.parameters.items():
+            stored = getattr(cell, name, None)
+            if one.kind is Parameter.VAR_POSITIONAL and isinstance(stored, list | tuple | nn.CellList):
+                return self.stacks(stored, f"{path}.{name}")
+        return ()
 
     def stacks(self, values: Any, path: str) -> tuple[Any, ...]:
         return tuple(
@@ -183,8 +172,8 @@ class _Describer:
         return Layer(self.registry.name_of(entry), self.stacks(cell.cell_list, path))
 
 
-def _is_stored(name: str, cell: nn.Cell) -> bool:
-    """Whether a Cell or one of its primitives has an attribute of that name."""
-    return hasattr(cell, name) or any(
-        name in vars(value) for value in vars(cell).values() if isinstance(value, ops.Primitive)
-    )
+def _stored(choices: Mapping[str, list[Any]], cell: nn.Cell) -> dict[str, Any]:
+    """The optional arguments by whose names a Cell, or one of its primitives, has attributes, with their values."""
+    names = {name for one in vars(cell).values() if isinstance(one, ops.Primitive) for name in vars(one)}
+    optional = {name: options for name, options in choices.items() if options[0] is UNSET and len(options) > 1}
+    return {name: options[1] for name, options in optional.items() if name in names or hasattr(cell, name)}
