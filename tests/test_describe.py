@@ -132,7 +132,7 @@ def test_a_cell_that_was_run_is_described_as_before():
 
 
 def test_describing_draws_no_random_numbers():
-    net = nn.SequentialCell(nn.Dense(8, 8), nn.LSTM(8, 6))
+    net = nn.SequentialCell(nn.Dense(8, 8), nn.LSTM(8, 6), nn.Dropout(p=0.5))
     mindspore.set_seed(3)
     expected = np.random.rand()
     mindspore.set_seed(3)
@@ -280,6 +280,14 @@ def test_constants_are_compared():
     assert error.value.message == (
         "#0 describe() finds no arguments that create this Scaled: the closest, Scaled, differs in 'table'"
     )
+
+
+def test_a_parameter_in_a_plain_list_is_a_constant():
+    def listed(values):
+        return contents(Scaled(held=[mindspore.Parameter(mindspore.Tensor(values, mindspore.float32))]))
+
+    assert unlike(listed([1.0]), listed([2.0])) == ["held.0"]
+    assert unlike(listed([1.0]), listed([1.0])) == []
 
 
 def hooked(cell):

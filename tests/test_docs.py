@@ -162,7 +162,9 @@ def test_what_the_readme_says_of_parameters_holds():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", blocks(CLONE, "python"))
+@pytest.mark.parametrize(
+    "code", [*blocks(CLONE, "python"), *(code for code in blocks(RECIPES, "python") if "describe" in code)]
+)
 def test_the_python_of_the_readme_runs(run, code, tmp_path):
     (tmp_path / "example.py").write_text(code)
     runpy.run_path(str(tmp_path / "example.py"))
@@ -193,7 +195,7 @@ def project(tmp_path):
     """The project that docs/recipes.md describes."""
     registry = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# @package registry.mine"))
     config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# conf/config.yaml"))
-    (own_check,) = blocks(RECIPES, "python")
+    own_check = next(block for block in blocks(RECIPES, "python") if "my_project" in block)
     script = next(block for block in blocks(ELSEWHERE, "python") if block.startswith("# run.py"))
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
     trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)
