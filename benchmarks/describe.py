@@ -88,8 +88,7 @@ def main(words: list[str]) -> None:
     start, with_outputs = time.perf_counter(), "--outputs" in words
     found: dict[str, tuple[str, str]] = {}
     compared, wrong, count = 0, [], 0
-    names = networks([word for word in words if word != "--outputs"])
-    for name in names:
+    for name in networks([word for word in words if word != "--outputs"]):
         try:
             network = created(name, with_outputs)
             inputs = inputs_of(network) if with_outputs else {}
@@ -98,18 +97,27 @@ def main(words: list[str]) -> None:
             continue
         count += 1
         for path, cell in chains(network):
-            is_new = repr(cell) not in found
-            text, _ = found.setdefault(repr(cell), outcome(cell) if is_new else ("", ""))
-            if is_new and text and path in inputs:
+            key = repr(cell)
+            if key in found:
+                continue
+            text, _ = found[key] = outcome(cell)
+            if text and path in inputs:
                 compared += 1
                 wrong += [f"{name} {path}: {text}"] if differs(cell, text, inputs[path]) else []
-    described = sum(bool(text) for text, _ in found.values())
-    print(f"{count} networks, {len(found)} distinct SequentialCells, {time.perf_counter() - start:.0f} s")
-    print(f"{described:6} {described / max(len(found), 1):6.1%} described")
-    for reason, times in Counter(reason for text, reason in found.values() if not text).most_common():
-        print(f"{times:6} {times / len(found):6.1%} {reason}")
+        described = sum(bool(text) for text, _ in found.values())
+        progress = f"{count} networks, {len(found)} distinct SequentialCells, {described} described"
+        print(f"{progress}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    show(found)
     if with_outputs:
         print(f"{compared} compared by output, {len(wrong)} wrong", *wrong, sep="\n")
+
+
+def show(found: dict[str, tuple[str, str]]) -> None:
+    """The table: how many are described, and how many are not for each reason."""
+    reasons = Counter(reason or "described" for _, reason in found.values())
+    print(f"{len(found):6} distinct SequentialCells")
+    for reason, times in reasons.most_common():
+        print(f"{times:6} {times / len(found):6.1%} {reason}")
 
 
 if __name__ == "__main__":
