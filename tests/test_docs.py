@@ -162,7 +162,9 @@ def test_what_the_readme_says_of_parameters_holds():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("code", blocks(CLONE, "python"))
+@pytest.mark.parametrize(
+    "code", [*blocks(CLONE, "python"), *(code for code in blocks(RECIPES, "python") if "describe" in code)]
+)
 def test_the_python_of_the_readme_runs(run, code, tmp_path):
     (tmp_path / "example.py").write_text(code)
     runpy.run_path(str(tmp_path / "example.py"))
