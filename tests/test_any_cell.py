@@ -32,6 +32,12 @@ def through(door, kind, **inputs):
 # ---- outputs that are not tensors
 
 
+def mean(x):
+    """Along the last axis, after a look at a value, for which the meta device has none: run on zeros."""
+    _ = bool(x.sum() == 0)
+    return x.mean(-1, True)
+
+
 @dataclass
 class Features:
     values: Tensor
@@ -55,7 +61,7 @@ class Encoder(nn.Cell):
     def construct(self, x):
         y = self.dense(x)
         if self.mean:
-            y = y + y.mean(axis=-1, keep_dims=True)
+            y = y + mean(y)
         return self.wrap(y)
 
 
@@ -204,7 +210,7 @@ class Table(nn.Cell):
         self.table = Tensor(np.arange(8.0, dtype=np.float32))
 
     def construct(self, x):
-        return x.mean(axis=-1, keep_dims=True) * self.table
+        return mean(x) * self.table
 
 
 class Tables(Table):
@@ -216,7 +222,7 @@ class Tables(Table):
 
     def construct(self, x):
         first, (second, times) = self.tables["one"]
-        return x.mean(axis=-1, keep_dims=True) * first * second * times
+        return mean(x) * first * second * times
 
 
 class Keeper:
@@ -232,7 +238,7 @@ class TableInObject(nn.Cell):
         self.keeper = Keeper()
 
     def construct(self, x):
-        return x.mean(axis=-1, keep_dims=True) * self.keeper.table
+        return mean(x) * self.keeper.table
 
 
 class TableBeside(nn.Cell):
@@ -243,7 +249,7 @@ class TableBeside(nn.Cell):
         self.dense, self.table = nn.Dense(8, 8), Tensor(np.eye(8, dtype=np.float32))
 
     def construct(self, x):
-        return ops.matmul(self.dense(x).mean(axis=-1, keep_dims=True) * x, self.table)
+        return ops.matmul(mean(self.dense(x)) * x, self.table)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -262,7 +268,7 @@ class Takes(nn.Cell):
         self.sizes = Tensor(np.array(sizes, np.int32))
 
     def construct(self, x):
-        return mint.tile(x.mean(axis=-1, keep_dims=True), tuple(self.sizes.asnumpy().tolist()))
+        return mint.tile(mean(x), tuple(self.sizes.asnumpy().tolist()))
 
 
 @pytest.mark.parametrize("sizes", [(1, 3), (2, 1), (2, 5)])
@@ -295,7 +301,7 @@ class Runs(nn.Cell):
 
     def construct(self, x):
         Runs.counts += 1
-        return x + x.mean(axis=-1, keep_dims=True)
+        return x + mean(x)
 
 
 def runs_of(*cells, input=(4, 8)):
@@ -367,7 +373,7 @@ def test_equal_calls_are_in_rows_of_their_own():
     found = plan(lambda: nn.SequentialCell(*repeats(lambda: Standardised(4, 4, 3), 3)), input=(2, 4, 8, 8))
     macs = 2 * 4 * 8 * 8 * 4 * 9
     assert [(row.path, row.parameters, row.macs, row.on_zeros) for row in found.rows] == [
-        (str(index), 4 * 4 * 9, macs, True) for index in range(3)
+        (str(index), 4 * 4 * 9, macs, False) for index in range(3)
     ]
     registry = Registry(shipped=True)
     registry.register(Standardised)
@@ -455,7 +461,7 @@ class LooksByEmbedding(nn.Cell):
 
 class LooksAfterMean(Looks):
     def construct(self, x):
-        return super().construct(x) + x.mean(axis=-1, keep_dims=True).sum()
+        return super().construct(x) + mean(x).sum()
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -527,7 +533,7 @@ class LostAfterMean(nn.Cell):
         self.layers = [nn.Dense(8, 8)]
 
     def construct(self, x):
-        return self.layers[0](x + x.mean(axis=-1, keep_dims=True))
+        return self.layers[0](x + mean(x))
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -562,7 +568,7 @@ class Head(nn.Cell):
         self.around = [around]
 
     def construct(self, x):
-        return ops.matmul(x - x.mean(axis=-1, keep_dims=True), self.around[0].dense.weight)
+        return ops.matmul(x - mean(x), self.around[0].dense.weight)
 
 
 class TiedHead(nn.Cell):

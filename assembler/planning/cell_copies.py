@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import Any
 
 from mindspore import Parameter, Tensor, mint, nn, ops
+from mindspore.nn.utils import no_init_parameters
 
 from assembler.errors import RecipeError
 from assembler.planning.probing import Trials
 from assembler.planning.tensors import zeros
-from assembler.runtime.messages import reason
+from assembler.runtime.internals import wait_for_operators
+from assembler.runtime.messages import lacks_meta_kernel, reason
 
 
 def without_storage(cell: nn.Cell, trials: Trials) -> nn.Cell:
@@ -34,6 +36,34 @@ def without_storage(cell: nn.Cell, trials: Trials) -> nn.Cell:
     except Exception as error:
         message = f"{type(cell).__name__} cannot be copied; give a function that makes it: {reason(error)}"
         raise RecipeError(message) from error
+
+
+def made_without_storage(make: Callable[[], Any], trials: Trials) -> Any:
+    """A Cell made without storage. If its constructor needs values, it is made for real, and only parameters have none.
+
+    Args:
+        make: calls the constructor.
+
+    Raises:
+        Exception: whatever the constructor raises, except for want of values or of an operator of the meta device.
+    """
+    try:
+        with trials.on_meta():
+            cell = make()
+            wait_for_operators()  # or what they raise comes up later
+            return cell
+    except Exception as error:
+        if not any(map(lacks_meta_kernel, _causes(error))):
+            raise
+    with trials.for_real(), no_init_parameters():
+        cell = make()
+    return without_storage(cell, trials) if isinstance(cell, nn.Cell) else cell
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def unwatched(cell: nn.Cell, memo: dict[int, Any] | None = None) -> nn.Cell:

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 
 from mindspore import Tensor
 
-from assembler.runtime.internals import OperatorWatch
+from assembler.runtime.internals import OperatorWatch, wait_for_operators
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -265,6 +265,8 @@ class Counter(OperatorWatch):
         held = base if shares and base is not None else _Held(meter, math.prod(tensor.shape) * tensor.itemsize)
         held.users += 1
         if held.users == 1:
+            if meter.live + held.size > meter.peak:
+                wait_for_operators()  # they let go of tensors in another thread: the peak must not depend on when
             meter.hold(held.size)
         key = id(tensor)
         self.held[key] = held, weakref.ref(tensor, lambda _: self._release(key))

@@ -9,7 +9,7 @@ from mindspore import nn
 
 from assembler.binding.structure import Steps
 from assembler.errors import LayerFault, RecipeError
-from assembler.planning.cell_copies import without_storage
+from assembler.planning.cell_copies import made_without_storage, without_storage
 from assembler.planning.cells import cast
 from assembler.planning.plan import Plan
 from assembler.planning.probing import Trials
@@ -55,8 +55,7 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
 def _make(given: Callable[[], Any], dtype: Dtype, trials: Trials) -> nn.Cell:
     name = getattr(given, "__name__", str(given))
     try:
-        with trials.on_meta():
-            cell = given()
+        cell = made_without_storage(given, trials)
     except Exception as error:
         hint = f"; give a function that makes it, such as lambda: {name}(8)" if _lacks_arguments(given) else ""
         raise LayerFault(f"{name}() fails while it is made: {reason(error)}{hint}") from error

@@ -19,8 +19,9 @@ from assembler.planning.operators import Operators, Owned
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
-from assembler.runtime.internals import item_assignment
+from assembler.runtime.internals import wait_for_operators
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
+from assembler.runtime.meta_tensors import tensors_without_values
 
 MAX_TRIAL = 50_000_000
 """Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
@@ -67,13 +68,13 @@ class Trials:
     @contextmanager
     def on_meta(self) -> Iterator[None]:
         """What is made inside has no storage."""
-        with mindspore.DeviceCtx("meta"), self._storage(False):
+        with mindspore.DeviceCtx("meta"), tensors_without_values(True), self._storage(False):
             yield
 
     @contextmanager
     def for_real(self) -> Iterator[None]:
         """What is made inside has storage, on the CPU whichever device there is."""
-        with mindspore.DeviceCtx("CPU"), self._storage(True):
+        with mindspore.DeviceCtx("CPU"), tensors_without_values(False), self._storage(True):
             yield
 
     @contextmanager
@@ -95,7 +96,7 @@ class Trials:
             given, by_name = self.tensors(inputs), self.tensors(named)
         owned = Owned(list(cell.get_parameters()), self.names if self.real else ())
         operators = Operators(owned, real=self.real)
-        with device.contained(), _references_only(), item_assignment(self.real), self.counter.use(meter, operators):
+        with device.contained(), _references_only(), self.counter.use(meter, operators):
             output = specs_among(cell(*given, **by_name))
         return Found(output, meter)
 
@@ -108,7 +109,8 @@ class Trials:
         meter = self.counter.meter
         with self.counter.use(None):
             output, peak = plan_inside()
-        if meter is not None:
+        if meter is not None and meter.live + peak > meter.peak:
+            wait_for_operators()  # they let go of tensors in another thread
             meter.peak = max(meter.peak, meter.live + peak)
         tensors = self.tensors(output)
         if peak:  # what makes nothing passes on the memory of its input

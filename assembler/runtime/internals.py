@@ -7,9 +7,8 @@ with which version of MindSpore that was checked; another version needs each of 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mindspore import MsDispatchMode, Tensor, nn
 from mindspore._c_expression import GraphExecutor_, MixedPrecisionType, MSContext
@@ -17,8 +16,6 @@ from mindspore.common.seed import _KERNEL_SEED
 from mindspore.graph.api import _pynative_executor
 from mindspore.train.anf_ir_pb2 import DataType, ModelProto
 from mindspore.train.checkpoint_pb2 import Checkpoint
-
-from assembler.runtime.messages import NO_META_KERNEL
 
 __all__ = [
     "AMP_MODEL",
@@ -29,7 +26,6 @@ __all__ = [
     "compiled_graph",
     "dtype_in_graph",
     "is_built_for",
-    "item_assignment",
     "parameter_info",
     "restore_precision",
     "wait_for_operators",
@@ -173,24 +169,3 @@ def parameter_info(tensor: Tensor) -> Any:
     MindSpore 2.10.0: ``param_info``. Operators get a parameter as another Python object of the same ``param_info``.
     """
     return tensor.param_info
-
-
-_ASSIGN = Tensor.__setitem__
-
-
-def _refuse(self: Tensor, index: Any, value: Any) -> NoReturn:
-    raise NotImplementedError(f"{NO_META_KERNEL}: the meta device has no assignment to items")
-
-
-@contextmanager
-def item_assignment(allowed: bool) -> Iterator[None]:
-    """Refuse ``x[0] = y``, or allow it to what runs for real inside something that does not.
-
-    MindSpore 2.10.0: on the meta device ``Tensor.__setitem__`` crashes the process. It is replaced while this lasts.
-    """
-    before = Tensor.__setitem__
-    Tensor.__setitem__ = _ASSIGN if allowed else _refuse
-    try:
-        yield
-    finally:
-        Tensor.__setitem__ = before

@@ -13,7 +13,15 @@ NO_META_KERNEL = "Not implement exception"
 _NO_KERNEL = ("unregistered", "Unsupported op [", "Not found op", "Kernel select failed")
 
 # On the meta device some operators emit None instead of raising, and the next operator complains of that.
-_NO_META_KERNEL = (NO_META_KERNEL, "NoneType", "(None)", "=None", "Not support copy between src:meta", "on device meta")
+_NO_META_KERNEL = (
+    NO_META_KERNEL,
+    "NoneType",
+    "(None)",
+    "=None",
+    "Not support copy between src:meta",
+    "on device meta",
+    "not support meta device",
+)
 
 _NO_MEMORY = ("llocate memory failed", "llocate output memory failed")
 
