@@ -102,6 +102,10 @@ CONSTRUCTS = {
     "a constant's item": lambda x: x * TABLE[1],
     "a constant's slice": lambda x: x + TABLE[:4],
     "float of a constant": lambda x: x * float(TABLE[1]),
+    "a view of a constant": lambda x: x + TABLE.reshape(1, 4),
+    "a transposed constant": lambda x: x + TABLE.reshape(4, 1).transpose(1, 0),
+    "compared with an item": lambda x: (x < x[0, 0]).astype(mindspore.float32),
+    "an item as a number": lambda x: ops.leaky_relu(x, 0.1) * x[1, 1],
     "iteration": lambda x: ops.stack([row * 2 for row in x]),
 }
 
@@ -171,6 +175,12 @@ def test_tensors_behave_as_before_after_a_plan():
     tensor[0] = 1
     assert [float(value) for value in tensor] == [1, 0, 0]
     assert ops.arange(3).asnumpy().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", [name for name in CONSTRUCTS if "constant" in name])
+def test_a_constant_keeps_its_values(name):
+    plan(construct(name), input=(2, 4))
+    assert TABLE.asnumpy().tolist() == [0, 1, 2, 3]
 
 
 RECIPES = {

@@ -15,11 +15,12 @@ from mindspore import Tensor
 
 from assembler.errors import AssemblerError
 from assembler.language.recipe import leaves
-from assembler.planning.costs import RULES
+from assembler.planning.costs import RULES, SHARES
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_among, specs_of, tensors_for
 from assembler.runtime.device import as_array
 from assembler.runtime.internals import parameter_info
+from assembler.runtime.meta_tensors import without_storage
 
 # fmt: off
 INDICES: Mapping[str, tuple[int, int | None]] = {
@@ -110,6 +111,8 @@ class Operators:
         tensors = [leaf for leaf in leaves(list(arguments)) if isinstance(leaf, Tensor)]
         if not all(map(self._owned.has, tensors)):
             raise LostParameters(name)
+        if not self._real and name in SHARES:
+            given, named = without_storage(tuple(given)), {word: without_storage(one) for word, one in named.items()}
         if self._real and _is_large_product_of_zeros(name, tensors):
             try:
                 return _product_of_zeros(function, given, named)

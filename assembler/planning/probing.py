@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import mindspore
 from mindspore import nn
 
 from assembler.errors import AssemblerError
@@ -21,7 +20,7 @@ from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
 from assembler.runtime.internals import wait_for_operators
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
-from assembler.runtime.meta_tensors import tensors_without_values
+from assembler.runtime.meta_tensors import meta_tensors_supplied, on_cpu, on_meta
 
 MAX_TRIAL = 50_000_000
 """Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
@@ -62,19 +61,19 @@ class Trials:
     def begin(self) -> Iterator[None]:
         """The circumstances in which Cells can be made and called; all is as before afterwards."""
         as_written = device.environment("MS_JIT", "0")  # compiled functions would run past the counter
-        with device.mode("pynative"), as_written, device.untouched_generators(), self.counter:
+        with device.mode("pynative"), as_written, device.untouched_generators(), meta_tensors_supplied(), self.counter:
             yield
 
     @contextmanager
     def on_meta(self) -> Iterator[None]:
         """What is made inside has no storage."""
-        with mindspore.DeviceCtx("meta"), tensors_without_values(True), self._storage(False):
+        with on_meta(), self._storage(False):
             yield
 
     @contextmanager
     def for_real(self) -> Iterator[None]:
         """What is made inside has storage, on the CPU whichever device there is."""
-        with mindspore.DeviceCtx("CPU"), tensors_without_values(False), self._storage(True):
+        with on_cpu(), self._storage(True):
             yield
 
     @contextmanager
