@@ -312,8 +312,9 @@ def _refused(subject: Subject, form: Format, order: Order, path: Path) -> Iterat
         if (reason := known[key]) is not None:
             refused.append((row, reason))
     alike: dict[tuple[Any, ...], list[Row]] = {}
+    inner = {row.path for row in subject.planned.innermost([row for row, _ in refused])}
     for row, reason in refused:
-        if not any(other.path.startswith(f"{row.path}." if row.path else "") for other, _ in refused if other != row):
+        if row.path in inner:
             alike.setdefault((row.layer, row.place.start, row.place.key, reason), []).append(row)
     for (*_, reason), (row, *others) in alike.items():
         also = f" (and {', '.join(f'#{other.path}' for other in others)})" if others else ""

@@ -5,8 +5,7 @@ is found by comparing them, for a plan knows values and not how a recipe compute
 argument of the class, named after the layers' own.
 
 The class has the parameters of the model that ``assembler.model.build`` makes, in the same order, under the same names,
-and under the same seed the same values: layers are made in reading order. A shared part is the exception: it is made
-before the whole item of the model that uses it first, so that random layers before it inside that item come later.
+and under the same seed the same values: shared parts are made first, then layers in reading order.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def _code(name: str, planned: Plan) -> str:
     classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {title})
     body, parts = _lowered(classes, root, tree)
     writer = Writer(classes.made, parts, _locals([body, *parts.values()], parts, sources.taken | set(classes.made)))
-    end = list(_end(planned))
+    end = [*writer.part_names(), *_end(planned)]
     if planned.dtype != "float32" or any(
         map(_names_a_dtype, [body, *parts.values(), *(made.body for made in classes.made.values())])
     ):

@@ -94,7 +94,8 @@ class Tree:
 
     Args:
         target: how a layer's class is written.
-        parts: the shared parts, in the order of their first use; filled as the plan is read.
+        parts: the shared parts in the order of their first use, but each after those that are inside it; filled as the
+            plan is read.
     """
 
     def __init__(self, planned: Plan, target: Callable[[Step], str]):
