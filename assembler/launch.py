@@ -26,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
-from assembler.hydra_edge import repository
+from assembler.hydra_edge import choices, repository
 from assembler.hydra_edge.composition import for_each_choice
 from assembler.hydra_edge.configuration import overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
@@ -75,6 +75,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         print(f"override {of_sweeps[0]}: sweep.* applies to multiruns only; add -m", file=sys.stderr)
         sys.exit(2)
     repository.install()
+    choices.install()
     sweep_by(Grid)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
