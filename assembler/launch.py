@@ -26,8 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
-from assembler.hydra_edge import repository
-from assembler.hydra_edge.composition import for_each_choice
+from assembler.hydra_edge import choices, repository
+from assembler.hydra_edge.composition import for_each_choice, require_each_once
 from assembler.hydra_edge.configuration import overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
@@ -69,17 +69,21 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # without UTF-8, a terminal shows question marks, not a traceback
-    if {"-m", "--multirun"} & set(sys.argv):
-        sys.argv[1:] = for_each_choice(sys.argv[1:])
+    typed = sys.argv[1:]
+    is_multirun = bool({"-m", "--multirun"} & set(typed))
+    if is_multirun:
+        sys.argv[1:] = for_each_choice(typed)
     elif of_sweeps := [argument for argument in sys.argv[1:] if argument.startswith("sweep.")]:
         say(f"override {of_sweeps[0]}: sweep.* applies to multiruns only; add -m", err=True)
         sys.exit(2)
     repository.install()
+    choices.install()
     sweep_by(Grid)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
     code: int | None = None
     try:
+        require_each_once(typed if is_multirun else ())
         take_up_beside(os.environ[SCRIPT])
         with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
             begin()

@@ -28,6 +28,38 @@ class Noise(nn.Cell):
 
 
 @REGISTRY.register
+class Codes(nn.Cell):
+    """Emits its input, and a table of four rows that is in no relation to it."""
+
+    def construct(self, x):
+        return x, ops.ones((4, 3), x.dtype) * x.sum()
+
+
+@REGISTRY.register
+class OnlySecond(nn.Cell):
+    """Takes two tensors and emits the second."""
+
+    def construct(self, both):
+        return both[1]
+
+
+@REGISTRY.register
+class Gram(nn.Cell):
+    """Products of all examples with all others."""
+
+    def construct(self, x):
+        return ops.matmul(x, ops.transpose(x, (1, 0)))
+
+
+@REGISTRY.register
+class InFour(nn.Cell):
+    """Makes four rows of whatever comes in."""
+
+    def construct(self, x):
+        return ops.reshape(x, (4, -1))
+
+
+@REGISTRY.register
 class Shift(nn.Cell):
     """Adds a constant."""
 
@@ -244,6 +276,18 @@ CASES = [
     ("independent", "Centered", None, {}, False),
     ("independent", "Centered", {"equals": False}, {}, True),
     ("independent", "Dense(8, 3)", {"equals": False}, {}, False),
+    # An output's axis may have the size of the batch and not be the batch.
+    ("independent", "LSTM(4, 4, bidirectional=True, batch_first=True)", None, {"shape": (2, 3, 4)}, True),
+    ("independent", "LSTM(4, 4, num_layers=3, batch_first=True)", None, {"shape": (3, 2, 4)}, True),
+    ("independent", "GRU(4, 4, bidirectional=True, batch_first=True)", None, {"shape": (2, 3, 4)}, True),
+    ("independent", "GRU(4, 4, num_layers=2)", {"axis": 1}, {"shape": (2, 2, 4)}, True),
+    ("independent", "RNN(4, 4, num_layers=2, bidirectional=True, batch_first=True)", None, {"shape": (4, 3, 4)}, True),
+    ("independent", "Codes", None, {}, True),
+    ("independent", "Codes", None, {"shape": (4, 4)}, True),
+    ("independent", "Permute(1, 0)", None, {"shape": (4, 4)}, True),
+    ("independent", "Gram", None, {"shape": (4, 4)}, False),
+    ("independent", "Codes + OnlySecond", None, {}, False),  # nothing follows the batch
+    ("independent", "InFour", None, {}, False),
     ("independent", "Imaginary", None, {}, False),
     ("independent", "Softmax(axis=0)", None, {}, False),
     ("independent", "LSTM(8, 3)", None, {"shape": (5, 5, 8)}, False),  # its batch is axis 1

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException, ReadonlyConfigError
 
-from assembler.errors import AssemblerError
-from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget
+from assembler.errors import AssemblerError, SettingsError
+from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget, require_each_once
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import CommonPart
@@ -321,3 +321,44 @@ def test_a_recipe_file_alone_is_equal_to_what_hydra_composes_at_length(contents,
 @given(RECIPES, st.sampled_from(["aa", "sub/dd"]))
 def test_a_recipe_file_alone_is_equal_to_what_hydra_composes(contents, chosen):
     compare_recipe(contents, chosen)
+
+
+TWICE = [
+    # what is typed after -m, and the message; empty if nothing is lost
+    (["+recipe.checks.range={min: -5}", "+recipe.checks.range={max: 5}"],
+     "a multirun keeps only the last +recipe.checks.range of +recipe.checks.range={min: -5} and "
+     "+recipe.checks.range={max: 5}; write one: '+recipe.checks.range={min:-5,max:5}'"),
+    (["recipe.params={width: 8}", "seed=1,2", "recipe.params={depth: 2}"],
+     "a multirun keeps only the last recipe.params of recipe.params={width: 8} and recipe.params={depth: 2}; "
+     "write one: 'recipe.params={width:8,depth:2}'"),
+    (["++checks.run.mean={equals: 0}", "recipe=mlp", "++checks.run.mean={atol: 1}"],
+     "a multirun keeps only the last ++checks.run.mean of ++checks.run.mean={equals: 0} and "
+     "++checks.run.mean={atol: 1}; write one: '++checks.run.mean={equals:0,atol:1}'"),
+    (["+search=a", "+search=b"],
+     "a multirun keeps only the last +search of +search=a and +search=b; give it once"),
+    (["+recipe.expect.macs=1", "+recipe.expect.macs=2"],
+     "a multirun keeps only the last +recipe.expect.macs of +recipe.expect.macs=1 and +recipe.expect.macs=2; "
+     "give it once"),
+    (["seed=1", "seed=2"], ""),  # the last counts in a single run, too
+    (["seed=1,2", "seed=3"], ""),
+    (["recipe.params={width: 8}", "+recipe.params={depth: 2}"], ""),  # two keys for a sweeper: both count
+    (["recipe.stack=[ReLU]", "recipe.stack=[Tanh]"], ""),
+    (["-m", "--config-dir=conf", "recipe=mlp", "~checks", "~checks"], ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "message"), TWICE, ids=[" ".join(case[0]) for case in TWICE])
+def test_a_key_of_which_a_multirun_would_lose_a_value_is_refused(arguments, message):
+    if not message:
+        return require_each_once(arguments)
+    with pytest.raises(SettingsError) as error:
+        require_each_once(arguments)
+    assert str(error.value) == message
+
+
+def test_a_multirun_with_a_key_given_twice_runs_nothing(run):
+    done = run("-m", "+recipe.checks.range={min: -5}", "+recipe.checks.range={max: 5}", "seed=1,2")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("a multirun keeps only the last +recipe.checks.range of ")
+    assert not done.folder.exists()
+    assert run("task=plan", "+recipe.checks.range={min: -5}", "+recipe.checks.range={max: 5}").code == 0

@@ -172,7 +172,7 @@ def test_the_python_of_the_readme_runs(run, code, tmp_path):
 
 def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
     write_steps(tmp_path)
-    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 5
+    assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 6
     for arguments in STEPS[:2]:  # tests/test_other_project.py takes them all, where a wheel is installed
         done = run(*arguments, script=tmp_path / "run.py")
         assert (done.code, done.err) == (0, "")
@@ -194,13 +194,17 @@ def test_a_recipe_in_the_docs_runs(run, tmp_path, text):
 def project(tmp_path):
     """The project that docs/recipes.md describes."""
     registry = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# @package registry.mine"))
-    config = next(block for block in blocks(RECIPES, "yaml") if block.startswith("# conf/config.yaml"))
+    config, choices = (
+        next(block for block in blocks(RECIPES, "yaml") if block.startswith(f"# conf/{name}.yaml"))
+        for name in ("config", "project")
+    )
     own_check = next(block for block in blocks(RECIPES, "python") if block.startswith("# my_project/checks.py"))
     script = next(block for block in blocks(ELSEWHERE, "python") if block.startswith("# run.py"))
     checks = next(block for block in blocks(RECIPES, "yaml") if "my_project.checks" in block)
     trust = next(block for block in blocks(RECIPES, "toml") if "trusted" in block)
     files = {
         "conf/config.yaml": config,
+        "conf/project.yaml": choices,
         "conf/registry/mine.yaml": registry,
         "conf/recipe/my_recipe.yaml": f"input: {{shape: [4, 8]}}\nstack: {STACK}\n{checks}",
         "my_project/__init__.py": "",

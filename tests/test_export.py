@@ -47,6 +47,26 @@ class OnlyPynative(nn.Cell):
 
 
 @REGISTRY.register
+class Fixed(nn.Cell):
+    """Fixes its batch to four, one way or another."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+
+    def construct(self, x):
+        if self.how == "reshape":
+            return ops.reshape(x, (4, -1))
+        if self.how == "two rows":
+            return ops.reshape(x, (2, -1))
+        if self.how == "cut":
+            return x[:4]
+        if self.how == "constant":
+            return ops.ones((4, 3), x.dtype) * x.mean()
+        return x, ops.reshape(x, (4, -1))
+
+
+@REGISTRY.register
 class Sum(nn.Cell):
     """Takes what an LSTM emits."""
 
@@ -375,6 +395,38 @@ def two(tmp_path):
         return "--config-dir", "conf", "recipe=two", "task=export", "task.formats=[mindir,onnx]"
 
     return make
+
+
+FIXED = [
+    ("Fixed('reshape')", "#0 Fixed('reshape') emits (4, 8) with batch 4 and (4, 10) with batch 5"),
+    ("Fixed('two rows')", "#0 Fixed('two rows') emits (2, 16) with batch 4 and (2, 20) with batch 5"),
+    ("Fixed('cut')", "#0 Fixed('cut') emits (4, 8) with batch 4 and (4, 8) with batch 5"),
+    ("Fixed('constant')", "#0 Fixed('constant') emits (4, 3) with batch 4 and (4, 3) with batch 5"),
+    ("Fixed('both')", "#0 Fixed('both') emits ((4, 8), (4, 8)) with batch 4 and ((5, 8), (4, 10)) with batch 5"),
+    ("ReLU + Residual(Tanh + Fixed('cut'), Fixed('cut')) + Tanh", "#1.inner.1 Fixed('cut') emits (4, 8) with batch 4 and (4, 8) with batch 5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), FIXED, ids=[case[0] for case in FIXED])
+def test_an_output_that_does_not_follow_an_open_batch_is_reported(tmp_path, text, said):
+    with pytest.raises(SettingsError) as error:
+        write(subject_of(text, (4, 8)), tmp_path, ["mindir"], batch=4)
+    assert str(error.value) == f"task.dynamic_batch: {said}: its first axis does not follow the batch"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("Permute(1, 0)", (4, 8)),
+        ("LSTM(4, 4, bidirectional=True, batch_first=True)", (2, 3, 4)),
+        ("Mean((0, 1))", (4, 8)),
+        ("Flatten(0, 1)", (4, 2, 3)),
+    ],
+)
+def test_an_open_batch_may_be_another_axis_a_multiple_or_none(tmp_path, text, shape):
+    outcomes, _ = write(subject_of(text, shape), tmp_path, ["mindir"], batch=shape[0])
+    assert outcomes[0].passed, outcomes
 
 
 def test_a_graph_with_several_inputs_and_outputs(run, two):

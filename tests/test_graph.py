@@ -43,7 +43,7 @@ SHARED = {"shared": {"head": "Dense(8, 8)"}, "stack": "head + ReLU + head + Resi
 def test_a_shared_part_is_one_cell_and_counted_once():
     found = planned(SHARED)
     assert [(row.path, row.layer, row.parameters, row.macs) for row in found.rows] == [
-        ("0", "Dense", 72, 3 * 4 * 64),
+        ("head", "Dense", 72, 3 * 4 * 64),
         ("1", "ReLU", 0, 0),
         ("3", "Residual", 0, 0),
     ]
@@ -56,7 +56,7 @@ def test_a_shared_chain_is_one_cell():
     found = planned({"shared": {"pair": "Dense(_, 8) + ReLU"}, "stack": "pair + pair"})
     model = build(found)
     assert model[0] is model[1]
-    assert [(row.path, row.parameters) for row in found.rows] == [("0", 0), ("0.0", 72), ("0.1", 0)]
+    assert [(row.path, row.parameters) for row in found.rows] == [("pair", 0), ("pair.0", 72), ("pair.1", 0)]
     assert found.trainable == sum(parameter.size for parameter in model.get_parameters())
 
 

@@ -285,19 +285,19 @@ def test_the_names_in_a_plan_are_those_in_the_model(name):
     assert planned == {one.name: (tuple(one.shape), one.requires_grad) for one in model.get_parameters()}
 
 
-def test_shared_parts_go_by_the_name_that_mindspore_gives_them():
+def test_parameters_of_a_shared_part_have_the_name_of_the_part():
     data = {
         "input": {"shape": [2, 3], "sample": "integers", "high": 10},
         "shared": {"tokens": "Embedding(10, 4)"},
         "stack": "tokens + Dense(4, 4) + Unembed(tokens)",
-        "init": {"2.embedding.embedding_table": 1, "Dense.weight": 0},
+        "init": {"tokens.embedding_table": 1, "Dense.weight": 0},
         "freeze": ["Embedding.*"],
     }
     found = plan(data)
-    assert [name for name, _, weight in found.weights() if weight.frozen] == ["2.embedding.embedding_table"]
+    assert [name for name, _, weight in found.weights() if weight.frozen] == ["tokens.embedding_table"]
     model = assemble(data)
     held = values(model)
-    assert (held["2.embedding.embedding_table"] == 1).all()
+    assert (held["tokens.embedding_table"] == 1).all()
     assert [one.name for one in model.trainable_params()] == ["1.weight", "1.bias"]
 
 

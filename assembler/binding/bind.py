@@ -68,7 +68,7 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
 
     Raises:
         UnknownLayer, ArgumentMismatch, RegistryError: one error.
-        RecipeError: more than ``MAX_LAYERS`` layers.
+        RecipeError: more than ``MAX_LAYERS`` layers; a wire and another shared part of one name.
         Mistakes: all of them, in reading order.
     """
     stack, mistakes = expand(stack, definitions or Definitions(), registry)
@@ -87,7 +87,22 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
         raise RecipeError(
             f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
         )
-    return _Writer(bound).steps(stack)
+    steps = _Writer(bound).steps(stack)
+    raise_all(list(_named_like_parts(steps)))
+    return steps
+
+
+def _named_like_parts(steps: Steps) -> Iterator[AssemblerError]:
+    """Errors of wires of the whole that have the name of a shared part, because parameters are named after both."""
+    graph = root_graph(steps)
+    if graph is None or graph.graph is None:
+        return
+    parts = {step.shared for step in walk(steps) if step.shared}
+    for wire in graph.graph.wires:
+        cells = graph.arguments["cells"][wire.name]
+        if wire.name in parts and [step.shared for step in cells] != [wire.name]:
+            message = f"{wire.name!r} is a wire and a shared part; one of them needs another name"
+            yield RecipeError(message, wire.place)
 
 
 def _count(value: Any) -> int:
@@ -137,7 +152,8 @@ class _Writer:
             steps = self.steps(shared.body)
             alone = tuple(Steps((step,)) for step in steps)
             step = steps[0] if len(steps) == 1 else Step(_CHAIN, Layer("SequentialCell"), {}, alone, chain=steps)
-            self.shared[shared.name] = replace(step, shared=shared.name)
+            # A part that is only another name of a part is that part.
+            self.shared[shared.name] = step if step.shared else replace(step, shared=shared.name)
         return self.shared[shared.name]
 
 

@@ -16,7 +16,7 @@ def dump(steps: Steps) -> dict[str, Any]:
     dumper = _Dumper()
     graph = root_graph(steps)
     layers: dict[str, Any]
-    if graph is not None and not graph.shared:
+    if graph is not None:
         assert graph.graph is not None
         layers = dumper.graph(graph, graph.graph)
         inputs = layers.pop("inputs")

@@ -79,7 +79,7 @@ class Step:
         layer: the layer as written.
         arguments: argument → value, as written or by the entry's defaults. Layers are :class:`Steps`.
         extra: further positional arguments, for a class with ``*args``.
-        path: the Cell's name in the model, once it is planned.
+        path: the Cell's name in the model, once it is planned; a shared part's is ``shared``.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
         chain: the layers of a shared part of several layers; ``extra`` has each of them as a chain of one.
@@ -215,9 +215,24 @@ def steps_in(step: Step) -> Iterator[Steps]:
     return (leaf for leaf in leaves([*step.arguments.values(), *step.extra]) if isinstance(leaf, Steps))
 
 
+def shared_parts(steps: Steps) -> list[Step]:
+    """The shared parts of a model in the order of their first use, but each after those that are inside it."""
+    found: dict[Step, None] = {}
+
+    def find(steps: Steps) -> None:
+        for step in walk(steps):
+            if step.shared and step not in found:
+                for inner in [step.chain] if step.chain else steps_in(step):
+                    find(inner)
+                found[step] = None
+
+    find(steps)
+    return list(found)
+
+
 def root_graph(steps: Steps) -> Step | None:
-    """The graph of a model that is one graph; None for a chain."""
-    return steps[0] if len(steps) == 1 and steps[0].graph is not None else None
+    """The graph of a model that is one graph; None for a chain, such as one of a shared part."""
+    return steps[0] if len(steps) == 1 and steps[0].graph is not None and not steps[0].shared else None
 
 
 def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:

@@ -36,16 +36,20 @@ def reference(
     ``rtol`` times the largest magnitude of NumPy's output, or by default 128 roundings, more for long sums, at the
     largest magnitude of any layer's output.
     """
-    missing = sorted({step.layer.name for step in walk(subject.planned.steps) if step.entry.reference is None})
+    layers = (step for step in walk(subject.planned.steps) if step.chain is None)
+    missing = sorted({step.layer.name for step in layers if step.entry.reference is None})
     if missing and function is None:
         raise DoesNotApply(f"no NumPy reference is registered for {', '.join(missing)}")
+    from assembler.runtime.device import as_array
+
     cells = subject.cells
     try:
         if function is None:
             wanted = _chain(subject.planned.steps, cells=cells)(_wide(input_array))
         else:
             called = reference_at(function, _trusted(subject.planned.steps), NOWHERE)
-            wanted = np.asarray(called(_wide(input_array), _parameters(subject.model, ""), {}))
+            parameters = {one.name: _wide(as_array(one)) for one in subject.model.get_parameters()}
+            wanted = np.asarray(called(_wide(input_array), parameters, {}))
     except NotImplementedError as error:
         raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
     bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
@@ -79,6 +83,8 @@ def _chain(steps: Steps, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Arra
 
 
 def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+    if step.chain is not None:
+        return _chain(step.chain, cells)
     function = step.entry.reference_function
     if function is None:
         raise NotImplementedError(step.layer.name)
@@ -89,12 +95,13 @@ def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]
     }
     values |= {name: step.extra for name, one in step.entry.parameters.items() if one.kind is one.VAR_POSITIONAL}
     arguments = {name: map_steps(value, partial(_chain, cells=cells)) for name, value in values.items()}
-    parameters = _parameters(cells[step.path], f"{step.path}.")
+    parameters = _parameters(cells[step.path])
     return lambda x: np.asarray(function(x, parameters, arguments))
 
 
-def _parameters(cell: nn.Cell, prefix: str) -> dict[str, Array]:
-    """A Cell's parameters by their names inside it."""
+def _parameters(cell: nn.Cell) -> dict[str, Array]:
+    """A Cell's parameters by where they are inside it, whatever their names are in the model."""
+    from assembler.model.precision import plain_path
     from assembler.runtime.device import as_array
 
-    return {parameter.name.removeprefix(prefix): _wide(as_array(parameter)) for parameter in cell.get_parameters()}
+    return {plain_path(path): _wide(as_array(parameter)) for path, parameter in cell.parameters_and_names()}

@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from assembler.errors import SettingsError
 from assembler.hydra_edge.internals import Loader, make_common, tell_overrides
 from assembler.hydra_edge.repository import Repository
 
@@ -114,6 +115,31 @@ def _sets_a_value(override: Override) -> bool:
 @lru_cache(maxsize=4096)
 def _parsed(line: str) -> Override:
     return OverridesParser.create().parse_override(line)
+
+
+def require_each_once(arguments: Sequence[str]) -> None:
+    """Refuse a key that a multirun is given twice if both count in a single run: sweepers keep the last.
+
+    Mappings are merged in a single run, and adding a key twice is an error. Any other value replaces the one before.
+
+    Raises:
+        SettingsError: the first such key.
+    """
+    before: dict[str, Override] = {}
+    for override in filter(None, map(_read, arguments)):
+        key = override.get_key_element()
+        first = before.setdefault(key, override)
+        both = (first, override)
+        if first is override or not (key.startswith("+") or all(_is_mapping(one) for one in both)):
+            continue
+        said = f"a multirun keeps only the last {key} of {first.input_line} and {override.input_line}"
+        inside = ",".join(one.get_value_element_as_str()[1:-1] for one in both)
+        instead = f"write one: '{key}={{{inside}}}'" if all(map(_is_mapping, both)) else "give it once"
+        raise SettingsError(f"{said}; {instead}")
+
+
+def _is_mapping(override: Override) -> bool:
+    return not override.is_sweep_override() and isinstance(override.value(), dict)
 
 
 def for_each_choice(arguments: Sequence[str]) -> list[str]:

@@ -6,7 +6,9 @@ Each was checked with Hydra 1.3.8 and 1.4.0rc3, unless it says otherwise, and wi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal import config_loader_impl
@@ -14,7 +16,9 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository, IConfigRepository
 from hydra._internal.core_plugins import basic_launcher, basic_sweeper
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
+from hydra._internal.defaults_list import Overrides
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.default_element import DefaultsTreeNode, GroupDefault, InputDefault
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -43,6 +47,74 @@ def sweep_by(sweeper: type[Sweeper]) -> None:
 def read_files_by(repository: type[ConfigRepository]) -> None:
     """Make Hydra read configuration files by this class, in this process."""
     config_loader_impl.ConfigRepository = repository
+
+
+def look_at_choices_by(look: Callable[[Choices], None]) -> None:
+    """Have a function look at the files and choices of each composition, in this process, before they are merged."""
+    original = getattr(config_loader_impl.create_defaults_list, "__wrapped__", config_loader_impl.create_defaults_list)
+
+    @functools.wraps(original)
+    def create_and_look(repo: IConfigRepository, *args: Any, **kwargs: Any) -> Any:
+        found = original(repo, *args, **kwargs)
+        look(Choices(repo, found.defaults_tree, found.overrides))
+        return found
+
+    config_loader_impl.create_defaults_list = create_and_look
+
+
+@dataclass(frozen=True)
+class ChosenFile:
+    """A file of a composition.
+
+    Args:
+        path: its name, after those of the files that lead to it: ``config``, ``search/small``.
+        wants: the groups that it overrides, and its choices.
+    """
+
+    path: tuple[str, ...]
+    wants: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The files of one composition, and what was chosen from groups."""
+
+    repo: IConfigRepository
+    tree: DefaultsTreeNode
+    overrides: Overrides
+
+    def files(self) -> Iterator[ChosenFile]:
+        """Each file, from the primary configuration on."""
+        return self._files(self.tree, ())
+
+    def _files(self, node: DefaultsTreeNode | InputDefault, above: tuple[str, ...]) -> Iterator[ChosenFile]:
+        one = node.node if isinstance(node, DefaultsTreeNode) else node
+        if one.is_self() or one.is_deleted() or one.is_missing() or (not one.is_virtual() and one.get_name() is None):
+            return
+        if not one.is_virtual():
+            above = (*above, str(one.get_config_path()))
+            yield ChosenFile(above, self._wants(one))
+        for child in (node.children if isinstance(node, DefaultsTreeNode) else None) or ():
+            yield from self._files(child, above)
+
+    def _wants(self, file: InputDefault) -> dict[str, Any]:
+        loaded = self.repo.load_config(file.get_config_path())
+        found: dict[str, Any] = {}
+        for default in copy.deepcopy(loaded.defaults_list if loaded else None) or ():
+            if isinstance(default, GroupDefault) and default.override:
+                default.update_parent(file.get_group_path(), file.get_final_package())
+                found[default.get_override_key()] = default.value
+        return found
+
+    def chosen(self, group: str) -> tuple[Any, str | None]:
+        """What was chosen, and by which file; None for the command line."""
+        return self.overrides.override_choices[group], self.overrides.override_metadata[group].containing_config_path
+
+    def source_of(self, file: str) -> tuple[str, str]:
+        """The scheme and the path of the folder in which a file was found."""
+        loaded = self.repo.load_config(file)
+        scheme, _, path = (loaded.path if loaded else "").partition("://")
+        return scheme, path
 
 
 # ---- classes of Hydra, with public names for their private parts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 
-from assembler.binding.structure import Step, Steps, root_graph
+from assembler.binding.structure import Step, Steps, root_graph, shared_parts
 from assembler.errors import AssemblerError, ParameterError, noted, raise_all
 from assembler.planning.cells import cast, make
 from assembler.planning.plan import Plan, Rule, Weight
@@ -21,7 +21,8 @@ def build(planned: Plan, seed: int | None = None) -> nn.Cell:
     """Build the model of a plan in inference mode: a SequentialCell, or for a graph a Cell that runs it.
 
     Parameters have the same names, and with the same seed the same values, as in the network written by hand: layers
-    are created in reading order, inner layers first. Rules for initial values and freezing are applied afterwards.
+    are created in reading order, inner layers first. Shared parts are created before all others, and their parameters
+    have the part's name: ``tokens.embedding_table``. Rules for initial values and freezing are applied afterwards.
 
     Args:
         seed: seed of the plan's random initial values; by default drawn from NumPy's global generator, which
@@ -89,10 +90,25 @@ def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
     """
     builder = _Builder(dtype)
+    builder.cells(shared_parts(steps))
     graph = root_graph(steps)
     model = nn.SequentialCell(builder.cells(steps)) if graph is None else builder.cell(graph)
+    builder.name_parts()
     model.set_train(False)
     return model
+
+
+_PART = "part_of_recipe"
+"""The attribute of a Cell that holds the name of the shared part that it is."""
+
+
+def cells_by_path(model: nn.Cell) -> dict[str, nn.Cell]:
+    """The Cells of a built model by their paths in its plan, those of shared parts by their positions as well."""
+    found = dict(model.cells_and_names())
+    for cell in list(found.values()):
+        if part := getattr(cell, _PART, ""):
+            found |= dict(cell.cells_and_names(name_prefix=part))
+    return found
 
 
 class _Builder:
@@ -102,7 +118,7 @@ class _Builder:
         self.dtype = dtype
         self.shared: dict[Step, nn.Cell] = {}
 
-    def cells(self, steps: Steps) -> list[nn.Cell]:
+    def cells(self, steps: Iterable[Step]) -> list[nn.Cell]:
         cells: list[nn.Cell] = []
         mistakes: list[AssemblerError] = []
         for step in steps:
@@ -119,6 +135,15 @@ class _Builder:
         if step.shared:
             self.shared[step] = cell
         return cell
+
+    def name_parts(self) -> None:
+        """Name the parameters of shared parts after the part: MindSpore names them after the last use.
+
+        A part that is used by others was made before them, so its own name is given last.
+        """
+        for step, cell in reversed(self.shared.items()):
+            cell.update_parameters_name(f"{step.shared}.")
+            setattr(cell, _PART, step.shared)
 
     def inner(self, steps: Steps) -> nn.Cell:
         """A chain inside a layer: a SequentialCell, or a single Cell as it is."""

@@ -49,12 +49,10 @@ def _refused_by_graph_mode(subject: Subject, error: Exception) -> AssemblerError
     """The layer that cannot be compiled, with its source line."""
     cells = subject.cells
     refused = [(row, said) for row in subject.planned.rows if (said := _compile(row, cells.get(row.path)))]
-    # A layer around a refused one is refused, too.
-    paths = [row.path for row, _ in refused]
-    inner = [(row, said) for row, said in refused if not any(one.startswith(f"{row.path}.") for one in paths)]
+    inner = subject.planned.innermost([row for row, _ in refused])  # a layer around a refused one is refused, too
     if not inner:
         return RecipeError(f"the model runs in PyNative mode, but Graph mode refuses it: {reason(error)}")
-    row, said = inner[0]
+    row, said = next(one for one in refused if one[0] is inner[0])
     where = _line_of(said, type(cells[row.path]))
     return RecipeError(f"{row} runs in PyNative mode, but Graph mode refuses it{where}: {reason(said)}", row.place)
 

@@ -16,10 +16,12 @@ from mindspore import Tensor, nn
 
 from assembler.errors import AssemblerError, FormatError, Place, SettingsError, noted, raise_all
 from assembler.files import discard, inside, move, temporary_folder
+from assembler.language.recipe import print_value
+from assembler.model.batches import first_to_fix, fixes_batch, planned_with
 from assembler.model.inputs import Array, Inputs
 from assembler.model.subject import Outcome, Subject, difference, tensors_in
 from assembler.planning.plan import Row
-from assembler.planning.specs import Spec
+from assembler.planning.specs import Spec, print_shape
 from assembler.planning.tensors import tensors_for
 from assembler.runtime import device
 from assembler.runtime.messages import operator_without_onnx, reason
@@ -224,7 +226,8 @@ def export(
 
     Raises:
         FormatError, Mistakes: every layer that a format cannot store.
-        SettingsError: the batch is dynamic, and the model does not run with another size.
+        SettingsError: the batch is dynamic, and the model does not run with another size, or an output does not follow
+            the batch.
     """
     wanted = _wanted(subject, order)
     mistakes: list[AssemblerError] = []
@@ -262,7 +265,40 @@ def _wanted(subject: Subject, order: Order) -> list[tuple[Inputs, list[Array]]]:
         except Exception as error:
             said = f"the model runs with batch {order.batch} but not with batch {batch}: {reason(error)}"
             raise SettingsError(said, Place(key="task.dynamic_batch")) from error
+    _require_open([output for _, output in wanted], subject, order)
     return wanted
+
+
+def _require_open(outputs: Sequence[list[Array]], subject: Subject, order: Order) -> None:
+    """Refuse an output whose first axis does not follow the batch.
+
+    Args:
+        outputs: those of the model, for each batch size.
+    """
+    if order.batch is None:
+        return
+    batches = [order.batch, *order.batches]
+    for index, arrays in enumerate(zip(*outputs, strict=True)):
+        shapes = [array.shape for array in arrays]
+        if fixes_batch(shapes, batches):
+            said = _fixing_layer(subject, order.batch, batches[-1])
+            if said is None:
+                number = f" {index}" if len(outputs[0]) > 1 else ""
+                one, other = print_value(shapes[0]), print_value(shapes[-1])
+                said = f"output{number} is {one} with batch {order.batch} and {other} with batch {batches[-1]}"
+            raise SettingsError(f"{said}: its first axis does not follow the batch", Place(key="task.dynamic_batch"))
+
+
+def _fixing_layer(subject: Subject, batch: int, other: int) -> str | None:
+    """What the first layer that fixes its batch emits with two batch sizes; None if the plan does not show it."""
+    try:
+        rows = first_to_fix(subject.planned, planned_with(subject.planned, other), (batch, other))
+    except AssemblerError:
+        return None
+    if rows is None:
+        return None
+    one, two = (print_shape(row.output) for row in rows)
+    return f"{rows[0]} emits {one} with batch {batch} and {two} with batch {other}"
 
 
 def _compared(
@@ -311,8 +347,9 @@ def _refused(subject: Subject, form: Format, order: Order, path: Path) -> Iterat
         if (reason := known[key]) is not None:
             refused.append((row, reason))
     alike: dict[tuple[Any, ...], list[Row]] = {}
+    inner = {row.path for row in subject.planned.innermost([row for row, _ in refused])}
     for row, reason in refused:
-        if not any(other.path.startswith(f"{row.path}." if row.path else "") for other, _ in refused if other != row):
+        if row.path in inner:
             alike.setdefault((row.layer, row.place.start, row.place.key, reason), []).append(row)
     for (*_, reason), (row, *others) in alike.items():
         also = f" (and {', '.join(f'#{other.path}' for other in others)})" if others else ""

@@ -20,7 +20,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from assembler.binding.expansion import expand
-from assembler.binding.structure import walk
 from assembler.errors import AssemblerError, ParameterError, Place, noted, raise_all
 from assembler.files import require_file
 from assembler.language.grammar import parse
@@ -140,18 +139,18 @@ def _stored(said: StoredValues, place: Place) -> Array:
 
 
 def settle(planned: Plan, rules: Sequence[Rule], freeze: Sequence[str]) -> Plan:
-    """The plan with the names of its parameters, and for each the first rule that matches it.
+    """The plan with, for each parameter, the first rule that matches it.
 
     Raises:
         ParameterError, Mistakes: patterns without effect.
     """
-    planned = replace(planned, names=names_in_model(planned), rules=tuple(rules))
+    planned = replace(planned, rules=tuple(rules))
     if not rules and not freeze:
         return planned
     used: set[str] = set()
     rows: list[Row] = []
     for row in planned.rows:
-        weights = [_settled(planned, row, weight, rules, freeze, used) for weight in row.weights]
+        weights = [_settled(row, weight, rules, freeze, used) for weight in row.weights]
         rows.append(replace(row, weights=tuple(weights)))
     wanted = [(f"init.{rule.pattern}", rule.pattern) for rule in rules]
     wanted += [(f"freeze[{index}]", pattern) for index, pattern in enumerate(freeze)]
@@ -172,11 +171,9 @@ def _of_other_shapes(planned: Plan) -> Iterator[AssemblerError]:
             yield ParameterError(f"the values are complex, and {name} is {weight.dtype}", rule.place)
 
 
-def _settled(
-    planned: Plan, row: Row, weight: Weight, rules: Sequence[Rule], freeze: Sequence[str], used: set[str]
-) -> Weight:
+def _settled(row: Row, weight: Weight, rules: Sequence[Rule], freeze: Sequence[str], used: set[str]) -> Weight:
     """One parameter with its rules; the patterns that match are recorded."""
-    words = aliases(planned, row, weight)
+    words = aliases(row, weight)
     rule = next((rule for rule in rules if _fits(rule.pattern, words)), None)
     if rule is not None:
         used.add(f"init.{rule.pattern}")
@@ -189,17 +186,16 @@ def _fits(pattern: str, words: Iterable[str]) -> bool:
     return any(fnmatchcase(word, pattern) for word in words)
 
 
-def aliases(planned: Plan, row: Row, weight: Weight) -> tuple[str, ...]:
+def aliases(row: Row, weight: Weight) -> tuple[str, ...]:
     """The names of a parameter that a pattern can match."""
-    name = row.full_name(weight)
     own = weight.name.rpartition(".")[2]
     of_layer = dict.fromkeys((row.layer, row.layer.rpartition(".")[2]))  # with its scope, and without
-    return (planned.names.get(name, name), *(f"{layer}.{weight.name}" for layer in of_layer), f"{weight.owner}.{own}")
+    return (row.full_name(weight), *(f"{layer}.{weight.name}" for layer in of_layer), f"{weight.owner}.{own}")
 
 
 def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
     """Why a pattern has no effect."""
-    everything = [(weight, aliases(planned, row, weight)) for row in planned.rows for weight in row.weights]
+    everything = [(weight, aliases(row, weight)) for row in planned.rows for weight in row.weights]
     fitting = [weight for weight, words in everything if _fits(pattern, words)]
     if fitting and ".freeze" in place.key:
         return ParameterError(f"{pattern!r} matches only parameters that are not trainable anyway", place)
@@ -217,24 +213,6 @@ def _useless(planned: Plan, pattern: str, place: Place) -> AssemblerError:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "none"
-
-
-def names_in_model(planned: Plan) -> dict[str, str]:
-    """Name by position → name in the model, for parameters of shared parts, where these differ.
-
-    MindSpore renames a parameter in every slot that its Cell is put in. The final names are read from the model,
-    created without storage.
-    """
-    if not any(step.shared for step in walk(planned.steps)):
-        return {}
-    import mindspore
-
-    from assembler.model.build import build_steps
-    from assembler.runtime import device
-
-    with mindspore.DeviceCtx("meta"), device.untouched_generators():
-        model = build_steps(planned.steps)
-    return {place: one.name for place, one in model.parameters_and_names() if place != one.name}
 
 
 @dataclass(frozen=True)

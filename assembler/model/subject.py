@@ -102,9 +102,10 @@ class Subject:
     @property
     def cells(self) -> dict[str, nn.Cell]:
         """The Cells of the model by the paths of the plan."""
+        from assembler.model.build import cells_by_path
         from assembler.model.precision import plain_path
 
-        return {plain_path(path): cell for path, cell in self.model.cells_and_names()}
+        return {plain_path(path): cell for path, cell in cells_by_path(self.model).items()}
 
     def call(self, model: nn.Cell, inputs: Sequence[Tensor], mode: Mode | None = None) -> list[Array]:
         """The outputs of a model in a mode, by default the run's, as arrays: one, or those in a tuple in order."""

@@ -36,7 +36,7 @@ class Builder:
         self._planner = planner
         self._tried: dict[int, nn.Cell] = {}  # the layer as written, by identity → a Cell that nothing has called
         self._shared: dict[Step, nn.Cell] = {}  # shared parts without storage
-        self._row_of: dict[int, str] = {}  # a shared part's parameter, by identity → path of the row that has it
+        self._inside: set[Step] = set()  # those that a layer keeps as they are, and not as placeholders
 
     def try_constructors(self, steps: Steps) -> None:
         """Make each distinct layer whose arguments are all known, so that all refusals are told at once.
@@ -74,14 +74,20 @@ class Builder:
         """
         return self._one_if_shared(step, self._build_anew, step, path)
 
-    def weights(self, cell: nn.Cell, path: str) -> tuple[Weight, ...]:
-        """The parameters for the row of a Cell: all but those of shared parts that are in another row."""
+    def weights(self, cell: nn.Cell) -> tuple[Weight, ...]:
+        """The parameters for the row of a Cell: all but those of shared parts, which have rows of their own."""
         own = set(map(id, cell.get_parameters())) if self._shared else set()
-        for part in self._shared.values():
-            for parameter in part.get_parameters():
-                if id(parameter) in own:
-                    self._row_of.setdefault(id(parameter), path)
-        return weights_of(cell, {one for one, row in self._row_of.items() if row != path})
+        others: set[int] = set()
+        for step, part in self._shared.items():
+            parameters = own.intersection(map(id, part.get_parameters()))
+            if parameters and not any(inner is cell for _, inner in part.cells_and_names()):
+                self._inside.add(step)
+                others |= parameters
+        return weights_of(cell, others)
+
+    def has_inside(self, step: Step) -> bool:
+        """Whether parameters of a shared part were found in a layer that has it inside."""
+        return step in self._inside
 
     def _one_if_shared(self, step: Step, build: Callable[..., nn.Cell], *given: Any) -> nn.Cell:
         """A new Cell; of a shared part without storage, always the same."""

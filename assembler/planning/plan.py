@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assembler.binding.structure import Steps
+from assembler.binding.structure import Steps, walk
 from assembler.errors import NOWHERE, Place
 from assembler.language.recipe import print_value
 from assembler.planning.specs import Specs, itemsize, memory_of, print_specs
@@ -89,7 +89,8 @@ class Row:
     """One layer of a plan. What layers inside it have and cost is in rows of their own.
 
     Args:
-        path: the layer's name in the model, as in its parameters' names: ``0``, ``3.inner.0``.
+        path: the layer's name in the model, as in its parameters' names: ``0``, ``3.inner.0``; of a shared part and
+            what is inside it, ``tokens``, ``pair.0``.
         layer: the layer's name in the registry.
         arguments: as written, with ``_`` filled in.
         input: shape and dtype of what reaches it.
@@ -141,7 +142,7 @@ class Row:
         return sum(weight.memory for weight in self.weights)
 
     def full_name(self, weight: Weight) -> str:
-        """A parameter's name by where the layer stands: ``3.inner.0.weight``."""
+        """A parameter's name in the model: ``3.inner.0.weight``."""
         return f"{self.path}.{weight.name}" if self.path else weight.name
 
     @property
@@ -169,8 +170,6 @@ class Plan:
             is not in it, nor what an allocator sets aside.
         uncounted: operators that multiply and add, but not in a way that MACs are counted of.
         rules: what the recipe says of first values, in order.
-        names: for parameters of shared parts, the name by where the layer first stands → the name in the model, which
-            MindSpore makes of where it stands last.
     """
 
     steps: Steps
@@ -181,14 +180,19 @@ class Plan:
     activations: int = 0
     uncounted: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
-    names: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self) -> Iterator[tuple[str, Row, Weight]]:
         """Every parameter: its name in the model, its layer, and what is known of it."""
         for row in self.rows:
             for weight in row.weights:
-                name = row.full_name(weight)
-                yield self.names.get(name, name), row, weight
+                yield row.full_name(weight), row, weight
+
+    def innermost(self, rows: Collection[Row]) -> list[Row]:
+        """Of some rows, those of layers that have no layer of the others inside them."""
+        among = {row.path for row in rows}
+        steps = {step.path: step for step in walk(self.steps) if step.path in among}
+        inside = {path: {inner.path for inner in walk(Steps((step,)))} - {path} for path, step in steps.items()}
+        return [row for row in rows if not inside.get(row.path, set()) & among]
 
     @property
     def trainable(self) -> int:

@@ -155,8 +155,7 @@ class _Planner:
         Returns:
             What it emits, and the most bytes that are alive at once inside it, beside its input.
         """
-        if step.shared:
-            path = self.notes.path(step) or path
+        path = step.shared or path
         if step.graph is not None:
             self.refusals.note_graph(path, step.graph)
         index = self.rows.open(path, step.layer.name)
@@ -216,7 +215,7 @@ class _Planner:
             Its row, and what the call showed.
         """
         cell = self.builder.take(step, draft.path)
-        draft = replace(draft, weights=self.builder.weights(cell, draft.path))
+        draft = replace(draft, weights=self.builder.weights(cell))
         try:
             found = self.call(cell, step, draft.path, inputs, named)
         except (TakesIntegers, LostParameters) as error:
@@ -248,6 +247,8 @@ class _Planner:
         """A row for each layer that its container did not call: its parameters are there all the same."""
         for step in walk(steps):
             path = self.notes.slot(step)
+            if step.shared and (path is not None or self.builder.has_inside(step)):
+                path = step.shared
             if path is None or self.notes.path(step) is not None:
                 continue
             if step.unknown:
@@ -255,4 +256,4 @@ class _Planner:
             cell = self.builder.build_on_meta(step, path)
             self.notes.note_path(step, path)
             row = Row(path, step.layer.name, step.arguments_text(), (), (), place=step.layer.place)
-            self.rows.add(replace(row, weights=self.builder.weights(cell, path)))
+            self.rows.add(replace(row, weights=self.builder.weights(cell)))

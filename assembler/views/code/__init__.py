@@ -5,8 +5,7 @@ arithmetic of the recipe, so the uses of a block are compared: values that diffe
 after the arguments of its layers.
 
 The class has the same parameters as the model of ``assembler.model.build``: the same order, names and, with the same
-seed, values, because layers are made in reading order. The exception is a shared part: it is made before the item of
-the model that uses it first, so random layers that come before it inside that item are made later.
+seed, values: shared parts are made first, then layers in reading order.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def _code(name: str, planned: Plan) -> str:
     classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {title})
     body, parts = _lowered(classes, root, tree)
     writer = Writer(classes.made, parts, _locals([body, *parts.values()], parts, sources.taken | set(classes.made)))
-    end = list(_end(planned))
+    end = [*writer.part_names(), *_end(planned)]
     if planned.dtype != "float32" or any(
         map(_names_a_dtype, [body, *parts.values(), *(made.body for made in classes.made.values())])
     ):

@@ -94,7 +94,8 @@ class Tree:
 
     Args:
         target: the name of a layer's class in the file.
-        parts: the shared parts, in the order of their first use; filled as the plan is read.
+        parts: the shared parts in the order of their first use, each after those inside it; filled as the plan is
+            read.
     """
 
     def __init__(self, planned: Plan, target: Callable[[Step], str]):

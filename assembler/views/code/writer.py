@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from assembler.views.code.terms import (
     Variable,
     Wires,
     emitted,
-    walk,
 )
 from assembler.views.code.text import (
     INDENT,
@@ -45,7 +45,7 @@ class Writer:
 
     Args:
         classes: the classes that are called.
-        shared: the parts that are built once.
+        shared: the parts that are built once, each after those that it needs.
         local: their names in the constructor of the model.
     """
 
@@ -152,6 +152,7 @@ class Writer:
         yield f"class {made.name}({base}):"
         yield from [f'    """{said}"""', ""]
         yield from lines(Bracketed("def __init__(", ("self", *_signature(made)), ")"), INDENT, after=":")
+        yield from self.parts() if made.whole else ()
         if isinstance(made.body, Wires):
             yield from self.wires(made.body)
             yield from end
@@ -167,23 +168,16 @@ class Writer:
 
     def row(self, row: Sequential) -> Iterator[str]:
         """The constructor of a class that is a chain of layers: one call if possible, else several statements."""
-        built: list[str] = []
         if not any(isinstance(item, Loop) for item in row.items):
-            before = list(self.parts(row.items[0], built))
-            if not any(name not in built for item in row.items for name in _used(item, self.shared)):
-                yield from before
-                yield from self.shown("super().__init__(", row.items, ")", BODY)
-                return
+            yield from self.shown("super().__init__(", row.items, ")", BODY)
+            return
         yield from self.statements(row)
         yield " " * BODY + "super().__init__(layers)"
 
     def statements(self, row: Sequential) -> Iterator[str]:
-        """The statements that append to ``layers``; each shared part is made before its first use."""
-        built: list[str] = []
+        """The statements that append to ``layers``."""
         begun = False
-        for run in _runs(row.items, self.shared):
-            for item in run:
-                yield from self.parts(item, built)
+        for run in _runs(row.items):
             if isinstance(run[0], Loop):
                 yield from [] if begun else [" " * BODY + "layers = []"]
                 yield from self.loop(run[0], BODY)
@@ -224,21 +218,24 @@ class Writer:
         doc = Bracketed(open, tuple(self.items(items)), close, shapes, tall, listed=True)
         yield from lines(doc, indent, before, comment="" if len(items) > 1 else shapes[0])
 
-    def parts(self, item: Term, built: list[str]) -> Iterator[str]:
-        """Make the shared parts that a term needs and that are not made yet."""
-        for name in _used(item, self.shared):
-            if name not in built:
-                built.append(name)
-                yield from lines(self.expression(self.shared[name]), BODY, f"{self.local[name]} = ")
+    def parts(self) -> Iterator[str]:
+        """The statements that make the shared parts, each after those that it needs."""
+        for name, part in self.shared.items():
+            yield from lines(self.expression(part), BODY, f"{self.local[name]} = ")
+
+    def part_names(self) -> Iterator[str]:
+        """The statements that name the parameters of shared parts; those of a part inside a part come last."""
+        for name in reversed(list(self.shared)):
+            yield (
+                " " * BODY + f"{self.local[name]}.update_parameters_name({json.dumps(f'{name}.', ensure_ascii=False)})"
+            )
 
     # ---- graphs
 
     def wires(self, wired: Wires) -> Iterator[str]:
         """The constructor of a graph."""
         yield " " * BODY + "super().__init__()"
-        built: list[str] = []
         for name, row, _ in wired.wires:
-            yield from self.parts(row, built)
             if _is_plain_name(name):
                 yield from lines(self.cell(row), BODY, f"self.{name} = ")
             else:
@@ -279,22 +276,11 @@ def _signature(made: Class) -> Iterator[str]:
         yield f"{star}{one.name}" + (f"={one.default.text}" if one.default is not None else "")
 
 
-def _used(term: Term, shared: Mapping[str, Term]) -> Iterator[str]:
-    """The shared parts that a term needs, after those that they need themselves."""
-    for one in walk(term):
-        if isinstance(one, Reference):
-            yield from _used(shared[one.name], shared)
-            yield one.name
-
-
-def _runs(items: Sequence[Term], shared: Mapping[str, Term]) -> Iterator[list[Term]]:
-    """Items that can be in one list: each loop is separate, and a shared part is made before the list that needs it."""
+def _runs(items: Sequence[Term]) -> Iterator[list[Term]]:
+    """Items that can be in one list: each loop is separate."""
     run: list[Term] = []
-    seen: set[str] = set()
     for item in items:
-        new = set(_used(item, shared)) - seen
-        seen |= new
-        if run and (new or isinstance(item, Loop) or isinstance(run[0], Loop)):
+        if run and (isinstance(item, Loop) or isinstance(run[0], Loop)):
             yield run
             run = []
         run.append(item)
