@@ -73,7 +73,9 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         with noted(mistakes):
             _require_wire(name, inputs, place)
         with noted(mistakes):
-            body, sources = parse_line(text, place.key) if isinstance(text, str) else (parse_part(text, place.key), ())
+            body, sources = (
+                parse_line(text, place.key, known) if isinstance(text, str) else (parse_part(text, place.key), ())
+            )
             if not sources:
                 if len(wires) == 0 and len(inputs) > 1:
                     message = (
@@ -167,7 +169,7 @@ def _item(item: object, key: str) -> Stack:
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
-    if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
+    if not all(part.isidentifier() for part in name.split(".")):
         raise GrammarError(f"{name!r} is not a valid name of a layer; remove the colon after it", Place(key=key))
     place = Place(key=key)
     if inside is None:

@@ -25,6 +25,7 @@ from assembler.errors import (
 from assembler.html import html_table
 from assembler.reading.recipe_files import SHIPPED
 from assembler.registry.entries import PYTHON, TRUSTED, Entry, import_module, read_entry
+from assembler.registry.frameworks import PYTORCH, name_here, split
 from assembler.registry.libraries import Library, libraries
 from assembler.settings import ProjectSettings
 from assembler.validation import read
@@ -100,7 +101,7 @@ class Registry(Mapping[str, Entry]):
         """
         found = self.candidates(name)
         if not found:
-            raise UnknownLayer(f"no layer named {name!r}.{self._instead(name)}", place)
+            raise UnknownLayer(self._foreign(name) or f"no layer named {name!r}.{self._instead(name)}", place)
         if len(found) > 1:
             names = " or ".join(entry.full_name for entry in found)
             raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
@@ -130,6 +131,20 @@ class Registry(Mapping[str, Entry]):
             with suppress(AssemblerError):
                 if not library.missing:
                     yield library
+
+    def _foreign(self, name: str) -> str:
+        """The message for a name as another framework, or Python code, has it; empty for any other name."""
+        owner, short, modules = split(name)
+        here = name_here(owner, short)
+        if owner and here:
+            same = f"; mint.{short} takes the same arguments" if self.candidates(f"mint.{short}") else ""
+            return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}"
+        if "mint" in modules.split(".") and self.candidates(f"mint.{short}"):
+            here = f"mint.{short}"
+        elif modules:
+            found = [entry.name for entry in self.values() if entry.name.casefold() == short.casefold()]
+            here = here or next(iter(found), "") or (short if self.candidates(short) else "")
+        return f"write {here} instead of {name}" if modules and here else ""
 
     def _instead(self, name: str) -> str:
         """The hint for an unknown name."""
