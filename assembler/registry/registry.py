@@ -138,6 +138,8 @@ class Registry(Mapping[str, Entry]):
         here = name_here(owner, short)
         if owner and here:
             same = f"; mint.{short} takes the same arguments" if self.candidates(f"mint.{short}") else ""
+            if not here.isidentifier():
+                return f"instead of {short} of {owner}, write {here}"
             return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}"
         if "mint" in modules.split(".") and self.candidates(f"mint.{short}"):
             here = f"mint.{short}"
