@@ -187,8 +187,7 @@ class _Expansion:
         """
         inside = written.items if isinstance(written, Chain) else (written,)
         for part in (part.body if isinstance(part, Repeat) else part for part in inside):
-            is_bare = isinstance(part, Layer) and not part.args and not part.kwargs and _is_of_a_parameter(part.name)
-            if is_bare and not self.is_known(part.name, scope):
+            if isinstance(part, Layer) and _may_be_parameter(part) and not self.is_known(part.name, scope):
                 raise self.undefined(part, scope, of, word)
         return self.value(written, scope)
 
@@ -407,7 +406,7 @@ class _Expansion:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 if len(values) == 1:
                     raise self.wrong("a sign is only allowed before a number", written, scope)
-                said = _no_layer(value) or f"{name!r} needs numbers, not {print_value(value)}"
+                said = (_no_layer(value) if name == "*" else "") or f"{name!r} needs numbers, not {print_value(value)}"
                 raise self.wrong(said, written, scope)
         if len(values) == 1:
             return -values[0] if name == "-" else values[0]
@@ -480,9 +479,10 @@ def _no_layer(value: Any) -> str:
     return ""
 
 
-def _is_of_a_parameter(name: str) -> bool:
-    """Whether a name is written as those of parameters are: in small letters, without a scope."""
-    return (name[0].islower() or name[0] == "_") and "." not in name
+def _may_be_parameter(layer: Layer) -> bool:
+    """Whether a name is written as those of parameters are: in small letters, without a scope and arguments."""
+    small = layer.name[0].islower() or layer.name[0] == "_"
+    return small and "." not in layer.name and not layer.args and not layer.kwargs
 
 
 def _passed_in(value: Any, depth: int) -> Any:

@@ -143,6 +143,8 @@ class Registry(Mapping[str, Entry]):
             return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}"
         if "mint" in modules.split(".") and self.candidates(f"mint.{short}"):
             here = f"mint.{short}"
+        elif modules in {entry.full_name.rpartition(".")[0] for entry in self.all_entries()}:
+            here = short if short in self else ""
         elif modules:
             found = [entry.name for entry in self.values() if entry.name.casefold() == short.casefold()]
             here = here or next(iter(found), "") or (short if self.candidates(short) else "")
@@ -181,12 +183,15 @@ class Registry(Mapping[str, Entry]):
             yield from library.entries.values()
 
     def add(self, entry: Entry) -> None:
-        """Add an entry. Adding an equal entry again changes nothing.
+        """Add an entry. Adding an equal entry again changes nothing; a class of the same name and module replaces it.
 
         Raises:
             DuplicateLayer: the name is taken by another target.
         """
         taken = self._read().get(entry.name)
+        if taken and taken.target == entry.target and None not in (taken.registered, entry.registered):
+            self._entries[entry.name] = entry  # a cell of a notebook ran again, or a module was reloaded
+            return
         same = taken and replace(taken, scope="") == replace(entry, scope="") and taken.registered is entry.registered
         if taken and not same:
             raise DuplicateLayer(
@@ -280,6 +285,8 @@ class Registry(Mapping[str, Entry]):
 def said_by_project(folder: Path | None = None) -> ProjectSettings:
     """``[tool.assembler]`` of the nearest ``pyproject.toml``, searched from this folder upwards.
 
+    If it names packages or modules, its folder is added to the end of ``sys.path``, so that they can be imported.
+
     Raises:
         RegistryError: the file cannot be read.
         SettingsError, Mistakes: its settings are wrong.
@@ -298,7 +305,10 @@ def said_by_project(folder: Path | None = None) -> ProjectSettings:
         said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"cannot be read: {error}", Place(key=str(file))) from None
-    return read(ProjectSettings, said, f"{file}: tool.assembler")
+    settings = read(ProjectSettings, said, f"{file}: tool.assembler")
+    if (settings.layers or settings.trusted) and str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # python pkg/run.py has the script's folder there, not the project's
+    return settings
 
 
 def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:

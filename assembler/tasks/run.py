@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -71,7 +71,7 @@ def run(
         )
         result.error.__cause__ = error
     leave(result, config, folder, {"started": started, **about}, alone=alone)
-    show(result)
+    show(result, about.get("overrides", ()))
     if result.error is None:
         print(f"saved in {short(folder)}")
     return result.code
@@ -97,8 +97,12 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def show(result: Result) -> None:
-    """Print the results of a run: tables to the standard output, errors to the standard error."""
+def show(result: Result, overrides: Iterable[str] = ()) -> None:
+    """Print the results of a run: tables to the standard output, errors to the standard error.
+
+    Args:
+        overrides: of the command line.
+    """
     from assembler.views import summary
 
     console = summary.make_console()
@@ -120,6 +124,10 @@ def show(result: Result) -> None:
         summary.print_bench(console, result.bench)
     if result.outcomes or (device is not None and not result.bench):
         summary.print_outcomes(console, result.outcomes)
+    expected = [outcome for outcome in result.outcomes if outcome.name.startswith("expect.")]
+    changed = any(override.lstrip("+~").startswith("recipe.") for override in overrides)
+    if changed and not all(outcome.passed for outcome in expected):
+        console.print("the recipe expects this of its own input; '~recipe.expect' drops it", highlight=False)
     if result.saved is not None:
         console.print(f"parameters saved in {result.saved}")
     for file in result.files:
