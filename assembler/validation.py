@@ -140,16 +140,16 @@ def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel]
     if kind == "value_error":
         return str(item["ctx"]["error"])
     said = _MUST.get(kind) or f"must {str(item['msg']).removeprefix('Input should ')}"
-    return f"{said.format(**item.get('ctx', {}))}, not {show_value(value)}{_why(kind, value)}"
+    return f"{said.format(**item.get('ctx', {}))}, not {show_value(value)}{_why(kind, value, names)}"
 
 
-def _why(kind: str, value: object) -> str:
+def _why(kind: str, value: object, names: list[int | str]) -> str:
     """What YAML made of a word or a number that was meant as a string."""
     if kind != "string_type" or not isinstance(value, bool | int | float):
         return ""
     if isinstance(value, bool):
         return "; YAML reads yes, no, on and off as booleans: write quotes around it"
-    return f"; write quotes around it: '{value}'"
+    return f"; write quotes around it: '{value}'" if names[-1:] == ["name"] else ""
 
 
 def _choices(expected: str) -> list[str]:

@@ -148,7 +148,7 @@ def test_a_list_means_the_same_as_a_text(items, text):
 BAD_LISTS = [
     (3, "s: a stack is a string or a list, not the number 3"),
     (None, "s: a stack is a string or a list, not null"),
-    ({"Dense": [1]}, "s: a stack is a string or a list, not a mapping"),
+    ({"Dense": [1]}, "s: a stack is a string or a list, not a mapping; write each layer with a dash: - Dense: …"),
     ([], "s: the stack is empty; it needs at least one layer"),
     ([3], "s[0]: an item of a stack is a string or a mapping of one layer to its arguments, not the number 3"),
     (["A", {"B": 1, "C": 2}], "s[1]: an item of a stack is a string or a mapping of one layer to its arguments, "

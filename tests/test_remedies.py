@@ -4,18 +4,23 @@ Each table has what was typed and the message, or that it works. Each row goes e
 ``plan``, ``validate`` and run.py say the same.
 """
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from mindspore import nn
 
 from assembler import LAYERS, plan
 from assembler.commands.project import Project
 from assembler.commands.validate import mistakes_in
-from assembler.errors import AssemblerError, flatten
+from assembler.errors import AssemblerError, DuplicateLayer, flatten
 from assembler.registry.frameworks import NAMES
-from tests.conftest import MINE
+from assembler.registry.registry import Registry
+from tests.conftest import MINE, ROOT
 
 MAX_WORDS = 30
 """Of a message; what follows a colon is an example."""
@@ -361,3 +366,199 @@ def test_a_whole_float_is_a_size(typed, same):
 def test_a_float_that_is_no_size_stays_one(stack):
     (row,) = plan({"input": {"shape": [4, 8]}, "stack": stack}).rows
     assert ".0" in str(row)
+
+
+OVERRIDES = [
+    ("recipe.params.宽度=32", "Hydra reads only ASCII in keys; set 宽度 in the recipe's file, or rename it there"),
+    (
+        "recipe.params={宽度: 3}",
+        "Hydra reads only ASCII in keys; set such a key in the recipe's file, or rename it there",
+    ),
+    ("recipe.name=宽度", """a string outside ASCII needs double quotes inside single quotes: 'recipe.name="宽度"'"""),
+    ("recipe.params/width=3", "keys are separated by dots: recipe.params.width=3"),
+    ("recipe/input.shape=3", "keys are separated by dots: recipe.input.shape=3"),
+    (
+        "recipe.input.shape[0]=3",
+        "an element of a list cannot be set; write the whole list: 'recipe.input.shape=[1, 2]'",
+    ),
+    ("recipe=123", """123 is not a name; for a file 123.yaml, write 'recipe="123"'"""),
+    ("recipe=1.5", """1.5 is not a name; for a file 1.5.yaml, write 'recipe="1.5"'"""),
+    ("device=true", """true is not a name; for a file true.yaml, write 'device="true"'"""),
+    ("+recipe.input.sample=zeros", "recipe.input.sample is there already; remove the +"),
+    ("+seed=3", "seed is there already; remove the +"),
+    ("+weights.strict=false", "weights.strict is there already; remove the +"),
+    ("+recipe=mlp", "the recipe is chosen already; remove the +"),
+    ("+device=cpu", "the device is chosen already; remove the +"),
+    ("recipe：mlp", "： is not ASCII; write ="),
+    ("recipe＝mlp", "＝ is not ASCII; write ="),
+    ("recipe.input.shape=［4，8］", "， is not ASCII; write ,"),
+    ("recipe:mlp", "write = instead of the colon: recipe=mlp"),
+    ("recipe.input=[4,8]", "recipe.input has keys of its own; write 'recipe.input.shape=[4,8]'"),
+    ("dtype=fp16", "'fp16' is not one of float16, float32, float64 or bfloat16. Did you mean 'float16'?"),
+    ("dtype=bf16", "'bf16' is not one of float16, float32, float64 or bfloat16. Did you mean 'bfloat16'?"),
+    ("dtype=fp32", "'fp32' is not one of float16, float32, float64 or bfloat16. Did you mean 'float32'?"),
+    ("dtype=half", "'half' is not one of float16, float32, float64 or bfloat16. Did you mean 'float16'?"),
+    ("dtype=None", "'None' is a string in YAML; leave the key out"),
+    ("weights.load=None", "'None' is a string in YAML; write null"),
+    ("mode=eager", "'eager' is not one of pynative or graph. Did you mean 'pynative'?"),
+    ("device.target=cuda", "'cuda' is not one of auto, cpu, gpu or ascend. Did you mean 'gpu'?"),
+]
+
+CHOICES = [
+    ("recipe=conf/recipe/lenet5.yaml", "a recipe is chosen by its name, not its file: recipe=lenet5"),
+    ("recipe=./recipe/mlp.yaml", "a recipe is chosen by its name, not its file: recipe=mlp"),
+    ("recipe=mine/recipe/net.yaml", "a recipe is chosen by its name in a folder: --config-dir mine recipe=net"),
+    (
+        "recipe=other/net.yaml",
+        "a recipe is chosen by its name in a folder: --config-dir DIR recipe=net for DIR/recipe/net.yaml",
+    ),
+    ("checks=my/full.yml", "a checks is chosen by its name, not its file: checks=full"),
+    *((f"device={name}", f"no device named {name!r}. Did you mean {meant!r}? There are: ascend, auto, cpu, gpu.") for name, meant in (("cuda", "gpu"), ("npu", "ascend"), ("gpu:0", "gpu"), ("cuda:1", "gpu"), ("GPU", "gpu"))),
+    ("--recipe=mlp", "unknown option --recipe; an override has no dashes: recipe=mlp"),
+    ("--seed", "unknown option --seed; an override has no dashes: seed=VALUE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [*((one, f"override {one}: {said}") for one, said in OVERRIDES), *CHOICES], ids=lambda one: one
+)
+def test_an_override_that_leads_nowhere(typed, said, run, tmp_path):
+    (tmp_path / "mine" / "recipe").mkdir(parents=True)
+    (tmp_path / "mine" / "recipe" / "net.yaml").write_text("input: {shape: [4, 8]}\nstack: ReLU\n")
+    recipe = [] if "recipe=" in typed or typed.startswith(("recipe：", "recipe＝", "recipe:")) else ["recipe=lenet5"]
+    done = run(typed, *recipe, "task=plan")
+    assert (done.code, done.err.splitlines()) == (2, [said])
+    assert len(said.split()) <= MAX_WORDS
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["recipe=net", "--config-dir", "mine", "task=plan"],
+        ["--config-dir", "mine", "recipe=net", "task=plan"],
+        ["task=plan", "-cd", "mine", "recipe=net"],
+        ["recipe=net", "--config-dir=mine", "task=plan"],
+        ["recipe=net", "-m", "task=plan", "--config-dir", "mine", "seed=1,2"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_may_be_between_overrides(typed, run, tmp_path):
+    (tmp_path / "mine" / "recipe").mkdir(parents=True)
+    (tmp_path / "mine" / "recipe" / "net.yaml").write_text("input: {shape: [4, 8]}\nstack: ReLU\n")
+    done = run(*typed)
+    assert (done.code, done.err) == (0, "")
+
+
+EXPECTS = "the recipe expects this of its own input; '~recipe.expect' drops it"
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (["recipe.input.shape=[1,3,32,32]"], 1),
+        (["recipe.input.shape=[2,2,32,32]"], 1),
+        (["recipe.input.shape=[1,3,32,32]", "~recipe.expect"], 0),
+        (["recipe.input.sample=zeros"], 0),
+        ([], 0),
+    ],
+    ids=str,
+)
+def test_an_override_that_breaks_what_a_recipe_expects(typed, code, run):
+    done = run("recipe=lenet5", "task=plan", *typed)
+    assert (done.code, EXPECTS in done.out.splitlines()) == (code, code == 1)
+
+
+def test_a_recipe_whose_own_numbers_are_wrong_is_not_told_to_drop_them(run, recipe_file):
+    recipe_file("input: {shape: [4, 8]}\nstack: ReLU\nexpect: {trainable: 3}\n")
+    done = run(*MINE, "task=plan")
+    assert (done.code, EXPECTS in done.out) == (1, False)
+
+
+RANDOM = """\
+from mindspore import nn, ops
+
+from assembler import register
+
+
+@register
+class Noise(nn.Cell):
+    def construct(self, x):
+        return x + ops.standard_normal(x.shape)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stack", "said", "code"),
+    [
+        ("Noise", "{}", 1),
+        ("Noise", "{equals: true}", 1),
+        ("Noise", "{equals: false}", 0),
+        ("ReLU", "{equals: false}", 1),
+        ("ReLU", "{}", 0),
+    ],
+)
+def test_a_model_that_draws_random_numbers_says_so(stack, said, code, run, recipe_file, tmp_path):
+    (tmp_path / "noisy.py").write_text(RANDOM)
+    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\nlayers = ["noisy"]\n')
+    recipe_file(f"input: {{shape: [4, 8]}}\nstack: {stack}\nchecks: {{deterministic: {said}}}\n")
+    done = run(*MINE, "checks=none", "checks.own=true")
+    assert done.code == code, done.out + done.err
+    hint = "deterministic: {equals: false}" in " ".join(re.sub("[│ \n]+", " ", done.out).split())
+    assert hint == (stack == "Noise" and code == 1)
+
+
+GATE = "class Gate(nn.Cell):\n    def construct(self, x):\n        return x {}\n"
+
+
+def test_a_class_that_is_defined_again_replaces_its_entry():
+    registry = Registry()
+    for version in ("", "* 2", "* 3"):
+        names = {"nn": nn, "__name__": "notebook"}
+        exec(GATE.format(version), names)
+        registry.register(names["Gate"], infer={})
+        assert registry["Gate"].cell is names["Gate"]
+    planned = plan("Gate", input=[4, 8], registry=registry)
+    assert len(planned.rows) == 1
+
+
+def test_a_module_that_is_reloaded_replaces_its_entries(run, tmp_path):
+    (tmp_path / "reloaded.py").write_text(RANDOM)
+    import importlib
+
+    module = importlib.import_module("reloaded")
+    importlib.reload(module)
+    assert LAYERS["Noise"].cell is module.Noise
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "notebook.inner"])
+def test_a_class_of_another_module_is_still_refused(name):
+    registry = Registry()
+    for module in ("notebook", name):
+        names = {"nn": nn, "__name__": module}
+        exec(GATE.format(""), names)
+        if module == "notebook":
+            registry.register(names["Gate"])
+    with pytest.raises(DuplicateLayer, match=r"'Gate' is already notebook\.Gate"):
+        registry.register(names["Gate"])
+
+
+@pytest.mark.parametrize("jobs", [[], ["-m"]])
+def test_weights_are_loaded_from_where_the_command_was_typed(jobs, run, tmp_path):
+    assert run("recipe=mylinear", "weights.save=w.safetensors", "checks=none").code == 0
+    done = run("recipe=mylinear", "weights.load=w.safetensors", "hydra.job.chdir=true", "checks=none", *jobs)
+    assert (done.code, done.err) == (0, ""), done.out
+
+
+@pytest.mark.parametrize("where", [".", "pkg", "/"])
+def test_a_script_in_a_package_finds_the_layers_of_its_project(where, tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "layers.py").write_text(RANDOM)
+    (tmp_path / "pyproject.toml").write_text('[tool.assembler]\nlayers = ["pkg.layers"]\n')
+    script = (ROOT / "run.py").read_text().replace('config_path="conf"', 'config_path="pkg://assembler.conf"')
+    (tmp_path / "pkg" / "run.py").write_text(script)
+    typed = [sys.executable, str(tmp_path / "pkg" / "run.py"), "recipe=inline", "recipe.stack=Noise", "task=plan"]
+    typed += ["recipe.input.shape=[4,8]", f"hydra.run.dir={tmp_path / 'run'}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(typed, cwd=tmp_path / where, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Noise" in done.stdout) == (0, True), done.stderr

@@ -201,7 +201,7 @@ class _Expansion:
         return bool(self.registry.candidates(name)) or name.casefold() in {layer.casefold() for layer in self.layers}
 
     def undefined(self, layer: Layer, scope: _Scope, of: Layer | None, word: str) -> AssemblerError:
-        """The error for a name that is no layer, no parameter and no block."""
+        """The error for a name that nothing has: neither a layer, nor a parameter, nor a block."""
         name, said = layer.name, self.definitions
         if name in scope.wires:
             hint = "; sources are after '@': Add @ (a, b)"
@@ -345,8 +345,6 @@ class _Expansion:
             raise self.wrong(message, written, scope)
         if isinstance(count, float) and count.is_integer():
             count = int(count)
-        if isinstance(count, str):
-            raise self.wrong(_no_layer(count), written, scope)
         if type(count) is not int or count < 0:
             raise self.wrong(f"a repeat count must be an integer, not {print_value(count)}", written, scope)
         if count == 0 or body == NOTHING:

@@ -84,8 +84,7 @@ def from_where_typed(data: dict[str, Any]) -> dict[str, Any]:
     """The same data; with ``hydra.job.chdir``, its ``weights.load`` is from where the command was typed."""
     hydra = HydraConfig.get()
     weights = data.get("weights")
-    file = weights.get("load") if isinstance(weights, dict) else None
-    if not hydra.job.chdir or not isinstance(file, str):
+    if not hydra.job.chdir or not isinstance(weights, dict) or not isinstance(file := weights.get("load"), str):
         return data
     return {**data, "weights": {**weights, "load": str(Path(hydra.runtime.cwd) / file)}}
 

@@ -105,7 +105,7 @@ def _typed(key: str, arguments: Sequence[str]) -> str:
 
 
 def _explain_choice(kind: str, arguments: Sequence[str]) -> str:
-    """The message for a choice that is no string: ``recipe=123``, ``device=true``."""
+    """The message for a choice that is not a string: ``recipe=123``, ``device=true``."""
     chosen = [one for one in arguments if one.lstrip("+").partition("=")[0] in _CHOSEN]
     read = {"int": r"[-+]?[\d_]+", "float": r".*\d.*|.*(?:inf|nan)", "bool": r"true|false|yes|no|on|off"}.get(
         kind, ".*"

@@ -246,7 +246,7 @@ class _Reader:
             self.stop(f"{token['open']!r} is never closed", *token.span())
 
     def refuse_wide(self) -> None:
-        """Report all characters of a Chinese keyboard that stand for ASCII's: ``（``, ``，``, ``＋``."""
+        """Report all characters of a Chinese keyboard that look like ASCII's: ``（``, ``，``, ``＋``."""
         wide = [token for token in _TOKENS.finditer(self.text) if token["wide"]]
         if wide:
             found = list(dict.fromkeys(token["wide"] for token in wide))

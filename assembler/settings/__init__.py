@@ -68,7 +68,7 @@ class Input(Model):
         if isinstance(shape, list):
             if wide := [size for size in shape if isinstance(size, str) and "，" in size]:
                 raise AtKey(f"， is not ASCII; write shape: {sizes_in(shape)}, not {wide[0]}", "shape")
-            if any(size is None or size == -1 or (isinstance(size, str) and size.isidentifier()) for size in shape):
+            if any(size in (None, -1, "None", "_", "N", "B", "batch", "batch_size") for size in shape):
                 raise AtKey("each size must be an integer, the batch too: write shape: [1, 8]", "shape")
         return data
 
