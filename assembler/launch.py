@@ -27,8 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
 from assembler.hydra_edge import choices, repository
+from assembler.hydra_edge.arguments import overrides_first
 from assembler.hydra_edge.composition import for_each_choice, require_each_once
-from assembler.hydra_edge.configuration import overrides_of, scopes_of, settings_of, sources_of
+from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, sweep_by
@@ -69,7 +70,11 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # without UTF-8, a terminal shows question marks, not a traceback
-    typed = sys.argv[1:]
+    try:
+        typed = sys.argv[1:] = overrides_first(sys.argv[1:])
+    except SettingsError as error:
+        say(error, err=True)
+        sys.exit(2)
     is_multirun = bool({"-m", "--multirun"} & set(typed))
     if is_multirun:
         sys.argv[1:] = for_each_choice(typed)
@@ -162,7 +167,7 @@ def _here(config: DictConfig, folder: Path) -> int:
 
     def compose() -> dict[str, Any]:
         data, about["identity"] = settled(config)
-        return data
+        return from_where_typed(data)
 
     code = tasks.run(compose, folder, sources_of(hydra, scopes_of(config)), about)
     _codes.append(code)
@@ -179,6 +184,7 @@ def _apart(config: DictConfig, folder: Path) -> int:
     data: dict[str, Any] = {}
     try:
         data, about["identity"] = settled(config)
+        data = from_where_typed(data)
         request = {"do": "run", "config": data, "folder": str(folder.absolute()), "about": about}
         cwd = None if hydra.job.chdir else hydra.runtime.cwd
         answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout, cwd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -13,13 +13,16 @@ from pydantic import (
 )
 
 from assembler.errors import MAX_MISTAKES, AssemblerError, Place, SettingsError, raise_all
-from assembler.words import suggestion
+from assembler.words import instead_of, suggestion
 
 
 class Model(BaseModel):
     """Base of all models: unknown keys are refused, instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {}
+    """Keys that other frameworks have → what to write."""
 
 
 class AtKey(ValueError):
@@ -116,7 +119,13 @@ def _join(key: str, names: list[int | str]) -> str:
 def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel] | None) -> str:
     kind, value = item["type"], item.get("input")
     known = list(owner.model_fields) if owner else []
+    if value == "None" and kind != "extra_forbidden":
+        field = owner.model_fields.get(str(names[-1])) if owner and names else None
+        has_null = field is not None and type(None) in get_args(field.annotation)
+        return f"'None' is a string in YAML; {'write null' if has_null else 'leave the key out'}"
     if kind == "extra_forbidden":
+        if owner and issubclass(owner, Model) and (instead := owner.INSTEAD.get(str(names[-1]))):
+            return f"unknown key {str(names[-1])!r}; {instead}"
         hint = suggestion(str(names[-1]), known) or f" Known here: {', '.join(known)}."
         return f"unknown key {str(names[-1])!r}.{hint}"
     if kind == "missing":
@@ -127,11 +136,20 @@ def _say(item: Mapping[str, Any], names: list[int | str], owner: type[BaseModel]
         context = item["ctx"]
         value = context.get("tag", value)
         expected = str(context.get("expected", context.get("expected_tags"))).replace("'", "")
-        return f"{show_value(value)} is not one of {expected}.{suggestion(str(value), _choices(expected))}"
+        return f"{show_value(value)} is not one of {expected}.{instead_of(str(value), _choices(expected))}"
     if kind == "value_error":
         return str(item["ctx"]["error"])
     said = _MUST.get(kind) or f"must {str(item['msg']).removeprefix('Input should ')}"
-    return f"{said.format(**item.get('ctx', {}))}, not {show_value(value)}"
+    return f"{said.format(**item.get('ctx', {}))}, not {show_value(value)}{_why(kind, value, names)}"
+
+
+def _why(kind: str, value: object, names: list[int | str]) -> str:
+    """What YAML made of a word or a number that was meant as a string."""
+    if kind != "string_type" or not isinstance(value, bool | int | float):
+        return ""
+    if isinstance(value, bool):
+        return "; YAML reads yes, no, on and off as booleans: write quotes around it"
+    return f"; write quotes around it: '{value}'" if names[-1:] == ["name"] else ""
 
 
 def _choices(expected: str) -> list[str]:

@@ -41,6 +41,24 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
+ALIASES = {
+    "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32",
+    "single": "float32", "fp64": "float64", "double": "float64", "int": "int32", "long": "int64",
+    "cuda": "gpu", "npu": "ascend", "rand": "uniform", "random": "uniform", "randn": "normal", "gaussian": "normal",
+    "randint": "integers", "eager": "pynative", "compiled": "graph", "jit": "graph", "run": "check", "test": "check",
+    "all": "full",
+}  # fmt: skip
+"""What values are called in other frameworks, and here."""
+
+
+def instead_of(value: str, known: Iterable[str]) -> str:
+    """As :func:`suggestion`, after what other frameworks call a value: ``fp16``, ``torch.half``, ``cuda:0``."""
+    known = list(known)
+    bare = value.rpartition(".")[2].partition(":")[0].casefold()
+    meant = bare if bare in known else ALIASES.get(bare)
+    return f" Did you mean {meant!r}?" if meant in known else suggestion(value, known)
+
+
 def first_line(error: BaseException) -> str:
     """The first non-empty line of an exception's message; the exception's class name if there is none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

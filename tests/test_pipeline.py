@@ -88,7 +88,7 @@ BOUND = {
     ),
     "an input of a graph": (
         {"inputs": {"x": INPUT, "y": {"shape": 3}}, "graph": {"a": "Add @ (x, y)", "b": "Dence"}},
-        ["must be a list, not 3", DENCE],
+        ["a shape is a list: write shape: [3]", DENCE],
     ),
     "the outputs of a graph": ({"input": INPUT, "outputs": 3, "graph": GRAPH}, ["must be a string, not 3"]),
     "parameters that layers may name": ({"input": INPUT, "params": 3, "stack": "Dense(8, n)"}, ["must be a mapping, "]),

@@ -243,7 +243,7 @@ ARGUMENTS = [
     (["seed=x"], "override seed=x: must be an integer, not 'x'\n"),
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
-    (["checks=all"], "no checks named 'all'. There are: full, none, quick.\n"),
+    (["checks=all"], "no checks named 'all'. Did you mean 'full'? There are: full, none, quick.\n"),
     (["task=chekc"], "no task named 'chekc'. Did you mean 'check'? There are: bench, check, eject, export, plan.\n"),
     (["registry=[mindspore,mine]"],
      "no registry named 'mine'. Did you mean 'mint' or 'mindspore' or 'mindcv'? There are: layers, mindcv, mindspore, mindyolo, mint.\n"),
@@ -266,7 +266,7 @@ ARGUMENTS = [
                                  "use single quotes: 'recipe.input.shape=[4, 8]'\n"),
     (["recipe=centered,mlp"], "override recipe=centered,mlp: several values are a multirun; add -m for one job "
                               "each, or write a list as [1,2]\n"),
-    (["recipe=5"], "Config group override must be a string or a list. Got int\n"),
+    (["recipe=5"], "override recipe=5: 5 is not a name; for a file 5.yaml, write 'recipe=\"5\"'\n"),
     (["hydra.rundir=x"],
      "override hydra.rundir: Hydra has no such key; list its keys with python run.py --cfg hydra\n"),
     (['recipe.stack="Residual(3)"'],

@@ -182,7 +182,8 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
     arguments: dict[str, Any] = dict(zip(slots, layer.args, strict=False))
     extra = layer.args[len(slots) :]
     places = layer.argument_places
-    if extra and inspect.Parameter.VAR_POSITIONAL not in kinds:
+    is_whole = not any(isinstance(leaf, Layer) and leaf.name == BROKEN for leaf in leaves(extra))
+    if extra and is_whole and inspect.Parameter.VAR_POSITIONAL not in kinds:
         count = "1 argument" if len(slots) == 1 else f"{len(slots)} arguments"
         takes = (
             f"takes at most {count}" if slots else "takes no arguments" if not named else "takes named arguments only"
@@ -197,6 +198,7 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
             mistakes.append(_no_such_argument(entry, name, named, place))
         else:
             arguments[name] = value
+    arguments = {name: _as_size(value) if _is_a_size(entry, name) else value for name, value in arguments.items()}
     arguments.update({name: value for name, value in entry.defaults.items() if name not in arguments})
     required = [name for name in dict.fromkeys([*slots, *named]) if parameters[name].default is inspect.Parameter.empty]
     if missing := [name for name in required if name not in arguments]:
@@ -209,6 +211,27 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
     ]
     raise_all(mistakes)
     return Step(entry, layer, arguments, extra)
+
+
+_NO_SIZES = {"central_fraction", "threshold", "value"}
+"""Required arguments of MindSpore's layers that may be any number."""
+
+
+def _is_a_size(entry: Entry, name: str) -> bool:
+    """Whether an argument takes integers: it can be inferred, its default is one, or a layer that ships requires it."""
+    parameter = entry.parameters.get(name)
+    if parameter is None or name in entry.infer:
+        return name in entry.infer
+    default = parameter.default[0] if isinstance(parameter.default, tuple) and parameter.default else parameter.default
+    is_required = default is inspect.Parameter.empty and name not in _NO_SIZES
+    return type(default) is int or (is_required and entry.target.partition(".")[0] in TRUSTED)
+
+
+def _as_size(value: Any) -> Any:
+    """Whole floats as integers, such as ``width * 1.5``; any other value as it is."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_as_size, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _no_such_argument(entry: Entry, name: str, slots: list[str], place: Place) -> AssemblerError:

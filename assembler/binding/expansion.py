@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -87,11 +88,13 @@ class _Scope:
         values: of the arguments of the innermost block.
         within: the blocks, the innermost first, each with the place where it is used.
         depth: how many blocks that is; inside a shared part, counted from that part.
+        wires: the names of the innermost graph's inputs and lines, for messages.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     within: tuple[tuple[str, Place], ...] = ()
     depth: int = 0
+    wires: Collection[str] = ()
 
     def place(self, place: Place) -> Place:
         return replace(place, within=self.within) if self.within else place
@@ -152,7 +155,7 @@ class _Expansion:
         value = self.value(written, scope)
         if is_stack(value):
             return value
-        raise self.wrong(f"expected a layer, found {print_value(value)}", written, scope)
+        raise self.wrong(_no_layer(value) or f"expected a layer, found {print_value(value)}", written, scope)
 
     def value(self, written: Any, scope: _Scope) -> Any:
         """Expand any value: layers, or plain data."""
@@ -169,11 +172,56 @@ class _Expansion:
             case Graph():
                 return self.graph(written, scope)
             case list() | tuple():
-                return type(written)(self.value(item, scope) for item in written)
+                return type(written)(self.argument(item, scope) for item in written)
             case dict():
-                return {name: self.value(item, scope) for name, item in written.items()}
+                return {name: self.argument(item, scope) for name, item in written.items()}
             case _:
                 return written
+
+    def argument(self, written: Any, scope: _Scope, of: Layer | None = None, word: str = "") -> Any:
+        """Expand a value where a number or a string may be: a small letter begins a parameter's name there.
+
+        Args:
+            of: the layer whose named argument it is.
+            word: that argument's name.
+        """
+        inside = written.items if isinstance(written, Chain) else (written,)
+        for part in (part.body if isinstance(part, Repeat) else part for part in inside):
+            if isinstance(part, Layer) and _may_be_parameter(part) and not self.is_known(part.name, scope):
+                raise self.undefined(part, scope, of, word)
+        return self.value(written, scope)
+
+    def is_known(self, name: str, scope: _Scope) -> bool:
+        """Whether a name means something here, or is a layer's in another case."""
+        said = self.definitions
+        if self.registry is None or any(
+            name in names for names in (scope.values, said.params, said.shared, said.blocks)
+        ):
+            return True
+        return bool(self.registry.candidates(name)) or name.casefold() in {layer.casefold() for layer in self.layers}
+
+    def undefined(self, layer: Layer, scope: _Scope, of: Layer | None, word: str) -> AssemblerError:
+        """The error for a name that nothing has: neither a layer, nor a parameter, nor a block."""
+        name, said = layer.name, self.definitions
+        if name in scope.wires:
+            hint = "; sources are after '@': Add @ (a, b)"
+            return UnknownLayer(f"{name!r} is a line of the graph, not a layer{hint}", scope.place(layer.place))
+        self.guesses += 1
+        own = [*scope.values, *said.params] if self.guesses <= MAX_GUESSES else []
+        default = self.default_of(of, word)
+        if isinstance(default, str):
+            hint = f"; a string needs quotes: {word}={name!r}"
+        else:
+            hint = suggestion(name, own) and f".{suggestion(name, own)}"
+        example = "true" if isinstance(default, bool) else "16"
+        hint = hint or f"; give it a value: params: {{{name}: {example}}}"
+        return UnknownLayer(f"{name!r} is not defined{hint}", scope.place(layer.place))
+
+    def default_of(self, of: Layer | None, word: str) -> Any:
+        """The default of a named argument of a layer of the registry; None if there is none."""
+        found = self.registry.candidates(of.name) if of is not None and self.registry is not None else []
+        parameter = found[0].parameters.get(word) if len(found) == 1 else None
+        return parameter.default if parameter is not None else None
 
     def look_at(self, count: int, written: Any, scope: _Scope) -> None:
         """Count values, each time that they are used."""
@@ -212,8 +260,13 @@ class _Expansion:
             if any(match in own for match in closest(name, [*own, *self.layers])[:1]):
                 hint = suggestion(name, [*own, *self.layers])
                 raise UnknownLayer(f"{name!r} is not defined.{hint}", scope.place(layer.place))
-        args = tuple(self.attempt(self.value, value, scope) for value in layer.args)
-        kwargs = tuple((word, self.attempt(self.value, value, scope)) for word, value in layer.kwargs)
+        if name in scope.wires and self.registry is not None and not self.is_known(name, scope):
+            raise self.undefined(layer, scope, None, "")
+        args = tuple(self.attempt(self.argument, value, scope) for value in layer.args)
+        kwargs = tuple(
+            (word, self.attempt(partial(self.argument, of=layer, word=word), value, scope))
+            for word, value in layer.kwargs
+        )
         if NOTHING in leaves([args, [value for _, value in kwargs]]):
             raise self.wrong("this expands to zero layers", layer, scope)
         places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
@@ -254,7 +307,7 @@ class _Expansion:
         missing = [name for name, default in block.defaults.items() if default is ... and name not in given]
         if missing:
             raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
-        values = {name: _passed_in(self.value(value, scope), scope.depth) for name, value in given.items()}
+        values = {name: _passed_in(self.argument(value, scope), scope.depth) for name, value in given.items()}
         args, kwargs = (
             tuple(values.values())[: len(layer.args)],
             tuple((word, values[word]) for word, _ in layer.kwargs),
@@ -275,9 +328,8 @@ class _Expansion:
             return chain(values, scope.place(_place_of(written)))
         if any(map(is_stack, values)):
             odd = next(value for value in values if not is_stack(value))
-            raise self.wrong(
-                f"'+' joins layers or adds numbers, not both: {print_value(odd)} is not a layer", written, scope
-            )
+            said = _no_layer(odd) or f"'+' joins layers or adds numbers, not both: {print_value(odd)} is not a layer"
+            raise self.wrong(said, written, scope)
         total = values[0]
         for value in values[1:]:
             total = self.arithmetic(written, "+", (total, value), scope)
@@ -291,6 +343,8 @@ class _Expansion:
         if is_stack(count):
             message = "'*' repeats a layer: write an integer on one side, layers on the other"
             raise self.wrong(message, written, scope)
+        if isinstance(count, float) and count.is_integer():
+            count = int(count)
         if type(count) is not int or count < 0:
             raise self.wrong(f"a repeat count must be an integer, not {print_value(count)}", written, scope)
         if count == 0 or body == NOTHING:
@@ -310,7 +364,7 @@ class _Expansion:
             return all(truths) if name == "and" else any(truths)
         if name == "not":
             return not self.truth(operands[0], scope)
-        values = tuple(self.value(operand, scope) for operand in operands)
+        values = tuple(self.argument(operand, scope) for operand in operands)
         if name == "[]":
             return self.element(written, values[0], values[1], scope)
         if name == "+" and len(values) == 2:
@@ -322,7 +376,7 @@ class _Expansion:
         return self.arithmetic(written, name, values, scope)
 
     def truth(self, written: Any, scope: _Scope) -> bool:
-        value = self.value(written, scope)
+        value = self.argument(written, scope)
         if is_stack(value) or isinstance(value, Infer):
             raise self.wrong(f"{print_value(value)} is neither true nor false", written, scope)
         return bool(value)
@@ -350,7 +404,8 @@ class _Expansion:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 if len(values) == 1:
                     raise self.wrong("a sign is only allowed before a number", written, scope)
-                raise self.wrong(f"{name!r} needs numbers, not {print_value(value)}", written, scope)
+                said = (_no_layer(value) if name == "*" else "") or f"{name!r} needs numbers, not {print_value(value)}"
+                raise self.wrong(said, written, scope)
         if len(values) == 1:
             return -values[0] if name == "-" else values[0]
         left, right = values
@@ -371,8 +426,14 @@ class _Expansion:
     # ---- graphs
 
     def graph(self, written: Graph, scope: _Scope) -> Graph:
+        inner = replace(scope, wires=(*written.inputs, *(wire.name for wire in written.wires)))
+        for wire in written.wires:
+            items = wire.body.items if isinstance(wire.body, Chain) else ()
+            names = [item.name for item in items if isinstance(item, Layer) and item.name in inner.wires]
+            if items and len(names) == len(items) and not any(self.is_known(name, scope) for name in names):
+                raise self.wrong(f"outputs of lines are added by a layer: Add @ ({', '.join(names)})", wire.body, scope)
         wires = tuple(
-            Wire(wire.name, self.attempt(self.stack, wire.body, scope), wire.sources, scope.place(wire.place))
+            Wire(wire.name, self.attempt(self.stack, wire.body, inner), wire.sources, scope.place(wire.place))
             for wire in written.wires
         )
         if empty := [wire for wire in wires if wire.body == NOTHING]:
@@ -404,6 +465,22 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+
+
+def _no_layer(value: Any) -> str:
+    """The message for a string, or a list, that is used as layers; empty for any other value."""
+    if isinstance(value, str):
+        return f"{print_value(value)} is a string; a layer in params is written {{stack: {value}}}"
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) or is_stack(one) for one in value):
+        items = " + ".join(one if isinstance(one, str) else print_value(one) for one in value)
+        return f"a list is not layers; layers are joined by '+': {items}"
+    return ""
+
+
+def _may_be_parameter(layer: Layer) -> bool:
+    """Whether a name is written as those of parameters are: in small letters, without a scope and arguments."""
+    small = layer.name[0].islower() or layer.name[0] == "_"
+    return small and "." not in layer.name and not layer.args and not layer.kwargs
 
 
 def _passed_in(value: Any, depth: int) -> Any:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -77,6 +78,15 @@ def _example(key: str) -> str:
         "recipe.file": "recipe.file=yolov8n.yaml",
     }
     return examples.get(key, f"{key}=VALUE")
+
+
+def from_where_typed(data: dict[str, Any]) -> dict[str, Any]:
+    """The same data; with ``hydra.job.chdir``, its ``weights.load`` is from where the command was typed."""
+    hydra = HydraConfig.get()
+    weights = data.get("weights")
+    if not hydra.job.chdir or not isinstance(weights, dict) or not isinstance(file := weights.get("load"), str):
+        return data
+    return {**data, "weights": {**weights, "load": str(Path(hydra.runtime.cwd) / file)}}
 
 
 def overrides_of(hydra: Any) -> list[str]:

@@ -16,7 +16,7 @@ from assembler.hydra_edge.configuration import first_file, folder_of
 from assembler.reading.recipe_files import SHIPPED, load_recipe
 from assembler.reading.yaml_files import explain_yaml
 from assembler.settings import Settings
-from assembler.words import first_line, suggestion
+from assembler.words import first_line, instead_of, suggestion
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> str:
@@ -46,13 +46,33 @@ _EXTRAS = {
 def _explain_missing(error: MissingConfigException) -> str:
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
-    options = [str(option) for option in error.options or ()] or _options(str(error), group)
     if not group:
         return first_line(error)
     if extra := _EXTRAS.get(missing):
         return f"{group}={name} requires a package: pip install 'assembler[{extra}]'"
+    first, _, path = missing.partition("/")
+    if first in _CHOSEN and path.endswith((".yaml", ".yml")):
+        return _chosen_by_path(first, path, _options(str(error), first))
+    options = [str(option) for option in error.options or ()] or _options(str(error), group)
     there = f" There are: {', '.join(sorted(options))}." if options else ""
-    return f"no {group} named {name!r}.{suggestion(name, options)}{there}"
+    return f"no {group} named {name!r}.{instead_of(name, options)}{there}"
+
+
+_CHOSEN = ("recipe", "device", "checks", "task", "registry")
+"""The groups of the command line."""
+
+
+def _chosen_by_path(group: str, path: str, options: Sequence[str]) -> str:
+    """The message for ``recipe=conf/recipe/lenet5.yaml``: a file is chosen by its name."""
+    file = Path(path)
+    if file.stem in options:
+        return f"a {group} is chosen by its name, not its file: {group}={file.stem}"
+    if file.parent.name == group and file.is_file():
+        folder = f"--config-dir {file.parent.parent}"
+        return f"a {group} is chosen by its name in a folder: {folder} {group}={file.stem}"
+    return (
+        f"a {group} is chosen by its name in a folder: --config-dir DIR {group}={file.stem} for DIR/{group}/{file.name}"
+    )
 
 
 def _options(said: str, group: str) -> list[str]:
@@ -66,15 +86,68 @@ def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
         return f"override {error.override}: {_misread(str(error.override))}"
     if match := re.search(r"Ambiguous value for argument '(.+?)'", str(error)):
         return f"override {match[1]}: several values are a multirun; add -m for one job each, or write a list as [1,2]"
+    if match := re.search(r"Could not append to config\. An item is already at '([^']+)'", str(error)):
+        return f"override +{_typed(match[1], arguments)}: {match[1]} is there already; remove the +"
+    if match := re.search(r"Multiple values for (\S+?)\. To override", str(error)):
+        return f"override +{_typed(match[1], arguments)}: the {match[1]} is chosen already; remove the +"
+    if match := re.search(r"Config group override must be a string or a list\. Got (\w+)", str(error)):
+        return _explain_choice(match[1], arguments)
+    if match := re.search(r"Error merging override (.+)", str(error)):
+        return f"override {match[1]}: {_merged(match[1])}"
     if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
         return _explain_key(match[1], arguments)
     return first_line(error)
+
+
+def _typed(key: str, arguments: Sequence[str]) -> str:
+    """The override of a key as typed, without ``+``."""
+    return next((one.lstrip("+") for one in arguments if one.lstrip("+").startswith(f"{key}=")), key)
+
+
+def _explain_choice(kind: str, arguments: Sequence[str]) -> str:
+    """The message for a choice that is not a string: ``recipe=123``, ``device=true``."""
+    chosen = [one for one in arguments if one.lstrip("+").partition("=")[0] in _CHOSEN]
+    read = {"int": r"[-+]?[\d_]+", "float": r".*\d.*|.*(?:inf|nan)", "bool": r"true|false|yes|no|on|off"}.get(
+        kind, ".*"
+    )
+    found = [one for one in chosen if re.fullmatch(read, one.partition("=")[2], re.IGNORECASE)]
+    if not found:
+        return f"a choice must be a name, not of type {kind}"
+    group, _, value = found[0].partition("=")
+    return f"override {found[0]}: {value} is not a name; for a file {value}.yaml, write '{group}=\"{value}\"'"
+
+
+def _merged(override: str) -> str:
+    """Why Hydra could not put a value in the place of another: ``recipe.input=[4, 8]``."""
+    key, _, value = override.partition("=")
+    if key == "recipe.input" and value.startswith("["):
+        return f"{key} has keys of its own; write 'recipe.input.shape={value}'"
+    return f"{key} has keys of its own; set one of them: {key}.KEY={value}"
+
+
+_WIDE = {"：": ":", "，": ",", "＝": "=", "（": "(", "）": ")", "［": "[", "］": "]", "＋": "+", "　": " "}
+"""Characters of a Chinese keyboard that separate, and Hydra's."""
 
 
 def _misread(override: str) -> str:
     """Why Hydra could not parse an override, for common errors."""
     name, equals, value = override.partition("=")
     bare = value.strip("'\"")
+    if wide := [one for one in _WIDE if one in override and not value.startswith(("'", '"'))]:
+        instead = "=" if not equals and wide[0] in "：＝" else _WIDE[wide[0]]
+        return f"{wide[0]} is not ASCII; write {instead if instead != ' ' else 'a space'}"
+    if not equals and ":" in name:
+        return f"write = instead of the colon: {name.replace(':', '=', 1)}"
+    if not name.isascii():
+        return f"Hydra reads only ASCII in keys; set {name.rpartition('.')[2]} in the recipe's file, or rename it there"
+    if equals and "/" in name and "." in name:
+        return f"keys are separated by dots: {name.replace('/', '.')}={value}"
+    if equals and "[" in name:
+        return f"an element of a list cannot be set; write the whole list: '{name.partition('[')[0]}=[1, 2]'"
+    if bare.startswith("{") and not bare.isascii():
+        return "Hydra reads only ASCII in keys; set such a key in the recipe's file, or rename it there"
+    if not bare.isascii() and value == bare:
+        return f"""a string outside ASCII needs double quotes inside single quotes: '{name}="{bare}"'"""
     if not equals:
         return "an override has the form key=value, such as recipe=lenet5"
     if any(value.count(one) > value.count(other) for one, other in ("[]", "{}")):

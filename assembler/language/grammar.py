@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import reduce
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from assembler.errors import AssemblerError, GrammarError, Place, raise_all
 from assembler.language.recipe import (
@@ -41,8 +42,14 @@ MAX_OPERATORS = 1000
 CONSTANTS = {"true": True, "false": False, "null": None}
 _TOKENS = re.compile(
     r"""(?P<string>'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
+    r"""|(?P<joint>->|=>|\|>|→|;)|(?P<wide>[\u2018-\u201d\u2013\u2014\u2212\u3000-\u3002\u00d7\u00b7\uff01-\uff5e])"""
     r"""|(?P<comment>\#)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<operator>[-+*/%~]|\b(?:not|if|or|and)\b)"""
 )
+_ASCII = {
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2212": "-",
+    "\u00d7": "*", "\u00b7": "*", "\u3001": ",", "\u3002": ".", "\u3000": " ",
+}  # fmt: skip
+"""What to write instead of characters of other keyboards that NFKC does not map to ASCII."""
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -64,13 +71,16 @@ def parse(text: str, key: str = "") -> Stack:
     return _Reader(text, key).read()
 
 
-def parse_line(text: str, key: str) -> tuple[Stack, tuple[Spot, ...]]:
+def parse_line(text: str, key: str, wires: Collection[str] = ()) -> tuple[Stack, tuple[Spot, ...]]:
     """Read a line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources.
+
+    Args:
+        wires: the names that may be sources, for messages.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
     """
-    return _Reader(text, key).line()
+    return _Reader(text, key).line(wires)
 
 
 def parse_sources(text: str, key: str) -> tuple[Spot, ...]:
@@ -126,23 +136,43 @@ class _Reader:
         self.lines = list(self.line_starts())
         return tree
 
-    def line(self) -> tuple[Stack, tuple[Spot, ...]]:
+    def line(self, wires: Collection[str] = ()) -> tuple[Stack, tuple[Spot, ...]]:
         """A line of a graph: ``Concat(axis=1) @ (left, right)``. Without ``@`` there are no sources."""
         tree = self.node()
         sources: tuple[Spot, ...] = ()
-        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.MatMult):
+        if _is_wired(tree):
+            names = {node.id for node in ast.walk(tree.left) if isinstance(node, ast.Name)}
+            given = [part.id for part in _parts(tree.right) if isinstance(part, ast.Name)]
+            if names and names <= {*wires} and not {*given} <= {*wires}:
+                self.stop("layers are before '@', their sources after it: Add @ (a, b)", *self.span(tree))
             sources = tuple(self.source(part) for part in _parts(tree.right))
             tree = tree.left
-        elif (
-            isinstance(tree, ast.BinOp) and isinstance(tree.right, ast.BinOp) and isinstance(tree.right.op, ast.MatMult)
-        ):
-            start, _ = self.span(tree.right)
-            _, end = self.span(tree.right.left)
-            left, right = self.text[: self.span(tree.right.left)[1]].strip(), self.text[end:].strip()
-            self.stop(f"'@' comes last; put brackets around the layers: ({left}) {right}", start, self.span(tree)[1])
+        if misplaced := next((node for node in ast.walk(tree) if _is_wired(node)), None):
+            self.stop(self.mend(tree, misplaced, wires), self.span(misplaced)[0], self.span(tree)[1])
         stack = self.stack(tree)
         raise_all(self.mistakes)
         return stack, sources
+
+    def mend(self, tree: ast.expr, wired: ast.BinOp, wires: Collection[str]) -> str:
+        """The message for an ``@`` that does not come last: ``A + B @ c``, ``A @ b + c``, ``A @ b, c``."""
+        layers, source = self.text_of(wired.left), self.text_of(wired.right)
+        if isinstance(tree, ast.Tuple):
+            every = ", ".join([source, *map(self.text_of, tree.elts[1:])])
+            return f"several sources are in brackets: {layers} @ ({every})"
+        if not isinstance(tree, ast.BinOp) or not isinstance(tree.op, ast.Add) or wired not in (tree.left, tree.right):
+            return "'@' comes last, once: Add @ (a, b)"
+        if wired is tree.right:
+            return f"'@' comes last; put brackets around the layers: ({self.text_of(tree.left)} + {layers}) @ {source}"
+        other = self.text_of(tree.right)
+        if other in wires:
+            return f"'@' comes last: Add @ ({source}, {other})"
+        if isinstance(wired.right, ast.Tuple):
+            return f"'@' comes last; put {other} on the next line of the graph"
+        return f"'@' comes last: ({layers} + {other}) @ {source}"
+
+    def text_of(self, node: ast.expr) -> str:
+        start, end = self.span(node)
+        return self.text[start:end]
 
     def sources_alone(self) -> tuple[Spot, ...]:
         """``stem``, or ``stem, lstm[0]``."""
@@ -156,6 +186,8 @@ class _Reader:
                 return name, None, self.place(node)
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(element))) if element >= 0:
                 return name, element, self.place(node)
+            case ast.List() | ast.BinOp():
+                self.stop("several sources are in round brackets, with commas: Add @ (a, b)", *self.span(node))
         self.stop("a source is the name of a wire, or an element of its output, such as lstm[0]", *self.span(node))
 
     def header(self, body: Stack) -> Block:
@@ -183,6 +215,7 @@ class _Reader:
 
     def scan(self) -> None:
         """Check brackets and limits, so that parsing is safe and errors have a precise place."""
+        self.refuse_wide()
         open_brackets: list[re.Match[str]] = []
         operators = 0
         for token in _TOKENS.finditer(self.text):
@@ -199,6 +232,10 @@ class _Reader:
                 open_brackets.pop()
             elif token["comment"]:
                 self.stop("a stack cannot contain comments; put them on a YAML line", *token.span())
+            elif token["joint"] == ";" and open_brackets:
+                self.stop("arguments are separated by ',', not ';'", *token.span())
+            elif token["joint"]:
+                self.stop(f"layers are joined by '+', not {token['joint']!r}: A + B", *token.span())
             elif token["operator"]:
                 operators += 1
                 if operators > MAX_OPERATORS:
@@ -207,6 +244,16 @@ class _Reader:
         if open_brackets:
             token = open_brackets[-1]
             self.stop(f"{token['open']!r} is never closed", *token.span())
+
+    def refuse_wide(self) -> None:
+        """Report all characters of a Chinese keyboard that look like ASCII's: ``（``, ``，``, ``＋``."""
+        wide = [token for token in _TOKENS.finditer(self.text) if token["wide"]]
+        if wide:
+            found = list(dict.fromkeys(token["wide"] for token in wide))
+            shown = " ".join("U+3000" if one == "\u3000" else one for one in found)
+            ascii_ = dict.fromkeys(_ASCII.get(one) or unicodedata.normalize("NFKC", one) for one in found)
+            instead = " ".join("a space" if one == " " else one for one in ascii_)
+            self.stop(f"{shown} {'is' if len(found) == 1 else 'are'} not ASCII; write {instead}", *wide[0].span())
 
     def tree(self) -> ast.expr:
         """Python's tree of the text. The added brackets allow leading spaces and several lines."""
@@ -223,6 +270,8 @@ class _Reader:
             said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
             if "forgot a comma" in said:
                 said = "an operator is missing; join layers with '+' and arguments with ','"
+            if "decimal literal" in said:
+                said = "a number is followed by letters; a repeat is written 3 * ReLU"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
             self.stop(f"cannot parse this: {said}", start, max(end, start + 1))
         except (ValueError, RecursionError, MemoryError) as error:
@@ -274,8 +323,13 @@ class _Reader:
         return Layer(BROKEN)
 
     def describe(self, node: ast.expr, value: object) -> str:
-        if isinstance(node, ast.Tuple):
-            return "a tuple; layers are joined with '+'"
+        if isinstance(node, ast.Tuple | ast.List):
+            kind = "a tuple" if isinstance(node, ast.Tuple) else "a list"
+            return f"{kind}; layers are joined by '+': A + B"
+        if isinstance(node, ast.Constant) and isinstance(value, str):
+            return f"a string; remove the quotes: {value}"
+        if isinstance(value, Operation) and len(value.operands) == 2 and isinstance(value.operands[1], Layer):
+            return f"{print_value(value)}; layers are joined by '+': A + B"
         return "'_'" if isinstance(value, Infer) else print_value(value)
 
     def value(self, node: ast.expr) -> Any:
@@ -323,6 +377,12 @@ class _Reader:
                 return self.dictionary(node)
             case ast.Attribute():
                 return self.unknown(node, _undotted(node))
+            case ast.BinOp(op=operator) if type(operator) in _JOINTS:
+                return self.unknown(node, f"layers are joined by '+', not {_word(node)}: A + B")
+            case ast.Set():
+                return self.unknown(node, "layers are joined by '+', not in braces: A + B")
+            case ast.BinOp(op=ast.MatMult()):
+                return self.unknown(node, "'@' is for lines of a graph; the layers of a stack are joined by '+': A + B")
             case _:
                 return self.unknown(node, f"{_word(node)} is not part of the recipe language")
 
@@ -331,9 +391,14 @@ class _Reader:
         return _BROKEN
 
     def scoped(self, node: ast.expr) -> str:
-        """A layer's name with its scope, ``mindcv.Bottleneck``; empty for any other node."""
+        """A layer's name with its scope, ``mindcv.Bottleneck``; empty for any other node.
+
+        The registry refuses a name with more than one dot, because it knows what ``torch.nn.Linear`` is here.
+        """
         match node:
             case ast.Attribute(value=ast.Name(id=scope), attr=name) if scope not in CONSTANTS and scope != "_":
+                return f"{scope}.{name}"
+            case ast.Attribute(value=ast.Attribute() as inner, attr=name) if scope := self.scoped(inner):
                 return f"{scope}.{name}"
         return ""
 
@@ -341,6 +406,10 @@ class _Reader:
         called = node.func.id if isinstance(node.func, ast.Name) else self.scoped(node.func)
         if not called:
             dotted = isinstance(node.func, ast.Attribute)
+            if isinstance(node.func, ast.Call) and not node.keywords:
+                return self.unknown(
+                    node.func, "a layer is not called with its input, which comes from the layer before it"
+                )
             said = _undotted(node.func) if dotted else f"only a layer's name can be called, not {_word(node.func)}"
             return self.unknown(node.func, said)
         if called in CONSTANTS or called == "_":
@@ -433,6 +502,14 @@ _COMPARISONS: Mapping[type[ast.cmpop], str] = {
 }  # fmt: skip
 
 
+_JOINTS = (ast.BitOr, ast.BitAnd, ast.BitXor, ast.LShift, ast.RShift)
+"""Operators that join in other languages."""
+
+
+def _is_wired(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+
+
 def _is_number(value: object) -> bool:
     """Whether a value as written is a number, or arithmetic that results in one."""
     if isinstance(value, Operation):
@@ -451,7 +528,6 @@ _WORDS = {
     ast.JoinedStr: "an f-string",
     ast.Starred: "'*' before an argument",
     ast.NamedExpr: "':='",
-    ast.Set: "a set",
     ast.Await: "await",
     ast.Yield: "yield",
     ast.YieldFrom: "yield",

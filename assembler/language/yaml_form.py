@@ -24,7 +24,7 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     if isinstance(items, str):
         return parse(items, key)
     if not isinstance(items, Sequence):
-        raise GrammarError(f"a stack is a string or a list, not {_kind(items)}", Place(key=key))
+        raise GrammarError(f"a stack is a string or a list, not {_kind(items)}{_as_list(items)}", Place(key=key))
     if not items:
         raise GrammarError("the stack is empty; it needs at least one layer", Place(key=key))
     parts: list[Stack] = []
@@ -37,6 +37,12 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
         raise GrammarError("YAML split this list at the commas inside brackets; quote its items", Place(key=key))
     raise_all(mistakes)
     return chain(parts)
+
+
+def _as_list(items: object) -> str:
+    """How to write a mapping of layers as a list: ``{Dense: [8, 4], ReLU: null}``."""
+    names = [str(name) for name in items] if isinstance(items, Mapping) else []
+    return f"; write each layer with a dash: - {names[0]}: …" if names and names[0][:1].isupper() else ""
 
 
 def require_name(name: str, key: str) -> str:
@@ -73,7 +79,9 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         with noted(mistakes):
             _require_wire(name, inputs, place)
         with noted(mistakes):
-            body, sources = parse_line(text, place.key) if isinstance(text, str) else (parse_part(text, place.key), ())
+            body, sources = (
+                parse_line(text, place.key, known) if isinstance(text, str) else (parse_part(text, place.key), ())
+            )
             if not sources:
                 if len(wires) == 0 and len(inputs) > 1:
                     message = (
@@ -167,7 +175,7 @@ def _item(item: object, key: str) -> Stack:
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
-    if not all(part.isidentifier() for part in name.split(".")) or name.count(".") > 1:
+    if not all(part.isidentifier() for part in name.split(".")):
         raise GrammarError(f"{name!r} is not a valid name of a layer; remove the colon after it", Place(key=key))
     place = Place(key=key)
     if inside is None:
@@ -197,6 +205,8 @@ def parse_value(value: object, key: str, depth: int = 0) -> Any:
         return {name: parse_value(item, f"{key}.{name}", depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [parse_value(item, f"{key}[{index}]", depth + 1) for index, item in enumerate(value)]
+    if value == "None":
+        raise GrammarError("'None' is a string in YAML; write null", Place(key=key))
     return INFER if value == "_" else value
 
 

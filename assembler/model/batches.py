@@ -1,6 +1,6 @@
 """Which axes of an output are the batch: those whose size follows that of the inputs.
 
-A size alone does not tell: ``LSTM(4, 4, bidirectional=True, batch_first=True)`` on (2, 3, 4) emits states of
+The size of an axis does not show it: ``LSTM(4, 4, bidirectional=True, batch_first=True)`` on (2, 3, 4) emits states of
 (2, 2, 4), whose first axis counts directions. Planned with three examples, they are (2, 3, 4).
 """
 

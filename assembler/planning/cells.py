@@ -40,6 +40,9 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
     except MemoryError as error:
         raise DeviceError(f"{step} does not fit into memory: {reason(error)}", _place(step)) from error
     except Exception as error:
+        if "Cell" in str(error) and (named := [value for value in arguments.values() if isinstance(value, str)]):
+            said = f"{named[0]!r} is a string; a layer in params is written {{stack: {named[0]}}}"
+            raise ArgumentMismatch(said, _place(step)) from error
         if is_ours(step.entry.cell) or isinstance(error, TypeError | ValueError):
             raise ArgumentMismatch(f"{step} cannot be made: {reason(error)}", _place(step)) from error
         raise LayerFault(f"{step} fails while it is made: {reason(error)}", _place(step)) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from assembler.binding.structure import Step, Steps
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
-from assembler.language.recipe import Graph, print_source
+from assembler.language.recipe import Graph, Wire, print_source
 from assembler.planning.cells import is_ours, required_inputs
 from assembler.planning.compiler import CannotTell
 from assembler.planning.operators import LostParameters, TakesIntegers
@@ -52,6 +52,8 @@ class Refusals:
     def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
         number, axes = step.entry.source(name)
+        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry.cell)) == 1:
+            return self.takes_one(step, draft)
         which = "it" if isinstance(draft.input, Spec) else input_name(number)
         message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
         return ShapeMismatch(message, step.layer.place)
@@ -99,6 +101,8 @@ class Refusals:
         if len(names) > 1 and isinstance(draft.input, Spec):
             said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
             return ShapeMismatch(said, step.layer.place)
+        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.cell):
+            return self.takes_one(step, draft)
         if isinstance(error, CannotTell | NoTensor):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
         if lacks_memory(error):
@@ -108,6 +112,14 @@ class Refusals:
             return LayerFault(message, step.layer.place)
         wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
+
+    def takes_one(self, step: Step, draft: Row) -> AssemblerError:
+        """A tuple arrives at a layer that takes one tensor: ``LSTM(8, 4) + Dense(_, 2)``."""
+        wire = self._wire(draft)
+        source = print_source(wire.sources[0]) if wire is not None else ""
+        instead = f"Write {source}[0] for" if source.isidentifier() else "In a graph, states[0] is"
+        message = f"{self.edge(draft)}; {draft} takes one tensor. {instead} its first element"
+        return ShapeMismatch(message, step.layer.place)
 
     def edge(self, draft: Row) -> str:
         """Where a layer's input comes from: ``#0 ReLU emits (4, 8) float32``."""
@@ -119,13 +131,17 @@ class Refusals:
             return f"{row} emits {print_specs(draft.input)}"
         return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
 
-    def _wires(self, draft: Row) -> str | None:
-        """The sources of a wire whose first layer this is: ``x is (4, 8) float32 and y is (4, 1) float32``."""
+    def _wire(self, draft: Row) -> Wire | None:
+        """The wire whose first layer this is."""
         parent, _, index = draft.path.rpartition(".")
         path = parent if index == "0" and parent not in self._graphs else draft.path
         owner, _, name = path.rpartition(".")
         wires = self._graphs[owner].wires if owner in self._graphs else ()
-        wire = next((wire for wire in wires if wire.name == name), None)
+        return next((wire for wire in wires if wire.name == name), None)
+
+    def _wires(self, draft: Row) -> str | None:
+        """The sources of a wire whose first layer this is: ``x is (4, 8) float32 and y is (4, 1) float32``."""
+        wire = self._wire(draft)
         if wire is None:
             return None
         taken = draft.input if len(wire.sources) > 1 else (draft.input,)

@@ -235,6 +235,8 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
         return f"a YAML file cannot be read: {error}"
     assert isinstance(error, yaml.MarkedYAMLError)
     said = ", ".join(filter(None, (error.context, error.problem)))
+    if mended := _other_keyboard(error, mark):
+        return mended
     if "alias" in said:
         said += "; quote a string that begins with *"
     file = Path(str(mark.name))
@@ -244,6 +246,29 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
         line = ""
     shown = Place(line, mark.column, mark.column + 1).excerpt()
     return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
+
+
+_WIDE = {"：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]", "“": '"', "”": '"', "　": " "}
+"""Characters of a Chinese keyboard, and YAML's."""
+
+
+def _other_keyboard(error: yaml.MarkedYAMLError, mark: Any) -> str:
+    """The message for a colon that YAML does not read as one: ``stack：ReLU``, ``stack:ReLU``; empty for others."""
+    file = Path(str(mark.name))
+    first = error.context_mark.line if error.context_mark else mark.line
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()[: mark.line + 1]
+    except (OSError, ValueError):
+        return ""
+    for number, line in list(enumerate(lines))[first:]:
+        wide = re.search(f"[{''.join(_WIDE)}]", line)
+        close = re.match(r"\s*(?:- )?[A-Za-z_]\w*(:)[^\s:]", line) if "expected ':'" in str(error.problem) else None
+        if wide is None and close is None:
+            continue
+        column = wide.start() if wide else close.start(1) if close else 0
+        said = f"{wide[0]} is not ASCII; write {_WIDE[wide[0]]}" if wide else "a space is missing after ':'"
+        return f"{short(file)}:{number + 1}:{column + 1}: {said}\n{Place(line, column, column + 1).excerpt()}"
+    return ""
 
 
 # ---- where a key stands

@@ -25,6 +25,7 @@ from assembler.errors import (
 from assembler.html import html_table
 from assembler.reading.recipe_files import SHIPPED
 from assembler.registry.entries import PYTHON, TRUSTED, Entry, import_module, read_entry
+from assembler.registry.frameworks import PYTORCH, name_here, split
 from assembler.registry.libraries import Library, libraries
 from assembler.settings import ProjectSettings
 from assembler.validation import read
@@ -100,7 +101,7 @@ class Registry(Mapping[str, Entry]):
         """
         found = self.candidates(name)
         if not found:
-            raise UnknownLayer(f"no layer named {name!r}.{self._instead(name)}", place)
+            raise UnknownLayer(self._foreign(name) or f"no layer named {name!r}.{self._instead(name)}", place)
         if len(found) > 1:
             names = " or ".join(entry.full_name for entry in found)
             raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
@@ -130,6 +131,24 @@ class Registry(Mapping[str, Entry]):
             with suppress(AssemblerError):
                 if not library.missing:
                     yield library
+
+    def _foreign(self, name: str) -> str:
+        """The message for a name as another framework, or Python code, has it; empty for any other name."""
+        owner, short, modules = split(name)
+        here = name_here(owner, short)
+        if owner and here:
+            same = f"; mint.{short} takes the same arguments" if self.candidates(f"mint.{short}") else ""
+            if not here.isidentifier():
+                return f"instead of {short} of {owner}, write {here}"
+            return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}"
+        if "mint" in modules.split(".") and self.candidates(f"mint.{short}"):
+            here = f"mint.{short}"
+        elif modules in {entry.full_name.rpartition(".")[0] for entry in self.all_entries()}:
+            here = short if short in self else ""
+        elif modules:
+            found = [entry.name for entry in self.values() if entry.name.casefold() == short.casefold()]
+            here = here or next(iter(found), "") or (short if self.candidates(short) else "")
+        return f"write {here} instead of {name}" if modules and here else ""
 
     def _instead(self, name: str) -> str:
         """The hint for an unknown name."""
@@ -164,12 +183,15 @@ class Registry(Mapping[str, Entry]):
             yield from library.entries.values()
 
     def add(self, entry: Entry) -> None:
-        """Add an entry. Adding an equal entry again changes nothing.
+        """Add an entry. Adding an equal entry again changes nothing; a class of the same name and module replaces it.
 
         Raises:
             DuplicateLayer: the name is taken by another target.
         """
         taken = self._read().get(entry.name)
+        if taken and taken.target == entry.target and None not in (taken.registered, entry.registered):
+            self._entries[entry.name] = entry  # a cell of a notebook ran again, or a module was reloaded
+            return
         same = taken and replace(taken, scope="") == replace(entry, scope="") and taken.registered is entry.registered
         if taken and not same:
             raise DuplicateLayer(
@@ -263,6 +285,8 @@ class Registry(Mapping[str, Entry]):
 def said_by_project(folder: Path | None = None) -> ProjectSettings:
     """``[tool.assembler]`` of the nearest ``pyproject.toml``, searched from this folder upwards.
 
+    If it names packages or modules, its folder is added to the end of ``sys.path``, so that they can be imported.
+
     Raises:
         RegistryError: the file cannot be read.
         SettingsError, Mistakes: its settings are wrong.
@@ -281,7 +305,10 @@ def said_by_project(folder: Path | None = None) -> ProjectSettings:
         said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise RegistryError(f"cannot be read: {error}", Place(key=str(file))) from None
-    return read(ProjectSettings, said, f"{file}: tool.assembler")
+    settings = read(ProjectSettings, said, f"{file}: tool.assembler")
+    if (settings.layers or settings.trusted) and str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # python pkg/run.py has the script's folder there, not the project's
+    return settings
 
 
 def trusted_for_recipes(project: ProjectSettings) -> tuple[str, ...]:

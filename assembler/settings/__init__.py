@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -46,6 +48,31 @@ class Input(Model):
     values: Any = None
     dtype: Literal["float16", "float32", "float64", "bfloat16", "int32", "int64", "bool"] | None = None
 
+    INSTEAD: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("size", "dims", "dim"), "write shape: [4, 8]"),
+        **dict.fromkeys(("type", "distribution", "init"), "write sample: normal, or dtype: float16"),
+        **dict.fromkeys(("data", "value", "array"), "write values: [[1, 2], [3, 4]]"),
+        "min": "write low",
+        "max": "write high",
+    }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_list(cls, data: Any) -> Any:
+        """Refuse a shape that YAML did not read as a list: ``{shape: 4, 8}``, ``{shape: (4, 8)}``."""
+        if not isinstance(data, Mapping):
+            return data
+        shape = data.get("shape")
+        split = [key for key, value in data.items() if value is None and key not in cls.model_fields]
+        if isinstance(shape, int | str) and (sizes := sizes_in([shape, *split])):
+            raise AtKey(f"a shape is a list: write shape: {sizes}", "shape")
+        if isinstance(shape, list):
+            if wide := [size for size in shape if isinstance(size, str) and "，" in size]:
+                raise AtKey(f"， is not ASCII; write shape: {sizes_in(shape)}, not {wide[0]}", "shape")
+            if any(size in (None, -1, "None", "_", "N", "B", "batch", "batch_size") for size in shape):
+                raise AtKey("each size must be an integer, the batch too: write shape: [1, 8]", "shape")
+        return data
+
     @model_validator(mode="after")
     def _shape_or_values(self) -> Input:
         if self.shape is None and self.values is None:
@@ -61,6 +88,11 @@ class Input(Model):
         if self.shape is not None and math.prod(self.shape) > MAX_NUMBERS:
             raise ValueError(f"{math.prod(self.shape):,} elements are too many; the limit is {MAX_NUMBERS:,}")
         return self
+
+
+def sizes_in(said: object) -> list[int]:
+    """The integers in what was meant as a shape: ``"(4, 8)"`` → ``[4, 8]``; none in an interpolation."""
+    return [] if "$" in str(said) else [int(size) for size in re.findall(r"(?<![\w.])\d+(?![\w.])", str(said))]
 
 
 def _is_shape(value: object) -> bool:
@@ -115,6 +147,35 @@ class RecipeSettings(Model):
     freeze: list[str] = []
     checks: dict[str, dict[str, Any] | None] = {}
     expect: Expect = Expect()
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("layers", "model", "modules", "net", "body", "forward", "architecture", "sequential"),
+            "layers are written under 'stack'",
+        ),
+        **dict.fromkeys(("shape", "input_shape", "input_size"), "write input: {shape: [4, 8]}"),
+        **dict.fromkeys(("variables", "vars", "constants", "args", "hyperparameters"), "values are under 'params'"),
+        **dict.fromkeys(("functions", "defs", "macros", "submodules"), "layers with a name are under 'blocks'"),
+        "recipe": "the keys of a recipe file are not inside 'recipe'",
+    }
+
+    @field_validator("input", mode="before")
+    @classmethod
+    def _input_is_a_mapping(cls, data: Any) -> Any:
+        if isinstance(data, list | int | str) and (sizes := sizes_in(data)):
+            raise ValueError(f"write input: {{shape: {sizes}}}")
+        return data
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _inputs_have_names(cls, data: Any) -> Any:
+        shape = data.get("shape") if isinstance(data, Mapping) else data
+        if isinstance(shape, list | int | str) and (sizes := sizes_in(shape)):
+            raise ValueError(f"write input: {{shape: {sizes}}}")
+        for name, said in data.items() if isinstance(data, Mapping) else ():
+            if isinstance(said, list | int | str) and (sizes := sizes_in(said)):
+                raise AtKey(f"write {name}: {{shape: {sizes}}}", str(name))
+        return data
 
     @field_validator("name", "file")
     @classmethod

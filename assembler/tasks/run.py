@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -81,7 +81,7 @@ def run(
         result.error = Mistakes([*flatten(filter(None, [result.error])), AssemblerError(print_os_error(error, folder))])
         with suppress(OSError):  # in result.json, if it is another file that cannot be written
             leave(result, config, folder, about, alone=alone)
-    show(result)
+    show(result, about.get("overrides", ()))
     if result.error is None:
         say(f"saved in {short(folder)}")
     return result.code
@@ -116,8 +116,12 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def show(result: Result) -> None:
-    """Print the results of a run: tables to the standard output, errors to the standard error."""
+def show(result: Result, overrides: Iterable[str] = ()) -> None:
+    """Print the results of a run: tables to the standard output, errors to the standard error.
+
+    Args:
+        overrides: of the command line.
+    """
     from assembler.views import summary
 
     console = summary.make_console()
@@ -139,6 +143,10 @@ def show(result: Result) -> None:
         summary.print_bench(console, result.bench)
     if result.outcomes or (device is not None and not result.bench):
         summary.print_outcomes(console, result.outcomes)
+    expected = [outcome for outcome in result.outcomes if outcome.name.startswith("expect.")]
+    changed = any(override.lstrip("+~").startswith("recipe.") for override in overrides)
+    if changed and not all(outcome.passed for outcome in expected):
+        console.print("the recipe expects this of its own input; '~recipe.expect' drops it", highlight=False)
     if result.saved is not None:
         console.print(f"parameters saved in {result.saved}")
     for file in result.files:
