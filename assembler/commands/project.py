@@ -114,7 +114,7 @@ class Project:
         return Registry(trusted=self.said.trusted)
 
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
-        if self.folder is not None and (home := str(self.folder.absolute().parent)) not in sys.path:
+        if self.folder is not None and sys.path[0] != (home := str(self.folder.absolute().parent)):
             sys.path.insert(0, home)  # the project's own layers take precedence, as in its run script
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
 
