@@ -267,7 +267,7 @@ def test_a_tuple_is_planned_and_told():
     with pytest.raises(ShapeMismatch) as error:
         planned("LSTM(8, 6) + Dense(6, 2)", (2, 5, 8))
     assert error.value.message.startswith(
-        "#0 LSTM(8, 6) emits a tuple ((2, 5, 6), ((1, 5, 6), (1, 5, 6))); #1 Dense(6, 2) does not accept it: "
+        "#0 LSTM(8, 6) emits a tuple ((2, 5, 6), ((1, 5, 6), (1, 5, 6))); #1 Dense(6, 2) takes one tensor. In a graph, "
     )
 
 

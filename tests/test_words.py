@@ -31,7 +31,6 @@ PLAIN = {
 UNCONVERTED = (
     "planning/",
     "runtime/",
-    "yolo/",
 )
 """Files and folders of ``assembler/`` that still use private words."""
 

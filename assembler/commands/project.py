@@ -115,9 +115,9 @@ class Project:
 
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
         names_code = self.said.trusted or self.said.layers  # without any, files there need not be Python to import
-        home = self.folder.absolute().parent if self.folder is not None else Path.cwd()
-        if names_code and str(home) not in sys.path:
-            sys.path.insert(0, str(home))  # the project's own layers take precedence, as in its run script
+        home = str(self.folder.absolute().parent if self.folder is not None else Path.cwd())
+        if names_code and sys.path[0] != home:
+            sys.path.insert(0, home)  # the project's own layers take precedence, as in its run script
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
 
 
