@@ -1,5 +1,6 @@
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import mindspore
 import numpy as np
@@ -9,6 +10,7 @@ from mindspore import Tensor, nn, ops
 from assembler.binding.bind import bind
 from assembler.binding.dump import dump
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
+from assembler.files import short
 from assembler.language.grammar import parse
 from assembler.language.recipe import Definitions
 from assembler.model.build import build
@@ -18,6 +20,7 @@ from assembler.planning.specs import Spec, print_shape
 from assembler.registry.registry import Registry
 from assembler.runtime import device
 
+HERE = short(Path(__file__))
 REGISTRY = Registry(shipped=True)
 
 
@@ -462,8 +465,8 @@ def test_error_of_a_layer_that_nothing_here_can_run(monkeypatch):
     with pytest.raises(DeviceError) as error:
         planned("ReLU + Roll(2, 1)")
     assert error.value.message == (
-        "#1 Roll(2, 1) cannot be planned: the meta device and the CPU lack an operator: "
-        "RuntimeError: The kernel Roll unregistered."
+        "#1 Roll(2, 1) cannot be planned: the meta device lacks an operator; the CPU lacks an operator: "
+        f"RuntimeError: The kernel Roll unregistered. {probing.WAY_OUT}"
     )
 
 
@@ -627,9 +630,10 @@ def test_error_of_a_layer_that_is_too_large_to_be_tried(monkeypatch):
     monkeypatch.setattr(probing, "MAX_TRIAL_WORK", 0)
     with pytest.raises(DeviceError) as error:
         planned("ReLU + Looks")
+    line = Looks.construct.__code__.co_firstlineno + 1
     assert error.value.message == (
-        "#1 Looks cannot be planned: the meta device lacks an operator, and the layer is too large to be run on zeros; "
-        "the compiled graph has branches or loops"
+        f"#1 Looks cannot be planned: the meta device lacks values for __bool__ at {HERE}:{line}, and the layer is too "
+        f"large to be run on zeros; the compiled graph has branches or loops. {probing.WAY_OUT}"
     )
 
 
@@ -643,9 +647,10 @@ def test_error_of_an_operator_that_meta_does_not_have_at_all(monkeypatch):
     monkeypatch.setattr(probing, "MAX_TRIAL_WORK", 0)
     with pytest.raises(DeviceError) as error:
         planned("Finds")
+    line = Finds.construct.__code__.co_firstlineno + 1
     assert error.value.message == (
-        "#0 Finds cannot be planned: the meta device lacks an operator, and the layer is too large to be run on zeros; "
-        "the compiler leaves an axis open: it depends on values"
+        f"#0 Finds cannot be planned: the meta device lacks the operator NonZero at {HERE}:{line}, and the layer is too "
+        f"large to be run on zeros; the compiler leaves an axis open: it depends on values. {probing.WAY_OUT}"
     )
 
 

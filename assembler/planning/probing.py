@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import math
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import mindspore
 from mindspore import nn
 
 from assembler.errors import AssemblerError
+from assembler.files import short
 from assembler.planning import compiler
 from assembler.planning.costs import Counter, Meter
 from assembler.planning.operators import Operators, Owned
@@ -19,7 +23,7 @@ from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
 from assembler.runtime.internals import wait_for_operators
-from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, reason
+from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, meta_lacks, reason
 from assembler.runtime.meta_tensors import meta_tensors_supplied, on_cpu, on_meta
 
 MAX_TRIAL = 50_000_000
@@ -29,6 +33,8 @@ MAX_TRIAL_WORK = 3 * 2**29
 """The same for its input: numbers times the longest axis, which is what attention costs.
 
 The head of YOLOv4, of which the meta device lacks an operator, has 1.3e9 for images of 640 × 640."""
+
+WAY_OUT = "Give a smaller input, or write the layer with other operators"
 
 MAX_TRIAL_STEPS = 2**35
 """The same for both: parameters times the longest axis, which is what recurrence costs."""
@@ -139,7 +145,8 @@ class Trials:
             Exception: whatever the Cell raises of itself, not for want of an operator.
         """
         is_tried = is_small(cell, [*inputs, *named.values()])
-        tried = "the meta device lacks an operator, and the layer is too large to be run on zeros"
+        lacks = f"the meta device lacks {meta_lacks(error)}{_line_of(error)}"
+        tried = f"{lacks}, and the layer is too large to be run on zeros"
         if is_tried:
             try:
                 with self.for_real():
@@ -149,11 +156,11 @@ class Trials:
             except Exception as failure:
                 if not lacks_kernel(failure) and not lacks_memory(failure):
                     raise
-                tried = _tried_on_zeros(failure)
+                tried = f"{lacks}; {_tried_on_zeros(failure)}"
         if compiles:
             return self._compiled(error, cell, inputs, named, tried, is_tried)
         if lacks_meta_kernel(error):
-            raise compiler.CannotTell(tried)
+            raise compiler.CannotTell(f"{tried}. {WAY_OUT}")
         raise error
 
     def _compiled(
@@ -177,21 +184,30 @@ class Trials:
                 return Found(*compiler.infer(cell, inputs, named))
         except compiler.CannotTell as why:
             if lacks_meta_kernel(error):
-                raise compiler.CannotTell(f"{tried}; {why}") from None
+                raise compiler.CannotTell(f"{tried}; {why}. {WAY_OUT}") from None
             raise error from None
         except Exception as failure:
             if not lacks_meta_kernel(error):
                 raise error from failure
             if is_tried:
-                raise compiler.CannotTell(tried) from failure
+                raise compiler.CannotTell(f"{tried}. {WAY_OUT}") from failure
             raise
 
 
 def _tried_on_zeros(failure: Exception) -> str:
     """Why a Cell that failed on the meta device cannot be run on zeros either."""
-    if lacks_memory(failure):
-        return f"the meta device lacks an operator, and the CPU the memory for it: {reason(failure)}"
-    return f"the meta device and the CPU lack an operator: {reason(failure)}"
+    return f"the CPU lacks {'memory' if lacks_memory(failure) else 'an operator'}: {reason(failure).rstrip('.')}"
+
+
+def _line_of(error: BaseException) -> str:
+    """The line that failed, ``' at my_layers.py:12'``: the innermost that is not MindSpore's, nor of planning."""
+    packages = (str(Path(mindspore.__file__).parent), str(Path(__file__).parent.parent))
+    layers = str(Path(__file__).parent.parent / "layers")
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if file.startswith(layers) or not file.startswith((*packages, "<")):
+            return f" at {short(Path(file))}:{line}"
+    return ""
 
 
 @contextmanager

@@ -50,6 +50,16 @@ def lacks_meta_kernel(error: BaseException) -> bool:
     return any(words in str(error) for words in _NO_META_KERNEL)
 
 
+def meta_lacks(error: BaseException) -> str:
+    """What the meta device lacked: ``the operator NonZero``, or ``values for Tensor.asnumpy``; else ``an operator``."""
+    said = str(error)
+    if operator := re.search(r"Not found op (\w+)", said):
+        return f"the operator {operator[1]}"
+    if reader := re.search(rf"{NO_META_KERNEL}: (.+) needs the values of a tensor", said):
+        return f"values for {reader[1]}"
+    return "an operator"
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Whether an exception of NumPy or MindSpore says that there is no memory left."""
     return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)

@@ -132,7 +132,7 @@ def _repeats(header: Header, node: Node) -> int:
 
 
 def _identity(mistake: AssemblerError) -> tuple[type, str]:
-    """What tells two mistakes apart: of an unknown module, which may be in every other row, not its place."""
+    """Two errors with the same key are one. An unknown module may be in every other row: its place does not count."""
     return type(mistake), mistake.message if isinstance(mistake, UnknownLayer) else str(mistake)
 
 
