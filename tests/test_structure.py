@@ -97,10 +97,10 @@ def test_a_block_without_layers_is_not_there():
 def test_every_use_of_a_shared_part_is_one_step_with_a_tree():
     found = planned("pair + Tanh + pair", shared={"pair": "Unit(8) + ReLU"}).steps
     assert found[0] is found[2]
-    assert outline(found.nodes) == ["0 pair", "1 Tanh", "0 pair"]
-    assert outline(found[0].chain.nodes) == [{"Unit(8)": ["0.0 Dense", "0.1 ReLU"]}, "0.2 ReLU"]
+    assert outline(found.nodes) == ["pair pair", "1 Tanh", "pair pair"]
+    assert outline(found[0].chain.nodes) == [{"Unit(8)": ["pair.0 Dense", "pair.1 ReLU"]}, "pair.2 ReLU"]
     assert [step for chain in found[0].extra for step in chain] == list(found[0].chain)
-    assert [step.path for step in walk(found)] == ["0", "0.0", "0.1", "0.2", "1"]
+    assert [step.path for step in walk(found)] == ["pair", "pair.0", "pair.1", "pair.2", "1"]
 
 
 def test_each_wire_of_a_graph_has_a_tree():

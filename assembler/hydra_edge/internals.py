@@ -50,7 +50,10 @@ def read_files_by(repository: type[ConfigRepository]) -> None:
 
 
 def look_at_choices_by(look: Callable[[Choices], None]) -> None:
-    """Have a function look at the files and choices of each composition, in this process, before they are merged."""
+    """Have a function look at the files and choices of each composition, in this process, before they are merged.
+
+    Checked with Hydra 1.3.8; of 1.4.0rc3, the source has the same names.
+    """
     original = getattr(config_loader_impl.create_defaults_list, "__wrapped__", config_loader_impl.create_defaults_list)
 
     @functools.wraps(original)
