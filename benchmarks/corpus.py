@@ -57,7 +57,7 @@ def cell_itself(name: str) -> Any:
 
 
 def input_size(name: str, cell: Any) -> int:
-    """The height and width that a network is made for: what it keeps, else of its configuration or name, else 224."""
+    """The height and width that a network is made for: the largest that it or its configuration names, else 224."""
     from mindcv.models.registry import model_entrypoint
 
     kept = [getattr(one, word, None) for _, one in cell.cells_and_names() for word in ("image_size", "img_size")]
@@ -65,7 +65,8 @@ def input_size(name: str, cell: Any) -> int:
     module = sys.modules[model_entrypoint(name).__module__]
     known = getattr(module, "default_cfgs", {}).get(name, {}).get("input_size")
     said = re.search(r"_(\d{3})$", name)
-    return int(sizes[0] if sizes else known[-1] if known else said[1] if said else 224)
+    sizes += [known[-1]] if known else []
+    return int(max(sizes) if sizes else said[1] if said else 224)
 
 
 def outcome(name: str) -> Outcome:

@@ -39,7 +39,7 @@ def without_storage(cell: nn.Cell, trials: Trials) -> nn.Cell:
 
 
 def made_without_storage(make: Callable[[], Any], trials: Trials) -> Any:
-    """A Cell made without storage. If its constructor needs values, it is made for real, and only parameters have none.
+    """A Cell made without storage. A constructor that needs values runs for real, first without those of parameters.
 
     Args:
         make: calls the constructor.
@@ -55,8 +55,12 @@ def made_without_storage(make: Callable[[], Any], trials: Trials) -> Any:
     except Exception as error:
         if not any(map(lacks_meta_kernel, _causes(error))):
             raise
-    with trials.for_real(), no_init_parameters():
-        cell = make()
+    with trials.for_real():
+        try:
+            with no_init_parameters():
+                cell = make()
+        except Exception:
+            cell = make()  # it needs the values of parameters, too
     return without_storage(cell, trials) if isinstance(cell, nn.Cell) else cell
 
 
