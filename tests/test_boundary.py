@@ -225,7 +225,7 @@ def doubling(body, last, count=40):
 INPUT = {"input": {"shape": [4, 8]}}
 BOMBS = {
     "power": ({"stack": "Dense(9**9**9, 8)"}, "9 ** 387420489 is too large"),
-    "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'*' needs numbers, not 'a'"),
+    "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'a' is a string; a layer in params is written {stack: a}"),
     "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
     "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "integer too large; the limit is 2**63"),
     "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),

@@ -101,12 +101,12 @@ def test_error_when_a_name_is_taken():
     assert registry["Dense"].cell is nn.Dense
 
 
-def test_the_same_entry_twice_is_no_duplicate():
+def test_the_same_class_registered_again_replaces_its_entry():
     registry = Registry()
     registry.register(Gate)
     registry.register(Gate)
-    with pytest.raises(DuplicateLayer):
-        registry.register(Gate, infer={"channels": -1})
+    registry.register(Gate, infer={"channels": -1})
+    assert registry["Gate"].infer == {"channels": -1}
 
 
 def test_error_when_what_is_registered_is_no_cell():
@@ -203,11 +203,18 @@ def test_error_of_two_scopes_with_one_name():
     )
 
 
-def test_error_when_a_class_is_defined_anew_under_its_name():
+def test_a_class_that_is_defined_anew_replaces_its_entry():
+    registry = Registry()
+    registry.register(type("Gate", (nn.Cell,), {}))
+    again = registry.register(type("Gate", (nn.Cell,), {}))
+    assert registry["Gate"].cell is again
+
+
+def test_error_when_a_class_of_another_module_has_the_name():
     registry = Registry()
     registry.register(type("Gate", (nn.Cell,), {}))
     with pytest.raises(DuplicateLayer):
-        registry.register(type("Gate", (nn.Cell,), {}))
+        registry.register(type("Gate", (nn.Cell,), {"__module__": "elsewhere"}))
 
 
 @pytest.mark.parametrize("key", ["defaults", "infer"])

@@ -78,7 +78,7 @@ def sums(planned: Plan) -> Iterator[str]:
         yield f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule"
     if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:
         names = ", ".join(tried[:3]) + (f" and {len(tried) - 3} more" if len(tried) > 3 else "")
-        yield f"run on zeros, for the meta device cannot: {names}; what depends on values may be otherwise"
+        yield f"planned by running on zeros (no meta kernel): {names}; value-dependent shapes may differ"
     if planned.input is not None and planned.output is not None:
         memory = print_bytes(planned.activations)
         yield f"{print_shape(planned.input)} → {print_shape(planned.output)}, about {memory} of activations"
