@@ -28,15 +28,9 @@ PLAIN = {
 }
 """Private words, case-sensitive, so that names such as ``Mistakes`` are free → plain ones."""
 
-UNCONVERTED = (
-    "planning/",
-    "runtime/",
-)
-"""Files and folders of ``assembler/`` that still use private words."""
-
 PACKAGE = ROOT / "assembler"
 FILES = [
-    *(path for path in sorted(PACKAGE.rglob("*.py")) if not str(path.relative_to(PACKAGE)).startswith(UNCONVERTED)),
+    *sorted(PACKAGE.rglob("*.py")),
     *sorted((ROOT / "layers").glob("*.py")),
     *sorted((ROOT / "benchmarks").glob("*.py")),
     ROOT / "run.py",

@@ -39,7 +39,7 @@ class Builder:
         self._inside: set[Step] = set()  # those that a layer keeps as they are, and not as placeholders
 
     def try_constructors(self, steps: Steps) -> None:
-        """Make each distinct layer whose arguments are all known, so that all refusals are told at once.
+        """Make each distinct layer whose arguments are all known, so that all refusals are reported at once.
 
         Raises:
             AssemblerError, Mistakes: what the constructors refuse.

@@ -82,7 +82,7 @@ def unwatched(cell: nn.Cell, memo: dict[int, Any] | None = None) -> nn.Cell:
 
 
 def own_construct(watched: Any) -> Any:
-    """The function that is watched, of the method that stands in for a Cell's ``construct``."""
+    """The function that is watched, of the method that replaces a Cell's ``construct``."""
     method = getattr(watched, "__wrapped__", None)
     return getattr(method, "__func__", None)
 

@@ -1,4 +1,4 @@
-"""Step → Cell: making one layer, and telling whose mistake it is when that fails."""
+"""Step → Cell: making one layer, and reporting whether the recipe or the layer is wrong when that fails."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def cast(cell: nn.Cell, dtype: Dtype, *, meta: bool = False) -> None:
 
 
 def is_ours(cell: type) -> bool:
-    """Whether a layer is MindSpore's, ours, or of a library that ships: what it raises is about its input, no fault."""
+    """Whether a layer is MindSpore's, the assembler's or a shipped library's: its exceptions are about its input."""
     package = str(cell.__module__).partition(".")[0]
     return package in TRUSTED or package in {
         entry.target.partition(".")[0]

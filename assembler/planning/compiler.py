@@ -70,7 +70,7 @@ class _Graph:
             raise CannotTell("the compiled graph has branches or loops")
 
     def spec(self, name: str) -> Spec | None:
-        """The Spec of a value; None of what is no tensor, and of tuples, which lack shapes."""
+        """The Spec of a tensor; None for other values, and for tuples, which lack shapes."""
         return _spec(self.kinds[name]) if name in self.kinds else None
 
     def inputs(self, name: str) -> list[str]:
@@ -99,7 +99,7 @@ class _Graph:
             return tuple(map(self.follow, self.inputs(name)))
         spec = self.spec(name)
         if spec is None:
-            raise CannotTell("the compiler does not tell the shape of everything that is emitted")
+            raise CannotTell("the compiler does not know the shape of every output")
         return spec
 
     def arguments(self, name: str) -> list[Any]:

@@ -85,7 +85,7 @@ def _einsum(arguments: Sequence[Any], output: Shape) -> int | None:
     sizes: dict[Any, int] = {}
     for term, shape in zip(terms, operands, strict=True):
         before, dots, after = term.partition("...")
-        others = len(shape) - len(before) - len(after)  # the axes that the dots stand for, which broadcast
+        others = len(shape) - len(before) - len(after)  # the axes of the dots, which broadcast
         names = [*before, *(range(-others, 0) if dots else ()), *after]
         for name, size in zip(names, shape, strict=True):
             sizes[name] = max(size, sizes.get(name, 1))
@@ -123,7 +123,7 @@ RULES: Mapping[str, Rule] = {
 """The operators that multiply and add, by MindSpore's names for them."""
 
 _PRODUCTS = re.compile(r"Mat[mM]ul|Conv(?!ert)|Attention|Einsum|LSTM|GRU|RNN|Gmm|InnerProduct")
-"""Names of operators that ought to have a rule: one that has none is told, not passed over."""
+"""Names of operators that ought to have a rule: one that has none is reported, not passed over."""
 
 # fmt: off
 SHARES = frozenset({

@@ -1,7 +1,7 @@
 """What planning a recipe may take: time and memory, for layers may make tables, and loops, of any size.
 
 Layers are made without storage where MindSpore can do so; some make arrays all the same. The sizes are the recipe's.
-Runs and commands plan within these bounds. They are the whole process's, so that in a program of somebody else nothing
+Runs and commands plan within these bounds. They are the whole process's, so that in another program nothing
 sets them unless it is asked to::
 
     with assembler.limits.limited():
@@ -39,7 +39,7 @@ class _TooLong(BaseException):
 def limited() -> Iterator[None]:
     """Plan what is inside, within bounds; those before are restored.
 
-    Beyond the memory, whoever asks for it is refused, which NumPy and MindSpore tell by exceptions.
+    Beyond the memory, whoever asks for it is refused; NumPy and MindSpore raise exceptions.
 
     Raises:
         DeviceError: it takes longer than ``MAX_SECONDS``.
@@ -51,7 +51,7 @@ def limited() -> Iterator[None]:
 @contextmanager
 def _time(seconds: float) -> Iterator[None]:
     is_free = threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer")
-    if not is_free or signal.getitimer(signal.ITIMER_REAL)[0]:  # somebody else's clock runs
+    if not is_free or signal.getitimer(signal.ITIMER_REAL)[0]:  # another clock runs
         yield
         return
 

@@ -39,7 +39,7 @@ class TakesIntegers(AssemblerError):
     """An operator gets floats as indices.
 
     Args:
-        dtype: theirs.
+        dtype: the dtype of the indices.
         high: how many entries there are to choose from, if that is known.
     """
 
@@ -76,7 +76,7 @@ class Owned:
         self._names = names
 
     def has(self, tensor: Tensor) -> bool:
-        """Whether a tensor is no parameter, or the model's own."""
+        """Whether a tensor is not a parameter, or is the model's own."""
         info = parameter_info(tensor)
         return info is None or id(info) in self._known or info.name in self._names
 

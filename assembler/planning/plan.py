@@ -99,7 +99,7 @@ class Row:
         macs: multiply-accumulates of one forward pass; see ``assembler.planning.costs``.
         on_zeros: whether it was run on zeros, because the meta device cannot run it. If what it does depends on values,
             it may do something else.
-        place: where the layer stands in the recipe.
+        place: where the layer is in the recipe.
     """
 
     path: str

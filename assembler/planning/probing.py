@@ -137,7 +137,7 @@ class Trials:
         Args:
             error: how it failed there.
             cell: itself. It is of no further use.
-            remake: makes it anew where it is told, with storage.
+            remake: makes it anew, with storage.
             compiles: whether the compiler can be tried: not on Cells that hold stand-ins.
 
         Raises:

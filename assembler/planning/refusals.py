@@ -96,7 +96,7 @@ class Refusals:
         raise ShapeMismatch(said, last.layer.place)
 
     def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
-        """A layer that raised: about its input if the layer is MindSpore's or ours, else a fault inside it."""
+        """A layer raised: its input is wrong if the layer is MindSpore's or the assembler's, else the layer is."""
         names = required_inputs(step.entry.cell)
         if len(names) > 1 and isinstance(draft.input, Spec):
             said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"

@@ -67,7 +67,7 @@ _IN_SENTENCES = ("layers", "trainable", "frozen", "other", "parameters", "parame
 
 
 def sums(planned: Plan) -> Iterator[str]:
-    """What the layers come to together, in lines."""
+    """The totals of the layers, in lines."""
     layers = "1 layer" if len(planned.rows) == 1 else f"{len(planned.rows):,} layers"
     others = [f", {count:,} {kind}" for kind in ("frozen", "other") if (count := getattr(planned, kind))]
     parameters = f"{planned.trainable:,} trainable parameters{''.join(others)}"

@@ -16,7 +16,7 @@ from assembler.runtime.device import as_dtype
 
 
 class NoTensor(TypeError):
-    """Something that a layer emits is no tensor."""
+    """An output of a layer is not a tensor."""
 
 
 def specs_of(value: Any) -> Specs:
@@ -38,7 +38,7 @@ def spec_of(tensor: Tensor) -> Spec:
 
 
 def map_values(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The same value with everything in it changed that is no tuple, list, dict or dataclass, at any depth."""
+    """The same value with every leaf changed: whatever is not a tuple, list, dict or dataclass, at any depth."""
     if isinstance(value, Spec | Tensor):
         return change(value)
     if isinstance(value, tuple):
@@ -65,7 +65,7 @@ def specs_among(value: Any) -> Any:
 
 
 def leaves_among(value: Any) -> list[Any]:
-    """Everything in a value that is no tuple, list, dict or dataclass, in order."""
+    """The leaves of a value, in order: whatever is not a tuple, list, dict or dataclass."""
     found: list[Any] = []
     map_values(value, found.append)
     return found
@@ -95,7 +95,7 @@ def recorded(value: Any) -> Specs:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is that is no tensor: ``None``, ``int``, ``dict``."""
+    """The kind of a value that is not a tensor: ``None``, ``int``, ``dict``."""
     return "None" if value is None else type(value).__name__
 
 

@@ -66,7 +66,7 @@ class Walk:
             return self.trials.call(self.cell, inputs, {})
 
     def finished(self) -> list[Row]:
-        """The rows worth telling; Cells that were not called but have parameters come last."""
+        """The rows worth a report; Cells that were not called but have parameters come last."""
         rows: list[Row] = []
         for path, cell in self.cell.cells_and_names():
             if path not in self.rows:
@@ -98,7 +98,7 @@ class Walk:
                 object.__delattr__(cell, "construct")
 
     def watching(self, path: str, cell: nn.Cell, construct: Callable[..., Any]) -> Callable[..., Any]:
-        """What stands in for a Cell's ``construct``. A function, because it is not copied when the Cell is."""
+        """The replacement of a Cell's ``construct``. A function, because it is not copied when the Cell is."""
 
         @functools.wraps(construct)
         def watched(*inputs: Any, **named: Any) -> Any:

@@ -15,7 +15,7 @@ from assembler.words import print_bytes
 
 
 def available_memory(target: str) -> int | None:
-    """Bytes that a new model may take on a target (ascend, gpu, cpu); None if that is not told.
+    """Bytes that a new model may take on a target (ascend, gpu, cpu); None if the device does not report it.
 
     On the CPU, what the machine has free or what the control group of the process has left, as in a container or a
     batch job, whichever is less.
@@ -23,7 +23,7 @@ def available_memory(target: str) -> int | None:
     if target == "cpu":
         return min([psutil.virtual_memory().available, *_left_in_control_groups()])
     try:
-        wake()  # a device that has not worked yet tells nothing
+        wake()  # a device that has not worked yet reports nothing
         properties = mindspore.hal.get_device_properties(mindspore.get_context("device_id"), TARGETS[target])
     except (RuntimeError, ValueError):
         return None
@@ -32,7 +32,7 @@ def available_memory(target: str) -> int | None:
 
 
 def resident_memory() -> int | None:
-    """Bytes of this process that lie in the machine's memory; None where Linux does not tell."""
+    """Bytes of this process in the machine's memory; None where Linux does not report it."""
     return _status_of_process("VmRSS")
 
 
@@ -46,7 +46,7 @@ def forget_peak(target: str) -> None:
 
 
 def peak_memory(target: str) -> int | None:
-    """The most bytes that were in use since :func:`forget_peak`; None where that is not told.
+    """The most bytes that were in use since :func:`forget_peak`; None where it is not reported.
 
     On the CPU, where MindSpore does not count what it allocates, of the whole process; else what it allocated.
     """
@@ -54,7 +54,7 @@ def peak_memory(target: str) -> int | None:
 
 
 def data_memory() -> int | None:
-    """Bytes that this process has asked for to write to; None where Linux does not tell."""
+    """Bytes that this process has asked for to write to; None where Linux does not report it."""
     return _status_of_process("VmData")
 
 
@@ -104,7 +104,7 @@ def require_memory(
     Args:
         parameters, activations: bytes, as planned.
         beside: bytes that what is done with the model takes, if it is known.
-        otherwise: how the caller may be told to go on.
+        otherwise: what the message offers the caller instead.
 
     Raises:
         DeviceError: they are more than what is available.

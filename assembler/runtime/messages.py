@@ -46,7 +46,7 @@ def lacks_kernel(error: BaseException) -> bool:
 
 
 def lacks_meta_kernel(error: BaseException) -> bool:
-    """Whether the meta device failed for want of an operator, as far as MindSpore's messages tell."""
+    """Whether the meta device failed for want of an operator, as far as MindSpore's messages show it."""
     return any(words in str(error) for words in _NO_META_KERNEL)
 
 

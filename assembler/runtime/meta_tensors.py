@@ -4,7 +4,7 @@ MindSpore 2.10.0, inside ``DeviceCtx("meta")``:
 
 - Reading a value of a tensor without storage raises; of a view, such as ``t[0]``, it ends the process. So do
   ``t[0] = 1``, and operators that take a view of one number for a number: ``x < t[0]``. Here, reading and assigning
-  raise :class:`NoValues`, and items of one number are no views.
+  raise :class:`NoValues`, and items of one number are new tensors instead of views.
 - A view of a tensor that has storage takes that storage away, or ends the process. Here, a tensor without storage
   replaces it: see :func:`without_storage`.
 - Methods in their older spelling, such as ``x.mean(axis=1)`` and ``x.sum(-1, keepdims=True)``, give None, because they
