@@ -170,3 +170,8 @@ def test_plans_are_data():
     assert one.rows == other.rows
     assert str(one) == ("(4, 8) float32 → (4, 2) float32: 1 layer, 18 parameters (72 B), 64 MACs, 192 B of activations")
     assert np.prod(one.output.shape) == 8
+
+
+def test_a_check_of_a_project_needs_no_trust_where_none_runs():
+    checks = {"finite": {}, "my_project.checks.small": {"most": 1}}
+    assert plan({"input": {"shape": [4, 8]}, "stack": "Dense(8, 4)", "checks": checks}).parameters == 36
