@@ -105,7 +105,7 @@ def test_a_registry_of_ones_own():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"input": 4}, "input.shape: must be a list, not 4"),
+        ({"input": 4}, "input.shape: a shape is a list: write shape: [4]"),
         ({"input": (4.0, 8)}, "input.shape[0]: must be an integer, not 4.0"),
         ({"input": (4, -8)}, "input.shape[1]: must be at least 1, not -8"),
         ({"dtype": "float99"}, "dtype: 'float99' is not one of float16, float32, float64 or bfloat16."),
