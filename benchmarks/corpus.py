@@ -29,8 +29,9 @@ class Outcome:
     """What came of one network.
 
     Args:
-        kind: ``planned``, ``parameters differ``, ``refused``, ``died`` or ``too slow``; ``fails by itself`` if the
-            constructor works without values alone, so that it is planned and cannot be made.
+        kind: ``planned``, ``parameters differ``, ``refused``, ``died`` or ``too slow``. ``not by mindcv`` is refused,
+            and MindSpore cannot make or call the network either. ``planned alone`` is planned, and mindcv cannot make
+            it, so that there is nothing to compare with.
         seconds: of planning.
         message: why it was not planned.
     """
@@ -69,6 +70,24 @@ def input_size(name: str, cell: Any) -> int:
     return int(max(sizes) if sizes else said[1] if said else 224)
 
 
+def in_a_line(error: Exception) -> str:
+    """The type of an error, and the first sentence of its message: MindSpore puts it between rules."""
+    lines = (line.strip("- ") for line in str(error).splitlines())
+    return f"{type(error).__name__}: {next((line for line in lines if line and line != 'Kernel select failed:'), '')}"
+
+
+def failure_itself(name: str, size: int) -> str:
+    """Why MindSpore cannot make the network and call it on a batch of one; empty if it can."""
+    from mindcv.models.registry import model_entrypoint
+    from mindspore import ops
+
+    try:
+        model_entrypoint(name)().set_train(False)(ops.zeros((1, 3, size, size)))
+    except Exception as error:  # mindcv's own
+        return in_a_line(error)
+    return ""
+
+
 def outcome(name: str) -> Outcome:
     """Plan one network."""
     from mindcv.models.registry import model_entrypoint
@@ -79,7 +98,7 @@ def outcome(name: str) -> Outcome:
     try:
         cell = cell_itself(name)
     except Exception as error:  # mindcv's own
-        size, own, failure = 224, None, f"{type(error).__name__}: {error}".splitlines()[0]
+        size, own, failure = 224, None, in_a_line(error)
     else:
         size, failure = input_size(name, cell), ""
         own = sum(parameter.size for parameter in cell.get_parameters())
@@ -87,10 +106,12 @@ def outcome(name: str) -> Outcome:
     try:
         planned = plan(model_entrypoint(name), input=(1, 3, size, size))
     except AssemblerError as error:
-        return Outcome(name, "refused", time.perf_counter() - began, str(error))
+        seconds, refusal = time.perf_counter() - began, str(error)
+        own_failure = failure_itself(name, size)
+        return Outcome(name, "not by mindcv" if own_failure else "refused", seconds, own_failure or refusal)
     seconds = time.perf_counter() - began
     if own is None:
-        return Outcome(name, "fails by itself", seconds, failure)
+        return Outcome(name, "planned alone", seconds, failure)
     if planned.parameters != own:
         return Outcome(name, "parameters differ", seconds, f"{planned.parameters:,} planned, {own:,} in the Cell")
     return Outcome(name, "planned", seconds)
