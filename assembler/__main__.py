@@ -11,6 +11,7 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
 import typer
 
 from assembler.commands.announce import announce
+from assembler.commands.diff import diff
 from assembler.commands.layers import layers
 from assembler.commands.new import new
 from assembler.commands.recipes import recipes
@@ -22,7 +23,7 @@ from assembler.errors import AssemblerError
 from assembler.files import print_os_error
 from assembler.words import say
 
-COMMANDS = (layers, show, recipes, validate, watch, new, schema, announce)
+COMMANDS = (layers, show, recipes, diff, validate, watch, new, schema, announce)
 
 app = typer.Typer(
     no_args_is_help=True,
