@@ -10,6 +10,7 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
 
 import typer
 
+from assembler.commands import runs
 from assembler.commands.announce import announce
 from assembler.commands.diff import diff
 from assembler.commands.layers import layers
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(runs.app, name="runs")
 
 
 def main() -> None:

@@ -14,10 +14,8 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError, SettingsError
 from assembler.files import short
-from assembler.reading.interpolation import filled, hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
-from assembler.reading.yaml_files import read_yaml
 from assembler.words import make_text, say
 
 if TYPE_CHECKING:
@@ -103,18 +101,16 @@ def _of_run(folder: Path, project: Project) -> _Side:
     """A run: its recipe as configured, and what was measured."""
     from assembler.sweeps.records import read_result
 
-    file = folder / ".hydra" / "config.yaml"
-    if not file.is_file():
-        raise SettingsError(f"{short(folder)} has no .hydra/config.yaml, the configuration of the run")
+    file = folder / "result.json"
     try:
-        result = read_result(folder / "result.json")
+        result = read_result(file)
     except ValueError as error:
-        raise SettingsError(f"{short(folder / 'result.json')}: {error}") from None
-    config = read_yaml(file)
-    recipe = config.get("recipe") if isinstance(config, Mapping) else None
-    hold_size(recipe)
+        raise SettingsError(f"{short(file)}: {error}") from None
+    if not isinstance(result.get("recipe"), Mapping):
+        raise SettingsError(f"{short(file)} has no recipe: the run ended before its configuration was read")
     beside = {key: result.get(key) for key in ("task", "mode", "seed", "dtype", "amp", "status")}
-    side = _planned(filled(recipe), result.get("dtype", "float32"), project, Sources({"recipe": [file]}), beside)
+    sources = Sources(given={"recipe": result["recipe"]})
+    side = _planned(result["recipe"], result.get("dtype", "float32"), project, sources, beside)
     return replace(side, measured=_measured(result))
 
 

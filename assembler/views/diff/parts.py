@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,4 +122,5 @@ def _text(layer: Layer) -> str:
         return map_leaves(value, lambda leaf: Verbatim("…") if is_stack(leaf) else leaf)
 
     args = tuple(map(bare, layer.args))
-    return str(Layer(layer.name, args, tuple((name, bare(value)) for name, value in layer.kwargs)))
+    text = str(Layer(layer.name, args, tuple((name, bare(value)) for name, value in layer.kwargs)))
+    return re.sub(r"…(, …)+", "…", text)  # the text does not depend on the number of chains

@@ -71,7 +71,20 @@ def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
     return _page("run", {"title": title, **run_data(record, diagram)}, [_script(_RUN)])
 
 
-def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: str) -> str:
+def runs_page(title: str, said: str, names: Sequence[str], right: Sequence[str], rows: Sequence[Any]) -> str:
+    """A page of past runs; it has no script.
+
+    Args:
+        title: of the page.
+        said: a line below it.
+        names: of the columns.
+        right: those that hold numbers.
+        rows: each has ``texts``, one for each column, and ``page``, the address of what the last one leads to, or None.
+    """
+    return _page("runs", {"title": title}, (), said=said, names=names, right=right, rows=rows)
+
+
+def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: str, **rest: Any) -> str:
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
@@ -84,6 +97,7 @@ def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: 
         style=Markup(_text("page.css")),
         data=Markup(as_json(data)),
         scripts=[Markup(script) for script in scripts],
+        **rest,
     )
     return page.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
 
@@ -91,7 +105,7 @@ def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: 
 def _policy(scripts: Sequence[str], allowed: Sequence[str]) -> str:
     """The policy of the browser: run these scripts, apply styles, show images in the page."""
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    sources = " ".join([*(f"'sha256-{digest}'" for digest in digests), *allowed])
+    sources = " ".join([*(f"'sha256-{digest}'" for digest in digests), *allowed]) or "'none'"
     styles, images = "style-src 'unsafe-inline'", "img-src data: blob:"
     return f"default-src 'none'; script-src {sources}; {styles}; {images}; base-uri 'none'; form-action 'none'"
 
