@@ -237,6 +237,11 @@ class Plan:
 
         return plan_html(self)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """The table and below it the diagram, in a notebook."""
+        below = "".join(show(self) for show in below_the_table)
+        return {"text/plain": repr(self), "text/html": self._repr_html_() + below}
+
     def __str__(self) -> str:
         layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"
         if self.input is None or self.output is None:
@@ -246,3 +251,7 @@ class Plan:
             f"({print_bytes(self.parameter_memory)}), {self.macs:,} MACs, "
             f"{print_bytes(self.activations)} of activations"
         )
+
+
+below_the_table: list[Callable[[Plan], str]] = []
+"""What notebooks show below the table of a plan, as HTML. Views, which are on a higher floor, are added by ``api``."""

@@ -26,6 +26,7 @@ class Node:
         repeat: how many times in a row it occurs.
         layers: how many layers it represents, each time.
         group: the index of the group that it is in, or -1.
+        parameters, macs: of the layers that it represents, each time.
     """
 
     kind: str
@@ -36,16 +37,28 @@ class Node:
     repeat: int = 1
     layers: int = 0
     group: int = -1
+    parameters: int = 0
+    macs: int = 0
+
+    @property
+    def heading(self) -> str:
+        """Its names, and how many times in a row it occurs."""
+        return clip(_heading(self.names, self.title, self.repeat))
+
+    @property
+    def notes(self) -> list[str]:
+        """What else is known of it, by line: arguments; the layers that are not shown; the shared part."""
+        notes = [self.arguments]
+        if self.kind == "folded":
+            notes.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
+        if self.shared:
+            notes.append(f"shared: {self.shared}")
+        return [line for line in map(clip, notes) if line]
 
     @property
     def lines(self) -> list[str]:
         """The lines of its text; the heading is the first."""
-        lines = [_heading(self.names, self.title, self.repeat), self.arguments]
-        if self.kind == "folded":
-            lines.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
-        if self.shared:
-            lines.append(f"shared: {self.shared}")
-        return [line for line in map(clip, lines) if line]
+        return [line for line in (self.heading, *self.notes) if line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,10 @@ class Diagram:
                 if not any(one is known for known in found):
                     found.append(one)
         return found
+
+    def where(self, group: Group) -> int:
+        """The index of one of its groups. Equal groups have different indices."""
+        return next(at for at, known in enumerate(self.groups) if known is group)
 
 
 def _heading(names: Sequence[str], title: str, repeat: int) -> str:
