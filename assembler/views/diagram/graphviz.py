@@ -74,11 +74,10 @@ def _title(label: str) -> str:
 def _box(drawn: Diagram, card: Card) -> str:
     node = drawn.nodes[card.nodes[0]]
     if node.kind in _PILLS:
-        shape = {"more": "plain"}.get(node.kind, "box")
+        shape = "plain" if node.kind == "more" else "box"
         lines = [*node.lines, *([shape_of(drawn, card.nodes[0])] if node.kind == "input" else [])]
-        heading, *rest = [_safe(line) for line in lines if line] or [""]
-        small = "".join(f'<br/><font point-size="9">{line}</font>' for line in rest)
-        return f'[label=<<b>{heading}</b>{small}>, shape={shape}, margin="0.16,0.05"]'
+        label = "\\n".join(_quoted(line)[1:-1] for line in lines if line)
+        return f'[label="{label}", shape={shape}, margin="0.16,0.05", fontsize=10]'
     rows = "".join(_row(drawn, row) for row in card.rows)
     return f'[label=<<table border="0" cellborder="0" cellspacing="0" cellpadding="2.5">{rows}</table>>]'
 

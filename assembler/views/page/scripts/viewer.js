@@ -1,6 +1,6 @@
 const PIXELS = 4 / 3; // of a unit of a diagram, at 100 %
 const STEP = 1.25;
-const READABLE = 0.5; // a diagram is not shown smaller at first
+const READABLE = 0.6; // a diagram is not shown smaller at first
 const LARGEST = 4;
 
 /** A frame around a diagram that zooms; the browser's own scrolling moves it, by wheel, touch and arrow keys. */
