@@ -676,6 +676,59 @@ def test_other_networks_are_not_a_u():
         assert turning_point(found, [Card((Row(at),)) for at in range(len(found.nodes))]) is None
 
 
+@pytest.mark.parametrize(
+    ("nodes", "edges", "groups", "message"),
+    [
+        (MAX_NODES + 1, 0, 0, "it has more than 60 nodes or 400 edges"),
+        (2, MAX_EDGES + 1, 0, "it has more than 60 nodes or 400 edges"),
+        (2, 0, 5000, "it has more than 100 groups around each other"),
+    ],
+)
+def test_a_record_that_would_take_long_to_draw_is_refused(nodes, edges, groups, message):
+    kept = {
+        "name": "",
+        "nodes": [{"kind": "layer", "title": "a", "group": groups - 1}] * nodes,
+        "edges": [{"source": 0, "target": 1}] * edges,
+        "groups": [{"title": "", "group": at - 1} for at in range(groups)],
+    }
+    with pytest.raises(ValueError, match=f"^not a diagram: {message}$"):
+        view.from_record(kept)
+
+
+RECORDS = st.builds(
+    lambda nodes, groups, edges: {
+        "name": "a record",
+        "nodes": [
+            {"kind": kind, "title": f"n{at}", "group": group % (len(groups) + 1) - 1}
+            for at, (kind, group) in enumerate(nodes)
+        ],
+        "groups": [
+            {"title": f"g{at}", "group": group % (at + 1) - 1, "repeat": 1 + group % 2}
+            for at, group in enumerate(groups)
+        ],
+        "edges": [
+            {"source": min(pair) % len(nodes), "target": max(pair) % len(nodes)}
+            for pair in edges
+            if min(pair) % len(nodes) < max(pair) % len(nodes)
+        ],
+    },
+    st.lists(st.tuples(st.sampled_from(["layer", "merge", "more", "input", "folded"]), st.integers(0, 99)), min_size=1),
+    st.lists(st.integers(0, 99), max_size=8),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=30),
+)
+
+
+@settings(deadline=None)
+@given(RECORDS)
+def test_any_record_of_a_diagram_can_be_arranged_at_every_depth(kept):
+    """Its groups need not be what ``diagram`` makes: their nodes may be in any order."""
+    found = view.from_record(kept)
+    for one in view.levels(found):
+        text = to_dot(one)
+        assert all(node.heading in text for node in one.nodes)
+        assert text.count("{") == text.count("}")
+
+
 # ---- in a run
 
 

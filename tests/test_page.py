@@ -872,8 +872,7 @@ def test_a_picture_in_a_notebook_is_a_page_that_zooms(visit):
     from assembler import plan
 
     shown = plan("2 * (Dense(8, 8) + ReLU)", input=(4, 8))._repr_mimebundle_()
-    assert shown["text/plain"].startswith("<Plan (4, 8)")
-    assert shown["text/html"].startswith("<div")
+    assert "<table" in shown["text/html"].split("<iframe")[0]
     opened = visit(f"<!doctype html><title>notebook</title>{shown['text/html']}")
     frame = opened.page.frame_locator("iframe")
     assert "\xa0\xa0Dense" in frame.locator(".drawing svg text").all_text_contents()

@@ -224,6 +224,10 @@ class Plan:
         """Multiply-accumulates of one forward pass: one is one multiply and one add."""
         return sum(row.macs for row in self.rows)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """In a notebook, the table and the diagram."""
+        return {"text/html": "".join([self._repr_html_(), *(show(self) for show in below_the_table)])}
+
     def metrics(self) -> dict[str, int]:
         """The metrics of a plan by their keys: ``{"layers": 3, …, "macs": 1200, …}``."""
         return {metric.key: metric.of_plan(self) for metric in plan_metrics() if metric.of_plan is not None}
@@ -236,11 +240,6 @@ class Plan:
         from assembler.planning.tables import plan_html
 
         return plan_html(self)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """The table and below it the diagram, in a notebook."""
-        below = "".join(show(self) for show in below_the_table)
-        return {"text/plain": repr(self), "text/html": self._repr_html_() + below}
 
     def __str__(self) -> str:
         layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"

@@ -4,8 +4,8 @@
 in labels only, and escaped there, because a recipe may be untrusted.
 """
 
-from assembler.views.diagram.data import Diagram, Edge, Group, Node, from_record, record
-from assembler.views.diagram.draw import MAX_EDGES, MAX_NODES, diagram
+from assembler.views.diagram.data import MAX_EDGES, MAX_NODES, Diagram, Edge, Group, Node, from_record, record
+from assembler.views.diagram.draw import diagram
 from assembler.views.diagram.fold import levels
 from assembler.views.diagram.graphviz import to_dot
 from assembler.views.diagram.mermaid import to_mermaid

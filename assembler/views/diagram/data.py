@@ -11,6 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 MAX_LABEL = 60
 """Characters in a line of a label; longer ones are cut."""
 
+MAX_NODES = 60
+"""Nodes of a diagram. In a larger plan the innermost blocks are folded; then, if needed, the middle is left out."""
+
+MAX_EDGES = 400
+"""Edges of a diagram; with more, the middle is left out. Mermaid draws at most 500."""
+
+MAX_DEPTH = 100
+"""Groups around each other in a diagram that is read from a record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -177,6 +186,13 @@ def from_record(kept: Mapping[str, Any]) -> Diagram:
         raise ValueError("not a diagram: a group is in one that does not come before it")
     if any(not -1 <= group < len(groups) for group in nodes):
         raise ValueError("not a diagram: the group of a node does not exist")
+    if len(drawn.nodes) > MAX_NODES or len(drawn.edges) > MAX_EDGES:
+        raise ValueError(f"not a diagram: it has more than {MAX_NODES} nodes or {MAX_EDGES} edges")
+    depths: list[int] = []
+    for group in drawn.groups:
+        depths.append(1 if group.group == -1 else depths[group.group] + 1)
+    if max(depths, default=0) > MAX_DEPTH:
+        raise ValueError(f"not a diagram: it has more than {MAX_DEPTH} groups around each other")
     if any(not 0 <= edge.source < edge.target < len(nodes) for edge in drawn.edges):
         raise ValueError("not a diagram: an edge does not lead from one node to a later one")
     return drawn

@@ -11,15 +11,9 @@ from typing import TypeAlias
 from assembler.language.recipe import print_source
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Spec, Specs, print_shape
-from assembler.views.diagram.data import Diagram, Edge, Group, Node
+from assembler.views.diagram.data import MAX_EDGES, MAX_NODES, Diagram, Edge, Group, Node
 from assembler.views.diagram.fold import joined, path, times
 from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, passes_on
-
-MAX_NODES = 60
-"""Nodes of a diagram. In a larger plan the innermost blocks are folded; then, if needed, the middle is left out."""
-
-MAX_EDGES = 400
-"""Edges of a diagram; with more, the middle is left out. Mermaid draws at most 500."""
 
 _Ends: TypeAlias = tuple[int, ...]
 """The nodes that a tensor comes from: several for a graph with several outputs."""
