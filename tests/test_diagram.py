@@ -4,6 +4,7 @@ import json
 import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -121,21 +122,26 @@ def program(request, monkeypatch):
 
 @cache
 def recipe(name):
+    if name == "yolov8n":
+        file = {"file": str(ROOT / "tests" / "yolo" / "mindyolo" / "yolov8n.yaml")}
+        return diagram(plan({"input": {"shape": [1, 3, 640, 640]}, **file}), name)
     return diagram(plan(ROOT / "conf" / "recipe" / f"{name}.yaml"), name)
 
 
 @drawing
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_every_recipe_is_drawn_at_every_depth_and_no_arrow_crosses_a_title(path, program):
-    for one in view.levels(recipe(path.stem)):
+@pytest.mark.parametrize("name", [*(path.stem for path in PATHS), "yolov8n"])
+def test_every_recipe_is_drawn_at_every_depth_and_no_arrow_crosses_a_title(name, program):
+    for one in view.levels(recipe(name)):
         text = to_svg(to_dot(one))
         assert text.startswith("<svg ")
         root = ElementTree.fromstring(text)
         assert root.get("role") == "img"
-        assert (root[0].tag, root[0].text) == (f"{SVG}title", path.stem)
+        assert (root[0].tag, root[0].text) == (f"{SVG}title", name)
         assert not set(heads(one)) - {""} - set(shown(text))
         assert all(shown(text).count(head) >= heads(one).count(head) for head in heads(one) if head)
-        assert {edge.shape for edge in one.edges} <= {""} | {line.split(" × ")[0] for line in shown(text)}
+        assert {view.data.clip(edge.shape) for edge in one.edges} <= {""} | {
+            line.split(" × ")[0] for line in shown(text)
+        }
         assert crossed(text) == []
     assert to_svg(to_dot(one)) == text
 
@@ -152,12 +158,15 @@ def test_a_picture_shows_at_first_what_fits_two_screens(name, program):
 def crossed(svg):
     """The texts that the arrows of an SVG cross."""
     root = ElementTree.fromstring(svg)
-    points = [point for one in root.iter(f"{SVG}path") if one.get("fill") == "none" for point in along(one.get("d"))]
+    lines = [line for one in root.iter(f"{SVG}path") for line in pairwise(along(one.get("d")))]
     found = []
     for text in root.iter(f"{SVG}text"):
         x, y, width = (float(text.get(name, 0)) for name in ("x", "y", "textLength"))
         x -= {"middle": width / 2}.get(text.get("text-anchor"), 0)
-        if any(x < one < x + width and y - 7 < other < y for one, other in points):
+        if any(
+            min(a[0], b[0]) < x + width and max(a[0], b[0]) > x and min(a[1], b[1]) < y and max(a[1], b[1]) > y - 7
+            for a, b in lines
+        ):
             found.append(text.text)
     return found
 
@@ -175,6 +184,23 @@ def along(path):
             yield tuple(
                 sum(w * end[axis] for w, end in zip(weights, ends[at : at + 4], strict=True)) for axis in (0, 1)
             )
+
+
+def test_a_title_moves_beside_the_arrows_that_cross_it():
+    def titled(x, *arrows):
+        edges = "".join(f'<g class="edge"><path d="M{at},-40C{at},-30 {at},-20 {at},40"/></g>' for at in arrows)
+        frame = '<g class="cluster"><path d="M0,0C0,0 0,90 0,90C0,90 200,90 200,90C200,90 200,0 200,0C200,0 0,0 0,0"/>'
+        return f'<svg xmlns="http://www.w3.org/2000/svg">{frame}<text x="{x}" y="15" font-size="10">Unit</text></g>{edges}</svg>'
+
+    def place(text):
+        root = ElementTree.fromstring(text)
+        view.titles.clear_titles(root)
+        return float(next(root.iter(f"{SVG}text")).get("x"))
+
+    assert place(titled(90)) == 8
+    assert place(titled(90, 100)) == 8
+    assert place(titled(90, 20, 40)) == 44
+    assert place(titled(90, *range(0, 200, 15))) == 90  # nowhere else is better
 
 
 @drawing

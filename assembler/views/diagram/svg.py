@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from xml.etree import ElementTree
 
 from assembler.views.diagram.graphviz import COLOURS, LINE, NOTHING, ROOM
+from assembler.views.diagram.titles import clear_titles, width_of
 
 TIMEOUT = 10.0
 """Seconds that a program may take."""
@@ -21,32 +22,6 @@ _NAMESPACE = "http://www.w3.org/2000/svg"
 
 _PLACES = re.compile(r"[-+.,\d\sMCLSQTAHVZe]*")
 """Numbers and the commands of a path."""
-
-_WIDTHS = {
-    **dict.fromkeys("'", 191),
-    **dict.fromkeys("ijl", 222),
-    **dict.fromkeys("|", 260),
-    **dict.fromkeys(" !,./:;I[\\]ft\u00a0·", 278),
-    **dict.fromkeys("()-r`{}", 333),
-    **dict.fromkeys('"', 355),
-    **dict.fromkeys("*", 389),
-    **dict.fromkeys("^", 469),
-    **dict.fromkeys("Jcksvxyz", 500),
-    **dict.fromkeys("#$0123456789?L_abdeghnopqu", 556),
-    **dict.fromkeys("+<=>~×", 584),
-    **dict.fromkeys("FTZ", 611),
-    **dict.fromkeys("&ABEKPSVXY", 667),
-    **dict.fromkeys("CDHNRUw", 722),
-    **dict.fromkeys("GOQ", 778),
-    **dict.fromkeys("Mm", 833),
-    **dict.fromkeys("%", 889),
-    **dict.fromkeys("W", 944),
-    **dict.fromkeys("…→@", 1000),
-}
-"""Thousandths of the font's size that each letter of Helvetica takes, and fonts made to replace it."""
-
-_BOLD = 1.065
-"""How much more letters take in bold, on average."""
 
 _ATTRIBUTES = {
     **dict.fromkeys(("viewBox", "points", "d", "x", "y", "cx", "cy", "rx", "ry", "font-size"), _PLACES),
@@ -110,6 +85,7 @@ def _programs() -> Iterator[str]:
 
 def _cleaned(root: ElementTree.Element) -> str:
     name = next((one.get("id", "") for one in root), "")
+    clear_titles(root)
     made = _copied(root)
     made.attrib |= {"xmlns": _NAMESPACE, "role": "img", "font-family": "Helvetica,Arial,sans-serif"}
     titled = ElementTree.Element("title")
@@ -136,10 +112,8 @@ def _copied(element: ElementTree.Element) -> ElementTree.Element:
 
 def _measure(text: ElementTree.Element) -> None:
     """Fix the width of a text, so that it fits its box in any font, if all its letters are known."""
-    shown = text.text or ""
-    if shown and all(letter in _WIDTHS for letter in shown):
-        size = float(text.get("font-size", 14)) * (_BOLD if text.get("font-weight") else 1) / 1000
-        width = sum(_WIDTHS[letter] for letter in shown) * size
+    width, known = width_of(text)
+    if text.text and known:
         text.attrib |= {"textLength": f"{width:.1f}", "lengthAdjust": "spacingAndGlyphs"}
 
 
