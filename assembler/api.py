@@ -15,7 +15,7 @@ from assembler.model.build import build
 from assembler.model.inputs import input_spec
 from assembler.pipeline import bind_recipe
 from assembler.planning.existing_cell import plan_cell
-from assembler.planning.plan import Plan
+from assembler.planning.plan import Plan, below_the_table
 from assembler.planning.planner import plan_stack
 from assembler.planning.specs import Spec, Specs
 from assembler.reading.places import Sources
@@ -166,3 +166,18 @@ def assemble(
     if guard and planned.input is not None:
         memory.require_memory(planned.parameter_memory, planned.activations, device.in_use(), otherwise="guard=False")
     return build(planned)
+
+
+def _drawn(planned: Plan) -> str:
+    """The diagram of a plan for a notebook: a page in a frame that can neither reach the notebook nor the network."""
+    from html import escape
+
+    from assembler.views import diagram
+    from assembler.views.page import diagram_page
+
+    page = diagram_page("diagram", diagram.picture(diagram.diagram(planned)).data())
+    style = "width: 100%; height: 40em; border: 0"
+    return f'<iframe title="Diagram" sandbox="allow-scripts" style="{style}" srcdoc="{escape(page)}"></iframe>'
+
+
+below_the_table.append(_drawn)

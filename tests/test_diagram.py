@@ -1,7 +1,10 @@
 """The diagram of a plan: what is drawn, what is folded, and that no name breaks out of its label."""
 
 import json
-import shutil
+import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,11 +31,15 @@ from assembler.views.diagram import (
     to_mermaid,
     to_svg,
 )
+from assembler.views.diagram.cards import Card, Frame, Row, arranged, turning_point
+from assembler.views.diagram.picture import TALLEST
 from tests.conftest import RECIPES, ROOT
 
 PATHS = [ROOT / "conf" / "recipe" / f"{name}.yaml" for name in RECIPES if name != "inline"]
 
-graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+PROGRAMS = list(view.svg._programs())
+
+drawing = pytest.mark.skipif(not PROGRAMS, reason="no program is installed that draws")
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -84,7 +91,7 @@ def shapes(planned):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_recipe_is_drawn_whole(path):
     planned = plan(path)
-    found = diagram(planned, path.stem)
+    found = recipe(path.stem)
     holds_together(found)
     if path.stem != "gpt2_small":  # its embedding is drawn in both places
         assert layers(found) == len(planned.rows)
@@ -95,40 +102,130 @@ def test_a_recipe_is_drawn_whole(path):
     assert len(json.dumps(view.record(found))) < 10_000
 
 
-@graphviz
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_graphviz_draws_a_recipe(path):
-    found = diagram(plan(path), path.stem)
-    text = to_svg(to_dot(found))
-    assert text.startswith("<svg ")
-    root = ElementTree.fromstring(text)
-    assert root.get("role") == "img"
-    assert (root[0].tag, root[0].text) == (f"{SVG}title", path.stem)
-    shown = ["".join(one.itertext()).replace("\xa0", " ").strip() for one in root.iter(f"{SVG}text")]
-    told = [line for node in found.nodes for line in node.lines] + [edge.label for edge in found.edges]
-    assert sorted(shown) == sorted(text for text in [*told, *(group.label for group in found.groups)] if text)
+def shown(svg):
+    """The lines of text in an SVG."""
+    return [(one.text or "").replace("\xa0", " ").strip() for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-@graphviz
-def test_an_svg_can_stand_in_any_page():
+def heads(found):
+    """The headings of nodes and groups, as often as they are drawn; equal ones below each other are all there."""
+    return sorted([node.heading for node in found.nodes] + [group.label for group in found.groups])
+
+
+@pytest.fixture(
+    params=[pytest.param(one, marks=[pytest.mark.slow] * (one != PROGRAMS[-1]), id=Path(one).name) for one in PROGRAMS]
+)
+def program(request, monkeypatch):
+    """Each program that draws, alone."""
+    monkeypatch.setattr(view.svg, "_programs", lambda: iter([request.param]))
+
+
+@cache
+def recipe(name):
+    if name == "yolov8n":
+        file = {"file": str(ROOT / "tests" / "yolo" / "mindyolo" / "yolov8n.yaml")}
+        return diagram(plan({"input": {"shape": [1, 3, 640, 640]}, **file}), name)
+    return diagram(plan(ROOT / "conf" / "recipe" / f"{name}.yaml"), name)
+
+
+@drawing
+@pytest.mark.parametrize("name", [*(path.stem for path in PATHS), "yolov8n"])
+def test_every_recipe_is_drawn_at_every_depth_and_no_arrow_crosses_a_title(name, program):
+    for one in view.levels(recipe(name)):
+        text = to_svg(to_dot(one))
+        assert text.startswith("<svg ")
+        root = ElementTree.fromstring(text)
+        assert root.get("role") == "img"
+        assert (root[0].tag, root[0].text) == (f"{SVG}title", name)
+        assert not set(heads(one)) - {""} - set(shown(text))
+        assert all(shown(text).count(head) >= heads(one).count(head) for head in heads(one) if head)
+        assert {view.data.clip(edge.shape) for edge in one.edges} <= {""} | {
+            line.split(" × ")[0] for line in shown(text)
+        }
+        assert crossed(text) == []
+    assert to_svg(to_dot(one)) == text
+
+
+@drawing
+@pytest.mark.parametrize("name", ["resnet18", "unet", "gpt2_small", "mobilenet_v2", "densenet121"])
+def test_a_picture_shows_at_first_what_fits_two_screens(name, program):
+    made = view.picture(recipe(name))
+    assert view.svg.height(made.depths[made.shown]) * 4 / 3 <= 1800
+    later = made.depths[made.shown + 1 :]
+    assert all(view.svg.height(svg) > TALLEST for svg in later[:1])
+
+
+def crossed(svg):
+    """The texts that the arrows of an SVG cross."""
+    root = ElementTree.fromstring(svg)
+    lines = [line for one in root.iter(f"{SVG}path") for line in pairwise(along(one.get("d")))]
+    found = []
+    for text in root.iter(f"{SVG}text"):
+        x, y, width = (float(text.get(name, 0)) for name in ("x", "y", "textLength"))
+        x -= {"middle": width / 2}.get(text.get("text-anchor"), 0)
+        if any(
+            min(a[0], b[0]) < x + width and max(a[0], b[0]) > x and min(a[1], b[1]) < y and max(a[1], b[1]) > y - 7
+            for a, b in lines
+        ):
+            found.append(text.text)
+    return found
+
+
+def along(path):
+    """Points on a curve of Graphviz, such as ``M0,0C1,1 2,2 3,3``; none of a closed one, which is a box."""
+    numbers = [float(one) for one in re.findall(r"-?[\d.]+", path)]
+    ends = list(zip(numbers[::2], numbers[1::2], strict=True))
+    if ends[0] == ends[-1]:
+        return
+    for at in range(0, len(ends) - 3, 3):
+        for step in range(21):
+            t = step / 20
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
+            yield tuple(
+                sum(w * end[axis] for w, end in zip(weights, ends[at : at + 4], strict=True)) for axis in (0, 1)
+            )
+
+
+def test_a_title_moves_beside_the_arrows_that_cross_it():
+    def titled(x, *arrows):
+        edges = "".join(f'<g class="edge"><path d="M{at},-40C{at},-30 {at},-20 {at},40"/></g>' for at in arrows)
+        frame = '<g class="cluster"><path d="M0,0C0,0 0,90 0,90C0,90 200,90 200,90C200,90 200,0 200,0C200,0 0,0 0,0"/>'
+        return f'<svg xmlns="http://www.w3.org/2000/svg">{frame}<text x="{x}" y="15" font-size="10">Unit</text></g>{edges}</svg>'
+
+    def place(text):
+        root = ElementTree.fromstring(text)
+        view.titles.clear_titles(root)
+        return float(next(root.iter(f"{SVG}text")).get("x"))
+
+    assert place(titled(90)) == 8
+    assert place(titled(90, 100)) == 8
+    assert place(titled(90, 20, 40)) == 44
+    assert place(titled(90, *range(0, 200, 15))) == 90  # nowhere else is better
+
+
+@drawing
+def test_an_svg_can_stand_in_any_page(program):
     text = to_svg(to_dot(drawn("2 * Residual(Dense(8, 8) + ReLU)")))
     elements = list(ElementTree.fromstring(text).iter())
-    assert {element.tag.removeprefix(SVG) for element in elements} <= {
-        "svg",
-        "title",
-        "g",
-        "path",
-        "polygon",
-        "ellipse",
-        "polyline",
-        "text",
-    }
+    assert {element.tag.removeprefix(SVG) for element in elements} <= {*view.svg._ELEMENTS, "title"}
     assert not any(
         name in ("id", "class", "style") or "href" in name for element in elements for name in element.attrib
     )
-    assert {element.get(name) for element in elements for name in ("fill", "stroke")} <= {None, "none", "currentColor"}
+    colours = {element.get(name) for element in elements for name in ("fill", "stroke")}
+    assert colours <= {None, "none", "currentColor", *view.svg._FIXED}
     assert {element.get("fill") for element in elements if element.tag == f"{SVG}text"} == {"currentColor"}
     assert text.count("http") == 1  # the name of the language itself
+
+
+def test_what_a_program_draws_is_rebuilt_from_what_is_harmless():
+    evil = """<svg xmlns="http://www.w3.org/2000/svg" onload="a" viewBox="0 0 9 9" style="b"><g id="d" class="e" transform="rotate(0) url(f)"><a href="g"><text>h</text></a><image href="i"/><style>j</style><script>c</script>
+    <polygon points="0,0 1,1" fill="url(#k)" stroke="red" onclick="l"/><text x="1" font-size="9">m</text></g></svg>"""
+    text = view.svg._cleaned(ElementTree.fromstring(evil))
+    assert text == (
+        '<svg viewBox="0 0 9 9" xmlns="http://www.w3.org/2000/svg" role="img" font-family="Helvetica,Arial,sans-serif">'
+        '<title>d</title><g><polygon points="0,0 1,1" fill="currentColor" stroke="currentColor" />'
+        '<text x="1" font-size="9" fill="currentColor" textLength="7.5" lengthAdjust="spacingAndGlyphs">m</text></g></svg>\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +325,7 @@ def test_a_graph_shows_its_wires():
         ("out · Concat", "out · output", "(2, 8)"),
         ("both · Add", "both · output", "(2, 4)"),
     ]
-    assert [(group.label, group.group) for group in found.groups] == [("right", -1), ("× 2", 0)]
+    assert [(group.label, group.group) for group in found.groups] == [("right × 2", -1)]
 
 
 def test_an_element_of_a_tuple_has_its_own_shape():
@@ -426,18 +523,19 @@ def test_escaped_text_reads_as_it_was():
     assert view.mermaid.escaped("1) a (1) b") == "1#41; a (1) b"
 
 
-@graphviz
+@drawing
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_no_name_breaks_out_of_its_label_in_an_svg(text):
+def test_no_name_breaks_out_of_its_label_in_an_svg(text, program):
     found = hostile(text)
-    root = ElementTree.fromstring(to_svg(to_dot(found)))
-    shown = [one.text.replace("\xa0", " ").strip() for one in root.iter(f"{SVG}text")]
-    told = [*found.nodes[0].lines, "b", found.edges[0].label, found.groups[0].label]
-    assert sorted(shown) == sorted(line.strip() for line in told if line)
-    assert root[0].text == (view.data.clip(text) or "model")
+    svg = to_svg(to_dot(found))
+    node = found.nodes[0]
+    wrapped = list(view.graphviz._wrapped(node))
+    expected = [node.heading, *wrapped, "b", view.data.clip(text), found.groups[0].label]
+    assert sorted(shown(svg)) == sorted(line.strip() for line in expected if line.strip())
+    assert ElementTree.fromstring(svg)[0].text == (view.data.clip(text) or "model")
 
 
-@graphviz
+@drawing
 def test_graphviz_draws_a_dense_graph_in_time(monkeypatch):
     graph = {"w0": "Dense(8, 8)"}
     for n in range(1, MAX_NODES - 2):
@@ -445,7 +543,7 @@ def test_graphviz_draws_a_dense_graph_in_time(monkeypatch):
         graph[f"w{n}"] = f"Add @ ({', '.join(f'w{source}' for source in sources)})"
     found = drawn(None, graph=graph)
     assert len(found.edges) > 350
-    monkeypatch.setattr(view.graphviz, "TIMEOUT", 10.0)
+    monkeypatch.setattr(view.svg, "TIMEOUT", 10.0)
     assert to_svg(to_dot(found)) is not None
 
 
@@ -454,20 +552,207 @@ def test_a_label_fits_its_box():
     assert line == f"a b{'c' * 56}…"
 
 
-def test_without_graphviz_there_is_no_svg(monkeypatch, tmp_path):
-    text = to_dot(drawn("Dense(8, 8)"))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert to_svg(text) is None
+@pytest.fixture
+def only(monkeypatch, tmp_path):
+    """Programs that are shell scripts, in place of those that are installed."""
+
+    def install(*scripts):
+        programs = []
+        for at, script in enumerate(scripts):
+            programs.append(tmp_path / f"draws{at}")
+            programs[-1].write_text(f"#!/bin/sh\n{script} 2>/dev/null\n")
+            programs[-1].chmod(0o755)
+        monkeypatch.setattr(view.svg, "_programs", lambda: map(str, programs))
+        monkeypatch.setattr(view.svg, "_too_slow", set())
+        monkeypatch.setattr(view.svg, "TIMEOUT", 0.5)
+
+    return install
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo no picture", "sleep 9", "exec nothing-like-that"])
-def test_a_graphviz_that_does_not_manage_is_as_none(monkeypatch, tmp_path, script):
-    program = tmp_path / "dot"
-    program.write_text(f"#!/bin/sh\n{script} 2>/dev/null\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{Path(shutil.which('sleep')).parent}")
-    monkeypatch.setattr(view.graphviz, "TIMEOUT", 0.2)
+DRAWS = """echo '<svg xmlns="http://www.w3.org/2000/svg"/>'"""
+
+
+@pytest.mark.parametrize(
+    "script", ["exit 1", "echo no picture", "exec sleep 9", "exec nothing-like-that", "kill -9 $$"]
+)
+def test_a_program_that_does_not_draw_counts_as_absent_and_the_next_is_asked(only, script):
+    only(script)
     assert to_svg("digraph {}") is None
+    only(script, DRAWS)
+    assert to_svg("digraph {}").startswith("<svg ")
+
+
+def test_a_program_that_takes_too_long_is_asked_once(only, tmp_path):
+    only(f"echo once >>{tmp_path}/asked; exec sleep 9", DRAWS)
+    assert to_svg("digraph {}")
+    assert to_svg("digraph {}")
+    assert (tmp_path / "asked").read_text() == "once\n"
+
+
+def test_without_a_program_a_picture_is_text(only):
+    only()
+    found = drawn("Dense(8, 8)")
+    assert view.picture(found) == view.Picture(to_mermaid(found))
+
+
+def test_an_installed_graphviz_is_preferred_and_graphviz_pure_is_found_beside_python(monkeypatch, tmp_path):
+    (tmp_path / "dot").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    installed, pure = view.svg._programs()
+    assert installed == str(tmp_path / "dot")
+    assert Path(pure).stem == "graphviz-pure"
+    assert Path(pure).exists()
+    monkeypatch.setattr(view.svg, "distribution", lambda name: (_ for _ in ()).throw(PackageNotFoundError(name)))
+    assert list(view.svg._programs()) == [installed]
+
+
+# ---- folding
+
+
+def test_depth_closes_blocks_from_outside():
+    found = drawn("2 * Twice + Tanh", blocks={"Unit": "Dense(_, 8) + ReLU", "Twice": "Unit + Sigmoid + Dense(_, 8)"})
+    closed, half, whole = view.levels(found)
+    assert whole == found
+    assert boxes(closed) == ["Twice × 2", "Tanh"]
+    assert boxes(half) == ["Unit", "Sigmoid", "Dense", "Tanh"]
+    assert boxes(whole) == ["Dense", "ReLU", "Sigmoid", "Dense", "Tanh"]
+    assert [(node.layers, node.parameters, node.macs) for node in closed.nodes[1:3]] == [(4, 144, 512), (1, 0, 0)]
+    assert [group.label for group in half.groups] == ["Twice × 2"]
+    assert arrows(closed) == [
+        ("input", "Twice × 2", "(4, 8)"),
+        ("Twice × 2", "Tanh", "(4, 8)"),
+        ("Tanh", "output", "(4, 8)"),
+    ]
+    for one in (closed, half, whole):
+        holds_together(one)
+        assert layers(one) == 9
+
+
+def test_nested_boxes_that_hold_one_box_are_one():
+    found = drawn("Double + Tanh", blocks={"Conv": "Dense(_, 8) + ReLU", "Double": "2 * Conv"})
+    assert [(group.label, group.group) for group in found.groups] == [("Double · Conv × 2", -1)]
+    assert layers(found) == 5
+    unet = recipe("unet")
+    children = [one.group for one in (*unet.nodes, *unet.groups)]
+    assert all(children.count(at) > 1 for at in range(len(unet.groups)))
+
+
+# ---- cards
+
+
+def cards(found):
+    """Cards as lists of headings, frames as pairs of their title and what is in them."""
+
+    def read(inside):
+        return [
+            (found.groups[one.group].label, read(one.inside))
+            if isinstance(one, Frame)
+            else [found.groups[row.at].label if row.is_heading else found.nodes[row.at].heading for row in one.rows]
+            for one in inside
+        ]
+
+    return read(arranged(found))
+
+
+def test_a_chain_is_one_card_and_branches_are_a_frame():
+    unit = {"Unit": "Dense(_, 8) + ReLU", "Both": "Unit + Unit + Tanh"}
+    assert cards(drawn("Both + Residual(Unit + Tanh) + Sigmoid", blocks=unit)) == [
+        ["input"],
+        ["Both", "Unit × 2", "Dense", "ReLU", "Tanh"],
+        ["Unit", "Dense", "ReLU"],
+        ["Tanh"],
+        ["Residual", "Sigmoid"],
+        ["output"],
+    ]
+    assert cards(drawn("2 * (Residual(Dense(8, 8)) + Tanh)")) == [
+        ["input"],
+        ("× 2", [["Dense"], ["Residual", "Tanh"]]),
+        ["output"],
+    ]
+
+
+def test_a_card_begins_with_each_layer_that_multiplies():
+    assert cards(drawn("Dense(8, 4) + ReLU + Tanh + Dense(4, 4) + ReLU")) == [
+        ["input"],
+        ["Dense", "ReLU", "Tanh"],
+        ["Dense", "ReLU"],
+        ["output"],
+    ]
+
+
+@drawing
+def test_a_unet_is_a_u(program):
+    (*_, svg) = view.picture(recipe("unet")).depths
+    at = {
+        line.text.split(" ·")[0]: (float(line.get("x")), float(line.get("y")))
+        for line in ElementTree.fromstring(svg).iter(f"{SVG}text")
+        if " · " in line.text
+    }
+    down, up = ["d1", "d2", "d3", "d4"], ["c1", "c2", "c3", "c4"]
+    for ways in (down, up):
+        assert [at[one][1] for one in ways] == sorted(at[one][1] for one in ways)
+    for one, other in zip(down, up, strict=True):
+        assert at[one][0] < at[other][0]
+        assert abs(at[one][1] - at[other][1]) < 80
+
+
+def test_other_networks_are_not_a_u():
+    for name in ("resnet18", "gpt2_small", "densenet121"):
+        found = recipe(name)
+        assert turning_point(found, [Card((Row(at),)) for at in range(len(found.nodes))]) is None
+
+
+@pytest.mark.parametrize(
+    ("nodes", "edges", "groups", "message"),
+    [
+        (MAX_NODES + 1, 0, 0, "it has more than 60 nodes or 400 edges"),
+        (2, MAX_EDGES + 1, 0, "it has more than 60 nodes or 400 edges"),
+        (2, 0, 5000, "it has more than 100 groups around each other"),
+    ],
+)
+def test_a_record_that_would_take_long_to_draw_is_refused(nodes, edges, groups, message):
+    kept = {
+        "name": "",
+        "nodes": [{"kind": "layer", "title": "a", "group": groups - 1}] * nodes,
+        "edges": [{"source": 0, "target": 1}] * edges,
+        "groups": [{"title": "", "group": at - 1} for at in range(groups)],
+    }
+    with pytest.raises(ValueError, match=f"^not a diagram: {message}$"):
+        view.from_record(kept)
+
+
+RECORDS = st.builds(
+    lambda nodes, groups, edges: {
+        "name": "a record",
+        "nodes": [
+            {"kind": kind, "title": f"n{at}", "group": group % (len(groups) + 1) - 1}
+            for at, (kind, group) in enumerate(nodes)
+        ],
+        "groups": [
+            {"title": f"g{at}", "group": group % (at + 1) - 1, "repeat": 1 + group % 2}
+            for at, group in enumerate(groups)
+        ],
+        "edges": [
+            {"source": min(pair) % len(nodes), "target": max(pair) % len(nodes)}
+            for pair in edges
+            if min(pair) % len(nodes) < max(pair) % len(nodes)
+        ],
+    },
+    st.lists(st.tuples(st.sampled_from(["layer", "merge", "more", "input", "folded"]), st.integers(0, 99)), min_size=1),
+    st.lists(st.integers(0, 99), max_size=8),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=30),
+)
+
+
+@settings(deadline=None)
+@given(RECORDS)
+def test_any_record_of_a_diagram_can_be_arranged_at_every_depth(kept):
+    """Its groups need not be what ``diagram`` makes: their nodes may be in any order."""
+    found = view.from_record(kept)
+    for one in view.levels(found):
+        text = to_dot(one)
+        assert all(node.heading in text for node in one.nodes)
+        assert text.count("{") == text.count("}")
 
 
 # ---- in a run
@@ -479,12 +764,12 @@ def test_a_run_leaves_its_diagram(run):
     found = view.from_record(kept)
     assert found == diagram(plan(ROOT / "conf" / "recipe" / "mlp.yaml"), "mlp")
     assert (done.folder / "diagram.mmd").read_text() == to_mermaid(found)
-    if shutil.which("dot"):
-        assert (done.folder / "diagram.svg").read_text() == to_svg(to_dot(found))
+    if PROGRAMS:
+        assert (done.folder / "diagram.svg").read_text() == view.standalone(to_svg(to_dot(found)))
 
 
-def test_without_graphviz_a_run_leaves_the_text_alone(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_a_program_a_run_leaves_the_text_alone(run, only):
+    only()
     done = run("task=plan")
     assert (done.code, done.err) == (0, "")
     assert (done.folder / "diagram.mmd").exists()
@@ -498,16 +783,14 @@ def test_the_diagrams_of_an_earlier_run_do_not_stay_beside_a_mistake(run):
     assert not list(folder.glob("diagram.*"))
 
 
-def test_a_job_of_a_sweep_leaves_no_svg(tmp_path):
+@drawing
+def test_a_job_of_a_sweep_leaves_its_diagram(tmp_path):
     config = {
         "recipe": {"input": {"shape": [4, 8]}, "stack": "Dense(8, 4)"},
         "task": {"name": "plan"},
         "registry": {"mine": {"Dense": {"target": "mindspore.nn.Dense"}}},
     }
-    (tmp_path / "diagram.svg").touch()
     tasks.run(lambda: config, tmp_path, Sources({}, []), {}, alone=False)
-    assert (tmp_path / "diagram.mmd").exists()
-    assert not (tmp_path / "diagram.svg").exists()
-    if shutil.which("dot"):
-        tasks.run(lambda: config, tmp_path, Sources({}, []), {})
-        assert (tmp_path / "diagram.svg").exists()
+    alone = (tmp_path / "diagram.mmd").read_text(), (tmp_path / "diagram.svg").read_text()
+    tasks.run(lambda: config, tmp_path, Sources({}, []), {})
+    assert ((tmp_path / "diagram.mmd").read_text(), (tmp_path / "diagram.svg").read_text()) == alone

@@ -8,8 +8,10 @@ from unittest import mock
 
 import pytest
 
+from assembler.views.diagram.graphviz import COLOURS
 from assembler.views.page import run_page, sweep_page
 from assembler.views.page.data import as_json
+from tests.conftest import ROOT
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -161,10 +163,17 @@ def sweep(jobs, seed=1):
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20"><title>net</title><g><text x="5" y="15" fill="currentColor">Dense</text></g></svg>'
 
+PICTURE = {"mermaid": "graph TD", "depths": [SVG], "shown": 0}
+
+
+def only_text(mermaid):
+    """What a page gets of a diagram that no program drew."""
+    return {"mermaid": mermaid, "depths": [], "shown": 0}
+
 
 def page_of(jobs, title="a sweep"):
     rows, records = sweep(jobs)
-    return sweep_page(title, rows, OVERRIDES, records, dict.fromkeys(records, SVG))
+    return sweep_page(title, rows, OVERRIDES, records, dict.fromkeys(records, PICTURE))
 
 
 def plain_page(jobs):
@@ -440,7 +449,7 @@ def test_a_job_opens_by_the_keyboard_and_closes_by_escape(visit):
     dialog = page.locator("#job")
     assert dialog.is_visible()
     assert dialog.locator("h2").inner_text() == "Job 5"
-    assert dialog.locator("h3").all_inner_texts() == ["Checks", "Layers", "Diagram", "Time"]
+    assert dialog.locator("h3").all_inner_texts() == ["Checks", "Diagram", "Layers", "Time"]
     assert dialog.get_by_role("table", name="Layers").locator("tbody tr").count() == 6
     assert dialog.get_by_role("table", name="Checks").locator("tbody tr").all_inner_texts()[0].split("\t")[:2] == [
         "finite",
@@ -488,11 +497,12 @@ def test_many_failures_are_folded(visit, no_plots):
 
 def test_a_diagram_of_text_can_be_copied(visit, no_plots):
     rows, records = sweep(5)
-    page = visit(sweep_page("text", rows, OVERRIDES, records, {"3": "graph TD\n  a --> b"})).page
+    page = visit(sweep_page("text", rows, OVERRIDES, records, {"3": only_text("graph TD\n  a --> b")})).page
     page.locator("#table tbody button").nth(3).click()
-    assert page.locator("#job .source pre").inner_text() == "graph TD\n  a --> b"
-    page.locator("#job .source button").click()
-    page.wait_for_function("['Copied', 'Selected'].includes(document.querySelector('#job .source button').textContent)")
+    assert page.locator("#job .viewer pre").inner_text() == "graph TD\n  a --> b"
+    assert "pip install graphviz-pure" in page.locator("#job .viewer").inner_text()
+    page.locator("#job .viewer button").click()
+    page.wait_for_function("['Copied', 'Selected'].includes(document.querySelector('#job .viewer button').textContent)")
 
 
 # ---- plots
@@ -631,7 +641,9 @@ def hostile_sweep(title):
         told = {"message": text if at % 3 else None, "started": text, "path": text}
         rows.append({"job": text, "status": status, "recipe": text, **overrides, **figures, **told})
         records[text] = hostile_record(record(status, error="mistake" if at % 3 == 2 else None), text)
-    return sweep_page(title, rows, ["recipe", *HOSTILE.values()], records, {text: text for text in HOSTILE.values()})
+    return sweep_page(
+        title, rows, ["recipe", *HOSTILE.values()], records, {text: only_text(text) for text in HOSTILE.values()}
+    )
 
 
 def hostile_record(one, text):
@@ -691,7 +703,7 @@ def test_whatever_names_are_they_are_shown_and_nothing_runs(visit):
 
 
 def test_a_diagram_keeps_what_draws_and_nothing_else(visit):
-    opened = visit(run_page("diagram", record(), HOSTILE_SVG))
+    opened = visit(run_page("diagram", record(), {**PICTURE, "depths": [HOSTILE_SVG]}))
     page = opened.page
     assert (
         page.locator(".drawing svg").evaluate("svg => [...svg.querySelectorAll('*')].map(one => one.localName).join()")
@@ -709,12 +721,163 @@ def test_a_run_shows_any_names_too(visit):
     for at, text in enumerate(HOSTILE.values()):
         one["plan"]["layers"][at] |= {"path": text, "layer": text, "arguments": text}
     seen = [well_formed(text) for text in HOSTILE.values()]
-    page = visit(run_page(HOSTILE["image"], hostile_record(one, HOSTILE["image"]), HOSTILE["link"])).page
+    page = visit(run_page(HOSTILE["image"], hostile_record(one, HOSTILE["image"]), only_text(HOSTILE["link"]))).page
     assert texts(page.locator("h1")) == [HOSTILE["image"]]
     assert texts(page.locator("pre")) == [HOSTILE["image"] + "\n" + "\n".join(seen), HOSTILE["link"]]
     assert texts(page.get_by_role("table", name="Layers").locator("tbody td:nth-child(3)")) == seen
     assert page.evaluate("window.ran") is None
     assert page.locator("img, iframe, a, h1 *").count() == 0
+
+
+# ---- a picture
+
+
+@pytest.fixture(scope="module")
+def pictured():
+    """The pages of two recipes, with their diagrams."""
+    from assembler import plan
+    from assembler.views.diagram import diagram, levels, picture
+
+    made = {}
+    for name in ("unet", "resnet18"):
+        found = diagram(plan(ROOT / "conf" / "recipe" / f"{name}.yaml"), name)
+        data = picture(found).data()
+        if not data["depths"]:
+            pytest.skip("no program is installed that draws")
+        made[name] = (run_page(name, record(layers=1), data), levels(found), data)
+    return made
+
+
+def test_a_picture_shows_every_block_and_folds_them(visit, pictured):
+    for html, depths, data in pictured.values():
+        page = visit(html).page
+        buttons = page.get_by_role("group", name="Depth of blocks").get_by_role("button")
+        assert buttons.count() == len(depths)
+        assert buttons.nth(data["shown"]).get_attribute("aria-pressed") == "true"
+        for at, one in enumerate(depths):
+            buttons.nth(at).click()
+            assert page.locator(".drawing svg").count() == 1
+            assert page.locator(".drawing svg").is_visible()
+            texts_shown = page.locator(".drawing svg text").all_text_contents()
+            blocks = {group.label for group in one.groups} | {node.heading for node in one.nodes}
+            assert blocks - {""} <= {text.replace("\xa0", " ").strip() for text in texts_shown}
+        assert page.locator(".drawing svg text").count() > 2 * len(depths[0].nodes)
+
+
+def width_of(page):
+    return page.locator(".drawing svg").bounding_box()["width"]
+
+
+def test_a_picture_zooms_and_moves_by_keys_and_buttons(visit, pictured):
+    page = visit(pictured["unet"][0], width=900).page
+    start = width_of(page)
+    page.get_by_role("button", name="Zoom in").click()
+    assert width_of(page) == pytest.approx(1.25 * start, rel=0.01)
+    frame = page.locator(".drawing")
+    frame.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    assert width_of(page) == pytest.approx(1.25**3 * start, rel=0.01)
+    page.keyboard.press("-")
+    assert width_of(page) == pytest.approx(1.25**2 * start, rel=0.01)
+    before = frame.evaluate("one => [one.scrollLeft, one.scrollTop]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([left, top]) => { const one = document.querySelector('.drawing'); return one.scrollLeft > left && one.scrollTop > top }",
+        arg=before,
+    )
+    page.get_by_role("button", name="Depth 1 of 4").click()
+    assert page.locator(".zoom").inner_text() == f"{100 * 1.25**2:.0f} %"  # a chosen scale stays
+    frame.focus()
+    page.keyboard.press("0")
+    inside, around = page.locator(".drawing svg").bounding_box(), frame.bounding_box()
+    assert inside["width"] <= around["width"]
+    assert inside["height"] <= around["height"]
+
+
+def test_a_picture_moves_with_the_mouse_and_zooms_where_it_is(visit, pictured):
+    page = visit(pictured["unet"][0], width=900).page
+    frame = page.locator(".drawing")
+    frame.scroll_into_view_if_needed()
+    for _ in range(4):
+        page.get_by_role("button", name="Zoom in").click()
+    box = frame.bounding_box()
+    x, y = box["x"] + 300, box["y"] + 200
+    where = "one => [one.scrollLeft, one.scrollTop]"
+    left, top = frame.evaluate(where)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 40, y - 30, steps=4)
+    page.mouse.up()
+    assert frame.evaluate(where) == [pytest.approx(left + 40, abs=2), pytest.approx(top + 30, abs=2)]
+    text = page.locator(".drawing svg text").nth(12)
+    text.scroll_into_view_if_needed()
+    at = text.bounding_box()
+    page.mouse.move(at["x"], at["y"])
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -20)
+    page.keyboard.up("Control")
+    page.wait_for_function("text => document.querySelector('.zoom').textContent !== text", arg="244 %")
+    assert text.bounding_box()["width"] > at["width"]
+    assert text.bounding_box()["x"] == pytest.approx(at["x"], abs=3)
+
+
+def test_a_picture_zooms_with_two_fingers(visit, pictured):
+    page = visit(pictured["unet"][0], width=400).page
+    start = width_of(page)
+    page.locator(".drawing").evaluate(
+        """frame => {
+            const box = frame.getBoundingClientRect();
+            const touch = (identifier, x) => new Touch({ identifier, target: frame, clientX: box.x + x, clientY: box.y + 50 });
+            const send = (kind, apart) =>
+                frame.dispatchEvent(new TouchEvent(kind, { cancelable: true, touches: [touch(1, 100 - apart), touch(2, 100 + apart)] }));
+            send("touchstart", 20);
+            send("touchmove", 30);
+            send("touchmove", 40);
+        }"""
+    )
+    assert width_of(page) == pytest.approx(2 * start, rel=0.01)
+
+
+def test_a_picture_is_for_everybody(visit, pictured):
+    page = visit(pictured["resnet18"][0]).page
+    for scheme, width in (LOOKS[0], LOOKS[2]):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": 900})
+        assert faults(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        ink, paper = page.evaluate(
+            "['.drawing text', '.drawing'].map((one, at) => getComputedStyle(document.querySelector(one))[at ? 'backgroundColor' : 'fill'])"
+        )
+        assert contrast(ink, paper) > 7
+    assert sorted(re.findall(r"--strip: (#\w+)", page.locator(".legend").inner_html())) == sorted(
+        [*COLOURS.values(), COLOURS["multiplies"]]
+    )
+
+
+def contrast(*colours):
+    """Of two colours of the kind ``rgb(1, 2, 3)``, as WCAG defines it."""
+
+    def light(colour):
+        parts = [int(one) / 255 for one in re.findall(r"\d+", colour)[:3]]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, bright = sorted(map(light, colours))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_a_picture_in_a_notebook_is_a_page_that_zooms(visit):
+    from assembler import plan
+
+    shown = plan("2 * (Dense(8, 8) + ReLU)", input=(4, 8))._repr_mimebundle_()
+    assert "<table" in shown["text/html"].split("<iframe")[0]
+    opened = visit(f"<!doctype html><title>notebook</title>{shown['text/html']}")
+    frame = opened.page.frame_locator("iframe")
+    assert "\xa0\xa0Dense" in frame.locator(".drawing svg text").all_text_contents()
+    frame.get_by_role("button", name="Zoom in").click()
+    assert frame.locator(".zoom").inner_text() == "125 %"
 
 
 NO_FIGURES = [{"job": str(job), "status": "pending", "recipe": f"net{job}", "message": None} for job in range(3)]
@@ -762,12 +925,12 @@ def test_any_record_makes_a_page(visit, one):
 
 
 def test_a_run_shows_what_it_found(visit):
-    page = visit(run_page("mlp", record("failed", layers=4), SVG)).page
+    page = visit(run_page("mlp", record("failed", layers=4), PICTURE)).page
     assert page.locator("#verdict").inner_text().split() == ["✕", "failed", "mlp"]
     assert page.locator("h2").all_inner_texts() == [
         "Checks",
-        "Layers",
         "Diagram",
+        "Layers",
         "Time",
         "Measurements",
         "Parameters",
@@ -794,7 +957,7 @@ def test_a_run_shows_what_it_found(visit):
 
 
 def test_the_page_of_a_run_is_small():
-    assert len(run_page("mlp", record(), SVG)) < 60_000
+    assert len(run_page("mlp", record(), PICTURE)) < 60_000
 
 
 # ---- for everybody
@@ -817,7 +980,7 @@ LOOKS = [("light", 1600), ("dark", 1600), ("dark", 360), ("light", 360)]
     [
         (lambda: page_of(12), LOOKS[:1]),
         (lambda: plain_page(12), LOOKS[1:]),
-        (lambda: run_page("mlp", record("failed"), SVG), LOOKS),
+        (lambda: run_page("mlp", record("failed"), PICTURE), LOOKS),
     ],
     ids=["sweep with plots", "sweep", "run"],
 )

@@ -224,6 +224,10 @@ class Plan:
         """Multiply-accumulates of one forward pass: one is one multiply and one add."""
         return sum(row.macs for row in self.rows)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """In a notebook, the table and the diagram."""
+        return {"text/html": "".join([self._repr_html_(), *(show(self) for show in below_the_table)])}
+
     def metrics(self) -> dict[str, int]:
         """The metrics of a plan by their keys: ``{"layers": 3, …, "macs": 1200, …}``."""
         return {metric.key: metric.of_plan(self) for metric in plan_metrics() if metric.of_plan is not None}
@@ -246,3 +250,7 @@ class Plan:
             f"({print_bytes(self.parameter_memory)}), {self.macs:,} MACs, "
             f"{print_bytes(self.activations)} of activations"
         )
+
+
+below_the_table: list[Callable[[Plan], str]] = []
+"""What notebooks show below the table of a plan, as HTML. Views, which are on a higher floor, are added by ``api``."""

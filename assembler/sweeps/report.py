@@ -25,8 +25,8 @@ class _Sweep:
     watch: Watch | None = field(default=None, repr=False)
 
 
-MOST_DRAWN = 100
-"""Limit of diagrams by Graphviz, which takes a tenth of a second for each."""
+MOST_DRAWN = 2_000_000
+"""Letters of all pictures in a page; further diagrams are text."""
 
 _open: list[_Sweep] = []
 """The sweep that is running in this process, if any."""
@@ -115,12 +115,13 @@ def _write(folder: Path, title: str, table: Table) -> bool:
     return not wrong
 
 
-def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The diagram of each job: SVG by Graphviz, if installed, for the first distinct ones, else Mermaid."""
+def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The picture of each job; from ``MOST_DRAWN`` on, only its Mermaid text."""
     from assembler.views import diagram
 
-    drawn: dict[str, str] = {}
-    diagrams = {}
+    drawn: dict[str, diagram.Picture] = {}
+    diagrams: dict[str, Mapping[str, Any]] = {}
+    letters = 0
     for job, record in records.items():
         kept = (record.get("plan") or {}).get("diagram")
         if kept:
@@ -130,9 +131,10 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
                     data = diagram.from_record(kept)
                 except ValueError:  # damaged, or written by another program
                     continue
-                svg = diagram.to_svg(diagram.to_dot(data)) if len(drawn) < MOST_DRAWN else None
-                drawn[key] = svg or diagram.to_mermaid(data)
-            diagrams[job] = drawn[key]
+                pictured = letters < MOST_DRAWN
+                drawn[key] = diagram.picture(data) if pictured else diagram.Picture(diagram.to_mermaid(data))
+                letters += sum(map(len, drawn[key].depths))
+            diagrams[job] = drawn[key].data()
     return diagrams
 
 

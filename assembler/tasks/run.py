@@ -160,7 +160,7 @@ def leave(
 
     Args:
         about: further keys of ``result.json``.
-        alone: whether to write a page, ``result.html``, as well, and, if Graphviz is installed, the diagram as SVG.
+        alone: whether to write a page, ``result.html``, as well.
     """
     from assembler.views import diagram, record
 
@@ -190,14 +190,20 @@ def leave(
     texts = {
         "recipe.yaml": record.recipe_text(recipe, planned) if planned and recipe else None,
         "diagram.mmd": diagram.to_mermaid(drawn) if drawn else None,
-        "diagram.svg": diagram.to_svg(diagram.to_dot(drawn)) if drawn and alone else None,
+        "diagram.svg": None,
         "result.html": None,
     }
     if alone:
         from assembler.views.page import run_page
 
-        shown = texts["diagram.svg"] or texts["diagram.mmd"]
-        texts["result.html"] = run_page(recipe.name if recipe else folder.name, data, shown)
+        picture = diagram.picture(drawn) if drawn else None
+        whole = picture.depths[-1] if picture and picture.depths else None
+        texts["result.html"] = run_page(
+            recipe.name if recipe else folder.name, data, picture.data() if picture else None
+        )
+    else:
+        whole = diagram.to_svg(diagram.to_dot(drawn)) if drawn else None
+    texts["diagram.svg"] = diagram.standalone(whole) if whole else None
     for name, text in texts.items():
         if text is None:
             (folder / name).unlink(missing_ok=True)

@@ -11,6 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 MAX_LABEL = 60
 """Characters in a line of a label; longer ones are cut."""
 
+MAX_NODES = 60
+"""Nodes of a diagram. In a larger plan the innermost blocks are folded; then, if needed, the middle is left out."""
+
+MAX_EDGES = 400
+"""Edges of a diagram; with more, the middle is left out. Mermaid draws at most 500."""
+
+MAX_DEPTH = 100
+"""Groups around each other in a diagram that is read from a record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -26,6 +35,7 @@ class Node:
         repeat: how many times in a row it occurs.
         layers: how many layers it represents, each time.
         group: the index of the group that it is in, or -1.
+        parameters, macs: of the layers that it represents, each time.
     """
 
     kind: str
@@ -36,16 +46,28 @@ class Node:
     repeat: int = 1
     layers: int = 0
     group: int = -1
+    parameters: int = 0
+    macs: int = 0
+
+    @property
+    def heading(self) -> str:
+        """Its names, and how many times in a row it occurs."""
+        return clip(_heading(self.names, self.title, self.repeat))
+
+    @property
+    def notes(self) -> list[str]:
+        """What else is known of it, by line: arguments; the layers that are not shown; the shared part."""
+        notes = [self.arguments]
+        if self.kind == "folded":
+            notes.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
+        if self.shared:
+            notes.append(f"shared: {self.shared}")
+        return [line for line in map(clip, notes) if line]
 
     @property
     def lines(self) -> list[str]:
         """The lines of its text; the heading is the first."""
-        lines = [_heading(self.names, self.title, self.repeat), self.arguments]
-        if self.kind == "folded":
-            lines.append("1 layer" if self.layers == 1 else f"{self.layers:,} layers")
-        if self.shared:
-            lines.append(f"shared: {self.shared}")
-        return [line for line in map(clip, lines) if line]
+        return [line for line in (self.heading, *self.notes) if line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +140,10 @@ class Diagram:
                     found.append(one)
         return found
 
+    def where(self, group: Group) -> int:
+        """The index of one of its groups. Equal groups have different indices."""
+        return next(at for at, known in enumerate(self.groups) if known is group)
+
 
 def _heading(names: Sequence[str], title: str, repeat: int) -> str:
     words = " · ".join([*names, *([title] if title else [])])
@@ -160,6 +186,13 @@ def from_record(kept: Mapping[str, Any]) -> Diagram:
         raise ValueError("not a diagram: a group is in one that does not come before it")
     if any(not -1 <= group < len(groups) for group in nodes):
         raise ValueError("not a diagram: the group of a node does not exist")
+    if len(drawn.nodes) > MAX_NODES or len(drawn.edges) > MAX_EDGES:
+        raise ValueError(f"not a diagram: it has more than {MAX_NODES} nodes or {MAX_EDGES} edges")
+    depths: list[int] = []
+    for group in drawn.groups:
+        depths.append(1 if group.group == -1 else depths[group.group] + 1)
+    if max(depths, default=0) > MAX_DEPTH:
+        raise ValueError(f"not a diagram: it has more than {MAX_DEPTH} groups around each other")
     if any(not 0 <= edge.source < edge.target < len(nodes) for edge in drawn.edges):
         raise ValueError("not a diagram: an edge does not lead from one node to a later one")
     return drawn

@@ -11,14 +11,9 @@ from typing import TypeAlias
 from assembler.language.recipe import print_source
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Spec, Specs, print_shape
-from assembler.views.diagram.data import Diagram, Edge, Group, Node
+from assembler.views.diagram.data import MAX_EDGES, MAX_NODES, Diagram, Edge, Group, Node
+from assembler.views.diagram.fold import joined, path, times
 from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, passes_on
-
-MAX_NODES = 60
-"""Nodes of a diagram. In a larger plan the innermost blocks are folded; then, if needed, the middle is left out."""
-
-MAX_EDGES = 400
-"""Edges of a diagram; with more, the middle is left out. Mermaid draws at most 500."""
 
 _Ends: TypeAlias = tuple[int, ...]
 """The nodes that a tensor comes from: several for a graph with several outputs."""
@@ -42,7 +37,7 @@ def diagram(planned: Plan, name: str = "") -> Diagram:
     keep = MAX_NODES - 1
     while len(drawn.nodes) > MAX_NODES or len(drawn.edges) > MAX_EDGES:
         drawn, keep = shortened(drawn, keep), keep // 2
-    return drawn
+    return joined(drawn)
 
 
 def _nodes(parts: Iterable[Part], depth: int) -> int:
@@ -124,7 +119,8 @@ class _Drawer:
         title = part.title or " + ".join(one.title for one in part.chains[0])
         layers = part.layers if kind == "folded" else 1
         shared = part.step.shared if part.step else ""
-        node = self.node(Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group))
+        sums = part.sums if kind == "folded" else part.own
+        node = self.node(Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group, *sums))
         self.join(sources, part.given, node)
         return (node,)
 
@@ -190,10 +186,10 @@ def shortened(drawn: Diagram, keep: int) -> Diagram:
         return drawn
     group = _around([node.group for node in drawn.nodes[first:behind]], drawn.groups)
     kept = [*drawn.nodes[:first], *drawn.nodes[behind:]]
-    used = {at for node in kept for at in _path(node.group, drawn.groups)} | set(_path(group, drawn.groups))
+    used = {at for node in kept for at in path(node.group, drawn.groups)} | set(path(group, drawn.groups))
     lost: list[Node | Group] = [one for at, one in enumerate(drawn.groups) if at not in used and one.layers]
     lost += drawn.nodes[first:behind]
-    layers = sum(one.layers * _times(one, group, drawn.groups) for one in lost)
+    layers = sum(one.layers * times(one, group, drawn.groups) for one in lost)
     title = f"… {layers:,} more layers" if layers else f"… {behind - first:,} more"
     at = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
     nodes = [replace(node, group=at[node.group]) for node in kept]
@@ -220,26 +216,7 @@ def _contracted(edges: Iterable[Edge], first: int, behind: int) -> tuple[Edge, .
     return tuple(found.values())
 
 
-def _path(group: int, groups: Sequence[Group]) -> list[int]:
-    """A group and those around it, the innermost first."""
-    path = []
-    while group != -1:
-        path.append(group)
-        group = groups[group].group
-    return path
-
-
 def _around(inside: Sequence[int], groups: Sequence[Group]) -> int:
     """The innermost group that contains all these groups; -1 if none does."""
-    paths = [_path(group, groups) for group in set(inside)]
+    paths = [path(group, groups) for group in set(inside)]
     return next((group for group in paths[0] if all(group in path for path in paths)), -1)
-
-
-def _times(one: Node | Group, outer: int, groups: Sequence[Group]) -> int:
-    """How many times it occurs within a group around it."""
-    times = one.repeat
-    for group in _path(one.group, groups):
-        if group == outer:
-            break
-        times *= groups[group].repeat
-    return times

@@ -1,126 +1,170 @@
-"""Diagram → Graphviz's language, and SVG if Graphviz is installed."""
+"""Diagram → Graphviz's language: cards of layers with shapes, frames around them, arrows between them."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from html import escape
-from xml.etree import ElementTree
+from unicodedata import east_asian_width
 
-from assembler.views.diagram.data import Diagram, Edge, Group, Node, clip
-
-TIMEOUT = 20.0
-"""Seconds that Graphviz may take."""
+from assembler.views.diagram.cards import Card, Frame, Row, arranged, kind_of, shape_of, turning_point
+from assembler.views.diagram.data import Diagram, Edge, Node, clip
 
 MAX_CURVES = 100
 """Most edges that are drawn as curves. With many more, Graphviz takes about a minute to route them around nodes."""
 
-_SHAPES = {"input": "oval", "output": "oval", "merge": "hexagon", "more": "plain", "shared": "cylinder"}
+LINE = "#7d8590"
+"""Of arrows and frames: readable on light and on dark."""
 
-_FAINT = "#808080"
+COLOURS = {"multiplies": "#3b82d6", "parameters": "#1f9e77", "joins": "#d9822b", "": "#9aa2ab"}
+"""Of the strip before each layer."""
 
-_NOTHING = "\u200b"
+_SHADE = "26"
+"""How opaque the colour behind a folded block is, of ff."""
+
+NOTHING = "\u200b"
 """A space without width."""
 
-_SVG = "{http://www.w3.org/2000/svg}"
+ROOM = "\u00a0"
+"""Put behind wide letters, of which Graphviz may not know the width."""
+
+_LONG = 26
+"""Letters of a line of arguments, about."""
+
+_PILLS = {"input", "output", "more"}
+
+_HEAD = """\
+digraph {{
+  graph [id={name}, bgcolor=transparent, ranksep=0.28, nodesep=0.3, pad=0.1, labeljust=l, style=rounded]
+  graph [fontname=Helvetica, fontsize=11, color="{line}"]
+  node [fontname=Helvetica, fontsize=11, shape=box, style=rounded, color="{line}"]
+  node [margin="0.04,0.03", height=0.3, width=0.3]
+  edge [fontname=Helvetica, fontsize=9, arrowsize=0.6, color="{line}"]"""
 
 
 def to_dot(drawn: Diagram) -> str:
     """A directed graph in Graphviz's language. Node names are generated; strings of a recipe are in labels only."""
-    straight = len(drawn.edges) > MAX_CURVES
-    lines = [
-        "digraph {",
-        f"  graph [id={_quoted(clip(drawn.name) or 'model')}, bgcolor=transparent, ranksep=0.35, nodesep=0.3]",
-        "  graph [fontname=Helvetica, fontsize=11]",
-        *(["  graph [splines=line, nslimit=2, nslimit1=2, mclimit=0.1]"] if straight else []),
-        '  node [fontname=Helvetica, fontsize=11, shape=box, style=rounded, margin="0.12,0.05", height=0.3]',
-        "  edge [fontname=Helvetica, fontsize=9, arrowsize=0.6]",
-    ]
-    return "\n".join([*lines, *_inside(drawn, -1, "  "), *(f"  {_edge(edge)}" for edge in drawn.edges), "}", ""])
+    name = _quoted(clip(drawn.name) or "model")
+    lines = [_HEAD.format(name=name, line=LINE)]
+    if len(drawn.edges) > MAX_CURVES:
+        lines.append("  graph [splines=line, nslimit=2, nslimit1=2, mclimit=0.1]")
+    inside = arranged(drawn)
+    return "\n".join([*lines, *_inside(drawn, inside, "  "), *_edges(drawn, inside), "}", ""])
 
 
-def _inside(drawn: Diagram, group: int, indent: str) -> Iterator[str]:
-    for one in drawn.inside(group):
-        if isinstance(one, Group):
-            at = next(at for at, known in enumerate(drawn.groups) if known is one)
-            yield f"{indent}subgraph cluster{at} {{"
-            yield f'{indent}  graph [label={_quoted(one.label)}, labeljust=l, style=rounded, color="{_FAINT}"]'
-            yield from _inside(drawn, at, f"{indent}  ")
+def _inside(drawn: Diagram, inside: Sequence[Card | Frame], indent: str) -> Iterator[str]:
+    for one in inside:
+        if isinstance(one, Frame):
+            yield f"{indent}subgraph cluster{one.group} {{"
+            yield f"{indent}  graph [label={_title(drawn.groups[one.group].label)}, margin=10]"
+            yield from _inside(drawn, one.inside, f"{indent}  ")
             yield f"{indent}}}"
         else:
-            yield f"{indent}n{one} {_box(drawn.nodes[one])}"
+            yield f"{indent}n{one.nodes[0]} {_box(drawn, one)}"
 
 
-def _box(node: Node) -> str:
-    shape = _SHAPES.get("shared" if node.shared else node.kind, "")
-    attributes = [f"label={_label(node.lines)}"]
-    attributes += [f'shape={shape}, style=""'] if shape else []
-    attributes += ["peripheries=2"] if node.kind == "folded" else []
-    return f"[{', '.join(attributes)}]"
+def _title(label: str) -> str:
+    """The title of a frame. As much room beside it leaves a way for arrows that come from above."""
+    if not label:
+        return '""'
+    cells = f'<td>{_safe(label)}</td><td width="{6 * len(label)}"></td>'
+    return f'<<table border="0" cellspacing="0"><tr>{cells}</tr></table>>'
 
 
-def _label(lines: list[str]) -> str:
-    heading, *rest = [_safe(line) for line in lines] or [""]
-    small = "".join(f'<br/><font point-size="9">{line}</font>' for line in rest)
-    return f"<<b>{heading}</b>{small}>" if heading else '""'
+def _box(drawn: Diagram, card: Card) -> str:
+    node = drawn.nodes[card.nodes[0]]
+    if node.kind in _PILLS:
+        shape = "plain" if node.kind == "more" else "box"
+        lines = [*node.lines, *([shape_of(drawn, card.nodes[0])] if node.kind == "input" else [])]
+        label = "\\n".join(_quoted(line)[1:-1] for line in lines if line)
+        return f'[label="{label}", shape={shape}, margin="0.16,0.05", fontsize=10]'
+    rows = "".join(_row(drawn, row) for row in card.rows)
+    return f'[label=<<table border="0" cellborder="0" cellspacing="0" cellpadding="2.5">{rows}</table>>]'
 
 
-def _edge(edge: Edge) -> str:
-    style = ", style=dashed" if edge.dashed else ""
-    return f"n{edge.source} -> n{edge.target} [label={_quoted(f' {edge.label}' if edge.label else '')}{style}]"
+def _row(drawn: Diagram, row: Row) -> str:
+    indent = 2 * row.depth * ROOM
+    if row.is_heading:
+        return f"<tr><td></td>{_cell(f'{indent}{_safe(drawn.groups[row.at].label)}', 'left', 3)}</tr>"
+    node = drawn.nodes[row.at]
+    colour = COLOURS[kind_of(drawn, row.at)]
+    shade = f"{colour}{_SHADE}" if node.kind == "folded" else ""
+    notes = "".join(f'{_safe(line)}<br align="left"/>' for line in _wrapped(node))
+    cells = (
+        (f"<b>{indent}{_safe(node.heading)}</b>", "left"),
+        (notes, "left"),
+        (_safe(shape_of(drawn, row.at)), "right"),
+    )
+    small = [
+        (f'<font point-size="9">{text}</font>' if at and text else text, side) for at, (text, side) in enumerate(cells)
+    ]
+    return f'<tr><td width="4" bgcolor="{colour}"></td>{"".join(_cell(*one, shade=shade) for one in small)}</tr>'
+
+
+def _cell(text: str, side: str, columns: int = 1, shade: str = "") -> str:
+    span = f' colspan="{columns}"' if columns > 1 else ""
+    fill = f' bgcolor="{shade}"' if shade else ""
+    lines = f' balign="{side}"' if "<br" in text else ""
+    return f'<td align="{side}"{lines}{span}{fill}>{text}</td>'
+
+
+def _wrapped(node: Node) -> Iterator[str]:
+    """Its notes in lines of about the same length."""
+    for note in node.notes:
+        line = ""
+        for piece in re.split(r"(?<=, )", note):
+            if line and len(line) + len(piece) > _LONG:
+                yield line.rstrip()
+                line = ""
+            line += piece
+        yield line
+
+
+def _edges(drawn: Diagram, inside: Sequence[Card | Frame]) -> Iterator[str]:
+    """The edges between cards. On the way up of a U, Graphviz is given them from below."""
+    cards = list(_cards(inside))
+    place = {node: at for at, card in enumerate(cards) for node in card.nodes}
+    turn = turning_point(drawn, cards) if all(isinstance(one, Card) for one in inside) else None
+    for edge in drawn.edges:
+        source, target = place[edge.source], place[edge.target]
+        if source == target:
+            continue
+        ends, style = [f"n{cards[source].nodes[0]}", f"n{cards[target].nodes[0]}"], []
+        if turn is not None and target > source + 1:
+            style.append("minlen=0, weight=4")
+        elif turn is not None and target >= turn:
+            ends.reverse()
+            style.append("dir=back")
+        label = _label(drawn, edge)
+        style += [f"label={_quoted(f' {label}')}"] if label else []
+        style += ["style=dashed"] if edge.dashed else []
+        yield f"  {' -> '.join(ends)}" + (f" [{', '.join(style)}]" if style else "")
+
+
+def _cards(inside: Sequence[Card | Frame]) -> Iterator[Card]:
+    for one in inside:
+        if isinstance(one, Frame):
+            yield from _cards(one.inside)
+        else:
+            yield one
+
+
+def _label(drawn: Diagram, edge: Edge) -> str:
+    """What its source does not show: one of several shapes, and how many times it is an input."""
+    if shape_of(drawn, edge.source) != clip(edge.shape):
+        return edge.label
+    return f"× {edge.count}" if edge.count > 1 else ""
 
 
 def _safe(text: str) -> str:
-    """A string within markup.
+    """A string within markup, with room for wide letters.
 
     Graphviz replaces ``\\N`` by a node's name, even if escaped, and cannot read ``]]`` before a tag.
     """
-    return escape(text, quote=True).replace("\\", f"\\{_NOTHING}").replace("]", "&#93;")
+    room = 3 * ROOM * sum(east_asian_width(letter) in "WF" for letter in text)
+    return escape(text, quote=True).replace("\\", f"\\{NOTHING}").replace("]", "&#93;") + room
 
 
 def _quoted(text: str) -> str:
     """A string in quotes, with Graphviz's escapes and entities escaped."""
     return '"' + text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def to_svg(dot: str) -> str | None:
-    """An SVG element, drawn by Graphviz; None if that is not installed or fails.
-
-    It can be put into a page unchanged: it refers to nothing outside, has no ids, and has the colour of the text
-    around it. Its ``<title>`` is the graph's ``id``.
-    """
-    program = shutil.which("dot")
-    if program is None:
-        return None
-    try:
-        done = subprocess.run([program, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
-        root = ElementTree.fromstring(done.stdout)
-    except (OSError, subprocess.SubprocessError, ElementTree.ParseError):
-        return None
-    title = next((one.get("id", "") for one in root), "")
-    _clean(root)
-    root.attrib |= {"xmlns": "http://www.w3.org/2000/svg", "role": "img"}
-    named = ElementTree.Element("title")
-    named.text = title
-    named.tail = "\n"
-    root.insert(0, named)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _clean(element: ElementTree.Element) -> None:
-    """Remove ids and Graphviz's own titles, and replace colours by that of the text around."""
-    for inner in list(element):
-        if inner.tag == f"{_SVG}title":
-            element.remove(inner)
-        else:
-            _clean(inner)
-    element.tag = str(element.tag).removeprefix(_SVG)
-    for name in ("id", "class"):
-        element.attrib.pop(name, None)
-    for name in ("fill", "stroke"):
-        if name in element.attrib:
-            element.set(name, "none" if element.get(name) in ("none", "transparent") else "currentColor")
-    if element.tag == "text":
-        element.text = (element.text or "").replace(f"\\{_NOTHING}", "\\")
-        element.set("fill", "currentColor")

@@ -25,7 +25,7 @@ def to_mermaid(drawn: Diagram) -> str:
 def _inside(drawn: Diagram, group: int, indent: str) -> Iterator[str]:
     for one in drawn.inside(group):
         if isinstance(one, Group):
-            at = next(at for at, known in enumerate(drawn.groups) if known is one)
+            at = drawn.where(one)
             yield f'{indent}subgraph g{at}["{escaped(one.label) or " "}"]'
             yield from _inside(drawn, at, f"{indent}  ")
             yield f"{indent}end"

@@ -49,6 +49,8 @@ class Part:
         repeat: how many times in a row it occurs.
         layers: how many layers it represents, each time.
         height: how deep it is nested: 0 for a layer without layers in it.
+        own: parameters and MACs of the layer, without those of layers in it.
+        sums: parameters and MACs of all layers that it represents, each time.
     """
 
     title: str
@@ -62,6 +64,8 @@ class Part:
     repeat: int = 1
     layers: int = 0
     height: int = 0
+    own: tuple[int, int] = (0, 0)
+    sums: tuple[int, int] = (0, 0)
 
     @property
     def is_chain(self) -> bool:
@@ -149,7 +153,10 @@ class Parts:
         key = self.keys.setdefault((about, wired, step and step.shared) if known else object(), len(self.keys))
         layers = (step is not None) + sum(one.repeat * one.layers for one in part.inside)
         height = 1 + max(one.height for one in part.inside) if part.chains else 0
-        return replace(part, key=key, layers=layers, height=height)
+        parameters, macs = (
+            own + sum(one.repeat * one.sums[at] for one in part.inside) for at, own in enumerate(part.own)
+        )
+        return replace(part, key=key, layers=layers, height=height, sums=(parameters, macs))
 
     def folded(self, parts: list[Part]) -> tuple[Part, ...]:
         """Parts that occur several times in a row, as one with ``repeat``."""
@@ -208,11 +215,14 @@ class Parts:
             row = None
         if row is not None and None in given:
             given = _given(row, len(given))
+        own = (row.parameters, row.macs) if row is not None else (0, 0)
         chains = self.inside(step, given)
         self.again -= used
         arguments = _LAYERS.sub("", row.arguments if row else step.arguments_text()).removeprefix(", ")
         emits = (row.output or None) if row else self.planned.output if step is self.root else None
-        return self.made(Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains))
+        return self.made(
+            Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains, own=own)
+        )
 
     def inside(self, step: Step, given: InputSpecs) -> tuple[tuple[Part, ...], ...]:
         """The parts of each chain in a layer."""

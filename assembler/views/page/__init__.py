@@ -16,7 +16,7 @@ from typing import Any
 
 from assembler.views.page.data import as_json, run_data, sweep_data
 
-_COMMON = ("dom", "format", "diagram", "details")
+_COMMON = ("dom", "format", "viewer", "diagram", "details")
 
 _SWEEP = (
     *_COMMON,
@@ -35,13 +35,15 @@ _SWEEP = (
 
 _RUN = (*_COMMON, "run")
 
+_DIAGRAM = ("dom", "viewer", "diagram", "alone")
+
 
 def sweep_page(
     title: str,
     rows: Sequence[Mapping[str, Any]],
     overrides: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
-    diagrams: Mapping[str, str],
+    diagrams: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """The page of a sweep: its table, plots of any metrics, and the results of each job.
 
@@ -51,7 +53,7 @@ def sweep_page(
             ``message``, ``started`` and ``path``, as far as known. Values that a job does not have are None.
         overrides: the keys that the command line set. Among the others, those with numbers are the metrics.
         records: the ``result.json`` of jobs, by their names.
-        diagrams: of jobs, by their names: SVG, or other text, such as Mermaid, which is shown unchanged.
+        diagrams: of jobs, by their names, as ``assembler.views.diagram.Picture.data`` gives them.
     """
     from plotly.offline import get_plotlyjs
 
@@ -60,7 +62,7 @@ def sweep_page(
     return _page("sweep", data, [_script(_SWEEP), get_plotlyjs()], "'unsafe-eval'")
 
 
-def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
+def run_page(title: str, record: Mapping[str, Any], diagram: Mapping[str, Any] | None) -> str:
     """The page of a single run.
 
     Args:
@@ -82,6 +84,11 @@ def runs_page(title: str, said: str, names: Sequence[str], right: Sequence[str],
         rows: each has ``texts``, one for each column, and ``page``, the address of what the last one leads to, or None.
     """
     return _page("runs", {"title": title}, (), said=said, names=names, right=right, rows=rows)
+
+
+def diagram_page(title: str, diagram: Mapping[str, Any]) -> str:
+    """A page with nothing but a diagram; see ``sweep_page``."""
+    return _page("diagram", {"title": title, "diagram": diagram}, [_script(_DIAGRAM)])
 
 
 def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: str, **rest: Any) -> str:

@@ -39,7 +39,7 @@ def sweep_data(
     rows: Sequence[Mapping[str, Any]],
     overrides: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
-    diagrams: Mapping[str, str],
+    diagrams: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The data of a sweep's page; see ``assembler.views.page.sweep_page``."""
     names = list(rows[0]) if rows else ["job", "status"]
@@ -85,7 +85,7 @@ _SHARED = ("layers", "sums", "about", "error", "diagram")
 """Keys whose values many jobs may share."""
 
 
-def run_data(record: Mapping[str, Any], diagram: str | None) -> dict[str, Any]:
+def run_data(record: Mapping[str, Any], diagram: Mapping[str, Any] | None) -> dict[str, Any]:
     """The data of a run's page; see ``assembler.views.page.run_page``."""
     return {
         **_details(record),

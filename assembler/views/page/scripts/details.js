@@ -23,8 +23,8 @@ function details(run) {
     run.error ? element("pre", { class: "error", tabindex: "0", "aria-label": "Error" }, run.error) : null,
     facts(aboutOf(run)),
     run.checks?.length ? section("Checks", scrolling("Checks", grid("Checks", CHECKS, failedFirst(run.checks)))) : null,
-    run.layers?.length ? section("Layers", facts(sumsOf(run.sums ?? {})), layersOf(run)) : null,
     run.diagram ? section("Diagram", diagram(run.diagram)) : null,
+    run.layers?.length ? section("Layers", facts(sumsOf(run.sums ?? {})), layersOf(run)) : null,
     timesOf(run.seconds ?? {}),
   ].filter(Boolean);
 }

@@ -1,6 +1,6 @@
 const SVG = "http://www.w3.org/2000/svg";
 
-const DRAWN = new Set("svg g path polygon polyline ellipse circle rect line text tspan title desc".split(" "));
+const DRAWN = new Set("svg g path polygon polyline ellipse circle rect line text tspan".split(" "));
 
 const ATTRIBUTES = new Set(
   (
@@ -10,19 +10,68 @@ const ATTRIBUTES = new Set(
   ).split(" "),
 );
 
+const LEGEND = [
+  ["#3b82d6", "multiplies (has MACs)"],
+  ["#1f9e77", "other parameters"],
+  ["#d9822b", "joins"],
+  ["#9aa2ab", "neither"],
+];
+
 /**
- * A diagram as an element.
+ * A diagram as an element: a picture for each depth, one of which is shown; without pictures, its text.
  *
- * SVG is copied element by element, with attributes that draw and no others, so that it has the page's colours but
- * cannot run or load anything. Other formats, such as Mermaid, are shown as text.
+ * SVG is copied element by element, with attributes that draw and no others, so that it cannot run or load anything.
  */
-function diagram(text) {
-  if (/^\s*(<\?xml[^>]*>\s*)?(<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg/i.test(text)) {
-    const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
-    if (parsed.namespaceURI === SVG && parsed.localName === "svg") return framed(drawn(parsed));
-  }
-  const shownText = element("pre", { tabindex: "0" }, text);
-  return element("div", { class: "source" }, copying(text, shownText), shownText);
+function diagram({ mermaid, depths, shown }) {
+  const pictures = depths.map(parsed).filter(Boolean);
+  return pictures.length ? viewing(pictures, Math.min(shown, pictures.length - 1), mermaid) : source(mermaid);
+}
+
+function parsed(text) {
+  const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  if (root.namespaceURI !== SVG || root.localName !== "svg") return null;
+  const made = drawn(root);
+  made.setAttribute("role", "img");
+  made.setAttribute("aria-label", "Diagram of the layers; the table of layers has the same values");
+  return made;
+}
+
+function viewing(pictures, shown, mermaid) {
+  const zoomed = element("span", { class: "zoom", role: "status", "aria-label": "Zoom" });
+  const viewer = new Viewer((scale) => (zoomed.textContent = `${Math.round(100 * scale)} %`));
+  const depths = pictures.map((svg, at) => button(String(at + 1), () => open(at), { "aria-label": `Depth ${at + 1} of ${pictures.length}`, title: at ? "Unfold blocks" : "Fold all blocks" }));
+  const open = (at) => {
+    depths.forEach((one, other) => one.setAttribute("aria-pressed", String(at === other)));
+    viewer.show(pictures[at]);
+  };
+  open(shown);
+  const bar = element(
+    "div",
+    { class: "bar" },
+    pictures.length > 1 ? element("div", { class: "buttons", role: "group", "aria-label": "Depth of blocks" }, element("span", {}, "Depth"), depths) : null,
+    element(
+      "div",
+      { class: "buttons", role: "group", "aria-label": "Zoom" },
+      button("−", () => viewer.zoom(1 / STEP), { "aria-label": "Zoom out", title: "Zoom out: -" }),
+      zoomed,
+      button("+", () => viewer.zoom(STEP), { "aria-label": "Zoom in", title: "Zoom in: +" }),
+      button("Fit", () => viewer.fit(), { title: "Show all of it: 0" }),
+    ),
+    copying("Copy Mermaid", mermaid),
+  );
+  return element("div", { class: "viewer" }, bar, viewer.frame, legend());
+}
+
+function legend() {
+  const one = ([colour, text]) => element("span", {}, element("i", { style: `--strip: ${colour}` }), text);
+  return element("p", { class: "legend" }, LEGEND.map(one), element("span", {}, element("i", { class: "shade", style: `--strip: ${LEGEND[0][0]}` }), "a folded block"));
+}
+
+/** What is shown where no program drew the diagram. */
+function source(mermaid) {
+  const text = element("pre", { tabindex: "0", "aria-label": "Diagram" }, mermaid);
+  const hint = "No program drew this diagram. Install one with “pip install graphviz-pure”, or install Graphviz, and run again. Until then, this is its text in Mermaid’s language.";
+  return element("div", { class: "viewer" }, element("p", { class: "legend" }, hint), element("div", { class: "bar" }, copying("Copy Mermaid", mermaid, text)), text);
 }
 
 function drawn(original) {
@@ -37,22 +86,20 @@ function drawn(original) {
   return made;
 }
 
-function framed(svg) {
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", "Diagram of the layers; the table of layers has the same values");
-  return element("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Diagram" }, svg);
+function button(text, press, attributes = {}) {
+  return element("button", { type: "button", onclick: press, ...attributes }, text);
 }
 
-function copying(text, from) {
-  const button = element("button", { type: "button" }, "Copy");
-  button.addEventListener("click", async () => {
+/** A button that copies a text; where the clipboard is closed, it selects the element that shows it. */
+function copying(name, text, shown = null) {
+  const made = button(name, async () => {
     try {
       await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
+      made.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(from);
-      button.textContent = "Selected";
+      if (shown) getSelection().selectAllChildren(shown);
+      made.textContent = shown ? "Selected" : "The clipboard is closed; see diagram.mmd";
     }
   });
-  return button;
+  return made;
 }

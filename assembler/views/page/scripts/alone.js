@@ -1,0 +1,1 @@
+byId("main").append(diagram(JSON.parse(byId("data").textContent).diagram));
