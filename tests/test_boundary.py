@@ -14,11 +14,11 @@ from assembler import AssemblerError, plan
 from assembler.__main__ import app
 from assembler.checks import prepare
 from assembler.errors import SettingsError
-from assembler.planning import limits
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
 from assembler.reading.yaml_files import parse_yaml
 from assembler.registry.registry import said_by_project, trusted_for_recipes
+from assembler.runtime import limits
 from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
