@@ -1,4 +1,4 @@
-"""``limited()``: limits of time and memory for planning untrusted recipes; see ``assembler.runtime.limits``."""
+"""``limited()``: limits of time and memory for untrusted recipes; see ``assembler.runtime.limits``."""
 
 from assembler.runtime.limits import limited
 
