@@ -10,6 +10,7 @@ import sys
 import time
 import weakref
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -360,7 +361,7 @@ def test_a_run_has_one_time_for_reading_and_planning(run, recipe_file, monkeypat
         return lambda *given: time.sleep(0.7) or function(*given)
 
     recipe_file(GOOD)
-    monkeypatch.setattr(sys.modules["assembler.tasks.run"], "read_settings", slowly(pipeline.read_settings))
+    monkeypatch.setattr(import_module("assembler.tasks.run"), "read_settings", slowly(pipeline.read_settings))
     assert run(*MINE, "task=plan").code == 0
     monkeypatch.setattr("assembler.pipeline.plan", slowly(pipeline.plan))
     monkeypatch.setattr(limits, "MAX_SECONDS", 1.3)
@@ -558,7 +559,7 @@ def test_a_registry_that_was_not_read_to_the_end_is_read_anew(monkeypatch):
 def test_a_sweep_ends_the_planning_of_one_job_and_plans_the_next(run, monkeypatch):
     monkeypatch.setenv("ASSEMBLER_MAX_SECONDS", "20")
     stacks = '"LSTM(8, 8, num_layers=1000000)","ReLU"'
-    done = run("-m", "task=plan", f"recipe.stack={stacks}", "recipe.input.shape=[4,3,8]")
+    done = run("-m", "task=plan", "recipe=inline", f"recipe.stack={stacks}", "recipe.input.shape=[4,3,8]")
     assert f"inline.yaml: {TOO_LONG.format('20', '40')}\n1 of 2 jobs is wrong" in done.err
 
 
