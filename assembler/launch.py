@@ -34,6 +34,7 @@ from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, sweep_by
 from assembler.hydra_edge.versions import allowing, take_up_beside
+from assembler.runtime.limits import Budget, stopped
 from assembler.settings.metrics import metrics_of
 from assembler.sweeps import child, report
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
@@ -90,7 +91,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     try:
         require_each_once(typed if is_multirun else ())
         take_up_beside(os.environ[SCRIPT])
-        with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"):
+        with allowing(f"{SweepTable.__module__}.{SweepTable.__qualname__}"), Budget(Place(label=_chosen(typed))):
             begin()
         code = report.end()  # not by a callback, because Hydra turns errors in callbacks into warnings
     except (
@@ -121,6 +122,11 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     sys.exit(max(_codes, default=0) if code is None else code)
 
 
+def _chosen(typed: Iterable[str]) -> str:
+    """The recipe as the command line names it, for messages of a time when its file is not known."""
+    return next((one for one in typed if one.startswith("recipe=")), "the recipe")
+
+
 def _interrupt(number: int, frame: Any) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -149,17 +155,18 @@ def job(config: DictConfig) -> float:
     Raises:
         SettingsError: the run has no such metric.
     """
+    budget = stopped()
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     with suppress(OSError, TypeError):  # Hydra's record of this machine, with the user's folders
         (folder / str(hydra.output_subdir) / "hydra.yaml").unlink()
     is_of_a_sweep = not OmegaConf.is_missing(hydra.job, "num")
-    code = _apart(config, folder) if is_of_a_sweep else _here(config, folder)
+    code = (_apart if is_of_a_sweep else _here)(config, folder, budget)
     objective = OmegaConf.select(config, "objective")
     return code if objective is None else _value_of(str(objective), folder, hydra)
 
 
-def _here(config: DictConfig, folder: Path) -> int:
+def _here(config: DictConfig, folder: Path, budget: Budget) -> int:
     from assembler import tasks
 
     hydra = HydraConfig.get()
@@ -169,12 +176,14 @@ def _here(config: DictConfig, folder: Path) -> int:
         data, about["identity"] = settled(config)
         return from_where_typed(data)
 
-    code = tasks.run(compose, folder, sources_of(hydra, scopes_of(config)), about)
+    with budget:
+        sources = sources_of(hydra, scopes_of(config))
+    code = tasks.run(compose, folder, sources, about, budget=budget)
     _codes.append(code)
     return code
 
 
-def _apart(config: DictConfig, folder: Path) -> int:
+def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
     from assembler import tasks
 
     _number(folder)
@@ -183,9 +192,16 @@ def _apart(config: DictConfig, folder: Path) -> int:
     sources = sources_of(hydra, scopes_of(config))
     data: dict[str, Any] = {}
     try:
-        data, about["identity"] = settled(config)
+        with budget:
+            data, about["identity"] = settled(config)
         data = from_where_typed(data)
-        request = {"do": "run", "config": data, "folder": str(folder.absolute()), "about": about}
+        request = {
+            "do": "run",
+            "seconds": budget.seconds,
+            "config": data,
+            "folder": str(folder.absolute()),
+            "about": about,
+        }
         cwd = None if hydra.job.chdir else hydra.runtime.cwd
         answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout, cwd)
     except AssemblerError as error:
@@ -227,6 +243,7 @@ class SweepTable(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Begin the report of the sweep; a sweep of another sweeper is watched from here."""
+        stopped()  # each job has a budget of its own
         folder = Path(config.hydra.sweep.dir).absolute()
         for name in _LAUNCHERS:
             logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)

@@ -1,5 +1,5 @@
-"""``limited()``: limits of time and memory for planning untrusted recipes; see ``assembler.planning.limits``."""
+"""``limited()``: limits of time and memory for untrusted recipes; see ``assembler.runtime.limits``."""
 
-from assembler.planning.limits import limited
+from assembler.runtime.limits import limited
 
 __all__ = ["limited"]

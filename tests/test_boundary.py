@@ -1,12 +1,19 @@
 """What a recipe of a stranger cannot do. docs: SECURITY.md."""
 
+import gc
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
+import weakref
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,11 +21,11 @@ from assembler import AssemblerError, plan
 from assembler.__main__ import app
 from assembler.checks import prepare
 from assembler.errors import SettingsError
-from assembler.planning import limits
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
 from assembler.reading.yaml_files import parse_yaml
-from assembler.registry.registry import said_by_project, trusted_for_recipes
+from assembler.registry.registry import Registry, said_by_project, trusted_for_recipes
+from assembler.runtime import limits
 from tests.conftest import MINE
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
@@ -277,25 +284,147 @@ def test_a_layer_that_is_too_large_to_be_run_on_zeros_is_compiled():
     assert (found.output.shape, found.rows[0].on_zeros) == ((2, 3, 100_000, 100_000), False)
 
 
-def test_error_of_a_plan_that_takes_too_long(run, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
-    done = run(
-        "task=plan", "recipe=inline", 'recipe.stack="LSTM(8, 8, num_layers=1000000)"', "recipe.input.shape=[4,3,8]"
-    )
-    assert (done.code, done.err) == (2, "planning takes more than 0.3 s, and was ended\n")
+def keys(prefix, count):
+    return "params:\n" + "".join(f"  {prefix}{number}: {number}\n" for number in range(count))
 
 
-def test_a_program_of_somebody_else_plans_within_limits_if_it_asks_to(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
+PARTS = 19
+STACK = "input: {shape: [4, 3, 8]}\nstack: "
+TAKES_LONG = {
+    "one large file": {"mine": f"{STACK}ReLU\n{keys('a', 24_000)}"},
+    "many files": {
+        "mine": f"defaults: [{', '.join(f'part{part}' for part in range(PARTS))}]\n{STACK}ReLU\n",
+        **{f"part{part}": keys(f"a{part}_", 2_000) for part in range(PARTS)},
+    },
+    "expansion": {"mine": f"{STACK}B0(ReLU)\nblocks: {json.dumps(doubling('x + x', 'x'))}\n"},
+    "planning": {"mine": f"{STACK}LSTM(8, 8, num_layers=1000000)\n"},
+}
+
+
+def stderr_of_command(*words):
+    done = CliRunner().invoke(app, [*words])
+    return done.stderr + done.stdout, done.exit_code
+
+
+def watched(monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assembler.commands.watch.time.sleep", interrupt)
+    return stderr_of_command("watch", FILE)
+
+
+def planned_by_a_program():
     with pytest.raises(AssemblerError) as error, limits.limited():
-        plan("LSTM(8, 8, num_layers=1000000)", input=(4, 3, 8))
-    assert str(error.value) == "planning takes more than 0.3 s, and was ended"
+        plan(Path(FILE))
+    return str(error.value), 2
+
+
+WAYS = {
+    "validate": (lambda run, _: stderr_of_command("validate", "--plan", FILE), FILE, 2),
+    "watch": (lambda run, monkeypatch: watched(monkeypatch), FILE, 0),
+    "a program": (lambda run, _: planned_by_a_program(), "recipe", 2),
+    "run.py": (lambda run, _: (done := run(*MINE, "task=plan")) and (done.err, done.code), "recipe=mine", 2),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("what", TAKES_LONG)
+def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file, monkeypatch, what, way):
+    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10**9)
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.2)
+    for name, text in TAKES_LONG[what].items():
+        recipe_file(text, name)
+    do, where, code = WAYS[way]
+    said, ended = do(run, monkeypatch)
+    assert f"{where}: {TOO_LONG.format('0.2', '0.4')}" in [line.strip() for line in said.splitlines()]
+    assert ended == code
+
+
+TOO_LONG = "reading and planning it takes more than {} s; ASSEMBLER_MAX_SECONDS={} allows more"
+
+
+def test_the_list_of_recipes_goes_on_after_one_that_takes_long(run, recipe_file, monkeypatch):
+    monkeypatch.setenv("ASSEMBLER_MAX_SECONDS", "0.5")
+    recipe_file(TAKES_LONG["one large file"]["mine"])
+    said, code = stderr_of_command("recipes")
+    assert code == 0
+    rows = {row[0]: row[-1] for row in (line.split("\t") for line in said.splitlines())}
+    assert rows["mine"] == f"wrong: {FILE}: {TOO_LONG.format('0.5', '1')}"
+    assert not rows["vgg16"].startswith("wrong")
+
+
+def test_a_run_has_one_time_for_reading_and_planning(run, recipe_file, monkeypatch):
+    from assembler import pipeline
+
+    def slowly(function):
+        return lambda *given: time.sleep(0.7) or function(*given)
+
+    recipe_file(GOOD)
+    monkeypatch.setattr(import_module("assembler.tasks.run"), "read_settings", slowly(pipeline.read_settings))
+    assert run(*MINE, "task=plan").code == 0
+    monkeypatch.setattr("assembler.pipeline.plan", slowly(pipeline.plan))
+    monkeypatch.setattr(limits, "MAX_SECONDS", 1.3)
+    done = run(*MINE, "task=plan")
+    assert done.err.startswith(f"{FILE}: reading and planning it takes more than ")
+
+
+def test_what_is_built_takes_as_long_as_it_does(run, recipe_file, monkeypatch):
+    from assembler.model import build
+
+    recipe_file(GOOD)
+    monkeypatch.setattr("assembler.model.build.build", lambda *given, build=build.build: time.sleep(2) or build(*given))
+    monkeypatch.setattr(limits, "MAX_SECONDS", 2)
+    assert run(*MINE).code == 0
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("name", ["ASSEMBLER_MAX_SECONDS", "ASSEMBLER_MAX_GIB"])
+def test_error_of_a_limit_that_is_no_number(run, recipe_file, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    recipe_file(GOOD)
+    message = f"{name} must be a positive number, not {value!r}\n"
+    assert run(*MINE, "task=plan").err == message
+    assert stderr_of_command("validate", FILE) == (f"{message}1 file, 1 with errors\n", 2)
+
+
+def test_error_of_a_recipe_that_takes_too_much_memory(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_GIB", 0.25)
+    with pytest.raises(AssemblerError) as error, limits.limited():
+        _ = bytearray(2**40)
+    assert str(error.value) == (
+        "recipe: reading and planning it takes more than 256.0 MiB of memory; ASSEMBLER_MAX_GIB=0.5 allows more"
+    )
+    monkeypatch.setattr(limits.host, "free_memory", lambda: 2**27)
+    with pytest.raises(AssemblerError) as error, limits.limited():
+        _ = bytearray(2**40)
+    assert str(error.value) == "recipe: reading and planning it takes more than 128.0 MiB of memory; no more is free"
+
+
+def test_the_time_that_one_stage_takes_the_next_one_lacks(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.3)
+    budget = limits.limited()
+    with budget:
+        time.sleep(0.2)
+    with pytest.raises(AssemblerError, match="more than 0\\.3 s"), budget:
+        time.sleep(0.2)
+    with limits.limited():  # another recipe
+        time.sleep(0.2)
+
+
+def test_the_memory_that_one_stage_takes_the_next_one_lacks(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_GIB", 1)
+    monkeypatch.setattr(limits.host, "free_memory", lambda: 2**40)
+    budget = limits.limited()
+    with budget:
+        kept = [np.empty(700 * 2**20, np.uint8)]
+    with pytest.raises(AssemblerError, match="of memory; ASSEMBLER_MAX_GIB=2 allows more"), budget:
+        kept.append(np.empty(700 * 2**20, np.uint8))
+    with limits.limited():  # another recipe
+        kept.append(np.empty(700 * 2**20, np.uint8))
 
 
 def test_the_limits_of_the_process_are_as_they_were():
-    import resource
-    import signal
-
     before = resource.getrlimit(resource.RLIMIT_DATA), signal.getsignal(signal.SIGALRM)
     inside = []
     with limits.limited():
@@ -303,6 +432,135 @@ def test_the_limits_of_the_process_are_as_they_were():
     assert (resource.getrlimit(resource.RLIMIT_DATA), signal.getsignal(signal.SIGALRM)) == before
     assert inside[0][0] != before[0][0]
     assert inside[1] != before[1]
+
+
+# ---- the clock ends nothing halfway
+
+
+def busy(seconds=0.3):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def in_a_callback_of_the_garbage_collector(done):
+    callback = lambda phase, info: done.append(phase) if phase == "start" else busy() or done.append(phase)  # noqa: E731
+    gc.callbacks.append(callback)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(callback)
+    assert done == ["start", "stop"]
+
+
+def in_a_finalizer(done):
+    class Dies:
+        def __del__(self):
+            busy()
+            done.append(self)
+
+    Dies()
+    assert done
+
+
+def in_a_weak_reference(done):
+    class Dies:
+        pass
+
+    weakref.finalize(Dies(), lambda: busy() or done.append(1))
+    assert done
+
+
+def in_what_restores_state(done):
+    @contextmanager
+    def changed():
+        try:
+            yield
+        finally:
+            busy()
+            done.append(1)
+
+    with changed():
+        pass
+    assert done
+
+
+def in_an_import(done):
+    import slow_to_import
+
+    assert slow_to_import.whole
+
+
+def in_what_cleans_up_after_it(done):
+    try:
+        busy()
+    finally:
+        busy()
+        done.append(1)
+
+
+def in_what_catches_everything(done):
+    with suppress(BaseException):
+        busy()
+    done.append(1)
+
+
+def in_what_replaces_the_exception(done):
+    try:
+        busy()
+    except BaseException:
+        done.append(1)
+        raise RuntimeError("as MindSpore does") from None
+
+
+HALFWAY = [
+    in_a_callback_of_the_garbage_collector,
+    in_a_finalizer,
+    in_a_weak_reference,
+    in_what_restores_state,
+    in_an_import,
+    in_what_cleans_up_after_it,
+    in_what_catches_everything,
+    in_what_replaces_the_exception,
+]
+
+
+@pytest.mark.parametrize("where", HALFWAY)
+def test_the_time_is_over(monkeypatch, tmp_path, where):
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time\nend = time.monotonic() + 0.3\nwhile time.monotonic() < end: pass\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.1)
+    done = []
+    with pytest.raises(AssemblerError, match="more than 0\\.1 s") as error, limits.limited():
+        where(done)
+        done.append("went on")
+        busy(10)
+    assert done or where is in_an_import
+    assert error.value.__cause__ is None
+    assert not signal.getitimer(signal.ITIMER_REAL)[0]
+    sys.modules.pop("slow_to_import", None)
+
+
+def test_a_registry_that_was_not_read_to_the_end_is_read_anew(monkeypatch):
+    def interrupted(self, entries, scope="registry", load=Registry.load):
+        load(self, dict(list(entries.items())[:3]), scope)
+        raise KeyboardInterrupt
+
+    registry = Registry(shipped=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Registry, "load", interrupted)
+        len(registry)
+    assert len(registry) > 100
+
+
+@pytest.mark.slow
+def test_a_sweep_ends_the_planning_of_one_job_and_plans_the_next(run, monkeypatch):
+    monkeypatch.setenv("ASSEMBLER_MAX_SECONDS", "20")
+    stacks = '"LSTM(8, 8, num_layers=1000000)","ReLU"'
+    done = run("-m", "task=plan", "recipe=inline", f"recipe.stack={stacks}", "recipe.input.shape=[4,3,8]")
+    assert f"inline.yaml: {TOO_LONG.format('20', '40')}\n1 of 2 jobs is wrong" in done.err
 
 
 # ---- functions and files that a recipe names

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assembler.errors import DeviceError
-from assembler.runtime import device, memory
+from assembler.runtime import device, host, memory
 from assembler.runtime.device import Device
 from assembler.settings import DeviceSettings
 
@@ -162,11 +162,11 @@ def below(folder, files):
 )
 def test_what_control_groups_leave(tmp_path, version, path, files, left):
     control_group(tmp_path, version, path, files)
-    assert list(memory._left_in_control_groups(tmp_path)) == left
+    assert list(host._left_in_control_groups(tmp_path)) == left
 
 
 def test_there_are_no_control_groups_elsewhere(tmp_path):
-    assert list(memory._left_in_control_groups(tmp_path)) == []
+    assert list(host._left_in_control_groups(tmp_path)) == []
 
 
 def test_the_cpu_has_what_is_free_or_less():
@@ -177,7 +177,7 @@ def test_the_cpu_has_what_is_free_or_less():
 
 
 def test_a_group_with_less_than_the_machine_decides(monkeypatch):
-    monkeypatch.setattr(memory, "_left_in_control_groups", lambda: iter([12345]))
+    monkeypatch.setattr(host, "_left_in_control_groups", lambda: iter([12345]))
     assert memory.available_memory("cpu") == 12345
 
 

@@ -292,12 +292,12 @@ def test_the_tables_of_the_language_hold():
     from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.errors import MAX_MISTAKES
     from assembler.language.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
-    from assembler.planning.limits import MAX_MEMORY, MAX_SECONDS
     from assembler.reading.interpolation import MAX_EXPANDED, MAX_REFERENCES
     from assembler.reading.untrusted import MAX_FILES
     from assembler.reading.yaml_files import MAX_BYTES, MAX_DIGITS
     from assembler.reading.yaml_files import MAX_DEPTH as MAX_DEPTH_OF_YAML
     from assembler.reading.yaml_files import MAX_VALUES as MAX_VALUES_OF_YAML
+    from assembler.runtime.limits import MAX_GIB, MAX_SECONDS
 
     part = RECIPES.split("## Limits\n", 1)[1].split("\n## ", 1)[0]
     for told in (
@@ -308,7 +308,7 @@ def test_the_tables_of_the_language_hold():
         f"{MAX_TEXT:,} characters, {MAX_NESTING} brackets deep, {MAX_OPERATORS} operators",
         f"{MAX_WITHIN} inside each other, {MAX_VALUES:,} values",
         f"{MAX_LAYERS:,} layers",
-        f"{MAX_SECONDS} seconds, and {MAX_MEMORY >> 30} GiB",
+        f"{MAX_SECONDS} seconds, and {MAX_GIB} GiB",
         f"{MAX_MISTAKES} told at once",
     ):
         assert told in part

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
-from assembler.errors import AssemblerError
+from assembler.errors import AssemblerError, Place
+from assembler.files import short
 from assembler.reading.recipe_files import load_recipe
 from assembler.reading.yaml_files import read_yaml
+from assembler.runtime.limits import Budget
 from assembler.words import first_line
 
 
@@ -28,11 +30,12 @@ def recipes(
     rows = []
     for name, file in sorted(project.files("recipe").items()):
         try:
-            data = load_recipe(file)
-            sizes = _expected(data)
-            if plan and "" in sizes and "???" not in str(data):  # a value is still missing
-                sizes = _planned(file, project)
-            rows.append((name, *sizes, _line(file)))
+            with Budget(Place(label=short(file))):
+                data = load_recipe(file)
+                sizes = _expected(data)
+                if plan and "" in sizes and "???" not in str(data):  # a value is still missing
+                    sizes = _planned(file, project)
+                rows.append((name, *sizes, _line(file)))
         except AssemblerError as error:
             rows.append((name, "", "", f"wrong: {first_line(error)}"))
     print_rows(("recipe", "parameters", "MACs", ""), rows, ("parameters", "MACs"))
@@ -49,10 +52,8 @@ def _expected(data: Any) -> tuple[str, str]:
 
 def _planned(file: Path, project: Project) -> tuple[str, str]:
     from assembler.api import plan
-    from assembler.planning.limits import limited
 
-    with limited():
-        found = plan(file, registry=project.registry)
+    found = plan(file, registry=project.registry)
     return f"{found.parameters:,}", f"{found.macs:,}"
 
 

@@ -19,6 +19,7 @@ from assembler.reading.places import Sources, steps_of
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
+from assembler.runtime.limits import Budget
 from assembler.words import say
 
 
@@ -41,7 +42,7 @@ def validate(
     wrong, told = 0, set[str]()
     for said in files:
         mistakes: list[AssemblerError] = []
-        with noted(mistakes):
+        with noted(mistakes), Budget(Place(label=said)):
             file = project.recipe(said)
             mistakes += mistakes_in(file, project)
             if plan and not mistakes and _kind(file) == "recipe":
@@ -65,7 +66,7 @@ def _kind(file: Path) -> str:
     if folder in ("registry", "blocks"):
         return folder
     with file.open(encoding="utf-8", errors="replace") as stream:
-        return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline()) else "recipe"
+        return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline(100)) else "recipe"
 
 
 def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
@@ -148,7 +149,5 @@ def _in_blocks(data: Any) -> list[AssemblerError]:
 
 def _plan(file: Path, project: Project) -> None:
     from assembler.api import plan
-    from assembler.planning.limits import limited
 
-    with limited():
-        plan(file, registry=project.registry)
+    plan(file, registry=project.registry)

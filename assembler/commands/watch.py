@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
-from assembler.errors import AssemblerError
+from assembler.errors import AssemblerError, Place
+from assembler.files import short
 from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.runtime.limits import Budget
 from assembler.yolo import network_files
 
 _PAUSE = 0.1
@@ -31,8 +33,17 @@ def watch(
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
 
+    budget = Budget()
+
+    def files() -> list[Path]:
+        nonlocal budget
+        budget = Budget(Place(label=short(file)))  # for each look at the files and what is shown of them
+        with suppress(AssemblerError), budget:  # `show` reports it
+            return files_of(file, Project(folder))
+        return [file]
+
     with suppress(KeyboardInterrupt):
-        whenever_changed(lambda: files_of(file, Project(folder)), lambda: show(file, Project(folder)))
+        whenever_changed(files, lambda: show(file, Project(folder), budget))
 
 
 def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
@@ -71,16 +82,15 @@ def files_of(file: Path, project: Project) -> list[Path]:
     return [file, *taken_up, *network, *registries]
 
 
-def show(file: Path, project: Project) -> None:
+def show(file: Path, project: Project, budget: Budget) -> None:
     """Clear the screen and print the plan or the errors."""
     from assembler.api import plan
-    from assembler.planning.limits import limited
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()
     console.clear()
     try:
-        with limited():
+        with budget:
             planned = plan(file, registry=project.registry)
     except AssemblerError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

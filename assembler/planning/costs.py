@@ -269,7 +269,11 @@ class Counter(OperatorWatch):
                 wait_for_operators()  # they let go of tensors in another thread: the peak must not depend on when
             meter.hold(held.size)
         key = id(tensor)
-        self.held[key] = held, weakref.ref(tensor, lambda _: self._release(key))
+
+        def when_collected(_: object) -> None:  # a name that runtime/limits knows
+            self._release(key)
+
+        self.held[key] = held, weakref.ref(tensor, when_collected)
 
     def _release(self, key: int) -> None:
         held, _ = self.held.pop(key)

@@ -32,6 +32,12 @@ class Sources:
     overrides: Sequence[str] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def recipe(self) -> Place:
+        """The recipe as a whole: its file, if that is known."""
+        files = self.files.get("recipe")
+        return Place(key="recipe", label=short(files[0]) if files else None)
+
     def tell(self, error: AssemblerError) -> AssemblerError:
         """The same error, with the place of each of its errors found in its file, in the order of places.
 

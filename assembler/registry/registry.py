@@ -62,9 +62,14 @@ class Registry(Mapping[str, Entry]):
     def _read(self) -> dict[str, Entry]:
         if self._pending:
             self._pending = False
-            for scope in SCOPES:
-                text = (SHIPPED / "registry" / f"{scope}.yaml").read_text(encoding="utf-8")
-                self.load(yaml.load(text, _FastLoader), f"registry.{scope}")
+            try:
+                for scope in SCOPES:
+                    text = (SHIPPED / "registry" / f"{scope}.yaml").read_text(encoding="utf-8")
+                    self.load(yaml.load(text, _FastLoader), f"registry.{scope}")
+            except BaseException:  # Ctrl-C, or the end of the time for a recipe: the next use reads them all
+                self._entries.clear()
+                self._pending = True
+                raise
         return self._entries
 
     @property

@@ -26,6 +26,7 @@ from assembler.files import discard
 from assembler.hydra_edge.versions import take_up_beside
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
+from assembler.runtime.limits import Budget
 from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
 
@@ -109,12 +110,14 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
     """Validate and plan a configuration; nothing is written."""
     from assembler.tasks import Result, planned
 
-    result = Result(Path())
+    sources = sources_from(request["sources"])
+    result = Result(Path(), budget=Budget(sources.recipe, request["seconds"]))
     try:
-        settings = read_settings(request["config"])
+        with result.budget:
+            settings = read_settings(request["config"])
         planned(settings, result)
     except AssemblerError as error:
-        return {"error": str(sources_from(request["sources"]).tell(error))}
+        return {"error": str(sources.tell(error))}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
     plan = result.planned
@@ -132,7 +135,8 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
             return {"code": tasks.CODES[done["status"]]}
         config = request["config"]
         sources = sources_from(request["sources"])
-        return {"code": tasks.run(lambda: config, folder, sources, request["about"], alone=False)}
+        budget = Budget(seconds=request["seconds"])
+        return {"code": tasks.run(lambda: config, folder, sources, request["about"], alone=False, budget=budget)}
 
 
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"plan": _plan, "run": _run}

@@ -26,6 +26,7 @@ from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, so
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
 from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
+from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
@@ -39,6 +40,9 @@ from assembler.words import counted, say
 
 BATCH = 20
 """Jobs per call of Hydra's serial launcher, which keeps all results of a call in memory."""
+
+GRACE = 30
+"""Seconds after which planning that does not end when its time is over is ended with its process."""
 
 NOT_OF_A_PLAN = ("mode", "seed", "device")
 """Keys that do not change a job's plan."""
@@ -85,6 +89,7 @@ class Grid(Sweeper):
             AssemblerError: jobs have errors, the launcher finishes none, or another process sweeps in this folder.
         """
         CHILD.start()
+        stopped()  # each job has a budget of its own
         settings = settings_of(self.config)
         folder = Path(self.config.hydra.sweep.dir).absolute()
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -151,9 +156,10 @@ class Grid(Sweeper):
     ) -> tuple[Point, dict[str, Any] | None]:
         """A job by its overrides, and the request to plan it; None if it cannot be composed."""
         try:
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+            with Budget() as budget:
+                config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
-            with _as_hydras(config):
+            with budget, _as_hydras(config):
                 data = plain(config)
                 identity = identity_of(data)
                 sources = sources_of(config.hydra, scopes_of(config))
@@ -166,6 +172,7 @@ class Grid(Sweeper):
             return replace(known, overrides=list(overrides), error=explain(error, overrides)), None
         return replace(known, overrides=list(overrides), error=None), {
             "do": "plan",
+            "seconds": budget.seconds,
             "config": data,
             "sources": sources_to(sources),
         }
@@ -271,7 +278,7 @@ def _what_is_planned(config: Mapping[str, Any]) -> str:
 def _planned(request: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
     """The error of a configuration, or the metrics of its plan."""
     try:
-        answer = CHILD.ask(request)
+        answer = CHILD.ask(request, request["seconds"] + GRACE)
     except Lost as lost:
         return f"it cannot be planned: {lost}", None
     return answer["error"], answer.get("plan")

@@ -106,19 +106,17 @@ def bind(settings: Settings, result: Result) -> BoundRecipe:
     with result.timed("import"):
         from assembler import checks as checks
         from assembler.planning import planner as planner  # which imports MindSpore
-    return pipeline.bind_settings(settings)
+    with result.budget:
+        return pipeline.bind_settings(settings)
 
 
 def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
     """The plan; the outcomes of ``expect`` are in ``result``.
 
     Raises:
-        AssemblerError: shapes do not fit, a rule matches no parameter, or planning takes more time or memory than
-            ``assembler.planning.limits`` allows.
+        AssemblerError: shapes do not fit, a rule matches no parameter, or the budget is used up.
     """
-    from assembler.planning.limits import limited
-
-    with result.timed("plan"), limited():
+    with result.timed("plan"), result.budget:
         result.planned, result.outcomes = pipeline.plan(bound, settings.dtype)
     return result.planned
 

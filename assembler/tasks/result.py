@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.errors import AssemblerError
+from assembler.runtime.limits import Budget
 from assembler.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Result:
         files: files that the task wrote, relative to the folder.
         error: the error that ended the run.
         seconds: duration of each part.
+        budget: what reading and planning may still take.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class Result:
     files: list[str] = field(default_factory=list)
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def code(self) -> int:

@@ -17,6 +17,7 @@ from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes
 from assembler.files import discard, print_os_error, short, without_home, write_text
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
+from assembler.runtime.limits import Budget
 from assembler.settings import Settings
 from assembler.tasks.bench import bench
 from assembler.tasks.check import check
@@ -43,6 +44,7 @@ def run(
     about: Mapping[str, Any],
     *,
     alone: bool = True,
+    budget: Budget | None = None,
 ) -> int:
     """Perform the task of a configuration, print its results, and write ``result.json``, the recipe and its diagram.
 
@@ -54,16 +56,19 @@ def run(
         sources: the files and overrides of the configuration, for messages.
         about: for the record: ``overrides`` of the command line and ``identity``, a name for what the run does.
         alone: False for a job of a sweep, which has one page for all its jobs.
+        budget: what reading and planning the recipe may still take; None for a new one.
 
     Returns:
         The exit code.
     """
-    result = Result(folder)
+    result = Result(folder, budget=budget or Budget())
+    result.budget.place = sources.recipe
     started = _now()
     config: Mapping[str, Any] = {}
     try:
-        config = compose()
-        result.settings = read_settings(config)
+        with result.budget:
+            config = compose()
+            result.settings = read_settings(config)
         TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
