@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
-from assembler.errors import AssemblerError, SettingsError
+from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.runtime.limits import Budget
 from assembler.words import make_text, say
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def diff(
     from assembler.views.diff import difference, record, settings_that_differ, text_lines
 
     project = Project.at(config_dir)
-    before, after = _side(a, project), _side(b, project)
+    with Budget(Place(label=a)):
+        before = _side(a, project)
+    with Budget(Place(label=b)):
+        after = _side(b, project)
     found = difference(
         before.planned,
         after.planned,
@@ -129,11 +133,9 @@ def _measured(result: Mapping[str, Any]) -> dict[str, str]:
 
 def _planned(data: Any, dtype: Dtype, project: Project, sources: Sources, beside: Mapping[str, Any]) -> _Side:
     from assembler import pipeline
-    from assembler.planning.limits import limited
 
     try:
-        with limited():
-            planned, _ = pipeline.plan(pipeline.bind_recipe(data, lambda: project.registry), dtype)
+        planned, _ = pipeline.plan(pipeline.bind_recipe(data, lambda: project.registry), dtype)
     except AssemblerError as error:
         raise sources.tell(error) from error.__cause__
     settings = {key: value for key, value in data.items() if key not in _LAYERS}
