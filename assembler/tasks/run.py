@@ -127,7 +127,7 @@ def show(result: Result, overrides: Iterable[str] = ()) -> None:
     console = summary.make_console()
     if result.planned is not None and result.settings is not None:
         summary.print_plan(console, result.settings.recipe.name, result.planned)
-        if result.settings.show == "parameters" and result.parameters:
+        if result.settings.show.by == "parameters" and result.parameters:
             summary.print_parameters(console, result.parameters)
     if result.error is not None:
         summary.make_console(stderr=True).out(told(result.error), highlight=False)

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
-from rich.table import Table
 
-from assembler import words
 from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
-from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
+from assembler.planning.tables import MAX_ROWS, PlanTable, ends
+from assembler.settings import ShowSettings
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import make_text, print_bytes, print_number, print_seconds
+from assembler.words import make_console as make_console
+from assembler.words import make_table, make_text, print_bytes, print_number, print_seconds
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -22,41 +22,22 @@ if TYPE_CHECKING:
     from assembler.model.timing import Measurement
     from assembler.model.weights import Loaded
 
-_WIDE = 140
-
 _NARROW = 110
-"""On a terminal narrower than this, the layer table omits columns; ``result.json`` has them all."""
+"""On a terminal narrower than this, the table of a sweep omits columns; ``sweep.csv`` has them all."""
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """A console that does not truncate tables if the output is a file or a pipe."""
-    console = words.make_console(stderr=stderr)
-    return console if console.is_terminal else words.make_console(stderr=stderr, width=_WIDE)
-
-
-def print_plan(console: Console, title: str, planned: Plan) -> None:
-    """One row per layer, and the totals."""
+def print_plan(console: Console, title: str, planned: Plan, show: ShowSettings = ShowSettings()) -> None:
+    """The table of a plan, its totals, and how to see what the table does not show."""
     console.print(make_text(title, "bold"))
-    left_out = {"input", "memory"} if console.width < _NARROW else set()
-    names, rows = plan_table(planned, left_out)
-    table = Table()
-    for name in names:
-        table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
-    for row in rows:
-        table.add_row(*map(make_text, row))
+    table = PlanTable(planned, show.by, show.depth)
     console.print(table)
-    print_sums(console, planned)
-
-
-def print_sums(console: Console, planned: Plan) -> None:
-    """The totals of the layers."""
-    for line in sums(planned):
-        console.print(line)
+    for note in table.notes("show=layers", "show.depth={}"):
+        console.print(make_text(note, "dim"))
 
 
 def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
     """One row per parameter."""
-    table = Table()
+    table = make_table()
     measured = any(one.mean is not None for one in parameters)
     ruled = any(one.set_by for one in parameters)
     names = ["parameter", "layer", "shape", "dtype", "", *(["set by"] if ruled else [])]
@@ -86,7 +67,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     if not outcomes:
         console.print("no checks were requested")
         return
-    table = Table()
+    table = make_table()
     for name in ("check", "", "measured", "bound", "detail"):
         table.add_column(name, overflow="fold")
     for outcome in outcomes:
@@ -99,7 +80,7 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
     """One row per measurement."""
-    table = Table()
+    table = make_table()
     for name in ("mode", "batch", "first call", "latency", "spread", "lowest", "highest", "samples/s", "memory"):
         table.add_column(name, overflow="fold", justify="left" if name == "mode" else "right")
     for one in measured:
@@ -148,7 +129,7 @@ def print_sweep(
     varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
-    table = Table()
+    table = make_table()
     columns = _columns(rows, objective, "always" if console.width < _NARROW else "wide")
     numbers = {metric.title for metric in METRICS}
     for name in ("job", *varied, "status", *columns):
