@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -145,8 +146,14 @@ def make_console(*, stderr: bool = False) -> Console:
             for segment in super().render(*arguments, **options):
                 yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
+        def on_broken_pipe(self) -> None:
+            """Print nothing more, but do not end the program: it has files to write."""
+            self.quiet = True
+            with Path(os.devnull).open("w") as nothing:
+                os.dup2(nothing.fileno(), self.file.fileno())
+
     console = Escaping(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").strip("0").isdecimal():
         console.width = WIDE
     return console
 

@@ -73,6 +73,7 @@ class Run:
 def run(tmp_path, monkeypatch, capfd):
     """Call run.py in this process, in an empty working directory; the run folder is ``run`` or ``sweep`` there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # tables are as wide as in a file
     # A test's own layers are imported from its working directory, and forgotten with it, as is what it registers and trusts.
     monkeypatch.syspath_prepend(str(tmp_path))
     assert len(LAYERS) > 100  # they are read

@@ -139,7 +139,9 @@ class Step:
         while names and not self.extra and self.is_default(names[-1]):
             names.pop()
         positional = [value for value in (*map(self.arguments.get, names), *self.extra) if not _holds_steps(value)]
-        named = [name for name, _ in self.layer.kwargs if not (self.is_default(name) or _holds_steps(self.arguments[name]))]
+        named = [
+            name for name, _ in self.layer.kwargs if not (self.is_default(name) or _holds_steps(self.arguments[name]))
+        ]
         return ", ".join(
             [*map(print_value, positional), *(f"{name}={print_value(self.arguments[name])}" for name in named)]
         )

@@ -19,7 +19,7 @@ A Cell made by hand has no blocks. Its nodes are Cells in Cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -226,7 +226,7 @@ class _Outliner:
     # ---- equal neighbours
 
     def folded(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
-        """Equal neighbours as one node, also where the recipe has no repeat; a turn that occurs once is what is in it."""
+        """Equal neighbours as one node, with or without a repeat in the recipe. A turn that occurs once is opened."""
         before: Sequence[Node] = ()
         while self.fold and len(nodes) != len(before):
             before = nodes

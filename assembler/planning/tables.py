@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assembler.html import html_table
+from assembler.language.recipe import leaves
 from assembler.planning.outline import Node, outline
 from assembler.planning.specs import Spec, Specs, print_shape, print_specs
 from assembler.settings import By
@@ -70,12 +71,17 @@ class Column:
 NARROWER = ("input", "exact numbers", "other", "memory", "frozen", "dtype", "arguments", "%", "output", "#")
 """What a narrow terminal does without, in this order, until the rest fits. What is left has units: ``118 M``."""
 
+_SHAPES = 24
+"""The longest text of the shapes of several tensors."""
+
 _COUNTED = [metric for metric in METRICS if metric.per_layer and not metric.unit]
 """The metrics that have a column. Bytes of parameters follow from their number."""
 
 
 def _count(name: str, key: str) -> Column:
-    return Column(name, lambda node: f"{node.total(key):,}", lambda node: print_rounded(node.total(key)), is_number=True)
+    return Column(
+        name, lambda node: f"{node.total(key):,}", lambda node: print_rounded(node.total(key)), is_number=True
+    )
 
 
 def _share(key: str, whole: int) -> Column:
@@ -91,7 +97,12 @@ def _share(key: str, whole: int) -> Column:
 
 
 def _shape(specs: Specs | None) -> str:
-    return "" if specs is None else print_shape(specs)
+    """The shapes; of many tensors, that of the first: ``(1, 8400, 84) + 3 more``."""
+    text = "" if specs is None else print_shape(specs)
+    if isinstance(specs, tuple) and len(text) > _SHAPES:
+        first, *rest = [leaf for leaf in leaves(specs) if isinstance(leaf, Spec)]
+        return f"{print_shape(first)} + {len(rest)} more"
+    return text
 
 
 def _dtype(specs: Specs | None) -> str:
@@ -307,5 +318,5 @@ def sums(planned: Plan) -> Iterator[str]:
 def unbroken(line: str, width: int) -> list[str]:
     """A line, or several that are not wider; a number is not separated from what it counts."""
     joined = re.sub(r"(?<=\d) (?=\w)", "\N{NO-BREAK SPACE}", line)
-    lines = textwrap.wrap(joined, width, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(joined, max(width, 1), break_long_words=False, break_on_hyphens=False)
     return [one.replace("\N{NO-BREAK SPACE}", " ") for one in lines]

@@ -52,16 +52,16 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         memory.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     precision.require_kernels(planned, target)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
-    with result.timed("build"):
+    with result.timed("build", f"building {settings.recipe.name}"):
         device.seed(settings.seed)
         model = build(planned, settings.seed)
     if settings.weights.load is not None:
-        with result.timed("load"):
+        with result.timed("load", f"loading {settings.weights.load}"):
             result.loaded = load_weights(model, settings.weights)
     loaded = result.loaded.names if result.loaded else ()
     result.parameters = observe(planned, model, set(loaded), settings.weights.load)
     subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype, settings.amp, folder=result.folder)
-    with result.timed("forward"):
+    with result.timed("forward", f"running {settings.recipe.name}"):
         call(subject)
     return subject, bound.checks
 
@@ -103,7 +103,7 @@ def bind(settings: Settings, result: Result) -> BoundRecipe:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    with result.timed("import"):
+    with result.timed("import", "importing MindSpore"):
         from assembler import checks as checks
         from assembler.planning import planner as planner  # which imports MindSpore
     return pipeline.bind_settings(settings)
@@ -118,8 +118,9 @@ def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
     """
     from assembler.planning.limits import limited
 
-    with result.timed("plan"), limited():
+    with result.timed("plan", f"planning {settings.recipe.name}"), limited():
         result.planned, result.outcomes = pipeline.plan(bound, settings.dtype)
+    result.on_plan(settings, result.planned)
     return result.planned
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes, flatten
@@ -24,7 +24,11 @@ from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
+from assembler.views.progress import doing
 from assembler.words import say
+
+if TYPE_CHECKING:
+    from assembler.planning.plan import Plan
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -58,7 +62,7 @@ def run(
     Returns:
         The exit code.
     """
-    result = Result(folder)
+    result = Result(folder, on_plan=show_plan)
     started = _now()
     config: Mapping[str, Any] = {}
     try:
@@ -76,7 +80,8 @@ def run(
         result.error.__cause__ = error
     about = {"started": started, **about}
     try:
-        leave(result, config, folder, about, alone=alone)
+        with doing(f"writing {short(folder)}"):
+            leave(result, config, folder, about, alone=alone)
     except OSError as error:
         result.error = Mistakes([*flatten(filter(None, [result.error])), AssemblerError(print_os_error(error, folder))])
         with suppress(OSError):  # in result.json, if it is another file that cannot be written
@@ -116,8 +121,15 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
+def show_plan(settings: Settings, planned: Plan) -> None:
+    """Print the plan, as soon as it is known."""
+    from assembler.views import summary
+
+    summary.print_plan(summary.make_console(), settings.recipe.name, planned, settings.show)
+
+
 def show(result: Result, overrides: Iterable[str] = ()) -> None:
-    """Print the results of a run: tables to the standard output, errors to the standard error.
+    """Print the results of a run but the plan: tables to the standard output, errors to the standard error.
 
     Args:
         overrides: of the command line.
@@ -125,10 +137,8 @@ def show(result: Result, overrides: Iterable[str] = ()) -> None:
     from assembler.views import summary
 
     console = summary.make_console()
-    if result.planned is not None and result.settings is not None:
-        summary.print_plan(console, result.settings.recipe.name, result.planned)
-        if result.settings.show.by == "parameters" and result.parameters:
-            summary.print_parameters(console, result.parameters)
+    if result.settings is not None and result.settings.show.by == "parameters" and result.parameters:
+        summary.print_parameters(console, result.parameters)
     if result.error is not None:
         summary.make_console(stderr=True).out(told(result.error), highlight=False)
         return
