@@ -1,5 +1,6 @@
 """Fixtures. MindSpore is prepared once, as a run does it."""
 
+import functools
 import gc
 import os
 import runpy
@@ -24,6 +25,15 @@ hypothesis.settings.load_profile("any machine")
 
 RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml") if path.stem != "yolo")
 """The recipes that ship, but for the one that reads a file; tests/test_yolo.py is of that."""
+
+
+@pytest.fixture(scope="session")
+def planned():
+    """The plan of a recipe that ships; each is made once."""
+    from assembler import plan
+
+    return functools.cache(lambda name: plan(ROOT / "conf" / "recipe" / f"{name}.yaml"))
+
 
 DIAGRAMS = ["diagram.mmd", *(["diagram.svg"] if shutil.which("dot") else [])]
 """What a run leaves of a diagram on this machine."""

@@ -60,7 +60,7 @@ class Node:
         children: what is in it.
         times: how many equal neighbours are folded into it.
         count: how often it occurs in the model: ``times``, multiplied by those of the nodes around it.
-        row: the plan's row of the layer; of the first, if several are folded.
+        row: the plan's row of the layer; of the first, if several are folded. None of a shared part that is used again.
         key: equal for equal nodes of one outline, apart from paths and ``times``.
     """
 
@@ -126,7 +126,7 @@ def _counted(node: Node, around: int) -> Node:
 
 
 class _Outliner:
-    """Turns the tree of steps into nodes. Each row is used once: a shared part is where it is used first."""
+    """Turns the tree of steps into nodes. A row is used once: further uses of a shared part are nodes without one."""
 
     def __init__(self, planned: Plan, fold: bool):
         self.rows = {row.path: row for row in planned.rows}
@@ -153,6 +153,9 @@ class _Outliner:
 
     def layer(self, step: Step) -> list[Node]:
         """A layer with the layers inside it; what is inside alone, if it has no row, as the graph of a whole model."""
+        if step.shared and step.path in self.planned and step.path not in self.rows:
+            again = Node("layer", f"{step.layer.name} (again)", path=step.path, last=step.path)
+            return [self.keyed(replace(again, each=dict.fromkeys(("layers", *FIGURES), 0)))]
         row = self.rows.pop(step.path, None)
         inside = self.inside(step)
         if row is None:

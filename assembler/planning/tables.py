@@ -18,7 +18,7 @@ from rich.text import Text
 from assembler.html import html_table
 from assembler.language.recipe import leaves
 from assembler.planning.outline import Node, outline
-from assembler.planning.specs import Spec, Specs, print_shape, print_specs
+from assembler.planning.specs import Spec, Specs, print_shape
 from assembler.settings import By
 from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.words import counted, make_console, make_table, make_text, print_bytes, print_rounded
@@ -310,7 +310,7 @@ def sums(planned: Plan) -> Iterator[str]:
         yield f"planned by running on zeros (no meta kernel): {names}; value-dependent shapes may differ"
     if planned.input is not None and planned.output is not None:
         same = _dtype(planned.input) == _dtype(planned.output)
-        given = print_shape(planned.input) if same else print_specs(planned.input)
+        given = print_shape(planned.input) if same else f"{print_shape(planned.input)} {_dtype(planned.input)}"
         emitted = f"{print_shape(planned.output)} {_dtype(planned.output)}"
         yield f"{given} → {emitted}, about {print_bytes(planned.activations)} of activations"
 

@@ -28,11 +28,15 @@ _NARROW = 110
 
 
 def print_plan(console: Console, title: str, planned: Plan, show: ShowSettings | None = None) -> None:
-    """The table of a plan, its totals, and how to see what the table does not show."""
+    """The table of a plan, and its totals.
+
+    Args:
+        show: of a run: how the table is printed; how to see the rest is printed, too.
+    """
     console.print(make_text(title, "bold"))
     table = PlanTable(planned, show.by, show.depth) if show else PlanTable(planned)
     console.print(table)
-    for note in table.notes("show=layers", "show.depth={}"):
+    for note in table.notes("show=layers", "show.depth={}") if show else ():
         console.print(make_text(note, "dim"))
 
 
