@@ -7,7 +7,7 @@ import pytest
 from mindspore import nn
 
 from assembler import plan
-from assembler.planning.outline import FIGURES, outline
+from assembler.planning.outline import SUMMED, outline
 from tests.conftest import RECIPES
 
 
@@ -16,7 +16,7 @@ def rows_below(node):
 
 
 def sums(rows):
-    return {key: sum(getattr(row, key) for row in rows) for key in FIGURES} | {"layers": len(rows)}
+    return {key: sum(getattr(row, key) for row in rows) for key in SUMMED} | {"layers": len(rows)}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -59,7 +59,7 @@ def test_no_equal_neighbours_are_left(planned, name):
 
 def told(whole):
     """Each node with its level, how often it occurs, and where."""
-    return [(level, node.kind, node.title, node.times, node.place) for node, level in whole.walk()]
+    return [(level, node.kind, node.title, node.times, node.paths) for node, level in whole.walk()]
 
 
 def test_the_first_of_other_in_channels_stands_alone():

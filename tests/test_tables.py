@@ -14,7 +14,9 @@ from rich.console import Console
 
 from assembler import plan
 from assembler.model.subject import Outcome
-from assembler.planning.tables import NARROWER, OPEN, UNFOLDED, PlanTable, unbroken
+from assembler.planning.columns import NARROWER
+from assembler.planning.sums import unbroken
+from assembler.planning.tables import OPEN, UNFOLDED, PlanTable
 from assembler.views import progress
 from assembler.views.summary import print_result
 from assembler.words import print_rounded
@@ -47,9 +49,9 @@ def test_a_table_of_blocks_fits_and_breaks_nothing(planned, printed, name, width
     body = lines[2 : 2 + len(nodes)]  # below the heading and its line
     for line, (node, _) in zip(body, nodes, strict=True):  # a row is a line
         cells = re.split(r" {2,}", line)
-        place = [node.place] if "#" in heading(lines) else []
-        assert cells[: len(place)] == place
-        assert line.removeprefix(" ".join(place)).lstrip().startswith((node.title, f"({node.title})"))
+        paths = [node.paths] if "#" in heading(lines) else []
+        assert cells[: len(paths)] == paths
+        assert line.removeprefix(" ".join(paths)).lstrip().startswith((node.title, f"({node.title})"))
         exact, brief = (
             [write(node.total(key)) for key in ("trainable", "macs")] for write in ("{:,}".format, print_rounded)
         )

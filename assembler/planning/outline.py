@@ -39,7 +39,7 @@ from assembler.settings.metrics import METRICS
 if TYPE_CHECKING:
     from assembler.planning.plan import Plan, Row
 
-FIGURES = (*(metric.key for metric in METRICS if metric.per_layer), "memory")
+SUMMED = (*(metric.key for metric in METRICS if metric.per_layer), "memory")
 """The attributes of a row that are added up."""
 
 Kind: TypeAlias = Literal["model", "block", "repeat", "layer"]
@@ -56,7 +56,7 @@ class Node:
             defaults.
         path, last: the paths of its first and last layer, without those inside them.
         input, output: shapes and dtypes; None if unknown.
-        each: the sums of one occurrence by their keys: ``layers`` and ``FIGURES``.
+        each: the sums of one occurrence by their keys: ``layers`` and ``SUMMED``.
         children: what is in it.
         times: how many equal neighbours are folded into it.
         count: how often it occurs in the model: ``times``, multiplied by those of the nodes around it.
@@ -82,8 +82,12 @@ class Node:
         """A sum over all occurrences: ``total("macs")``."""
         return self.each[key] * self.count
 
+    def share(self, key: str, whole: Node) -> float:
+        """What part of a sum of the model it is, from 0 to 1."""
+        return self.total(key) / whole.total(key) if self.total(key) else 0.0
+
     @property
-    def place(self) -> str:
+    def paths(self) -> str:
         """Its path; of several layers the first and the last: ``4.inner.0–3``."""
         if self.path == self.last:
             return self.path
@@ -155,7 +159,7 @@ class _Outliner:
         """A layer with the layers inside it; what is inside alone, if it has no row, as the graph of a whole model."""
         if step.shared and step.path in self.planned and step.path not in self.rows:
             again = Node("layer", f"{step.layer.name} (again)", path=step.path, last=step.path)
-            return [self.keyed(replace(again, each=dict.fromkeys(("layers", *FIGURES), 0)))]
+            return [self.keyed(replace(again, each=dict.fromkeys(("layers", *SUMMED), 0)))]
         row = self.rows.pop(step.path, None)
         inside = self.inside(step)
         if row is None:
@@ -183,8 +187,8 @@ class _Outliner:
 
         def nodes(path: str) -> list[Node]:
             children = [node for name in inside.get(path, ()) for node in nodes(name)]
-            own = path in self.rows or rows[path].output != ()  # a list of Cells is never called
-            return [self.of_row(rows[path], children, rows[path].arguments)] if own and path in rows else children
+            is_called = path in self.rows or rows[path].output != ()  # a list of Cells is not
+            return [self.of_row(rows[path], children)] if is_called else children
 
         found = nodes("") if "" in self.rows else [node for name in inside.get("", ()) for node in nodes(name)]
         self.rows = {}
@@ -195,7 +199,7 @@ class _Outliner:
     def of_row(self, row: Row, inside: Sequence[Node] = (), arguments: str | None = None) -> Node:
         """A layer."""
         children = self.folded(inside)
-        own = {"layers": int(row.path in self.planned), **{key: getattr(row, key) for key in FIGURES}}
+        own = {"layers": int(row.path in self.planned), **{key: getattr(row, key) for key in SUMMED}}
         said = row.arguments if arguments is None else arguments
         node = Node("layer", row.layer, said, row.path, row.path, row.input or None, row.output or None, row=row)
         return self.keyed(replace(node, each=_added(own, children), children=children))
@@ -211,7 +215,7 @@ class _Outliner:
 
     def around(self, kind: Kind, title: str, nodes: Sequence[Node], arguments: str = "") -> Node:
         """A node around others."""
-        each = _added(dict.fromkeys(("layers", *FIGURES), 0), nodes)
+        each = _added(dict.fromkeys(("layers", *SUMMED), 0), nodes)
         if not nodes:
             return Node(kind, title, each=each)  # a plan without an input has no rows
         first, last = nodes[0], nodes[-1]
@@ -230,12 +234,12 @@ class _Outliner:
 
     def folded(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
         """Equal neighbours as one node, with or without a repeat in the recipe. A turn that occurs once is opened."""
-        before: Sequence[Node] = ()
-        while self.fold and len(nodes) != len(before):
-            before = nodes
-            nodes = self.runs(nodes)
-            nodes = self.runs([one for node in nodes for one in _opened(node)])
-        return tuple(one for node in nodes for one in _opened(node))
+        before: list[Node] = []
+        found = list(nodes)
+        while self.fold and found != before:
+            before = found
+            found = self.runs([one for node in self.runs(found) for one in _opened(node)])
+        return tuple(one for node in found for one in _opened(node))
 
     def runs(self, nodes: Sequence[Node]) -> list[Node]:
         """Runs of one or several nodes that occur several times in a row, as one node each."""

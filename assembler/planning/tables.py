@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -16,12 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from assembler.html import html_table
-from assembler.language.recipe import leaves
+from assembler.planning.columns import NARROWER, Column, columns_of, dtype_of
 from assembler.planning.outline import Node, outline
-from assembler.planning.specs import Spec, Specs, print_shape
+from assembler.planning.sums import sums, unbroken
 from assembler.settings import By
-from assembler.settings.metrics import METRICS, plan_metrics
-from assembler.words import counted, make_console, make_table, make_text, print_bytes, print_rounded
+from assembler.words import counted, make_console, make_table, make_text
 
 if TYPE_CHECKING:
     from assembler.planning.plan import Plan
@@ -42,74 +39,6 @@ def ends(items: Sequence[Item]) -> Sequence[Item]:
     """All, or as many as fit from both ends."""
     half = MAX_ROWS // 2
     return items if len(items) <= MAX_ROWS else [*items[:half], *items[-half:]]
-
-
-# ---- columns
-
-_Show: TypeAlias = Callable[[Node], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column.
-
-    Args:
-        name: its heading.
-        show: what it shows of a node.
-        brief: the same with units, for a narrow terminal; None if there is no shorter form.
-        is_number: whether it is on the right.
-        wraps: whether it may be narrower than what it shows.
-    """
-
-    name: str
-    show: _Show
-    brief: _Show | None = None
-    is_number: bool = False
-    wraps: bool = False
-
-
-NARROWER = ("input", "exact numbers", "other", "memory", "frozen", "dtype", "arguments", "%", "output", "#")
-"""What a narrow terminal does without, in this order, until the rest fits. What is left has units: ``118 M``."""
-
-_SHAPES = 24
-"""The longest text of the shapes of several tensors."""
-
-_COUNTED = [metric for metric in METRICS if metric.per_layer and not metric.unit]
-"""The metrics that have a column. Bytes of parameters follow from their number."""
-
-
-def _count(name: str, key: str) -> Column:
-    return Column(
-        name, lambda node: f"{node.total(key):,}", lambda node: print_rounded(node.total(key)), is_number=True
-    )
-
-
-def _share(key: str, whole: int) -> Column:
-    def show(node: Node) -> str:
-        part = 100 * node.total(key) / whole
-        return f"{part:.1f}" if part else ""
-
-    def brief(node: Node) -> str:
-        part = 100 * node.total(key) / whole
-        return f"{part:.0f}" if part >= 0.5 else "<1" if part else ""
-
-    return Column("%", show, brief, is_number=True)
-
-
-def _shape(specs: Specs | None) -> str:
-    """The shapes; of many tensors, that of the first: ``(1, 8400, 84) + 3 more``."""
-    text = "" if specs is None else print_shape(specs)
-    if isinstance(specs, tuple) and len(text) > _SHAPES:
-        first, *rest = [leaf for leaf in leaves(specs) if isinstance(leaf, Spec)]
-        return f"{print_shape(first)} + {len(rest)} more"
-    return text
-
-
-def _dtype(specs: Specs | None) -> str:
-    """The dtype of the first tensor."""
-    while specs is not None and not isinstance(specs, Spec):
-        specs = specs[0]
-    return "" if specs is None else specs.dtype
 
 
 @dataclass(frozen=True)
@@ -170,20 +99,9 @@ class PlanTable:
         return self.is_folded and self.opened < len(self.levels)
 
     def columns(self, without: Collection[str] = ()) -> list[Column]:
-        """The columns, but for some of ``NARROWER``; those that say nothing of this plan are left out anyway."""
-        whole, columns = self.tree, [Column("#", lambda node: node.place), Column("layer", _title)]
-        columns.append(Column("arguments", lambda node: node.arguments, wraps=True))
-        if not self.is_folded:
-            columns.append(Column("input", lambda node: _shape(node.input)))
-        columns.append(Column("output", lambda node: _shape(node.output)))
-        if len({_dtype(row.output) for row in self.planned.rows} - {""}) > 1:
-            columns.append(Column("dtype", lambda node: _dtype(node.output)))
-        for metric in _COUNTED:
-            if metric.key in ("trainable", "macs") or whole.each[metric.key]:
-                columns.append(_count(metric.title, metric.key))
-            if self.is_folded and metric.key in ("trainable", "macs") and whole.each[metric.key]:
-                columns.append(_share(metric.key, whole.each[metric.key]))
-        columns.append(Column("memory", lambda node: print_bytes(node.total("memory")), is_number=True))
+        """The columns, but for some of ``NARROWER``."""
+        dtypes = {dtype_of(row.output) for row in self.planned.rows} - {""}
+        columns = columns_of(self.tree, is_folded=self.is_folded, dtypes=len(dtypes))
         return [column for column in columns if column.name not in without]
 
     def rows(self, columns: Sequence[Column], *, brief: bool = False, indent: str = "  ") -> list[list[str]]:
@@ -279,44 +197,5 @@ def _layers(tree: Node, level: int = 0) -> Iterator[tuple[Node, int]]:
         yield from _layers(child, level + (child.row is not None))
 
 
-def _title(node: Node) -> str:
-    if node.times == 1:
-        return node.title
-    return f"({node.title}) × {node.times:,}" if node.kind == "repeat" else f"{node.title} × {node.times:,}"
-
-
 _ARGUMENTS = 24
 """Arguments get at least so much of the width, unless they are shorter."""
-
-
-# ---- sums
-
-_IN_SENTENCES = ("layers", "trainable", "frozen", "other", "parameters", "parameter_memory", "macs", "activations")
-"""Metrics that the lines below the table have words for; any others are listed after these."""
-
-
-def sums(planned: Plan) -> Iterator[str]:
-    """The totals of the layers, in lines."""
-    layers = counted(len(planned.rows), "layer")
-    others = [f", {count:,} {kind}" for kind in ("frozen", "other") if (count := getattr(planned, kind))]
-    parameters = f"{planned.trainable:,} trainable parameters{''.join(others)}"
-    values = planned.metrics()
-    more = [f", {one.print(values[one.key])} {one.title}" for one in plan_metrics() if one.key not in _IN_SENTENCES]
-    yield f"{layers}, {parameters} ({print_bytes(planned.parameter_memory)}), {planned.macs:,} MACs{''.join(more)}"
-    if planned.uncounted:
-        yield f"without the MACs of {', '.join(planned.uncounted)}, for which there is no rule"
-    if tried := [f"#{row.path} {row.layer}" if row.path else row.layer for row in planned.rows if row.on_zeros]:
-        names = ", ".join(tried[:3]) + (f" and {len(tried) - 3} more" if len(tried) > 3 else "")
-        yield f"planned by running on zeros (no meta kernel): {names}; value-dependent shapes may differ"
-    if planned.input is not None and planned.output is not None:
-        same = _dtype(planned.input) == _dtype(planned.output)
-        given = print_shape(planned.input) if same else f"{print_shape(planned.input)} {_dtype(planned.input)}"
-        emitted = f"{print_shape(planned.output)} {_dtype(planned.output)}"
-        yield f"{given} → {emitted}, about {print_bytes(planned.activations)} of activations"
-
-
-def unbroken(line: str, width: int) -> list[str]:
-    """A line, or several that are not wider; a number is not separated from what it counts."""
-    joined = re.sub(r"(?<=\d) (?=\w)", "\N{NO-BREAK SPACE}", line)
-    lines = textwrap.wrap(joined, max(width, 1), break_long_words=False, break_on_hyphens=False)
-    return [one.replace("\N{NO-BREAK SPACE}", " ") for one in lines]
