@@ -413,7 +413,7 @@ def test_a_projects_own_layers_are_in_its_schema(project):
     gate = json.loads(Path("schemas/recipe.json").read_text())["definitions"]["layer Gate"]
     assert list(gate["properties"]) == ["channels", "scale"]
     assert sorted(path.name for path in Path("schemas").iterdir()) == sorted(
-        f"{kind}.json" for kind in ("recipe", "blocks", "registry", "checks", "device", "task", "config")
+        f"{kind}.json" for kind in ("recipe", "blocks", "registry", "checks", "device", "task", "show", "config")
     )
 
 

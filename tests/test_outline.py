@@ -107,6 +107,7 @@ def test_neighbours_fold_without_a_repeat_in_the_recipe():
         ("Dense(8, 8) + Dense(8, 8)", [2]),
         ("Dense(8, 8) + Dense(8, 8, has_bias=False)", [1, 1]),  # another argument
         ("Dense(8, 8) + Dense(8, 4)", [1, 1]),  # another figure
+        ("LeakyReLU(0.1) + LeakyReLU(0.3)", [1, 1]),
         ("MyLinear(8, 8) + Dense(8, 8)", [1, 1]),  # another layer
         ("Residual(ReLU) + Residual(Tanh)", [1, 1]),  # another layer inside
     ],

@@ -20,7 +20,7 @@ from assembler.planning.tables import OPEN, UNFOLDED, PlanTable
 from assembler.views import progress
 from assembler.views.summary import print_result
 from assembler.words import print_rounded
-from tests.conftest import RECIPES
+from tests.conftest import RECIPES, ROOT
 from tests.test_floors import MODULES
 
 WIDTHS = (56, 80, 120)
@@ -84,6 +84,12 @@ def test_columns_go_in_the_stated_order(planned, printed, name, by):
         assert all(NARROWER.index(column) > last for column in left)
         if last > NARROWER.index("exact numbers"):
             assert not re.search(r"\d,\d{3},\d{3}", "".join(lines[: 2 + len(planned(name).rows)]).split(" layers,")[0])
+
+
+def test_the_readme_states_the_order():
+    (stated,) = re.findall(r"does without (.*?), in this order", (ROOT / "README.md").read_text())
+    assert tuple(re.sub(r"[`]| \(.*?\)", "", stated).split(", ")) == NARROWER
+    assert NARROWER == ("input", "exact numbers", "other", "memory", "frozen", "dtype", "arguments", "%", "output", "#")
 
 
 @pytest.mark.parametrize(("name", "most"), [("lenet5", 24), ("resnet50", 28), ("llama2_7b", 20), ("gpt2_small", 24)])
