@@ -273,6 +273,16 @@ def test_show_is_one_of_four(run):
     assert (done.code, done.err) == (2, "override show.depth=0: must be at least 1, not 0\n")
 
 
+def test_show_in_a_file_is_a_mapping(run, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text(
+        "defaults: [assembler, _self_]\nshow: layers\nhydra: {searchpath: ['pkg://assembler.conf']}\n"
+    )
+    done = run("--config-dir", "own", "--config-name", "mine", "task=plan")
+    assert done.code == 2
+    assert "show is a group of choices; write show: {by: layers}" in done.err
+
+
 def test_columns_are_respected_in_pipes(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     assert max(map(len, run("recipe=lenet5", "task=plan").out.splitlines()[:-1])) <= 60

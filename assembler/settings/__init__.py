@@ -334,6 +334,14 @@ class ShowSettings(Model):
     by: By = "auto"
     depth: Annotated[int, Field(ge=1, strict=True)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_choice(cls, data: Any) -> Any:
+        """Refuse a name in a file, where a group is chosen under ``defaults``."""
+        if isinstance(data, str):
+            raise ValueError(f"show is a group of choices; write show: {{by: {data}}}")
+        return data
+
 
 class SweepSettings(Model):
     """Options of multiruns; a single run ignores them."""
