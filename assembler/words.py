@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 MAX_NAME = 60
@@ -74,6 +77,20 @@ def print_bytes(count: int) -> str:
     return f"{size:,.1f} TiB"
 
 
+def print_rounded(count: int) -> str:
+    """A number with a unit, in two or three digits: ``9,408``, ``61.7 k``, ``118 M``, ``6.7 G``."""
+    if count < 10_000:
+        return f"{count:,}"
+    size = float(count)
+    for unit in ("", " k", " M", " G", " T"):
+        if size < 99.95:
+            return f"{size:.1f}{unit}"
+        if size < 999.5:
+            return f"{size:.0f}{unit}"
+        size /= 1000
+    return f"{size:,.0f} P"
+
+
 def print_seconds(seconds: float) -> str:
     """A duration for people: ``1.234 ms``; from a second on ``1.234 s``."""
     return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
@@ -115,7 +132,11 @@ def say(text: object = "", *, err: bool = False, end: str = "\n") -> None:
     print(printable(str(text)), file=sys.stderr if err else sys.stdout, end=end, flush=True)
 
 
-def make_console(*, stderr: bool = False, width: int | None = None) -> Console:
+WIDE = 140
+"""Columns of output that goes to a file or a pipe, unless ``COLUMNS`` says otherwise."""
+
+
+def make_console(*, stderr: bool = False) -> Console:
     """A console whose texts are escaped and have no markup, such as ``[link=…]``; styles are objects of rich."""
     from rich.console import Console
     from rich.segment import Segment
@@ -125,7 +146,24 @@ def make_console(*, stderr: bool = False, width: int | None = None) -> Console:
             for segment in super().render(*arguments, **options):
                 yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
-    return Escaping(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False, width=width)
+        def on_broken_pipe(self) -> None:
+            """Print nothing more, but do not end the program: it has files to write."""
+            self.quiet = True
+            with Path(os.devnull).open("w") as nothing:
+                os.dup2(nothing.fileno(), self.file.fileno())
+
+    console = Escaping(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS", "").strip("0").isdecimal():
+        console.width = WIDE
+    return console
+
+
+def make_table() -> Table:
+    """A table for a console, as all tables look: a line below the headings, and no other lines."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
 def make_text(text: str, style: str = "") -> Text:

@@ -1,5 +1,6 @@
 """Fixtures. MindSpore is prepared once, as a run does it."""
 
+import functools
 import gc
 import os
 import runpy
@@ -23,6 +24,15 @@ hypothesis.settings.load_profile("any machine")
 
 RECIPES = sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml") if path.stem != "yolo")
 """The recipes that ship, but for the one that reads a file; tests/test_yolo.py is of that."""
+
+
+@pytest.fixture(scope="session")
+def planned():
+    """The plan of a recipe that ships; each is made once."""
+    from assembler import plan
+
+    return functools.cache(lambda name: plan(ROOT / "conf" / "recipe" / f"{name}.yaml"))
+
 
 DIAGRAMS = ["diagram.mmd", "diagram.svg"]
 """What a run leaves of a diagram."""
@@ -72,6 +82,7 @@ class Run:
 def run(tmp_path, monkeypatch, capfd):
     """Call run.py in this process, in an empty working directory; the run folder is ``run`` or ``sweep`` there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # tables are as wide as in a file
     # A test's own layers are imported from its working directory, and forgotten with it, as is what it registers and trusts.
     monkeypatch.syspath_prepend(str(tmp_path))
     assert len(LAYERS) > 100  # they are read

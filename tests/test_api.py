@@ -168,7 +168,9 @@ def test_planning_is_the_same_on_another_device(monkeypatch):
 def test_plans_are_data():
     one, other = (plan("Dense(_, 2)", input=(4, 8)) for _ in range(2))
     assert one.rows == other.rows
-    assert str(one) == ("(4, 8) float32 → (4, 2) float32: 1 layer, 18 parameters (72 B), 64 MACs, 192 B of activations")
+    assert one.summary() == (
+        "(4, 8) float32 → (4, 2) float32: 1 layer, 18 parameters (72 B), 64 MACs, 192 B of activations"
+    )
     assert np.prod(one.output.shape) == 8
 
 

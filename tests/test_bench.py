@@ -166,11 +166,11 @@ def test_every_mode_with_every_batch(run):
 
 def test_the_table(run):
     done = run(*FAST, "task.modes=[graph]")
-    (row,) = (line for line in done.out.splitlines() if line.startswith("│ graph"))
-    assert row.count(" ms ") == 5
+    (row,) = (line for line in done.out.splitlines() if line.startswith("graph"))
+    assert row.count(" ms") == 5
     heading = next(line for line in done.out.splitlines() if "first call" in line)
-    assert heading.strip("┃").replace("┃", " ").split() == (
-        ["mode", "batch", "first", "call", "latency", "spread", "lowest", "highest", "samples/s", "memory"]
+    assert heading.split() == (
+        ["mode", "batch", "first", "call", "latency", "spread", "lowest", "highest", "samples/s"]
     )
     assert "latency: the median of 3 calls; spread: from the first quartile to the third\n" in done.out
     assert "no checks were requested" not in done.out

@@ -23,22 +23,31 @@ def read(html):
 def test_a_plan_shows_its_layers_and_what_they_come_to():
     table, below = read(plan("Dense(8, 128) + Centered", input=(4, 8))._repr_html_())
     assert table == [
-        ["", "layer", "arguments", "input", "output", "dtype", "trainable", "MACs", "memory"],
-        ["0", "Dense", "8, 128", "(4, 8)", "(4, 128)", "float32", "1,152", "4,096", "2.0 KiB"],
-        ["1", "Centered", "", "(4, 128)", "(4, 128)", "float32", "0", "0", "2.0 KiB"],
+        ["#", "layer", "arguments", "input", "output", "trainable", "MACs", "memory"],
+        ["0", "Dense", "8, 128", "(4, 8)", "(4, 128)", "1,152", "4,096", "2.0 KiB"],
+        ["1", "Centered", "", "(4, 128)", "(4, 128)", "0", "0", "2.0 KiB"],
     ]
     assert below == [
         "2 layers, 1,152 trainable parameters (4.5 KiB), 4,096 MACs",
-        "(4, 8) → (4, 128), about 4.1 KiB of activations",
+        "(4, 8) → (4, 128) float32, about 4.1 KiB of activations",
     ]
 
 
-def test_a_long_plan_shows_both_ends():
+def test_equal_neighbours_are_one_row():
     table, below = read(plan("1000 * ReLU", input=(4, 8))._repr_html_())
-    half = MAX_ROWS // 2
-    assert [row[0] for row in table[1:]] == [*map(str, range(half)), "…", *map(str, range(1000 - half, 1000))]
-    assert table[half + 1][1] == "940 more"
+    assert [row[:3] for row in table[1:]] == [["0–999", "ReLU × 1,000", ""]]
     assert below[0].startswith("1,000 layers, ")
+    assert below[-1] == "× n: equal neighbours, added up; show('layers') shows all 1,000 layers"
+
+
+def test_a_long_plan_shows_both_ends():
+    long = plan(" + ".join(f"Dense(_, {width})" for width in range(1, 101)), input=(4, 8))
+    table, _ = read(long._repr_html_())
+    half = MAX_ROWS // 2
+    assert [row[0] for row in table[1:]] == [*map(str, range(half)), "…", *map(str, range(100 - half, 100))]
+    assert table[half + 1][1] == "40 more"
+    table, _ = read(long.show("layers")._repr_html_())
+    assert [row[0] for row in table[1:]] == [*map(str, range(100))]
 
 
 def test_an_entry_shows_its_arguments():

@@ -44,7 +44,7 @@ def run_example(run, example, monkeypatch):
 def test_every_check_of_the_example_passes(run_example, recipe):
     done = run_example(f"recipe={recipe}", "checks=full")
     assert (done.code, done.err) == (0, "")
-    marks = dict(re.findall(r"│ ([\w.]+) +│ (passed|–|FAILED) +│", done.out))
+    marks = dict(re.findall(r"^([\w.]+) +(passed|–|FAILED) ", done.out, re.MULTILINE))
     assert [name for name, mark in marks.items() if mark != "passed"] == ["frozen"]
     assert {"checks.sums_to_one", "reference", "modes", "trains"} <= set(marks)
 
@@ -52,7 +52,7 @@ def test_every_check_of_the_example_passes(run_example, recipe):
 def test_the_example_takes_up_one_of_our_recipes(run_example):
     done = run_example("recipe=spectrogram", "task=plan")
     assert (done.code, done.err) == (0, "")
-    assert "│ expect.trainable │ passed │ 4,907,844 │" in done.out
+    assert "expect.trainable  passed  4,907,844" in done.out
 
 
 def test_a_script_is_trusted_with_what_its_own_folder_trusts(run_example, example):
@@ -191,15 +191,15 @@ def test_the_environment_has_the_wheel_and_that_hydra(elsewhere, installed):
 def test_the_example_runs_where_the_wheel_is_installed(elsewhere, example):
     code, out, complaints = elsewhere(example / "run.py", "checks=full")
     assert (code, complaints) == (0, "")
-    assert "│ checks.sums_to_one │ passed │" in out
+    assert "checks.sums_to_one  passed  " in out
     code, out, complaints = elsewhere(example / "run.py", "recipe=spectrogram", "task=plan")
     assert (code, complaints) == (0, "")
-    assert "│ expect.trainable │ passed │ 4,907,844 │" in out
+    assert "expect.trainable  passed  4,907,844" in out
     library = ("recipe=inline", 'recipe.stack="mint.Linear(8, 2)"', "recipe.input.shape=[4,8]", "task=plan")
     assert elsewhere(example / "run.py", *library)[::2] == (0, "")
     code, out, complaints = elsewhere("-m", "run", "recipe=lenet5", cwd=example)  # ours
     assert (code, complaints) == (0, "")
-    assert "│ expect.trainable │ passed │ 61,706 " in out
+    assert "expect.trainable  passed  61,706" in out
     assert (example / "outputs").is_dir()
 
 
@@ -278,4 +278,4 @@ def test_the_example_runs_where_a_clone_is_installed_to_be_edited(installed, tre
     assert environment("-c", "import assembler; print(assembler.__file__)")[1].startswith(str(clone))
     code, out, complaints = environment(example / "run.py")
     assert (code, complaints) == (0, "")
-    assert "│ checks.sums_to_one │ passed │" in out
+    assert "checks.sums_to_one  passed  " in out

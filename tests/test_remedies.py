@@ -503,7 +503,7 @@ def test_a_model_that_draws_random_numbers_says_so(stack, said, code, run, recip
     recipe_file(f"input: {{shape: [4, 8]}}\nstack: {stack}\nchecks: {{deterministic: {said}}}\n")
     done = run(*MINE, "checks=none", "checks.own=true")
     assert done.code == code, done.out + done.err
-    hint = "deterministic: {equals: false}" in " ".join(re.sub("[│ \n]+", " ", done.out).split())
+    hint = "deterministic: {equals: false}" in " ".join(re.sub("[ \n]+", " ", done.out).split())
     assert hint == (stack == "Noise" and code == 1)
 
 

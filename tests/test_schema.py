@@ -158,6 +158,8 @@ BAD = [
     ("device", {"target": "tpu"}, "target"),
     ("task", {"name": "bench", "repeat": 0}, "repeat"),
     ("task", {"repeat": 3}, ""),
+    ("show", {"by": "rows"}, "by"),
+    ("show", {"by": "blocks", "depth": 0}, "depth"),
     ("config", {"sed": 3}, ""),
     ("config", {"dtype": "int8"}, "dtype"),
     ("config", {"recipe": {"stack": [{"ReLU": {"x": 1}}]}}, "recipe.stack.0.ReLU"),

@@ -23,6 +23,7 @@ name; every use is the same step). Layers among its arguments are :class:`Steps`
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain as joined
@@ -130,6 +131,28 @@ class Step:
             [*map(text, positional), *(f"{name}={text(self.arguments[name])}" for name, _ in self.layer.kwargs)]
         )
 
+    def plain_arguments(self) -> str:
+        """The arguments without layers, and without those that have the layer's default values."""
+        if self.graph is not None:
+            return ""
+        names = list(self.arguments)[: len(self.layer.args) - len(self.extra)]
+        while names and not self.extra and self.is_default(names[-1]):
+            names.pop()
+        positional = [value for value in (*map(self.arguments.get, names), *self.extra) if not _holds_steps(value)]
+        named = [
+            name for name, _ in self.layer.kwargs if not (self.is_default(name) or _holds_steps(self.arguments[name]))
+        ]
+        return ", ".join(
+            [*map(print_value, positional), *(f"{name}={print_value(self.arguments[name])}" for name in named)]
+        )
+
+    def is_default(self, name: str) -> bool:
+        """Whether an argument has the value that it would have if it were not written."""
+        declared = self.entry.parameters.get(name)
+        default = self.entry.defaults.get(name, inspect.Parameter.empty if declared is None else declared.default)
+        value = self.arguments[name]
+        return type(value) is type(default) and bool(value == default)
+
     def text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
         """The layer as it would be written in a recipe."""
         if self.graph is not None:
@@ -233,6 +256,10 @@ def shared_parts(steps: Steps) -> list[Step]:
 def root_graph(steps: Steps) -> Step | None:
     """The graph of a model that is one graph; None for a chain, such as one of a shared part."""
     return steps[0] if len(steps) == 1 and steps[0].graph is not None and not steps[0].shared else None
+
+
+def _holds_steps(value: Any) -> bool:
+    return any(isinstance(leaf, Steps) for leaf in leaves(value))
 
 
 def map_steps(value: Any, change: Callable[[Steps], Any]) -> Any:

@@ -44,7 +44,7 @@ def budget(subject: Subject, **limits: Most) -> Outcome:
     if not shares:
         raise ValueError("specify at least one limit, such as {parameters: 10000}")
     largest = max(shares.values())
-    return Outcome("budget", largest <= 1, largest, 1, ", ".join(shares))
+    return Outcome("budget", largest <= 1, largest, 1, ", ".join(shares), relation="<=")
 
 
 def _what(name: str) -> str:

@@ -14,5 +14,5 @@ def deterministic(outputs: list[Array], subject: Subject, equals: bool = True) -
     apart = difference(outputs, subject.outputs_in(subject.mode))
     if equals:
         hint = "" if apart == 0 else "if the model draws random numbers, write deterministic: {equals: false}"
-        return Outcome("deterministic", apart == 0, apart, 0, hint)
-    return Outcome("deterministic", apart != 0, apart, "above 0", "" if apart else "no random number was drawn")
+        return Outcome("deterministic", apart == 0, apart, 0, hint, relation="=")
+    return Outcome("deterministic", apart != 0, apart, 0, "" if apart else "no random number was drawn", relation=">")

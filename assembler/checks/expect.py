@@ -15,7 +15,10 @@ def expectations(expect: Expect, planned: Plan) -> list[Outcome]:
     assert planned.output is not None
     found: dict[str, Any] = {**planned.metrics(), "output": _shapes(planned.output)}
     stated = expect.model_dump(exclude_none=True)
-    return [Outcome(f"expect.{name}", _fits(found[name], bound), found[name], bound) for name, bound in stated.items()]
+    return [
+        Outcome(f"expect.{name}", _fits(found[name], bound), found[name], bound, relation="=")
+        for name, bound in stated.items()
+    ]
 
 
 def _fits(found: Any, bound: Any) -> bool:

@@ -11,4 +11,4 @@ from assembler.model.subject import Outcome
 def finite(outputs: list[Array]) -> Outcome:
     """Whether no value of the output is infinite or NaN. Measured: how many are."""
     count = sum(int(np.count_nonzero(~np.isfinite(array))) for array in outputs)
-    return Outcome("finite", count == 0, count, 0)
+    return Outcome("finite", count == 0, count, 0, relation="=")

@@ -29,4 +29,5 @@ def frozen(subject: Subject) -> Outcome:
     wrong = [name for name in changed if name in names]
     if not changed:
         return Outcome("frozen", False, 0, 0, "the step changed no parameter")
-    return Outcome("frozen", not wrong, len(wrong), 0, f"changed: {', '.join(wrong)}" if wrong else "")
+    detail = f"changed: {', '.join(wrong)}" if wrong else ""
+    return Outcome("frozen", not wrong, len(wrong), 0, detail, relation="=")

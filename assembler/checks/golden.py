@@ -34,9 +34,8 @@ def golden(subject: Subject, output: Array, file: ArrayFile, atol: float | None 
         said = f"{file} has shape {list(stored.shape)}, and the output {list(output.shape)}"
         return Outcome("golden", False, None, None, said + _leave(subject, output))
     apart = difference([output], [stored])
-    return Outcome(
-        "golden", apart <= bound, apart, bound, "" if apart <= bound else _leave(subject, output).lstrip("; ")
-    )
+    detail = "" if apart <= bound else _leave(subject, output).lstrip("; ")
+    return Outcome("golden", apart <= bound, apart, bound, detail, relation="<=")
 
 
 def _leave(subject: Subject, output: Array) -> str:

@@ -33,7 +33,7 @@ def gradients(subject: Subject) -> Outcome:
     dead = [name for name, gradient in named if not gradient.any()]
     told = [f"{word}: {_some(names)}" for word, names in (("not finite", infinite), ("dead", dead)) if names]
     reached = len(named) - len({*infinite, *dead})
-    return Outcome("gradients", not told, reached, len(named), "; ".join(told))
+    return Outcome("gradients", not told, reached, len(named), "; ".join(told), relation="=")
 
 
 def _some(names: list[str]) -> str:

@@ -43,7 +43,7 @@ def independent(subject: Subject, outputs: list[Array], equals: bool = True, axi
         found = subject.call(subject.model, given)
         for index, batch in along.items():
             apart = max(apart, _distance(outputs[index].take(kept, batch), found[index].take(kept, batch)))
-    return Outcome("independent", (apart == 0) == equals, apart, 0, "" if equals else "must be more than 0")
+    return Outcome("independent", (apart == 0) == equals, apart, 0, relation="=" if equals else ">")
 
 
 def _batch_axes(planned: Plan, size: int, axis: int) -> dict[int, int]:

@@ -16,4 +16,5 @@ def mean(output: Array, subject: Subject, equals: float, atol: float | None = No
     """
     measured = float(np.mean(output.astype(np.float64)))
     bound = subject.tolerance(8) if atol is None else atol
-    return Outcome("mean", abs(measured - equals) <= bound, measured, [equals - bound, equals + bound])
+    limits = [equals - bound, equals + bound]
+    return Outcome("mean", abs(measured - equals) <= bound, measured, limits, relation="within")

@@ -16,4 +16,4 @@ def modes(outputs: list[Array], subject: Subject, rtol: float | None = None) -> 
     other: Mode = "pynative" if subject.mode == "graph" else "graph"
     apart = difference(outputs, subject.outputs_in(other))
     bound = subject.tolerance(16) if rtol is None else rtol * max(map(largest, outputs))
-    return Outcome("modes", apart <= bound, apart, bound, f"{subject.mode} against {other}")
+    return Outcome("modes", apart <= bound, apart, bound, f"{subject.mode} against {other}", relation="<=")

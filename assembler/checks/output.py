@@ -41,7 +41,7 @@ def output(
     bound = f"{print_shape(Spec(wanted_shape, ''))} {wanted_dtype}"
     same = output.shape == wanted_shape and found_dtype == wanted_dtype
     if values is None or not same:
-        return Outcome("output", same, measured, bound)
+        return Outcome("output", same, measured, bound, relation="=")
     wanted = numbers(values)
     if wanted.shape != wanted_shape:
         return Outcome("output", False, measured, bound, f"the expected values have shape {print_value(wanted.shape)}")

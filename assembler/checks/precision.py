@@ -32,4 +32,4 @@ def precision(
     apart = difference(outputs, subject.call(model, inputs))
     coarser = min(dtype, subject.dtype, key=lambda name: 0 if name == "bfloat16" else int(name[5:]))
     bound = subject.tolerance(64, coarser) if rtol is None else rtol * max(map(largest, outputs))
-    return Outcome("precision", apart <= bound, apart, bound, f"{dtype} against {subject.dtype}")
+    return Outcome("precision", apart <= bound, apart, bound, f"{dtype} against {subject.dtype}", relation="<=")

@@ -11,4 +11,4 @@ from assembler.model.subject import Outcome
 def range(output: Array, min: float = float("-inf"), max: float = float("inf")) -> Outcome:
     """Whether every value of the output is from ``min`` to ``max``, inclusive. Measured: the extremes."""
     lowest, highest = float(np.min(output)), float(np.max(output))
-    return Outcome("range", bool(min <= lowest and highest <= max), [lowest, highest], [min, max])
+    return Outcome("range", bool(min <= lowest and highest <= max), [lowest, highest], [min, max], relation="within")

@@ -54,7 +54,7 @@ def reference(
         raise DoesNotApply(f"the NumPy reference does not cover {error}") from None
     bound = subject.tolerance(128) if rtol is None else rtol * largest(wanted)
     apart = difference([output], [wanted])
-    return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64")
+    return Outcome("reference", apart <= bound, apart, bound, "against NumPy in float64", relation="<=")
 
 
 def _trusted(steps: Steps) -> set[str]:

@@ -29,4 +29,4 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
             anew = build(subject.planned, seed=1)
         weights.load(anew, file)
     apart = difference(outputs, subject.call(mixed(anew, subject.amp), subject.inputs))
-    return Outcome("reload", apart == 0, apart, 0, f"through {format}")
+    return Outcome("reload", apart == 0, apart, 0, f"through {format}", relation="=")

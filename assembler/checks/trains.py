@@ -47,10 +47,12 @@ def trains(
         before = train(loss, given, steps, learning_rate)
         after = value_of(loss, given)
     if before == 0:
-        return Outcome("trains", False, None, factor, "the output does not depend on the trainable parameters")
+        return Outcome(
+            "trains", False, None, factor, "the output does not depend on the trainable parameters", relation=">="
+        )
     fell = before / after if after else float("inf")
     detail = f"loss {before:.3g} before, {after:.3g} after {steps} steps"
-    return Outcome("trains", bool(fell >= factor), fell, factor, detail)
+    return Outcome("trains", bool(fell >= factor), fell, factor, detail, relation=">=")
 
 
 def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) -> list[Tensor]:

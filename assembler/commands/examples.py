@@ -89,7 +89,7 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
     why = ""
     for recipe in islice(_recipes(entry, registry.name_of(entry)), _MOST):
         try:
-            return recipe, str(plan(recipe, registry=registry))
+            return recipe, plan(recipe, registry=registry).summary()
         except AssemblerError as error:
             why = why or error.message
     return why

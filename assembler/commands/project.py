@@ -23,7 +23,7 @@ from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries
 from assembler.registry.registry import Registry, said_by_project
 from assembler.settings import ProjectSettings
-from assembler.words import make_text, say, suggestion
+from assembler.words import make_console, make_table, make_text, say, suggestion
 
 ConfigDir = Annotated[
     Path | None,
@@ -191,11 +191,7 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], right: Seque
         for row in rows:
             say("\t".join(row))
         return
-    from rich.table import Table
-
-    from assembler.views.summary import make_console
-
-    table = Table()
+    table = make_table()
     for name in names:
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
     for row in rows:

@@ -322,7 +322,7 @@ def _compared(
     bound = subject.tolerance(ROUNDINGS)
     others = f", batches {', '.join(map(str, sorted([order.batch, *order.batches])))}" if order.batch else ""
     detail = f"read back by {form.reads}{others}"
-    return Outcome(f"export.{form.name}", worst <= bound, worst, bound, detail)
+    return Outcome(f"export.{form.name}", worst <= bound, worst, bound, detail, relation="<=")
 
 
 def apart(ours: list[Array], theirs: list[Array]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from assembler.settings import Amp, Dtype, Mode
 
 if TYPE_CHECKING:
     from mindspore import Tensor, nn
+
+
+Relation = Literal["", "=", "<=", ">=", ">", "<", "within"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Outcome:
         bound: the value it was compared with.
         detail: an explanation; for a check that could not run, why.
         applies: whether the check applies to this model; if not, it is not counted.
+        relation: how the measured value has to be related to the bound; ``within`` is for a pair of limits. Empty if
+            that cannot be said in a word.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Outcome:
     bound: Any
     detail: str = ""
     applies: bool = True
+    relation: Relation = ""
 
 
 class DoesNotApply(Exception):

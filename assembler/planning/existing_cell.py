@@ -41,14 +41,16 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
         cell.set_train(False)
         walk = Walk(cell, trials)
         found = walk.run(input if isinstance(input, tuple) else (input,))
+        rows, containers = walk.finished()
     return Plan(
         Steps(),
-        tuple(walk.finished()),
+        tuple(rows),
         input,
         recorded(found.output),
         dtype,
         memory_of(input) + found.meter.peak,
         tuple(sorted(found.meter.uncounted)),
+        containers=tuple(containers),
     )
 
 

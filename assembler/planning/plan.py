@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assembler.binding.structure import Steps, walk
 from assembler.errors import NOWHERE, Place
 from assembler.language.recipe import print_value
 from assembler.planning.specs import Specs, itemsize, memory_of, print_specs
-from assembler.settings import Dtype
+from assembler.settings import By, Dtype
 from assembler.settings.metrics import plan_metrics
 from assembler.words import print_bytes
+
+if TYPE_CHECKING:
+    from assembler.planning.tables import PlanTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,8 @@ class Plan:
             is not in it, nor what an allocator sets aside.
         uncounted: operators that multiply and add, but not in a way that MACs are counted of.
         rules: what the recipe says of first values, in order.
+        containers: of a Cell that was made by hand, the Cells in it that only call others or hold them. They are not
+            layers, and have no parameters and no MACs of their own.
     """
 
     steps: Steps
@@ -180,6 +185,7 @@ class Plan:
     activations: int = 0
     uncounted: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    containers: tuple[Row, ...] = ()
 
     def weights(self) -> Iterator[tuple[str, Row, Weight]]:
         """Every parameter: its name in the model, its layer, and what is known of it."""
@@ -232,16 +238,30 @@ class Plan:
         """The metrics of a plan by their keys: ``{"layers": 3, …, "macs": 1200, …}``."""
         return {metric.key: metric.of_plan(self) for metric in plan_metrics() if metric.of_plan is not None}
 
-    def __repr__(self) -> str:
-        return f"<Plan {self}>"
+    def show(self, by: By = "auto", depth: int | None = None) -> PlanTable:
+        """A table: ``print(planned.show("layers"))``; at the end of a notebook's cell it shows by itself.
+
+        Args:
+            by: ``blocks``: blocks with their sums, and equal neighbours as one row. ``layers``: every layer. ``auto``:
+                ``blocks`` of more than 40 layers.
+            depth: how many levels of blocks are opened; by default, as many as fit one screen.
+        """
+        from assembler.planning.tables import PlanTable
+
+        return PlanTable(self, by, depth)
+
+    def __str__(self) -> str:
+        return str(self.show())
 
     def _repr_html_(self) -> str:
         """A table, in a notebook."""
-        from assembler.planning.tables import plan_html
+        return self.show()._repr_html_()
 
-        return plan_html(self)
+    def __repr__(self) -> str:
+        return f"<Plan {self.summary()}>"
 
-    def __str__(self) -> str:
+    def summary(self) -> str:
+        """The shapes and sums in one line."""
         layers = "1 layer" if len(self.rows) == 1 else f"{len(self.rows):,} layers"
         if self.input is None or self.output is None:
             return layers

@@ -65,9 +65,13 @@ class Walk:
         with self.watched(), self.trials.on_meta():
             return self.trials.call(self.cell, inputs, {})
 
-    def finished(self) -> list[Row]:
-        """The rows worth a report; Cells that were not called but have parameters come last."""
+    def finished(self) -> tuple[list[Row], list[Row]]:
+        """The rows worth a report, and those of the Cells around them that only call others or hold them.
+
+        Cells that were not called but have parameters come last.
+        """
         rows: list[Row] = []
+        containers: list[Row] = []
         for path, cell in self.cell.cells_and_names():
             if path not in self.rows:
                 self.rows[path] = _row(path, cell, (), ())
@@ -77,7 +81,9 @@ class Walk:
             leaf = path in self.busy or not list(cells[path].cells())
             if row.parameters or row.macs or (leaf and row.output != ()):
                 rows.append(row)
-        return rows
+            elif not leaf:
+                containers.append(row)
+        return rows, containers
 
     def count(self, path: str, cell: nn.Cell, *, expand: bool = True) -> None:
         """Add a Cell's parameters to a row, but for those that have been counted."""

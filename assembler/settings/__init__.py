@@ -26,6 +26,7 @@ from assembler.words import suggestion
 Mode = Literal["pynative", "graph"]
 Dtype = Literal["float16", "float32", "float64", "bfloat16"]
 Amp = Literal["O0", "O1", "O2", "O3"]
+By = Literal["auto", "blocks", "layers", "parameters"]
 Axis = Annotated[int, Field(ge=1, strict=True)]
 Whole = Annotated[int, Field(ge=0, lt=2**32, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
@@ -324,6 +325,24 @@ TaskSettings = Annotated[CheckTask | PlanTask | ExportTask | EjectTask | BenchTa
 """What to do with the recipe."""
 
 
+class ShowSettings(Model):
+    """What a run prints of the plan: blocks or layers, ``depth`` levels of them; or a table of parameters, too.
+
+    ``auto`` is blocks for a plan of more than 40 layers.
+    """
+
+    by: By = "auto"
+    depth: Annotated[int, Field(ge=1, strict=True)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_choice(cls, data: Any) -> Any:
+        """Refuse a name in a file, where a group is chosen under ``defaults``."""
+        if isinstance(data, str):
+            raise ValueError(f"show is a group of choices; write show: {{by: {data}}}")
+        return data
+
+
 class SweepSettings(Model):
     """Options of multiruns; a single run ignores them."""
 
@@ -364,7 +383,7 @@ class Settings(Model):
     amp: Amp = "O0"
     guard: Annotated[bool, Field(strict=True)] = True
     weights: WeightSettings = WeightSettings()
-    show: Literal["layers", "parameters"] = "layers"
+    show: ShowSettings = ShowSettings()
     sweep: SweepSettings = SweepSettings()
     objective: Annotated[str, AfterValidator(_is_a_metric)] | None = None
 

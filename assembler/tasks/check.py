@@ -27,14 +27,14 @@ def check(settings: Settings, result: Result) -> None:
         raise ParameterError(said, Place(key="weights.save"))
     subject, prepared = assembled(settings, result)
     from assembler import checks
-    from assembler.views.progress import progress
+    from assembler.views.progress import doing
 
-    with result.timed("checks"), progress(len(prepared)) as tick:
-        for outcome in checks.run(prepared, subject):
-            result.outcomes.append(outcome)
-            tick()
+    with result.timed("checks"):
+        for number, one in enumerate(prepared, start=1):
+            with doing(f"checks {number}/{len(prepared)}: {one.check.name}"):
+                result.outcomes += checks.run([one], subject)
     if settings.weights.save is not None:
-        with result.timed("save"):
+        with result.timed("save", f"saving {settings.weights.save}"):
             save(settings, result, subject.model)
 
 

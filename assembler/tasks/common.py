@@ -52,16 +52,16 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         memory.require_memory(planned.parameter_memory, planned.activations, target, beside=beside)
     precision.require_kernels(planned, target)
     samples = make_inputs(settings.recipe, settings.dtype, settings.seed)
-    with result.timed("build"):
+    with result.timed("build", f"building {settings.recipe.name}"):
         device.seed(settings.seed)
         model = build(planned, settings.seed)
     if settings.weights.load is not None:
-        with result.timed("load"):
+        with result.timed("load", f"loading {settings.weights.load}"):
             result.loaded = load_weights(model, settings.weights)
     loaded = result.loaded.names if result.loaded else ()
     result.parameters = observe(planned, model, set(loaded), settings.weights.load)
     subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype, settings.amp, folder=result.folder)
-    with result.timed("forward"):
+    with result.timed("forward", f"running {settings.recipe.name}"):
         call(subject)
     return subject, bound.checks
 
@@ -103,7 +103,7 @@ def bind(settings: Settings, result: Result) -> BoundRecipe:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
-    with result.timed("import"):
+    with result.timed("import", "importing MindSpore"):
         from assembler import checks as checks
         from assembler.planning import planner as planner  # which imports MindSpore
     with result.budget:
@@ -116,8 +116,9 @@ def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
     Raises:
         AssemblerError: shapes do not fit, a rule matches no parameter, or the budget is used up.
     """
-    with result.timed("plan"), result.budget:
+    with result.timed("plan", f"planning {settings.recipe.name}"), result.budget:
         result.planned, result.outcomes = pipeline.plan(bound, settings.dtype)
+    result.on_plan(settings, result.planned)
     return result.planned
 
 

@@ -15,7 +15,7 @@ def eject(settings: Settings, result: Result) -> None:
     plan, _ = planned(settings, result)
     from assembler.views.code import code, module_name
 
-    with result.timed("eject"):
+    with result.timed("eject", f"writing {settings.recipe.name} as Python"):
         name = f"{module_name(settings.recipe.name)}.py"
         write_text(result.folder / name, code(settings.recipe.name, plan))
     result.files.append(name)

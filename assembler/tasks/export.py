@@ -20,7 +20,7 @@ def export(settings: Settings, result: Result) -> None:
     batch = batch_of(input_specs(settings.recipe, settings.dtype)) if task.dynamic_batch else None
     subject, _ = assembled(settings, result)
     order = formats.Order(subject.inputs, tuple(settings.recipe.all_inputs), batch)
-    with result.timed("export"):
+    with result.timed("export", f"exporting {settings.recipe.name}"):
         name = formats.file_name(settings.recipe.name)
         outcomes, result.files = formats.export(subject, wanted, result.folder, name, order)
     result.outcomes += outcomes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import AssemblerError
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
+from assembler.views.progress import doing
 
 if TYPE_CHECKING:
     from assembler.checks import Outcome
@@ -46,6 +47,7 @@ class Result:
         error: the error that ended the run.
         seconds: duration of each part.
         budget: what reading and planning may still take.
+        on_plan: called when the plan is known, before anything is built.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class Result:
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    on_plan: Callable[[Settings, Plan], None] = lambda settings, planned: None
 
     @property
     def code(self) -> int:
@@ -75,10 +78,15 @@ class Result:
         return next(word for word, code in CODES.items() if code == self.code)
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Add the duration of a block to ``seconds``."""
+    def timed(self, name: str, what: str = "") -> Iterator[None]:
+        """Add the duration of a block to ``seconds``.
+
+        Args:
+            what: the status line of a terminal; nothing may then be printed meanwhile.
+        """
         start = time.perf_counter()
         try:
-            yield
+            with doing(what) if what else nullcontext():
+                yield
         finally:
             self.seconds[name] = round(time.perf_counter() - start, 4)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes, flatten
@@ -25,7 +25,11 @@ from assembler.tasks.eject import eject
 from assembler.tasks.export import export
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
+from assembler.views.progress import doing
 from assembler.words import say
+
+if TYPE_CHECKING:
+    from assembler.planning.plan import Plan
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -61,7 +65,7 @@ def run(
     Returns:
         The exit code.
     """
-    result = Result(folder, budget=budget or Budget())
+    result = Result(folder, budget=budget or Budget(), on_plan=show_plan)
     result.budget.place = sources.recipe
     started = _now()
     config: Mapping[str, Any] = {}
@@ -81,7 +85,8 @@ def run(
         result.error.__cause__ = error
     about = {"started": started, **about}
     try:
-        leave(result, config, folder, about, alone=alone)
+        with doing(f"writing {short(folder)}"):
+            leave(result, config, folder, about, alone=alone)
     except OSError as error:
         result.error = Mistakes([*flatten(filter(None, [result.error])), AssemblerError(print_os_error(error, folder))])
         with suppress(OSError):  # in result.json, if it is another file that cannot be written
@@ -121,8 +126,15 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
+def show_plan(settings: Settings, planned: Plan) -> None:
+    """Print the plan, as soon as it is known."""
+    from assembler.views import summary
+
+    summary.print_plan(summary.make_console(), settings.recipe.name, planned, settings.show)
+
+
 def show(result: Result, overrides: Iterable[str] = ()) -> None:
-    """Print the results of a run: tables to the standard output, errors to the standard error.
+    """Print the results of a run but the plan: tables to the standard output, errors to the standard error.
 
     Args:
         overrides: of the command line.
@@ -130,10 +142,8 @@ def show(result: Result, overrides: Iterable[str] = ()) -> None:
     from assembler.views import summary
 
     console = summary.make_console()
-    if result.planned is not None and result.settings is not None:
-        summary.print_plan(console, result.settings.recipe.name, result.planned)
-        if result.settings.show == "parameters" and result.parameters:
-            summary.print_parameters(console, result.parameters)
+    if result.settings is not None and result.settings.show.by == "parameters" and result.parameters:
+        summary.print_parameters(console, result.parameters)
     if result.error is not None:
         summary.make_console(stderr=True).out(told(result.error), highlight=False)
         return

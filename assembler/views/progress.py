@@ -1,4 +1,4 @@
-"""Progress bars."""
+"""Progress on the standard error, if that is a terminal: a status line, and bars."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.control import Control
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import ControlType
 
-from assembler.words import make_console, say
+from assembler.words import make_console, make_text, say
 
 INTERVAL = 0.2
 """Minimal seconds between two updates."""
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Print a status line, such as ``building densenet121 …``, and clear it at the end.
+
+    Nothing may be printed meanwhile. No thread draws it and the cursor is not hidden, so that a process that crashes
+    leaves the terminal as it was.
+    """
+    console = make_console(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield
+        return
+    console.print(make_text(f"{what} …", "dim"), end="", no_wrap=True, overflow="ellipsis")
+    try:
+        yield
+    finally:
+        console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
 
 
 @contextmanager

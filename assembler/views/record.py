@@ -99,6 +99,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "passed": outcome.passed,
         "measured": plain(outcome.measured),
         "bound": plain(outcome.bound),
+        "relation": outcome.relation,
         "detail": outcome.detail,
     }
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
-from rich.table import Table
 
-from assembler import words
 from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
-from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
+from assembler.planning.tables import MAX_ROWS, PlanTable, ends
+from assembler.settings import ShowSettings
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import make_text, print_bytes, print_number, print_seconds
+from assembler.words import counted, make_table, make_text, print_bytes, print_number, print_seconds
+from assembler.words import make_console as make_console
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -22,55 +23,49 @@ if TYPE_CHECKING:
     from assembler.model.timing import Measurement
     from assembler.model.weights import Loaded
 
-_WIDE = 140
-
 _NARROW = 110
-"""On a terminal narrower than this, the layer table omits columns; ``result.json`` has them all."""
+"""On a terminal narrower than this, tables omit columns; ``result.json`` and ``sweep.csv`` have them all."""
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """A console that does not truncate tables if the output is a file or a pipe."""
-    console = words.make_console(stderr=stderr)
-    return console if console.is_terminal else words.make_console(stderr=stderr, width=_WIDE)
+def print_plan(console: Console, title: str, planned: Plan, show: ShowSettings | None = None) -> None:
+    """The table of a plan, and its totals.
 
-
-def print_plan(console: Console, title: str, planned: Plan) -> None:
-    """One row per layer, and the totals."""
+    Args:
+        show: of a run: how the table is printed; how to see the rest is printed, too.
+    """
     console.print(make_text(title, "bold"))
-    left_out = {"input", "memory"} if console.width < _NARROW else set()
-    names, rows = plan_table(planned, left_out)
-    table = Table()
-    for name in names:
-        table.add_column(name, overflow="fold", justify="right" if name in NUMBERS else "left")
-    for row in rows:
-        table.add_row(*map(make_text, row))
+    table = PlanTable(planned, show.by, show.depth) if show else PlanTable(planned)
     console.print(table)
-    print_sums(console, planned)
-
-
-def print_sums(console: Console, planned: Plan) -> None:
-    """The totals of the layers."""
-    for line in sums(planned):
-        console.print(line)
+    for note in table.notes("show=layers", "show.depth={}") if show else ():
+        console.print(make_text(note, "dim"))
 
 
 def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
-    """One row per parameter."""
-    table = Table()
+    """One row per parameter. A narrow terminal omits the layers, which begin the names, too."""
+    table = make_table()
     measured = any(one.mean is not None for one in parameters)
-    ruled = any(one.set_by for one in parameters)
-    names = ["parameter", "layer", "shape", "dtype", "", *(["set by"] if ruled else [])]
-    for name in [*names, *(["mean", "std", "min", "max"] if measured else [])]:
-        table.add_column(name, overflow="fold")
-    for one in ends(parameters):
-        weight = one.weight
-        texts = [one.name, one.row.layer, print_value(weight.shape), weight.dtype, weight.kind]
-        texts += [one.set_by] if ruled else []
-        texts += [print_measured(value) for value in (one.mean, one.std, one.least, one.most)] if measured else []
+    dtypes = {one.weight.dtype for one in parameters}
+    shows: dict[str, Callable[[Observed], str]] = {
+        "parameter": lambda one: one.name,
+        "layer": lambda one: one.row.layer if console.width >= _NARROW else "",
+        "shape": lambda one: print_value(one.weight.shape),
+        "dtype": lambda one: one.weight.dtype if len(dtypes) > 1 else "",
+        "kind": lambda one: one.weight.kind,
+        "set by": lambda one: one.set_by,
+    }
+    for name, key in {"mean": "mean", "std": "std", "min": "least", "max": "most"}.items() if measured else ():
+        shows[name] = lambda one, get=attrgetter(key): print_measured(get(one))  # type: ignore[misc]
+    shown = {name: [show(one) for one in ends(parameters)] for name, show in shows.items()}
+    shown = {name: texts for name, texts in shown.items() if any(texts)}
+    for name in shown:
+        number = name in ("mean", "std", "min", "max")
+        table.add_column(name, justify="right" if number else "left", no_wrap=name != "set by", overflow="fold")
+    for texts in zip(*shown.values(), strict=True):
         table.add_row(*map(make_text, texts))
     if len(parameters) > MAX_ROWS:
         table.caption = f"the first and last of {len(parameters):,}; result.json has them all"
     console.print(table)
+    console.print(f"{counted(len(parameters), 'parameter')}{f', all {dtypes.pop()}' if len(dtypes) == 1 else ''}")
 
 
 def say_loaded(loaded: Loaded, file: str) -> str:
@@ -86,28 +81,58 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     if not outcomes:
         console.print("no checks were requested")
         return
-    table = Table()
-    for name in ("check", "", "measured", "bound", "detail"):
-        table.add_column(name, overflow="fold")
+    table = make_table()
+    for name in ("check", "", "result", "detail" if any(outcome.detail for outcome in outcomes) else ""):
+        table.add_column(name, overflow="fold", no_wrap=name in ("check", ""))
     for outcome in outcomes:
         verdict = make_text("passed", "green") if outcome.passed else make_text("FAILED", "bold red")
         verdict = verdict if outcome.applies else make_text("–", "dim")
-        texts = (print_measured(outcome.measured), print_measured(outcome.bound), outcome.detail)
-        table.add_row(outcome.name, verdict, *map(make_text, texts))
+        table.add_row(make_text(outcome.name), verdict, make_text(print_result(outcome)), make_text(outcome.detail))
     console.print(table)
+
+
+_SIGNS = {"<=": "≤ ", ">=": "≥ ", "<": "< ", ">": "> ", "within": "within "}
+
+
+def print_result(outcome: Outcome) -> str:
+    """What a check measured, and what it had to be: ``28.9 ≥ 2``, or ``1.2, must be ≥ 2``."""
+    measured, sign = _short(outcome.measured), _SIGNS.get(outcome.relation, "")
+    if outcome.bound is None:
+        return measured
+    bound = _limits(*outcome.bound) if outcome.relation == "within" else _short(outcome.bound)
+    if not outcome.relation:
+        return f"{measured} (bound: {bound})"
+    if not outcome.passed:
+        return f"{measured}{', ' if measured else ''}must be {sign}{bound}"
+    return f"{measured} {sign or '= '}{bound}" if sign or measured != bound else measured
+
+
+def _limits(low: float, high: float) -> str:
+    """``±2.0e-06`` around zero, otherwise ``[0, 1]``."""
+    return f"±{_short(high)}" if low == -high else _short([low, high])
+
+
+def _short(value: Any) -> str:
+    """As :func:`print_measured`, in two or three digits."""
+    if isinstance(value, list):
+        return f"[{', '.join(str(item) if type(item) is int else _short(item) for item in value)}]"
+    text = f"{value:.3g}" if isinstance(value, float) else print_measured(value)
+    return f"{value:.1e}" if isinstance(value, float) and "e-" in text else text
 
 
 def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
-    """One row per measurement."""
-    table = Table()
-    for name in ("mode", "batch", "first call", "latency", "spread", "lowest", "highest", "samples/s", "memory"):
-        table.add_column(name, overflow="fold", justify="left" if name == "mode" else "right")
+    """One row per measurement. A narrow terminal omits the lowest and the highest."""
+    table = make_table()
+    extremes = ("lowest", "highest") if console.width >= _NARROW else ()
+    with_memory = ["memory"] if any(one.memory is not None for one in measured) else []
+    for name in ("mode", "batch", "first call", "latency", "spread", *extremes, "samples/s", *with_memory):
+        table.add_column(name, justify="left" if name == "mode" else "right", no_wrap=True)
     for one in measured:
-        seconds = (one.first_call, one.latency, one.spread, one.lowest, one.highest)
-        memory = "" if one.memory is None else print_bytes(one.memory)
-        table.add_row(one.mode, f"{one.batch:,}", *map(print_seconds, seconds), f"{one.throughput:,.0f}", memory)
+        bytes_ = [print_bytes(one.memory)] if one.memory is not None else []
+        seconds = (one.first_call, one.latency, one.spread, *((one.lowest, one.highest) if extremes else ()))
+        table.add_row(one.mode, f"{one.batch:,}", *map(print_seconds, seconds), f"{one.throughput:,.0f}", *bytes_)
     console.print(table)
-    calls = "1 call" if measured[0].repeat == 1 else f"{measured[0].repeat:,} calls"
+    calls = counted(measured[0].repeat, "call")
     console.print(f"latency: the median of {calls}; spread: from the first quartile to the third")
 
 
@@ -148,7 +173,7 @@ def print_sweep(
     varied = [name for name in overrides if len({str(row.get(name)) for row in rows}) > 1]
     if same := [f"{name}={rows[0].get(name)}" for name in overrides if name not in varied]:
         console.out(f"all with {' '.join(same)}", highlight=False)
-    table = Table()
+    table = make_table()
     columns = _columns(rows, objective, "always" if console.width < _NARROW else "wide")
     numbers = {metric.title for metric in METRICS}
     for name in ("job", *varied, "status", *columns):

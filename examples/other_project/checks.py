@@ -8,4 +8,4 @@ from assembler.checks import Outcome, check
 def sums_to_one(output: np.ndarray, axis: int = -1, atol: float = 1e-5) -> Outcome:
     """Whether the output sums to 1 along an axis, as probabilities do. Measured: the largest distance from it."""
     apart = float(np.abs(output.sum(axis) - 1).max())
-    return Outcome("sums_to_one", apart <= atol, apart, atol)
+    return Outcome("sums_to_one", apart <= atol, apart, atol, relation="<=")

@@ -17,13 +17,14 @@ from assembler.settings import (
     EntrySettings,
     RecipeSettings,
     Settings,
+    ShowSettings,
     StoredValues,
     TaskSettings,
 )
 from assembler.views.schema.layers import NAME, definitions, ref
 from assembler.views.schema.models import Node, nullable, schema_of
 
-KINDS = ("recipe", "blocks", "registry", "checks", "device", "task", "config")
+KINDS = ("recipe", "blocks", "registry", "checks", "device", "task", "show", "config")
 """The kinds of files with a schema; ``config`` is the primary configuration."""
 
 _DEFAULTS = {
@@ -49,6 +50,7 @@ def schemas(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> dict[str, 
         "checks": _file(_groups_checks()),
         "device": _file(schema_of(DeviceSettings)),
         "task": _file(schema_of(TaskSettings)),
+        "show": _file(schema_of(ShowSettings)),
         "config": _file(_config(recipe)),
     }
     return {kind: {"$schema": "http://json-schema.org/draft-07/schema#", **found[kind]} for kind in KINDS}

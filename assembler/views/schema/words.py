@@ -60,6 +60,8 @@ DESCRIPTIONS = {
     "WeightSettings.save": "The file to save parameters to, after the checks.",
     "WeightSettings.strict": "Whether the file and the model must have the same parameters.",
     "WeightSettings.rename": "Names in the file → names in the model; `*` matches any characters, null skips.",
+    "ShowSettings.by": "What has a row: blocks with their sums, or every layer; auto: blocks of many layers.",
+    "ShowSettings.depth": "How many levels of blocks are opened; null: as many as fit one screen.",
     "SweepSettings.name": "Its folder in multirun/; a named sweep resumes where it stopped.",
     "SweepSettings.retry": "Whether to repeat jobs that did not pass.",
     "SweepSettings.timeout": "Time limit of a job, in seconds.",
@@ -76,7 +78,7 @@ DESCRIPTIONS = {
     "Settings.amp": "Mixed precision; O0: none.",
     "Settings.guard": "Whether to refuse a model that needs more memory than is available.",
     "Settings.weights": "Parameter files.",
-    "Settings.show": "The table that a run prints.",
+    "Settings.show": "The table of the plan.",
     "Settings.sweep": "Options of a multirun, `-m`.",
     "Settings.objective": "The metric that a search optimizes, such as plan.macs.",
 }
