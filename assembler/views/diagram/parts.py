@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
@@ -25,9 +24,6 @@ from assembler.binding.structure import (
 from assembler.language.recipe import Source
 from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Specs
-
-_LAYERS = re.compile(r"(^|, )(\w+=)?[\[(]?…(, …)*,?[\])]?(?=, |$)")
-"""Arguments that are layers: the diagram draws them."""
 
 InputSpecs: TypeAlias = tuple[Specs | None, ...]
 """The inputs of a part; None if one is not known."""
@@ -218,7 +214,7 @@ class Parts:
         own = (row.parameters, row.macs) if row is not None else (0, 0)
         chains = self.inside(step, given)
         self.again -= used
-        arguments = _LAYERS.sub("", row.arguments if row else step.arguments_text()).removeprefix(", ")
+        arguments = step.plain_arguments()
         emits = (row.output or None) if row else self.planned.output if step is self.root else None
         return self.made(
             Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains, own=own)
