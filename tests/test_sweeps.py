@@ -763,7 +763,7 @@ def test_a_job_of_a_search_without_a_result_is_told(tmp_path):
     ],
 )
 def test_a_column_holds_values_of_one_type(values, column):
-    from assembler.sweeps.table import _of_one_type
+    from assembler.sweeps.columns import _of_one_type
 
     assert [(type(one), one) for one in _of_one_type(values)] == [(type(one), one) for one in column]
 

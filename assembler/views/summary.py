@@ -14,7 +14,7 @@ from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
 from assembler.planning.tables import MAX_ROWS, NUMBERS, ends, plan_table, sums
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import make_text, print_bytes, print_number, print_seconds
+from assembler.words import make_text, print_bytes, print_number, print_seconds, short_names
 
 if TYPE_CHECKING:
     from assembler.model.parameters import Observed
@@ -151,7 +151,8 @@ def print_sweep(
     table = Table()
     columns = _columns(rows, objective, "always" if console.width < _NARROW else "wide")
     numbers = {metric.title for metric in METRICS}
-    for name in ("job", *varied, "status", *columns):
+    short = short_names(overrides)
+    for name in ("job", *(short[name] for name in varied), "status", *columns):
         justify: Literal["left", "right"] = "right" if name in numbers else "left"
         table.add_column(make_text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *numbers))
     for row in ends(rows):

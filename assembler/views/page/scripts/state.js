@@ -1,5 +1,7 @@
 /** The reader's choices. The page's address stores those that differ from the defaults, so that it can be shared. */
 const START = {
+  of: GROUPS.length ? "groups" : "jobs",
+  statistic: "mean",
   text: "",
   status: [],
   only: {}, // override: the value that its jobs have
@@ -10,6 +12,8 @@ const START = {
   axes: startOfParallel(),
   line: "",
   job: "",
+  group: "",
+  follow: true,
 };
 
 START.line = START.y || START.colour;
@@ -20,7 +24,7 @@ const state = { ...structuredClone(START), ...remembered() };
 function tellingMetrics() {
   const most = Math.max(...METRICS.map((column) => column.filled));
   const dull = /^(checks\.total$|check\.expect\.)/;
-  const varied = METRICS.filter((column) => column.varied && column.filled >= 0.8 * most && !column.aside);
+  const varied = METRICS.filter((column) => inGroups(column) && column.varied && column.filled >= 0.8 * most && !column.aside);
   return [...varied.filter(({ name }) => !dull.test(name)), ...varied.filter(({ name }) => dull.test(name))];
 }
 
@@ -32,13 +36,13 @@ function startOfScatter() {
     METRICS[0];
   const x = first(["plan.parameters", "plan.macs", "plan.layers"]);
   const y = first(["bench.latency_ms", "check.reference", "plan.macs", "seconds"], x);
-  const colour = OVERRIDES.find((column) => column.varied) ?? STATUS;
+  const colour = OVERRIDES.find((column) => column.varied && inGroups(column)) ?? STATUS;
   const choice = { x: x?.name ?? "", y: y?.name ?? "", colour: colour.name };
   return { ...choice, xbest: bestOf(x), ybest: bestOf(y), xlog: Boolean(x?.decades), ylog: Boolean(y?.decades) };
 }
 
 function startOfParallel() {
-  const overrides = OVERRIDES.filter((column) => column.varied && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
+  const overrides = OVERRIDES.filter((column) => column.varied && inGroups(column) && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
   const metrics = tellingMetrics().slice(0, 8 - overrides.length);
   return COLUMNS.filter((column) => overrides.includes(column) || metrics.includes(column)).map((column) => column.name);
 }
@@ -64,6 +68,9 @@ function remembered() {
     columns: known,
     axes: known,
     job: (value) => JOB.has(value),
+    group: (value) => value in GROUPS,
+    of: (value) => value === "jobs" || (value === "groups" && GROUPS.length > 0),
+    statistic: (value) => STATISTICS.some(([name]) => name === value),
     xbest: (value) => value === "min" || value === "max",
     ybest: (value) => value === "min" || value === "max",
     ...Object.fromEntries(["x", "y", "colour", "line"].map((name) => [name, (value) => known([value])])),
