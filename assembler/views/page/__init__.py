@@ -67,7 +67,7 @@ def sweep_page(
     data = sweep_data(rows, overrides, records, diagrams, groups)
     data["running"] = None if next_one is None else {"written": time.time(), "next": next_one}
     # For parallel coordinates, Plotly generates WebGL programs, which the policy treats as eval.
-    return _page("sweep", title, packed(data), [_script(_SWEEP), get_plotlyjs()], "'unsafe-eval'")
+    return _page("sweep", title, packed(data), _script(_SWEEP), get_plotlyjs(), "'unsafe-eval'")
 
 
 def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
@@ -78,22 +78,31 @@ def run_page(title: str, record: Mapping[str, Any], diagram: str | None) -> str:
         record: the run's ``result.json``.
         diagram: see ``sweep_page``; None if there is none.
     """
-    return _page("run", title, as_json({"title": title, **run_data(record, diagram)}), [_script(_RUN)])
+    return _page("run", title, as_json({"title": title, **run_data(record, diagram)}), _script(_RUN))
 
 
-def _page(kind: str, title: str, data: str, scripts: Sequence[str], *allowed: str) -> str:
+def _page(kind: str, title: str, data: str, script: str, library: str = "", *allowed: str) -> str:
+    """A page.
+
+    Args:
+        kind: the name of its template.
+        script: is run at once.
+        library: a script that the first one runs when it needs it.
+        allowed: other sources of scripts for the policy.
+    """
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
     loader = PackageLoader("assembler.views.page", ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    scripts = [_closed(script) for script in scripts]
+    script, library = _closed(script), _closed(library)
     page = environment.get_template(f"{kind}.html").render(
         title=title,
-        policy=_policy(scripts, allowed),
+        policy=_policy([script, library] if library else [script], allowed),
         style=Markup(_text("page.css")),
         data=Markup(data),
-        scripts=[Markup(script) for script in scripts],
+        script=Markup(script),
+        library=Markup(library),
     )
     return page.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
 

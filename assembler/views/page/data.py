@@ -239,12 +239,15 @@ def _json(data: Any) -> str:
 
 def _exact(value: Any) -> Any:
     """The same data; numbers that JavaScript would change or JSON lacks become strings."""
+    kind = type(value)
+    if value is None or kind in (str, bool):  # first, because a large page has two million values
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if kind is int:
+        return value if abs(value) <= _EXACT else str(value)
     if isinstance(value, Mapping):
         return {str(key): _exact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if type(value) is int:
-        return value if abs(value) <= _EXACT else str(value)
-    return value if value is None or isinstance(value, str | bool) else str(value)
+    return value if isinstance(value, str) else str(value)

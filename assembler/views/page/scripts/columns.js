@@ -1,10 +1,14 @@
 const MANY = 12; // with more distinct values, there is no list to choose from
 
+const MEASURED = 200;
+
 const WIDE = 1000; // a metric whose largest value is so many times its smallest is drawn by its logarithm
 
 /** The data of the page: compressed JSON in base64. */
 async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = characters.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }
@@ -41,13 +45,12 @@ class Column {
     return (this.sorted ??= [...new Set([...this.several].map(String))].sort(ORDER.compare));
   }
 
-  /** The number of characters of its widest value, or of its title. Of many numbers, some are measured. */
-  get width() {
-    const step = this.numeric ? Math.ceil(this.values.length / 200) : 1;
-    const some = this.values.filter((_, at) => at % step === 0);
-    if (this.numeric) some.push(this.least, this.most);
-    this.widest ??= some.reduce((most, value) => Math.max(most, this.show(value).length), this.kind === "status" ? 8 : 0);
-    return Math.max(this.title.length + 2, this.widest);
+  /** The number of characters of the widest value among jobs or groups, or of its title. Of many numbers, some are measured. */
+  width(some, show) {
+    const step = this.numeric ? Math.ceil(some.length / MEASURED) : 1;
+    let widest = this.title.length + 2;
+    for (let at = 0; at < some.length; at += step) widest = Math.max(widest, show(some[at]).length);
+    return this.numeric ? Math.max(widest, this.show(this.least).length, this.show(this.most).length) : widest;
   }
 
   /** A value as shown. Those of overrides are shown as typed. */

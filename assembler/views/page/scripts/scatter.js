@@ -1,4 +1,4 @@
-const MANY_POINTS = 2000; // more are drawn by WebGL
+const MANY_POINTS = 500; // more are drawn by WebGL
 
 /** Draw the scatter plot of the chosen metrics, and the front in it. */
 function drawScatter(jobs, front, open) {

@@ -146,6 +146,10 @@ update();
 if (asked) open(asked);
 follow();
 document.documentElement.dataset.drawn = "true";
-// Plotly comes after this script, and data may be unpacked before it or after it.
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => setTimeout(drawPlots));
-else setTimeout(drawPlots);
+requestAnimationFrame(() => setTimeout(startPlots)); // once the table is painted
+
+/** Run the library of the plots, which takes a while. */
+function startPlots() {
+  document.head.append(element("script", {}, byId("plotly").textContent));
+  drawPlots();
+}

@@ -26,15 +26,10 @@ function widths(columns) {
   const group = element("colgroup");
   for (const column of columns) {
     const one = element("col");
-    one.style.width = `calc(${Math.min(widthOf(column), 34)}ch + 1.7rem)`;
+    one.style.width = `calc(${Math.min(column.width(items(), (item) => (column.kind === "status" ? `… ${statusOf(item)}` : item.show(column))), 34)}ch + 1.7rem)`;
     group.append(one);
   }
   return group;
-}
-
-function widthOf(column) {
-  if (state.of !== "groups") return column.width;
-  return GROUPS.reduce((most, group) => Math.max(most, (column.kind === "status" ? statusOf(group) : group.show(column)).length), column.title.length + 2);
 }
 
 function tableColumns() {
