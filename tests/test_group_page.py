@@ -308,13 +308,7 @@ def test_ten_thousand_jobs_are_a_small_page_that_answers_at_once(visit):  # noqa
     assert len(html.encode()) - len(get_plotlyjs().encode()) < 8_000_000
     opened = visit(html)
     page = opened.page
-    page.add_init_script(FIRST_TABLE)
-    took = []
-    for _ in range(3):
-        page.reload()
-        page.wait_for_function("window.firstTable")
-        took.append(page.evaluate("firstTable"))
-    assert min(took) < 1000
+    assert min(first_table(opened.context, page.url) for _ in range(2)) < 1000
     for rows_of, number in [("Groups", 2000), ("Jobs", 10_000)]:
         page.get_by_role("button", name=rows_of, exact=True).click()
         page.wait_for_timeout(3000)  # plots
@@ -330,6 +324,19 @@ new MutationObserver((_, observer) => {
     observer.disconnect();
 }).observe(document, {childList: true, subtree: true});
 """
+
+
+def first_table(context, url):
+    """Milliseconds of the page's thread until its table is drawn: on a machine with other work, not those on the clock."""
+    page = context.new_page()
+    page.add_init_script(FIRST_TABLE)
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(url, wait_until="commit")
+    page.wait_for_function("window.firstTable")
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    page.close()
+    return 1000 * metrics["TaskDuration"]
 
 
 def filtered(page, text):

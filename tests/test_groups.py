@@ -1,9 +1,12 @@
 """Groups of jobs: what is grouped, and the statistics against NumPy and closed forms."""
 
+import base64
 import csv
+import gzip
 import io
 import json
 import math
+import re
 import statistics
 
 import numpy as np
@@ -165,7 +168,7 @@ def test_a_sweep_without_seeds_has_none_to_show():
     assert not has_seeds([{"job": "0", "status": "passed"}])
 
 
-# ---- files, Python, terminal
+# ---- files, Python, terminal, a running sweep
 
 
 def write_sweep(folder, lost=()):
@@ -319,3 +322,115 @@ def test_a_spreadsheet_computes_nothing_of_groups():
 )
 def test_short_names_are_the_last_parts_that_set_names_apart(names, short):
     assert list(short_names(names).values()) == short
+
+
+# ---- a running sweep
+
+
+@pytest.fixture
+def clock(monkeypatch, no_plotly):
+    """The seconds of the clock by which pages are written."""
+    now = [1000.0]
+    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def no_plotly(monkeypatch):
+    monkeypatch.setattr("plotly.offline.get_plotlyjs", lambda: "")
+
+
+def read_page(folder):
+    """The data of ``sweep.html``."""
+    (packed,) = re.findall(r'id="data">([A-Za-z0-9+/=]*)</script>', (folder / "sweep.html").read_text())
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def statuses(data):
+    return data["values"][[name for name, *_ in data["columns"]].index("status")]
+
+
+def test_the_page_of_a_running_sweep_is_written_at_most_every_five_seconds(tmp_path, clock, capsys):
+    write_sweep(tmp_path)
+    results = {at: (tmp_path / str(at) / "result.json").read_text() for at in range(6)}
+    for at in range(1, 6):
+        (tmp_path / str(at) / "result.json").unlink()
+    report.begin(tmp_path)
+    report.jobs([str(at) for at in range(6)])
+    report.follow()  # at once
+    assert statuses(read_page(tmp_path)) == ["passed", *["pending"] * 5]
+    assert read_page(tmp_path)["running"]["next"] == 60
+    assert read_page(tmp_path)["groups"]["pending"] == [2, 3]
+    (tmp_path / "1" / "result.json").write_text(results[1])
+    clock[0] += 4.9
+    report.follow()
+    assert statuses(read_page(tmp_path)).count("passed") == 1
+    clock[0] += 0.2
+    report.follow()
+    assert statuses(read_page(tmp_path)).count("passed") == 2
+    (tmp_path / "sweep.html").unlink()
+    clock[0] += 30
+    report.follow()
+    assert not (tmp_path / "sweep.html").exists()  # nothing has changed
+    clock[0] += 31
+    report.follow()
+    assert statuses(read_page(tmp_path)).count("passed") == 2  # a sign of life
+    for at, text in results.items():
+        (tmp_path / str(at) / "result.json").write_text(text)
+    assert report.end() == 0
+    assert statuses(read_page(tmp_path)) == ["passed"] * 6
+    assert read_page(tmp_path)["running"] is None
+    assert "6 jobs: 6 passed" in capsys.readouterr().out
+
+
+def test_writing_pages_takes_a_tenth_of_the_time_at_most(tmp_path, clock, monkeypatch):
+    write_sweep(tmp_path)
+    written = []
+
+    def slow(*arguments, **options):
+        written.append(clock[0])
+        clock[0] += 3
+
+    monkeypatch.setattr(report, "_write_page", slow)
+    report.begin(tmp_path)
+    for _ in range(100):
+        report._open[0].shown = -1  # jobs have ended
+        report.follow()
+        clock[0] += 1
+    assert set(np.diff(written)) == {30}  # a page takes 3 seconds
+
+
+def test_a_job_of_a_search_that_runs_is_pending(tmp_path, clock):
+    (tmp_path / "0" / ".hydra").mkdir(parents=True)
+    (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
+    report.begin(tmp_path)
+    report.jobs(["0"])
+    report.follow()
+    assert statuses(read_page(tmp_path)) == ["pending"]
+    assert report.end() == 2
+    assert statuses(read_page(tmp_path)) == ["error"]
+
+
+def test_a_page_that_cannot_be_written_does_not_stop_the_sweep(tmp_path, clock, capsys):
+    write_sweep(tmp_path)
+    (tmp_path / "sweep.html").mkdir()
+    report.begin(tmp_path)
+    report.jobs(["0"])
+    report.follow()
+    assert capsys.readouterr() == ("", "")
+    assert report.end() == 2
+    assert "sweep.html cannot be written: Is a directory" in capsys.readouterr().err
+
+
+def test_jobs_with_equal_plans_share_one(tmp_path):
+    from assembler.sweeps.table import gather
+
+    write_sweep(tmp_path)
+    for at in range(6):
+        file = tmp_path / str(at) / "result.json"
+        file.write_text(
+            json.dumps(json.loads(file.read_text()) | {"plan": {"layers": [], "macs": at // 3}, "parameters": [1]})
+        )
+    records = list(gather(tmp_path).records.values())
+    assert len({id(one["plan"]) for one in records}) == 2
+    assert all("parameters" not in one for one in records)

@@ -44,7 +44,8 @@ function errorBars(some, column, colour) {
 
 /** What error bars mean, for the caption of a plot. */
 function aboutBars(some, columns) {
-  const drawn = columns.filter((column) => column.numeric && some.some((item) => item.bounds(column)));
+  const isWide = (bounds) => bounds !== null && bounds[0] < bounds[1];
+  const drawn = columns.filter((column) => column.numeric && some.some((item) => isWide(item.bounds(column))));
   if (!drawn.length) return "";
   return state.of === "groups" ? "bars: 95 % interval of the mean" : "bars: first to third quartile of the calls";
 }

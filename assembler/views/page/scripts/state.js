@@ -20,9 +20,10 @@ START.line = START.y || START.colour;
 
 const state = { ...structuredClone(START), ...remembered() };
 
-/** Metrics in which jobs differ and that most of them have, the most important first. */
+/** Metrics in which jobs differ and that most of those that ended have, the most important first. */
 function tellingMetrics() {
-  const most = Math.max(...METRICS.map((column) => column.filled));
+  const ended = JOBS.filter((job) => job.status === "passed" || job.status === "failed").length;
+  const most = Math.min(ended || Infinity, Math.max(...METRICS.map((column) => column.filled)));
   const dull = /^(checks\.total$|check\.expect\.)/;
   const varied = METRICS.filter((column) => inGroups(column) && column.varied && column.filled >= 0.8 * most && !column.aside);
   return [...varied.filter(({ name }) => !dull.test(name)), ...varied.filter(({ name }) => dull.test(name))];
@@ -35,7 +36,7 @@ function startOfScatter() {
     [...telling, ...METRICS].find((column) => column !== other) ??
     METRICS[0];
   const x = first(["plan.parameters", "plan.macs", "plan.layers"]);
-  const y = first(["bench.latency_ms", "check.reference", "plan.macs", "seconds"], x);
+  const y = first(["bench.latency_ms", "check.trains", "check.reference", "plan.macs", "seconds"], x);
   const colour = OVERRIDES.find((column) => column.varied && inGroups(column)) ?? STATUS;
   const choice = { x: x?.name ?? "", y: y?.name ?? "", colour: colour.name };
   return { ...choice, xbest: bestOf(x), ybest: bestOf(y), xlog: Boolean(x?.decades), ylog: Boolean(y?.decades) };
@@ -49,7 +50,7 @@ function startOfParallel() {
 
 /** Whether less or more of a metric is better; for a measurement of a check, by its name. */
 function bestOf(column) {
-  return column?.best ?? (/accuracy|score/.test(column?.name ?? "") ? "max" : "min");
+  return column?.best ?? (/accuracy|score|trains/.test(column?.name ?? "") ? "max" : "min");
 }
 
 /** The choices in the address that exist and have the right type. */
