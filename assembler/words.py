@@ -94,7 +94,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
     """Each name with as few of its last parts as set it apart from the others.
 
     ``recipe.params.width``, ``plan.memory``, ``bench.memory`` → ``width``, ``plan.memory``, ``bench.memory``.
-    A number is no name: ``check.mean.2`` → ``mean.2``.
+    A number is not a name: ``check.mean.2`` → ``mean.2``.
     """
     ends = {name: [name.split(".", skipped)[-1] for skipped in range(name.count("."), -1, -1)] for name in names}
     counts = Counter(end for those in ends.values() for end in those)

@@ -44,7 +44,7 @@ def print_groups(console: Console, groups: Groups, objective: str | None = None)
                 break
         console.print(table)
         console.print("± 95 %: half the confidence interval of the mean, by Student's t distribution")
-        console.print("n: jobs with a value; the statistics are over these")
+        console.print("n: jobs with a value, failed ones included; the statistics are over these")
     else:
         console.print("no metric differs within a group")
     more = f"{counted(len(names) - MOST, 'other metric')} and " if len(names) > MOST else ""
