@@ -1,12 +1,9 @@
 """Groups of jobs: what is grouped, and the statistics against NumPy and closed forms."""
 
-import base64
 import csv
-import gzip
 import io
 import json
 import math
-import re
 import statistics
 
 import numpy as np
@@ -22,6 +19,7 @@ from assembler.sweeps import report
 from assembler.sweeps.columns import print_csv
 from assembler.views.groups import print_groups
 from assembler.words import short_names
+from tests.conftest import data_of_page
 
 # ---- statistics
 
@@ -342,8 +340,7 @@ def no_plotly(monkeypatch):
 
 def read_page(folder):
     """The data of ``sweep.html``."""
-    (packed,) = re.findall(r'id="data">([A-Za-z0-9+/=]*)</script>', (folder / "sweep.html").read_text())
-    return json.loads(gzip.decompress(base64.b64decode(packed)))
+    return json.loads(data_of_page((folder / "sweep.html").read_text()))
 
 
 def statuses(data):

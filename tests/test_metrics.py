@@ -1,11 +1,8 @@
 """The table of metrics: what lists metrics reads them there."""
 
-import base64
 import csv
-import gzip
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +11,7 @@ import pytest
 
 from assembler.settings import Expect
 from assembler.settings.metrics import METRICS, plan_metrics
-from tests.conftest import ROOT
+from tests.conftest import ROOT, data_of_page
 
 ONE_MORE = """
 METRICS = (
@@ -73,8 +70,7 @@ def test_a_metric_that_is_added_is_in_the_table_of_a_sweep(swept):
 
 
 def test_a_metric_that_is_added_is_on_the_page(swept):
-    (packed,) = re.findall(r'id="data">([A-Za-z0-9+/=]*)</script>', (swept[0] / "sweep.html").read_text())
-    columns = json.loads(gzip.decompress(base64.b64decode(packed)))["columns"]
+    columns = json.loads(data_of_page((swept[0] / "sweep.html").read_text()))["columns"]
     properties = {"unit": "", "best": "min", "aside": False, "quartiles": None}
     assert ["plan.widest", "metric", properties, "plan.widest"] in columns  # a check is called expect.widest
 

@@ -1,7 +1,5 @@
 """The page of a sweep and of a run, as a person meets it: in a browser."""
 
-import base64
-import gzip
 import json
 import random
 import re
@@ -12,6 +10,7 @@ import pytest
 
 from assembler.views.page import run_page, sweep_page
 from assembler.views.page.data import as_json
+from tests.conftest import data_of_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -869,17 +868,11 @@ def test_without_scripts_a_page_says_where_to_look(browser, tmp_path):
 # ---- a thousand jobs
 
 
-def unpacked(html):
-    """The data of a page of a sweep, as JSON."""
-    (packed,) = re.findall(r'<script type="text/plain" id="data">([A-Za-z0-9+/=]*)</script>', html)
-    return gzip.decompress(base64.b64decode(packed)).decode()
-
-
 def test_equal_parts_of_a_thousand_jobs_are_kept_once():
     from plotly.offline import get_plotlyjs
 
     html = page_of(1000)
-    data = unpacked(html)
+    data = data_of_page(html)
     assert data.count('"Dense","8, 8"') == sum(range(1, 11))
     assert data.count("currentColor") == 1
     assert len(html.encode()) < len(get_plotlyjs().encode()) + 1_500_000

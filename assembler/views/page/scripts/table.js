@@ -60,7 +60,7 @@ function drawView(all = listed.length <= ALL) {
   const box = byId("jobs");
   const table = byId("table");
   if (!rowHeight && listed.length) {
-    place(listed.slice(0, 1), 0);
+    place(listed.slice(0, 2), 0); // the last row has no line below it
     rowHeight = table.tBodies[0].rows[0].getBoundingClientRect().height || 30;
   }
   const from = all ? 0 : Math.max(0, Math.min(Math.floor(box.scrollTop / rowHeight) - BESIDE, listed.length));
