@@ -8,7 +8,7 @@ import pytest
 from assembler.settings.groups import group_jobs
 from assembler.settings.metrics import METRICS
 from assembler.views.page import sweep_page
-from tests.test_page import LOOKS, browser, faults, no_plots, record, visit  # noqa: F401
+from tests.test_page import HOSTILE, LOOKS, browser, faults, no_plots, record, texts, visit, well_formed  # noqa: F401
 
 KEYS = ["recipe", "recipe.params.width", "seed"]
 MEASURED = [
@@ -192,6 +192,59 @@ def test_groups_are_for_everybody(visit, no_plots):  # noqa: F811
         page.locator("#table tbody button").first.click()
         assert faults(page) == []
         page.keyboard.press("Escape")
+
+
+def test_names_of_groups_are_shown_and_nothing_runs(visit):  # noqa: F811
+    rows = [
+        {
+            "job": f"{at} {seed}",
+            "status": "passed",
+            "recipe": text,
+            "__proto__": text,
+            "seed": seed,
+            "check.a": at + seed / 9,
+        }
+        for at, text in enumerate(HOSTILE.values())
+        for seed in (1, 2)
+    ]
+    keys = ["recipe", "__proto__", "seed"]
+    opened = visit(sweep_page("any", rows, keys, {}, {}, group_jobs(rows, keys, ["check.a"])))
+    page = opened.page
+    seen = [well_formed(text) for text in HOSTILE.values()]
+    assert texts(page.locator("#table tbody td:nth-child(3)")) == seen
+    for at, text in enumerate(seen):
+        page.locator("#table tbody button").nth(at).click()
+        assert texts(page.locator("#job h2")) == [f"Group recipe={text} __proto__={text}"]
+        page.keyboard.press("Escape")
+    page.locator("#scatter .scatterlayer .point").first.hover(force=True)
+    page.locator("#scatter .hoverlayer text").first.wait_for()
+    assert page.evaluate("window.ran") is None
+
+
+@pytest.mark.parametrize(
+    "hash", ["#%7B%22group%22%3A%22length%22%7D", "#%7B%22of%22%3A%22x%22%2C%22statistic%22%3A%22x%22%7D"]
+)
+def test_an_address_with_other_groups_changes_nothing(visit, no_plots, hash):  # noqa: F811
+    opened = visit(page_of(seeds()), hash=hash)
+    assert opened.column("recipe.params.width") == ["32", "64", "128"]
+    assert not opened.page.locator("#job").is_visible()
+
+
+def test_all_jobs_can_be_one_group(visit, no_plots):  # noqa: F811
+    opened = visit(page_of(seeds(), by=[]))
+    assert opened.page.locator("#jobs-title").inner_text() == "Groups over width, seed"
+    assert opened.column("status") == ["! 1 of 15 failed"]
+    opened.page.locator("#table tbody button").click()
+    assert opened.page.locator("#job h2").inner_text() == "Group all jobs"
+
+
+def test_an_old_browser_is_told_where_to_look(browser, tmp_path, no_plots):  # noqa: F811
+    (tmp_path / "page.html").write_text(page_of(seeds()))
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto((tmp_path / "page.html").as_uri())
+    assert "sweep.csv in the same folder has the table" in page.locator("#main").inner_text()
+    page.close()
 
 
 # ---- a running sweep

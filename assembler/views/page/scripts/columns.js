@@ -6,6 +6,10 @@ const WIDE = 1000; // a metric whose largest value is so many times its smallest
 
 /** The data of the page: compressed JSON in base64. */
 async function unpacked(text) {
+  if (typeof DecompressionStream === "undefined") {
+    byId("main").replaceChildren(element("p", { class: "note" }, "This browser cannot unpack the data of the page; Chrome 80, Firefox 113 and Safari 16.4 can. sweep.csv in the same folder has the table."));
+    throw new Error("no DecompressionStream");
+  }
   const characters = atob(text);
   const bytes = new Uint8Array(characters.length);
   for (let at = 0; at < bytes.length; at++) bytes[at] = characters.charCodeAt(at);

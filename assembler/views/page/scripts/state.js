@@ -69,7 +69,7 @@ function remembered() {
     columns: known,
     axes: known,
     job: (value) => JOB.has(value),
-    group: (value) => value in GROUPS,
+    group: (value) => GROUPS.some((group) => group.name === value),
     of: (value) => value === "jobs" || (value === "groups" && GROUPS.length > 0),
     statistic: (value) => STATISTICS.some(([name]) => name === value),
     xbest: (value) => value === "min" || value === "max",
