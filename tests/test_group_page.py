@@ -165,6 +165,11 @@ def test_plots_have_error_bars(visit):  # noqa: F811
             (np.mean(known), np.mean(known) - half, np.mean(known) + half), rel=1e-6
         )
     assert page.locator("#scatter .errorbar").count() == 3
+    assert (
+        page.locator("#front-note")
+        .inner_text()
+        .endswith("Means are compared; where intervals overlap, it may be chance.")
+    )
     assert page.locator("#scatter-note").inner_text() == "bars: 95 % interval of the mean"
     page.locator("#parallel").scroll_into_view_if_needed()
     page.wait_for_function("document.getElementById('parallel').data?.[0].dimensions[0].values.length === 3")

@@ -24,6 +24,7 @@ function drawFront(front, jobs, x, y, open) {
   byId("front-note").textContent = both
     ? `${GROUPED.format(front.length)} of ${count(jobs, state.of === "groups" ? "group" : "job")}: no other has ${better(state.xbest)} ${x.label} with as good a ${y.label}, or ${better(state.ybest)} ${y.label} with as good a ${x.label}.`
     : "Choose two different metrics.";
+  if (both && aboutBars(front, [x, y]) && state.of === "groups") byId("front-note").textContent += " Means are compared; where intervals overlap, it may be chance.";
   const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Open ${job.title}`, onclick: () => open(job) }, state.of === "groups" ? job.label : job.name);
   const columns = [
     { name: state.of === "groups" ? "group" : "job", show: link, head: true },
