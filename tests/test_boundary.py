@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
-from assembler.__main__ import app
 from assembler.checks import prepare
+from assembler.commands.app import app
 from assembler.errors import SettingsError
 from assembler.planning import limits
 from assembler.reading.interpolation import hold_size

@@ -13,6 +13,7 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError
 from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.runtime import exits
 from assembler.yolo import network_files
 
 _PAUSE = 0.1
@@ -31,17 +32,16 @@ def watch(
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
 
-    with suppress(KeyboardInterrupt):
-        whenever_changed(lambda: files_of(file, Project(folder)), lambda: show(file, Project(folder)))
+    whenever_changed(lambda: files_of(file, Project(folder)), lambda: show(file, Project(folder)))
 
 
 def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
-    """Call a function now, and again whenever one of the files changes. It never returns.
+    """Call a function now, and again whenever one of the files changes, as long as its output can be printed.
 
     Some editors replace a file, others write into it; both change its time, size or inode number.
     """
     before = None
-    while True:
+    while not exits.is_unread():
         now = {file: _state(file) for file in files()}
         if now != before:
             do()

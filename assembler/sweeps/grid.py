@@ -25,7 +25,7 @@ from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
-from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
+from assembler.hydra_edge.internals import BasicSweeper, is_serial, node_of, raised_by, raw
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
@@ -115,7 +115,7 @@ class Grid(Sweeper):
             for point in points:
                 ledger.add(point)
             ledger.write()
-            report.jobs([point.job for point in points])
+            report.jobs([point.job for point in points], is_named=_is_named(self.config))
             return self._run([point for point in points if not point.error], folder, settings)
 
     # ---- planning
@@ -315,6 +315,12 @@ def _told(wrong: Sequence[Point], total: int, dry_run: bool) -> str:
     are = "is" if len(wrong) == 1 else "are"
     instead = "" if dry_run else "; nothing was run; sweep.invalid=skip runs the others"
     return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong{instead}"])
+
+
+def _is_named(config: DictConfig) -> bool:
+    """Whether the folder of the sweep is the same at any time."""
+    name, folder = (str(raw(node_of(config[group], key))) for group, key in (("sweep", "name"), ("hydra", "sweep")))
+    return "${now:" not in folder.replace("${sweep.name}", name)
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.files import short, write_text
+from assembler.runtime import exits
 from assembler.sweeps.points import Point
 from assembler.sweeps.table import PENDING, Table, gather, in_a_line, to_csv, values_of, write_sqlite
 from assembler.sweeps.watch import Watch
@@ -42,13 +43,21 @@ def begin(folder: Path, objective: str | None = None, watch: Watch | None = None
     """
     _open[:] = [_Sweep(folder, objective, watch=watch)]
     if watch is not None:
+        exits.raise_first()
         watch.__enter__()
 
 
-def jobs(names: list[str]) -> None:
-    """Set the jobs of this command; before this call, no job has started."""
+def jobs(names: list[str], *, is_named: bool) -> None:
+    """Set the jobs of this command; before this call, no job has started.
+
+    From here on, a signal raises ``KeyboardInterrupt``, so that the sweep ends with its table.
+
+    Args:
+        is_named: whether the same command finds the folder of this sweep again.
+    """
     for sweep in _open:
         sweep.jobs = names
+    exits.raise_first("; the same command resumes it" if is_named else "")
 
 
 def end() -> int | None:
@@ -57,6 +66,7 @@ def end() -> int | None:
     Returns:
         The exit code of the worst job; None if no sweep is running, or it has no jobs to run.
     """
+    exits.raise_none()
     if not _open:
         return None
     sweep = _open.pop()
