@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "assembler"]
 
 DOORS = {
     "check": ["recipe=mylinear"],
-    "bench": ["recipe=mylinear", "task=bench"],
+    "bench": ["recipe=mylinear", "task=bench", "task.modes=[graph]", "task.repeat=5"],
     "export": ["recipe=mylinear", "task=export"],
     "eject": ["recipe=mylinear", "task=eject"],
     "sweep": ["-m", "recipe=mylinear", "task=plan,export", "sweep.name=s"],
@@ -66,9 +66,17 @@ def half_done(folder):
     yield from (path for path in (folder / "tmp").iterdir() if not path.name.startswith("assembler-cores"))
     for file in folder.rglob("*.json"):
         json.loads(file.read_text())
-    for process in psutil.process_iter(["cwd", "cmdline"]):
-        if str(process.info["cwd"]).startswith(f"{folder}{os.sep}") or process.info["cwd"] == str(folder):
-            yield process.info
+    end = time.monotonic() + 10
+    while left := processes_in(folder):
+        if time.monotonic() > end:
+            yield left
+            return
+        time.sleep(0.1)
+
+
+def processes_in(folder):
+    found = psutil.process_iter(["cwd", "cmdline"])
+    return [process.info for process in found if f"{process.info['cwd']}/".startswith(f"{folder}/")]
 
 
 def seconds_of(arguments, folder):

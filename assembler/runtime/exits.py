@@ -25,6 +25,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _undo: list[Callable[[], object]] = []
 _raises = False
+_held, _pending = 0, False
 _advice = ""
 _silent = False
 _owner = 0  # a forked process inherits the handler, but not what is to be undone
@@ -62,7 +63,10 @@ def prepare(*, silent: bool = False) -> None:
 
 
 def _end(number: int, frame: Any) -> None:
-    global _raises
+    global _raises, _pending
+    if _held:
+        _pending = True
+        return
     if _raises:
         _raises = False
         raise KeyboardInterrupt
@@ -133,15 +137,23 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Start processes that Ctrl-C at the terminal does not reach, because this process ends them."""
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Let signals end the process only after what is inside: keep it short.
+
+    A process that is started inside does not get Ctrl-C from the terminal; this process has to end it.
+    """
+    global _held, _pending
+    has_mask = hasattr(signal, "pthread_sigmask")  # not on Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if has_mask else None
+    _held += 1  # another thread may receive the signal, too
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _held -= 1
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if _pending and not _held:
+            _pending = False
+            _end(signal.SIGINT, None)
 
 
 # ---- the standard output
@@ -157,7 +169,7 @@ def _take_over(name: str, descriptor: int) -> None:
         if nowhere != descriptor:  # else a file that is opened later would get its number, and all that is printed
             os.dup2(nowhere, descriptor)
             os.close(nowhere)
-    elif not isinstance(stream, io.TextIOWrapper) or _output_of(stream):
+    elif not _writes_to(stream, descriptor) or _output_of(stream):
         return
     else:
         stream.flush()
@@ -167,6 +179,13 @@ def _take_over(name: str, descriptor: int) -> None:
     encoding, line_buffering = getattr(stream, "encoding", "utf-8"), getattr(stream, "line_buffering", False)
     text = io.TextIOWrapper(io.BufferedWriter(output), encoding, "replace", line_buffering=line_buffering)
     setattr(sys, name, text)
+
+
+def _writes_to(stream: Any, descriptor: int) -> bool:
+    try:
+        return bool(stream.fileno() == descriptor)
+    except (AttributeError, OSError):  # of a notebook, for example
+        return False
 
 
 def _output_of(stream: Any) -> _Output | None:

@@ -45,13 +45,14 @@ class Child:
             # -c, because the module's folder must not be first on the path; the path is copied from this process.
             begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
             self._script, self._ready = script, False
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", begin, script],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is handled by the parent process
-            )
+            with exits.held_back():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", begin, script],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    encoding="utf-8",
+                    start_new_session=True,  # Ctrl-C is handled by the parent process
+                )
             # A failed job may leave processes that keep the pipe open, which would hide its end.
             threading.Thread(target=_end_group, args=(self._process,), daemon=True).start()
 

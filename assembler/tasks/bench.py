@@ -164,10 +164,10 @@ def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | 
     context = multiprocessing.get_context("spawn")  # after MindSpore was used, a forked process hangs
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell_memory, args=(case.settings, mode, sender), daemon=True)
-    with exits.held_back():
-        process.start()
-    sender.close()
     with exits.undone_by(lambda: _end(process)):
+        with exits.held_back():
+            process.start()
+        sender.close()
         try:
             found: int | None = receiver.recv()
         except EOFError:
