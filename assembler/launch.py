@@ -103,7 +103,8 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     except KeyboardInterrupt:
         CHILD.close()
         report.end()
-        exits.interrupted()
+        exits.print_interrupted()
+        sys.exit(exits.INTERRUPTED)  # launchers clean up
     except Exception:
         report.end()
         raise

@@ -82,8 +82,13 @@ def interrupted() -> NoReturn:
         with suppress(Exception):
             undo()
     if not _silent:
-        _print(f"interrupted{_advice}")
+        print_interrupted()
     os._exit(INTERRUPTED)
+
+
+def print_interrupted() -> None:
+    """Print the one line."""
+    _print(f"interrupted{_advice}")
 
 
 def _answer_by(handler: Any) -> bool:
@@ -136,21 +141,36 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Let signals end the process only after what is inside: keep it short.
+def apart() -> Iterator[None]:
+    """Let processes that are started inside not get Ctrl-C from the terminal; this process has to end them.
 
-    A process that is started inside does not get Ctrl-C from the terminal; this process has to end it.
+    Here another thread receives it. A blocking call of this thread is not interrupted, but one that polls is.
     """
-    global _held, _pending
-    has_mask = hasattr(signal, "pthread_sigmask")  # not on Windows
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if has_mask else None
-    _held += 1  # another thread may receive the signal, too
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
+        # Python's own, which joblib starts, too, lets the signal through again once it has started its process.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """As :func:`apart`; signals end this process only after what is inside: keep it short."""
+    global _held, _pending
+    _held += 1
+    try:
+        with apart():
+            yield
+    finally:
         _held -= 1
-        if before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if _pending and not _held:
             _pending = False
             _end(signal.SIGINT, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, so
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
 from assembler.hydra_edge.internals import BasicSweeper, is_serial, node_of, raised_by, raw
+from assembler.runtime import exits
 from assembler.settings import Settings, SweepSettings
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
@@ -223,7 +224,10 @@ class Grid(Sweeper):
             where = f"hydra.sweep.dir={_quoted(str(Path(self.config.hydra.sweep.dir).absolute()))}"
             batch = points[start : start + size]
             overrides = [[*point.overrides, where, f"{SUBDIR}={_quoted(point.job)}"] for point in batch]
-            yield self.launcher.launch(overrides, initial_job_idx=start)
+            # A serial launcher waits for its job in this thread; the process of the job is apart anyway.
+            with nullcontext() if is_serial(self.launcher) else exits.apart():
+                done = self.launcher.launch(overrides, initial_job_idx=start)
+            yield done
 
 
 def _told_of_a_sweep(config: DictConfig) -> DictConfig:
