@@ -1,5 +1,10 @@
 """Assemble and check a network: ``python run.py recipe=centered``; see ``python run.py --help``."""
 
+from assembler.runtime import exits
+
+if __name__ == "__main__":
+    exits.prepare()  # Ctrl-C is one line, also during the imports below
+
 from omegaconf import DictConfig
 
 from assembler import sweeps

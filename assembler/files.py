@@ -78,6 +78,7 @@ def temporary_folder(path: Path) -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
     while True:
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new"))
+        _temporary.add(folder)
         try:
             with _held(folder) as held:
                 if held is not False:  # another process may have taken the new folder for one that was left
@@ -85,6 +86,16 @@ def temporary_folder(path: Path) -> Iterator[Path]:
                     return
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            _temporary.discard(folder)
+
+
+_temporary: set[Path] = set()
+
+
+def delete_temporary() -> None:
+    """Delete the temporary folders of this process, which ends without a ``finally``."""
+    for folder in list(_temporary):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import io
 import logging
 import math
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -34,6 +31,7 @@ from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, sweep_by
 from assembler.hydra_edge.versions import allowing, take_up_beside
+from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings.metrics import metrics_of
 from assembler.sweeps import child, report
@@ -43,9 +41,6 @@ from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.watch import Watch
 from assembler.words import say, suggestion
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as usual for programs."""
 
 _LAUNCHERS = (
     BASIC_LAUNCHER,
@@ -58,19 +53,17 @@ _codes: list[int] = []
 """The exit codes of the runs in this process."""
 
 
+@exits.handled()
 def launch(begin: Callable[[], Any]) -> NoReturn:
     """Run a function of ``@main`` and exit with 0, 1 or 2; errors in the configuration are one message.
 
-    The exit code is the highest of all jobs. If a sweep is interrupted, by Ctrl-C or SIGTERM, its table is still
-    written; the exit code is 130.
+    The exit code is the highest of all jobs. If a run or a sweep is interrupted, by Ctrl-C or SIGTERM, it is 130; the
+    table of the sweep is still written. If the standard output cannot be written, it is 141 or 2; all files are.
     """
     if child.serving:
         raise AlreadyServing
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     os.environ[SCRIPT] = _script_of(begin)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # without UTF-8, a terminal shows question marks, not a traceback
     try:
         typed = sys.argv[1:] = overrides_first(sys.argv[1:])
     except SettingsError as error:
@@ -85,8 +78,6 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     repository.install()
     choices.install()
     sweep_by(Grid)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
     code: int | None = None
     try:
         require_each_once(typed if is_multirun else ())
@@ -112,10 +103,9 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         CHILD.close()
-        is_sweep = report.end() is not None
-        again = "; run the same command again to resume if the sweep has a name" if is_sweep else ""
-        say(f"interrupted{again}", err=True)
-        sys.exit(INTERRUPTED)
+        report.end()
+        exits.print_interrupted()
+        sys.exit(exits.INTERRUPTED)  # launchers clean up
     except Exception:
         report.end()
         raise
@@ -125,10 +115,6 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
 def _chosen(typed: Iterable[str]) -> str:
     """The recipe as the command line names it, for messages of a time when its file is not known."""
     return next((one for one in typed if one.startswith("recipe=")), "the recipe")
-
-
-def _interrupt(number: int, frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _comes_from(error: BaseException, script: str) -> bool:

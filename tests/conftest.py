@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import runpy
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from assembler import LAYERS
+from assembler.runtime import exits
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
@@ -112,7 +114,10 @@ def run(tmp_path, monkeypatch, capfd):
         printed = capfd.readouterr()
         return Run(stop.value.code, printed.out, printed.err, tmp_path / ("sweep" if "-m" in arguments else "run"))
 
+    handlers = {number: signal.getsignal(number) for number in exits.SIGNALS}
     yield call
+    for number, handler in handlers.items():  # or a Ctrl-C here would be ignored from now on
+        signal.signal(number, handler)
     for name in [name for name, module in sys.modules.items() if _lies_below(module, tmp_path)]:
         del sys.modules[name]
 

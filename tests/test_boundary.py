@@ -18,8 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
-from assembler.__main__ import app
 from assembler.checks import prepare
+from assembler.commands.app import app
 from assembler.errors import SettingsError
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
@@ -322,7 +322,7 @@ def planned_by_a_program():
 
 WAYS = {
     "validate": (lambda run, _: stderr_of_command("validate", "--plan", FILE), FILE, 2),
-    "watch": (lambda run, monkeypatch: watched(monkeypatch), FILE, 0),
+    "watch": (lambda run, monkeypatch: watched(monkeypatch), FILE, 130),
     "a program": (lambda run, _: planned_by_a_program(), "recipe", 2),
     "run.py": (lambda run, _: (done := run(*MINE, "task=plan")) and (done.err, done.code), "recipe=mine", 2),
 }

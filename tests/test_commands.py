@@ -13,8 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 from assembler import LAYERS, plan
-from assembler.__main__ import app
 from assembler.commands import watch
+from assembler.commands.app import app
 from assembler.commands.examples import example
 from assembler.commands.project import Project
 from assembler.commands.validate import mistakes_in
@@ -454,13 +454,13 @@ def test_new_overwrites_nothing():
 
 
 def saves(monkeypatch, *steps):
-    """Watch ``conf/recipe/a.yaml``, with a step in each pause instead; Ctrl-C in the last."""
+    """Watch ``conf/recipe/a.yaml``, with a step in each pause instead; it ends in the last."""
     steps = iter(steps)
 
     def pause(seconds):
         step = next(steps, None)
         if step is None:
-            raise KeyboardInterrupt
+            raise SystemExit(0)
         step()
 
     monkeypatch.setattr(watch.time, "sleep", pause)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assembler import plan
-from assembler.__main__ import app
+from assembler.commands.app import app
 from assembler.views.diff import difference, record, settings_that_differ, text_lines
 from assembler.views.diff.parts import Keys, parts_of
 from assembler.views.diff.script import script

@@ -4,7 +4,7 @@ import re
 import runpy
 import shlex
 import shutil
-import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,14 +91,14 @@ def shell_commands():
 
 
 def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
-    from assembler.__main__ import app
     from assembler.commands import project, watch
+    from assembler.commands.app import app
 
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     shutil.copy(ROOT / "run.py", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(project, "on_terminal", lambda: True)
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: sys.exit(0))
     (tmp_path / "outputs").mkdir()
     (tmp_path / "outputs" / "result.json").write_text('{"status": "passed", "overrides": [], "started": ""}')
     run = []

@@ -6,8 +6,8 @@ import os
 import pytest
 from typer.testing import CliRunner
 
-from assembler.__main__ import app
 from assembler.commands import runs
+from assembler.commands.app import app
 
 
 @pytest.fixture(autouse=True)

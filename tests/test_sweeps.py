@@ -468,7 +468,7 @@ def test_an_interrupted_sweep_has_its_table_and_goes_on(stuck_sweep, run, tmp_pa
     process.send_signal(how)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert err == "interrupted; run the same command again to resume if the sweep has a name\n"
+    assert err == "interrupted; the same command resumes it\n"
     assert statuses(folder)[:2] == ["passed", "passed"]
     assert statuses(folder)[-1] == "pending"
     (tmp_path / "stuck").unlink()

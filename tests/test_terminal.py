@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
-from assembler.__main__ import app
+from assembler.commands.app import app
 from assembler.errors import GrammarError, Mistakes, Place
 from assembler.views import summary
 from assembler.words import make_text, printable, say

@@ -17,8 +17,8 @@ from mindspore import Tensor
 from typer.testing import CliRunner
 
 from assembler import LAYERS, Registry, assemble, plan
-from assembler.__main__ import app
 from assembler.binding.dump import dump
+from assembler.commands.app import app
 from assembler.commands.project import Project
 from assembler.commands.watch import files_of
 from assembler.errors import AbsentPackage, AssemblerError, GrammarError, SettingsError

@@ -18,11 +18,11 @@ def reload(subject: Subject, outputs: list[Array], format: Literal["safetensors"
     from assembler.model import weights
     from assembler.model.build import build
     from assembler.model.precision import mixed
-    from assembler.runtime import device
+    from assembler.runtime import device, exits
 
     if not subject.planned.parameters:
         raise DoesNotApply("the model has no parameters")
-    with tempfile.TemporaryDirectory() as folder:
+    with (temporary := tempfile.TemporaryDirectory()) as folder, exits.undone_by(temporary.cleanup):
         file = Path(folder) / f"weights.{format}"
         weights.save(subject.bare, file)
         with device.untouched_generators():

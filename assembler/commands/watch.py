@@ -14,6 +14,7 @@ from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError, Place
 from assembler.files import short
 from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.runtime import exits
 from assembler.runtime.limits import Budget
 from assembler.yolo import network_files
 
@@ -42,17 +43,16 @@ def watch(
             return files_of(file, Project(folder))
         return [file]
 
-    with suppress(KeyboardInterrupt):
-        whenever_changed(files, lambda: show(file, Project(folder), budget))
+    whenever_changed(files, lambda: show(file, Project(folder), budget))
 
 
 def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
-    """Call a function now, and again whenever one of the files changes. It never returns.
+    """Call a function now, and again whenever one of the files changes, as long as its output can be printed.
 
     Some editors replace a file, others write into it; both change its time, size or inode number.
     """
     before = None
-    while True:
+    while not exits.is_unread():
         now = {file: _state(file) for file in files()}
         if now != before:
             do()

@@ -23,7 +23,7 @@ from assembler.model.subject import Outcome, Subject, difference, tensors_in
 from assembler.planning.plan import Row
 from assembler.planning.specs import Spec, print_shape
 from assembler.planning.tensors import tensors_for
-from assembler.runtime import device
+from assembler.runtime import device, exits
 from assembler.runtime.messages import operator_without_onnx, reason
 
 Reader: TypeAlias = Callable[[Inputs], list[Array]]
@@ -240,11 +240,12 @@ def export(
             with noted(mistakes):
                 outcomes.append(_compared(subject, form, path, order, wanted))
         raise_all(mistakes)
-        for form in formats:
-            _discard(form, folder, name)
-        for outcome, path in zip(outcomes, paths, strict=True):
-            if outcome.passed:
-                files += [file for left in sorted(path.parent.iterdir()) for file in move(left, folder)]
+        with exits.held_back():
+            for form in formats:
+                _discard(form, folder, name)
+            for outcome, path in zip(outcomes, paths, strict=True):
+                if outcome.passed:
+                    files += [file for left in sorted(path.parent.iterdir()) for file in move(left, folder)]
     return outcomes, files
 
 

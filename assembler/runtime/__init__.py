@@ -1,1 +1,1 @@
-"""MindSpore's global and private state: the device, memory, messages."""
+"""Global state: MindSpore's device and private names, memory, messages; signals and the standard output."""

@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import Tensor
 
 from assembler.errors import DeviceError, Place
-from assembler.runtime import internals
+from assembler.runtime import exits, internals
 from assembler.settings import DeviceSettings, Mode
 
 TARGETS = {"ascend": "Ascend", "gpu": "GPU", "cpu": "CPU"}
@@ -108,6 +108,7 @@ def _prepared() -> str | None:
 def _dump_folder() -> str:
     folder = tempfile.TemporaryDirectory(prefix="assembler-")
     _folders.append(folder)
+    exits.undo_by(folder.cleanup)
     return folder.name
 
 

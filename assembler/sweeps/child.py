@@ -22,10 +22,11 @@ from typing import Any, TextIO
 from filelock import FileLock
 
 from assembler.errors import AssemblerError
-from assembler.files import discard
+from assembler.files import delete_temporary, discard
 from assembler.hydra_edge.versions import take_up_beside
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
+from assembler.runtime import exits
 from assembler.runtime.limits import Budget
 from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
@@ -49,6 +50,7 @@ def serve() -> None:
     """
     global serving
     serving = True
+    exits.prepare(silent=True)
     requests: queue.Queue[str] = queue.Queue()
     asked = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -76,6 +78,7 @@ def _listen(asked: TextIO, requests: queue.Queue[str]) -> None:
     """Receive requests; end this process when the one that sends them ends, even in the middle of a job."""
     for line in asked:
         requests.put(line)
+    delete_temporary()
     with suppress(OSError, AttributeError):
         os.killpg(0, signal.SIGKILL)  # with all processes that the job started
     os._exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
-from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
+from assembler.hydra_edge.internals import BasicSweeper, is_serial, node_of, raised_by, raw
+from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
 from assembler.settings.groups import require_keys
@@ -124,7 +125,7 @@ class Grid(Sweeper):
             for point in points:
                 ledger.add(point)
             ledger.write()
-            report.jobs([point.job for point in points])
+            report.jobs([point.job for point in points], is_named=_is_named(self.config))
             return self._run([point for point in points if not point.error], folder, settings)
 
     # ---- planning
@@ -234,7 +235,10 @@ class Grid(Sweeper):
             where = f"hydra.sweep.dir={_quoted(str(Path(self.config.hydra.sweep.dir).absolute()))}"
             batch = points[start : start + size]
             overrides = [[*point.overrides, where, f"{SUBDIR}={_quoted(point.job)}"] for point in batch]
-            yield self.launcher.launch(overrides, initial_job_idx=start)
+            # A serial launcher waits for its job in this thread; the process of the job is apart anyway.
+            with nullcontext() if is_serial(self.launcher) else exits.apart():
+                done = self.launcher.launch(overrides, initial_job_idx=start)
+            yield done
 
 
 def _told_of_a_sweep(config: DictConfig) -> DictConfig:
@@ -326,6 +330,12 @@ def _told(wrong: Sequence[Point], total: int, dry_run: bool) -> str:
     are = "is" if len(wrong) == 1 else "are"
     instead = "" if dry_run else "; nothing was run; sweep.invalid=skip runs the others"
     return "\n".join([*told, f"{len(wrong)} of {counted(total, 'job')} {are} wrong{instead}"])
+
+
+def _is_named(config: DictConfig) -> bool:
+    """Whether the folder of the sweep is the same at any time."""
+    name, folder = (str(raw(node_of(config[group], key))) for group, key in (("sweep", "name"), ("hydra", "sweep")))
+    return "${now:" not in folder.replace("${sweep.name}", name)
 
 
 def _quoted(text: str) -> str:

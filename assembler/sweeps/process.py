@@ -14,10 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from assembler.runtime import exits
 from assembler.sweeps.child import encoded
 
 SCRIPT = "ASSEMBLER_SCRIPT"
 """The environment variable with the script that started a sweep; launchers pass it to their workers."""
+
+MOMENT = 2
+"""Seconds that the process may take to end by itself."""
 
 
 class Lost(Exception):
@@ -41,13 +45,14 @@ class Child:
             # -c, because the module's folder must not be first on the path; the path is copied from this process.
             begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
             self._script, self._ready = script, False
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", begin, script],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is handled by the parent process
-            )
+            with exits.held_back():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", begin, script],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    encoding="utf-8",
+                    start_new_session=True,  # Ctrl-C is handled by the parent process
+                )
             # A failed job may leave processes that keep the pipe open, which would hide its end.
             threading.Thread(target=_end_group, args=(self._process,), daemon=True).start()
 
@@ -99,9 +104,12 @@ class Child:
         self._ready = True
 
     def close(self) -> None:
-        """End the process and everything that it started."""
+        """End the process and everything that it started; it has a moment to delete its temporary files."""
         process, self._process = self._process, None
         if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                _kill(process, signal.SIGTERM)
+                process.wait(MOMENT)
             _kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
@@ -134,9 +142,13 @@ def _end_group(process: subprocess.Popen[str]) -> None:
     _kill(process)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[str], number: int | None = None) -> None:
+    """Send a signal to a process and everything that it started; by default the one that none can refuse."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL if number is None else number)
+        else:
+            process.kill()
 
 
 def _said(code: int) -> str:
@@ -153,3 +165,4 @@ CHILD = Child()
 """The instance of this process."""
 
 atexit.register(CHILD.close)
+exits.undo_by(CHILD.close)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from assembler.errors import SettingsError
 from assembler.files import short, write_text
+from assembler.runtime import exits
 from assembler.settings.groups import PENDING, Groups, has_seeds
 from assembler.sweeps.columns import print_csv
 from assembler.sweeps.points import Point
@@ -69,13 +70,21 @@ def begin(folder: Path, objective: str | None = None, watch: Watch | None = None
     """
     _open[:] = [_Sweep(folder, objective, by, watch=watch)]
     if watch is not None:
+        exits.raise_first()
         watch.__enter__()
 
 
-def jobs(names: list[str]) -> None:
-    """Set the jobs of this command; before this call, no job has started."""
+def jobs(names: list[str], *, is_named: bool) -> None:
+    """Set the jobs of this command; before this call, no job has started.
+
+    From here on, a signal raises ``KeyboardInterrupt``, so that the sweep ends with its table.
+
+    Args:
+        is_named: whether the same command finds the folder of this sweep again.
+    """
     for sweep in _open:
         sweep.jobs = names
+    exits.raise_first("; the same command resumes it" if is_named else "")
 
 
 def follow() -> None:
@@ -99,6 +108,7 @@ def end() -> int | None:
     Returns:
         The exit code of the worst job; None if no sweep is running, or it has no jobs to run.
     """
+    exits.raise_none()
     if not _open:
         return None
     sweep = _open.pop()

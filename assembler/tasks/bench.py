@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import AssemblerError, Place, SettingsError, flatten
 from assembler.pipeline import BoundRecipe, plan
+from assembler.runtime import exits
 from assembler.settings import BenchTask, Mode, Settings
 from assembler.tasks.common import bind, load_weights, plan_bound, prepare_device
 from assembler.tasks.result import Result
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
     from mindspore import nn
 
@@ -162,23 +164,32 @@ def _memory_apart(case: _Case, mode: Mode, tick: Callable[[], object]) -> int | 
     context = multiprocessing.get_context("spawn")  # after MindSpore was used, a forked process hangs
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell_memory, args=(case.settings, mode, sender), daemon=True)
-    process.start()
-    sender.close()
-    try:
-        found: int | None = receiver.recv()
-    except EOFError:
-        found = None
-    finally:
-        receiver.close()
-        process.join(MOMENT)  # to let it delete its temporary files
-        process.kill()
-        process.join()
+    with exits.undone_by(lambda: _end(process)):
+        with exits.held_back():
+            process.start()
+        sender.close()
+        try:
+            found: int | None = receiver.recv()
+        except EOFError:
+            found = None
+        finally:
+            receiver.close()
+            process.join(MOMENT)  # to let it delete its temporary files
+            process.kill()
+            process.join()
     tick()
     return found
 
 
+def _end(process: SpawnProcess) -> None:
+    process.terminate()
+    process.join(MOMENT)
+    process.kill()
+
+
 def _tell_memory(settings: Settings, mode: Mode, sender: Connection) -> None:
     """The main function of that other process. Errors are reported by the first process."""
+    exits.prepare(silent=True)
     with suppress(BaseException):
         result = Result(Path())
         bound = bind(settings, result)

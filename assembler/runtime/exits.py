@@ -1,0 +1,243 @@
+"""How the process ends: by Ctrl-C or SIGTERM at any moment, or with a standard output that cannot be written.
+
+An exception from a signal handler would be lost in a callback of C++, or end MindSpore's import with a crash. The
+handler therefore ends the process itself, after it has deleted what is half-written.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as usual for programs."""
+
+BROKEN_PIPE, UNPRINTED = 141, 2
+"""The exit codes if the reader of the standard output is gone, as usual for programs, or its disk is full."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_undo: list[Callable[[], object]] = []
+_raises = False
+_held, _pending = 0, False
+_advice = ""
+_silent = False
+_owner = 0  # a forked process inherits the handler, but not what is to be undone
+
+
+class _Output(io.FileIO):
+    """A standard stream: its first error is remembered and later output is dropped, so that the run is finished."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        if self.error is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+
+def prepare(*, silent: bool = False) -> None:
+    """End by signals from here on: ``interrupted`` on the standard error, and exit code 130.
+
+    A script calls it before it imports what takes long. In other threads than the main one it does nothing.
+
+    Args:
+        silent: whether to print nothing.
+    """
+    global _silent, _owner
+    if not _answer_by(_end):
+        return
+    _silent, _owner = silent, os.getpid()
+    from assembler.files import delete_temporary
+
+    undo_by(delete_temporary)
+
+
+def _end(number: int, frame: Any) -> None:
+    global _raises, _pending
+    if _held:
+        _pending = True
+        return
+    if _raises:
+        _raises = False
+        raise KeyboardInterrupt
+    interrupted()
+
+
+def interrupted() -> NoReturn:
+    """End the process now: undo what is half-done, print one line, and exit with 130."""
+    if os.getpid() != _owner:
+        os._exit(INTERRUPTED)
+    _answer_by(signal.SIG_IGN)  # to a second Ctrl-C
+    for undo in reversed(_undo):
+        with suppress(Exception):
+            undo()
+    if not _silent:
+        print_interrupted()
+    os._exit(INTERRUPTED)
+
+
+def print_interrupted() -> None:
+    """Print the one line."""
+    _print(f"interrupted{_advice}")
+
+
+def _answer_by(handler: Any) -> bool:
+    """Set the handler of the signals; Python refuses this in other threads than the main one."""
+    try:
+        for number in SIGNALS:
+            signal.signal(number, handler)
+    except ValueError:
+        return False
+    return True
+
+
+def _print(line: str) -> None:
+    """Print on the standard error without its locks, which the interrupted code may hold."""
+    shown = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # delete a progress bar, and show the cursor again
+    with suppress(OSError):
+        os.write(2, f"{shown}{line}\n".encode())
+
+
+def raise_first(advice: str = "") -> None:
+    """Let the first signal raise ``KeyboardInterrupt``. For a sweep, whose process runs no models.
+
+    Args:
+        advice: added to the line that ``interrupted`` prints.
+    """
+    global _raises, _advice
+    _raises, _advice = True, advice
+
+
+def raise_none() -> None:
+    """Let a signal end the process again."""
+    global _raises
+    _raises = False
+
+
+def undo_by(undo: Callable[[], object]) -> None:
+    """Call a function if a signal ends the process. It must not import, or wait for a lock."""
+    if undo not in _undo:
+        _undo.append(undo)
+
+
+@contextmanager
+def undone_by(undo: Callable[[], object]) -> Iterator[None]:
+    """As :func:`undo_by`, if a signal ends the process inside."""
+    _undo.append(undo)
+    try:
+        yield
+    finally:
+        _undo.remove(undo)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Let processes that are started inside not get Ctrl-C from the terminal; this process has to end them.
+
+    Here another thread receives it. A blocking call of this thread is not interrupted, but one that polls is.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        # Python's own, which joblib starts, too, lets the signal through again once it has started its process.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """As :func:`apart`; signals end this process only after what is inside: keep it short."""
+    global _held, _pending
+    _held += 1
+    try:
+        with apart():
+            yield
+    finally:
+        _held -= 1
+        if _pending and not _held:
+            _pending = False
+            _end(signal.SIGINT, None)
+
+
+# ---- the standard output
+
+
+def _take_over(name: str, descriptor: int) -> None:
+    """Make ``sys.stdout`` or ``sys.stderr`` a stream that raises no errors; a closed one leads nowhere."""
+    stream = getattr(sys, name)
+    error = None
+    if stream is None:
+        error = OSError(errno.EBADF, os.strerror(errno.EBADF))
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != descriptor:  # else a file that is opened later would get its number, and all that is printed
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+    elif not _writes_to(stream, descriptor) or _output_of(stream):
+        return
+    else:
+        stream.flush()
+    output = _Output(descriptor, "w", closefd=False)
+    output.error = error
+    # Without UTF-8, a terminal shows question marks, not a traceback.
+    encoding, line_buffering = getattr(stream, "encoding", "utf-8"), getattr(stream, "line_buffering", False)
+    text = io.TextIOWrapper(io.BufferedWriter(output), encoding, "replace", line_buffering=line_buffering)
+    setattr(sys, name, text)
+
+
+def _writes_to(stream: Any, descriptor: int) -> bool:
+    try:
+        return bool(stream.fileno() == descriptor)
+    except (AttributeError, OSError):  # of a notebook, for example
+        return False
+
+
+def _output_of(stream: Any) -> _Output | None:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Output) else None
+
+
+def is_unread() -> bool:
+    """Whether the standard output cannot be written any more."""
+    output = _output_of(sys.stdout)
+    return output is not None and output.error is not None
+
+
+@contextmanager
+def handled() -> Iterator[None]:
+    """Run a program inside. It ends with its own exit code, 130 after a signal, or 141 or 2 if it cannot print.
+
+    Raises:
+        SystemExit: always, unless another exception is raised inside.
+    """
+    prepare()
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        _take_over(name, descriptor)
+    code: Any = None
+    try:
+        yield
+    except SystemExit as stop:
+        code = stop.code
+    sys.stdout.flush()
+    _answer_by(signal.SIG_IGN)  # what is left takes a moment, and a handler would be gone before its end
+    output = _output_of(sys.stdout)
+    if output is not None and output.error is not None:
+        _print(f"standard output: {output.error.strerror}")
+        code = BROKEN_PIPE if output.error.errno == errno.EPIPE else UNPRINTED
+    sys.exit(code)
