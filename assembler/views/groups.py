@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from assembler.planning.tables import MAX_ROWS, ends
 from assembler.settings.groups import Groups, Statistics
 from assembler.settings.metrics import METRICS
-from assembler.words import counted, make_text, short_names
+from assembler.words import counted, make_table, make_text, short_names
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 MOST = 8
 """Metrics that are printed; ``groups.csv`` has all."""
@@ -57,7 +59,7 @@ def _is_shown(name: str) -> bool:
 
 def _table(groups: Groups, names: Sequence[str], headings: Sequence[str]) -> Table:
     """A section per metric: its title, and one row per group."""
-    table = Table()
+    table = make_table()
     table.add_column("", overflow="fold")
     counts = [key for key in ("failed", "pending") if any(getattr(group, key) for group in groups.groups)]
     for heading in ("n", *counts, *headings):
