@@ -14,6 +14,7 @@ from assembler.commands.announce import announce
 from assembler.commands.layers import layers
 from assembler.commands.new import new
 from assembler.commands.recipes import recipes
+from assembler.commands.run import MORE, commands
 from assembler.commands.schema import schema
 from assembler.commands.show import show
 from assembler.commands.validate import validate
@@ -29,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="List, show and validate recipes and layers. To run a recipe, use run.py.",
 )
+for command in commands():  # Hydra's options are passed on
+    passed_on = {"ignore_unknown_options": True, "allow_extra_args": True}
+    app.command(context_settings=passed_on, epilog=MORE)(command)
 for command in COMMANDS:
     app.command()(command)
 

@@ -26,7 +26,7 @@ def recipes(
     """
     project = Project.at(config_dir)
     rows = []
-    for name, file in sorted(project.files("recipe").items()):
+    for name, file in project.recipes.items():
         try:
             data = load_recipe(file)
             sizes = _expected(data)
