@@ -15,6 +15,8 @@ import typer
 
 from assembler.errors import AssemblerError, SettingsError
 from assembler.files import short
+from assembler.language.recipe import Block
+from assembler.language.yaml_form import parse_block
 from assembler.pipeline import registry_of
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import PROJECT, SHIPPED, recipe_at, recipes
@@ -79,6 +81,26 @@ class Project:
     def recipes(self) -> dict[str, Path]:
         """The files of all recipes by name."""
         return recipes(self.folder)
+
+    @cached_property
+    def blocks(self) -> dict[str, tuple[Block, Path]]:
+        """The blocks of all files by name, each with its file; those that cannot be read are omitted."""
+        found: dict[str, tuple[Block, Path]] = {}
+        for file in self.files("blocks").values():
+            with suppress(AssemblerError):  # reported by `validate`
+                for header, body in self.blocks_in(file).items():
+                    block = parse_block(str(header), body, f"blocks/{file.name}")
+                    found[block.name] = block, file
+        return found
+
+    def blocks_in(self, file: Path) -> Mapping[Any, Any]:
+        """The blocks of a file: header → body.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        data = read_yaml(file)
+        return data if isinstance(data, Mapping) else {}
 
     @property
     def folders(self) -> list[Path]:
@@ -167,6 +189,13 @@ def _entries(files: Iterable[Path]) -> dict[str, Any]:
 def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:
     """The names of recipes, for shell completion."""
     return (name for name in _quietly(context).recipes if name.startswith(incomplete))
+
+
+def complete_name(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """The names of recipes, blocks and layers, for shell completion."""
+    yield from complete_recipe(context, incomplete)
+    yield from (name for name in _quietly(context).blocks if name.startswith(incomplete))
+    yield from complete_layer(context, incomplete)
 
 
 def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:

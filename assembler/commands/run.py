@@ -1,4 +1,4 @@
-"""``run``, ``check``, ``plan``, ``export``, ``eject``, ``bench`` and ``sweep``: the application of run.py, in any folder.
+"""``run``, ``check``, ``plan``, ``export``, ``eject``, ``bench``, ``sweep``: the application of run.py, in any folder.
 
 Each translates its words into overrides of Hydra. Hydra is imported only then.
 """
@@ -23,9 +23,8 @@ from assembler.registry.names import find_recipe, is_name
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME|FILE|STACK] [KEY=VALUE]...",
-        help="A recipe: its name, its file, or a stack in quotes. Then overrides and options of Hydra.",
-        show_default=False,
+        metavar="NAME|FILE|STACK|KEY=VALUE",
+        hidden=True,  # the help of the command explains them
         autocompletion=complete_recipe,
     ),
 ]
@@ -34,17 +33,26 @@ InputShape = Annotated[
 ]
 
 RUNS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "run": ((), "Run a recipe: assemble it, call it and check it, or what the configuration's task is."),
-    "plan": (("task=plan",), "Print the shapes, sizes and costs of a recipe, without weights."),
+    "run": ((), "Run a recipe; without another task, check it."),
+    "plan": (("task=plan",), "Print shapes, sizes and costs, without weights."),
     "check": (("task=check",), "Assemble a recipe, call it and check it."),
-    "bench": (("task=bench",), "Measure how long a recipe takes, and how much memory."),
-    "export": (("task=export",), "Write the model of a recipe as MINDIR or ONNX."),
-    "eject": (("task=eject",), "Write the network of a recipe as a Python file that needs MindSpore alone."),
-    "sweep": (("-m",), "Run all combinations of values that are separated by commas."),
+    "bench": (("task=bench",), "Measure a recipe's time and memory."),
+    "export": (("task=export",), "Write a model as MINDIR or ONNX."),
+    "eject": (("task=eject",), "Write a recipe as a Python file for MindSpore."),
+    "sweep": (("-m",), "Run all combinations of values: seed=1,2,3."),
 }
 """Command → the arguments that it adds, and its help."""
 
-MORE = "All groups and keys: assembler run -h. `python run.py` takes the same, with recipe=NAME."
+_WORDS = """
+
+\b
+NAME          a recipe of conf/recipe/ or of those that ship: lenet5
+FILE          a recipe file, or a network file of YOLO: nets/mine.yaml
+STACK         layers in quotes: "Dense(8, 128) + Centered" --input 4,8
+KEY=VALUE     any value of the configuration: seed=1 recipe.params.width=32
+
+All groups and keys: assembler run -h. Options of Hydra are passed on. `python run.py recipe=NAME` is the same program.
+"""
 
 
 def commands() -> list[Callable[..., None]]:
@@ -58,7 +66,7 @@ def _command(name: str, added: Sequence[str], does: str) -> Callable[..., None]:
         project.put_first()
         begin([*arguments(words or (), input, project), *added], config_dir)
 
-    run.__name__, run.__doc__ = name, does
+    run.__name__, run.__doc__ = name, does + _WORDS
     return run
 
 

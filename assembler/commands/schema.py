@@ -21,6 +21,8 @@ from assembler.registry.signatures import FILE, print_parameters
 from assembler.words import say
 
 SHIPPED = FILE.parent
+FOLDER = Path("schemas")
+"""Where a project has its schemas."""
 
 
 def schema(
@@ -32,23 +34,29 @@ def schema(
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Write JSON Schemas of recipes, registries and configurations, for completion and checks in editors.
+    """Write JSON Schemas for editors.
 
-    They include the layers of the project's registry files.
+    They complete and check recipes, registries and configurations, and include the layers of the project's registry files.
     """
     ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
-    folder = SHIPPED if ours else out or Path("schemas")
+    folder = SHIPPED if ours else out or FOLDER
     project = Project(None) if ours else Project.at(config_dir)
     known = shipped_entries(project.registry) if ours else entries_of(project.registry)
     files = documents(known, project)
     if ours:
         files[FILE.name] = signatures(project.registry)
+    for file in write_schemas(files, folder):
+        say(f"wrote {short(file)}")
+    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
+    say(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
+
+
+def write_schemas(files: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write schemas by their file names into a folder; the files that were written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_text(folder / name, print_json(data))
-        say(f"wrote {short(folder / name)}")
-    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
-    say(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
+    return [folder / name for name in files]
 
 
 def print_json(data: Mapping[str, Any]) -> str:
