@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, entries_of
-from assembler.commands.schema import FOLDER, documents, write_schemas
+from assembler.commands.project import ConfigDir
+from assembler.commands.schema import FOLDER, SHIPPED
 from assembler.errors import SettingsError
 from assembler.files import short, write_text
 from assembler.reading.recipe_files import PROJECT
@@ -39,8 +39,8 @@ def new(
     """Write a small recipe to start with.
 
     It prints the command that runs it. The recipe goes into recipe/ of the configuration folder, which is created if
-    it does not exist. Its second line names its JSON Schema for editors; without schemas in the working directory,
-    they are written into schemas/.
+    it does not exist. Its second line names its JSON Schema for editors, schemas/recipe.json; a schema without the
+    project's own layers is written if there is none. `assembler schema` writes one with them.
     """
     if not name.isidentifier():
         raise SettingsError(f"a recipe's name consists of letters, digits and _, not {name!r}")
@@ -50,15 +50,16 @@ def new(
         raise SettingsError(f"{short(file)} already exists")
     command = f"assembler run {name}" + (f" --config-dir {folder}" if config_dir else "")
     file.parent.mkdir(parents=True, exist_ok=True)
-    schema = os.path.relpath(schemas_here(Project(folder)) / "recipe.json", file.parent)
+    schema = os.path.relpath(_schemas_here() / "recipe.json", file.parent)
     write_text(file, _TEXT.format(name=name, command=command, schema=schema))
     say(f"wrote {short(file)}; run it with\n{command}")
 
 
-def schemas_here(project: Project) -> Path:
-    """The folder of schemas in the working directory; they are written if there are none."""
-    for folder in (Path("assembler/schemas"), FOLDER):
-        if (folder / "recipe.json").is_file():
-            return folder
-    write_schemas(documents(entries_of(project.registry), project), FOLDER)
+def _schemas_here() -> Path:
+    """The folder of schemas in the working directory; without any, that of recipes is copied into it."""
+    folders = (Path("assembler/schemas"), FOLDER)
+    if found := next((folder for folder in folders if (folder / "recipe.json").is_file()), None):
+        return found
+    FOLDER.mkdir(exist_ok=True)
+    write_text(FOLDER / "recipe.json", (SHIPPED / "recipe.json").read_text(encoding="utf-8"))
     return FOLDER

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import SettingsError
 from assembler.hydra_edge.arguments import overrides_first
-from assembler.reading.recipe_files import PROJECT, merged_recipe, recipe_at, typed_path
+from assembler.reading.recipe_files import merged_recipe, recipe_at, typed_path
 from assembler.registry.names import find_recipe, is_name
 
 Words = Annotated[
@@ -64,26 +64,24 @@ def _command(name: str, added: Sequence[str], does: str) -> Callable[..., None]:
     def run(words: Words = None, input: InputShape = "", config_dir: ConfigDir = None) -> None:
         project = Project.at(config_dir)
         project.put_first()
-        begin([*arguments(words or (), input, project), *added], config_dir)
+        begin([*arguments(words or (), input, project), *added], project.folder)
 
     run.__name__, run.__doc__ = name, does + _WORDS
     return run
 
 
-def begin(typed: Sequence[str], config_dir: Path | None) -> None:
+def begin(typed: Sequence[str], folder: Path | None) -> None:
     """Run Hydra's application with these arguments, and exit.
 
-    ``conf/config.yaml`` of the working directory is the primary configuration, as in a project's run.py; without it,
-    ``conf`` is searched before what ships.
+    Args:
+        folder: the project's, as in ``primary_of``.
     """
+    from assembler.hydra_edge.primary import primary_of
     from assembler.hydra_edge.versions import main
     from assembler.launch import launch
 
-    is_primary = (PROJECT / "config.yaml").is_file()
-    folder = config_dir or (PROJECT if PROJECT.is_dir() and not is_primary else None)
-    primary = (str(PROJECT.absolute()), "config") if is_primary else ("pkg://assembler.conf", "assembler")
-    sys.argv[1:] = [*typed, *(["--config-dir", str(folder)] if folder else [])]
-    launch(main(*primary)(task))
+    sys.argv[1:] = typed
+    launch(main(*primary_of(folder))(task))
 
 
 def task(config: Any) -> float:
@@ -139,14 +137,9 @@ def sizes_of(shape: str) -> list[str]:
 
 
 def _recipe(word: str, shape: str, others: Sequence[str], project: Project) -> list[str]:
-    """The overrides that choose a recipe."""
-    if word.endswith((".yaml", ".yml")):
-        if (file := recipe_at(word, Path.cwd())) is None:
-            raise SettingsError(f"there is no file {word}")
-        return [f"recipe={quoted(typed_path(file))}", *_without_sizes(file, shape, project)]
-    known = project.recipes
-    if (file := find_recipe(word, known, project.registry) if is_name(word) else None) is not None:
-        return [f"recipe={word}", *_without_sizes(file, shape, project)]
+    """The overrides that choose a recipe, or several: ``mlp,lenet5``."""
+    if files := _files(word, project):
+        return [f"recipe={','.join(files)}", *(_without_sizes(files.values(), project) if shape else [])]
     if is_name(word):
         project.registry.find(word)  # the shape of an unknown layer is not what is missing
     if not shape and not any(one.lstrip("+").startswith(("recipe.input.", "recipe.input=")) for one in others):
@@ -154,14 +147,30 @@ def _recipe(word: str, shape: str, others: Sequence[str], project: Project) -> l
     return ["recipe=inline", f"recipe.stack={quoted(word, always=True)}"]
 
 
-def _without_sizes(file: Path, shape: str, project: Project) -> list[str]:
-    """The overrides that drop what a recipe expects of sizes that follow from its own input, if it has another."""
+def _files(word: str, project: Project) -> dict[str, Path]:
+    """Choice of a recipe, as Hydra reads it → its file; empty for a stack.
+
+    Raises:
+        SettingsError: there is no such file; and as ``find_recipe``.
+    """
+    found: dict[str, Path] = {}
+    parts = word.split(",")
+    for part in parts:
+        if part.endswith((".yaml", ".yml")):
+            if (file := recipe_at(part, Path.cwd())) is None:
+                raise SettingsError(f"there is no file {part}")
+            found[quoted(typed_path(file))] = file
+        elif is_name(part) and (named := find_recipe(part, project.recipes, project.registry)):
+            found[part] = named
+    return found if len(found) == len(parts) else {}
+
+
+def _without_sizes(files: Iterable[Path], project: Project) -> list[str]:
+    """The overrides that drop what recipes expect of sizes that follow from their own inputs."""
     from assembler.pipeline import OF_INPUT
 
-    if not shape:
-        return []
-    expect = merged_recipe(file, project.folders).get("expect")
-    return [f"~recipe.expect.{name}" for name in OF_INPUT if isinstance(expect, Mapping) and name in expect]
+    expected = [merged_recipe(file, project.folders).get("expect") or {} for file in files]
+    return [f"~recipe.expect.{name}" for name in OF_INPUT if all(name in expect for expect in expected)]
 
 
 def quoted(text: str, *, always: bool = False) -> str:

@@ -36,7 +36,8 @@ def schema(
 ) -> None:
     """Write JSON Schemas for editors.
 
-    They complete and check recipes, registries and configurations, and include the layers of the project's registry files.
+    They complete and check recipes, registries and configurations. The layers of the project's registry files are
+    included.
     """
     ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
     folder = SHIPPED if ours else out or FOLDER
@@ -45,18 +46,12 @@ def schema(
     files = documents(known, project)
     if ours:
         files[FILE.name] = signatures(project.registry)
-    for file in write_schemas(files, folder):
-        say(f"wrote {short(file)}")
-    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
-    say(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
-
-
-def write_schemas(files: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write schemas by their file names into a folder; the files that were written."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_text(folder / name, print_json(data))
-    return [folder / name for name in files]
+        say(f"wrote {short(folder / name)}")
+    line = f"# yaml-language-server: $schema=../../{short(folder)}/recipe.json"
+    say(f"\nA recipe in conf/recipe/ gets its schema from the line\n{line}")
 
 
 def print_json(data: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
         found = typed if key == "recipe" and typed else first_file(folders, f"{name}.yaml")
         if found:
             files |= recipe_files(found, folders) if key == "recipe" else {key: [found]}
-    primary = first_file(folders, f"{hydra.job.config_name}.yaml")
+    primary = first_file(folders, f"{hydra.job.config_name}.yaml") or first_file(folders, "assembler.yaml")
     if primary:
         files[""] = [primary]
     groups = {*hydra.runtime.choices, "registry"} - {"device"}

@@ -219,11 +219,12 @@ def recipes(folder: Path | None = PROJECT) -> dict[str, Path]:
     """
     homes = [home / "recipe" for home in (SHIPPED, folder) if home is not None]
     files = ((home, file) for home in homes for file in home.rglob("*.yaml") if file.is_file())
-    return dict(sorted((file.relative_to(home).with_suffix("").as_posix(), file) for home, file in files))
+    found = {file.relative_to(home).with_suffix("").as_posix(): file for home, file in files}
+    return dict(sorted(found.items()))
 
 
 def recipe_at(path: str, folder: Path) -> Path | None:
-    """The recipe or network file of a path, from a folder; None if it is no path of an existing file.
+    """The recipe or network file of a path, from a folder; None if no such file exists.
 
     >>> recipe_at("resnet50", Path())
     """
