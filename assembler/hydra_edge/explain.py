@@ -13,7 +13,7 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 
 from assembler.errors import AssemblerError
 from assembler.hydra_edge.configuration import first_file, folder_of
-from assembler.reading.recipe_files import SHIPPED, load_recipe, recipe_at
+from assembler.reading.recipe_files import PROJECT, SHIPPED, load_recipe, recipe_at
 from assembler.reading.yaml_files import explain_yaml
 from assembler.settings import Settings
 from assembler.words import first_line, instead_of, suggestion
@@ -94,6 +94,8 @@ def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
         return f"override +{_typed(match[1], arguments)}: the {match[1]} is chosen already; remove the +"
     if match := re.search(r"Config group override must be a string or a list\. Got (\w+)", str(error)):
         return _explain_choice(match[1], arguments)
+    if match := re.search(r"Parent traversal .*\('(.+)'\)", str(error)):
+        return f"{match[1]}: Hydra 1.4 refuses .. in a path; write the whole path"
     if match := re.search(r"Error merging override (.+)", str(error)):
         return f"override {match[1]}: {_merged(match[1])}"
     if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
@@ -204,7 +206,7 @@ def _params(arguments: Sequence[str]) -> list[str]:
     """The parameters of the recipe that the command line selects, if its file is found."""
     said = dict(argument.partition("=")[::2] for argument in arguments)
     at = [index for index, argument in enumerate(arguments[:-1]) if argument in ("--config-dir", "-cd")]
-    folders = [*(Path(arguments[index + 1]) for index in at), SHIPPED]
+    folders = [*(Path(arguments[index + 1]) for index in at), PROJECT, SHIPPED]
     chosen = said.get("recipe", "").strip("'\"")
     file = recipe_at(chosen, Path.cwd()) or first_file(folders, f"recipe/{chosen}.yaml")
     with suppress(AssemblerError):
