@@ -628,6 +628,7 @@ def test_a_network_file_in_a_recipes_place_is_read_as_one(file, run):
     named = plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})
     assert str(plan(file)) == str(plan(file, input=(1, 3, 640, 640))) == str(named)
     assert CliRunner().invoke(app, ["validate", "x.yaml"]).exit_code == 0
+    assert f"{named.trainable:,} trainable" in CliRunner().invoke(app, ["show", "x.yaml"]).stdout
     done = run("recipe=x.yaml", "task=plan")
     assert (done.code, done.err) == (0, "")
     assert f"{named.trainable:,} trainable parameters" in done.out

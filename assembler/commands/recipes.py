@@ -11,7 +11,7 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
 from assembler.errors import AssemblerError
-from assembler.reading.recipe_files import load_recipe
+from assembler.reading.recipe_files import find_network, load_recipe
 from assembler.reading.yaml_files import read_yaml
 from assembler.words import first_line
 
@@ -59,6 +59,7 @@ def _planned(file: Path, project: Project) -> tuple[str, str]:
 
 def about(file: Path) -> str:
     """The first comment at the top of a recipe; without one, the recipe that it is based on."""
+    file, _ = find_network(file)
     for line in file.read_text(encoding="utf-8").splitlines():
         said = line.removeprefix("#").strip()
         if not line.startswith("#"):

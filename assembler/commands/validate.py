@@ -16,7 +16,7 @@ from assembler.files import short
 from assembler.language.yaml_form import parse_block
 from assembler.pipeline import bind_recipe
 from assembler.reading.places import Sources, steps_of
-from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.recipe_files import find_network, load_recipe, recipe_files
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.words import say
@@ -62,7 +62,7 @@ def _kind(file: Path) -> str:
     folder = file.resolve().parent.name
     if folder in ("registry", "blocks"):
         return folder
-    with file.open(encoding="utf-8", errors="replace") as stream:
+    with find_network(file)[0].open(encoding="utf-8", errors="replace") as stream:
         return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline()) else "recipe"
 
 
