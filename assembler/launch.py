@@ -134,11 +134,11 @@ def _comes_from(error: BaseException, script: str) -> bool:
 def _script_of(begin: Callable[..., Any]) -> str:
     """The script that defines a function, or its module if that can be imported by name.
 
-    For the assembler's own application, which has no script: the working directory, whose project it runs.
+    A function with an attribute ``project``, as that of ``assembler run``, has no script: the folder of that project.
     """
     task = inspect.unwrap(begin)
-    if task.__module__.startswith("assembler."):
-        return str(Path.cwd())
+    if project := vars(task).get("project"):
+        return str(project)
     return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
 
 

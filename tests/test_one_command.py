@@ -17,7 +17,7 @@ from assembler.__main__ import app
 from assembler.commands import run as run_commands
 from assembler.commands.init import FILES
 from assembler.commands.project import Project
-from assembler.commands.run import RUNS, arguments, quoted
+from assembler.commands.run import RUNS, arguments, begin, quoted
 from assembler.errors import AssemblerError
 from assembler.registry.registry import LAYERS
 from tests.conftest import ROOT
@@ -138,7 +138,7 @@ def test_a_command_adds_its_task_and_passes_the_rest_on(here, monkeypatch, name)
     assert (done.exit_code, done.output) == (0, "")
     added = {"run": [], "sweep": ["-m"]}.get(name, [f"task={name}"])
     chosen = ["recipe=mlp", "recipe.input.shape=[1,1,28,28]", "seed=1", "-cn", "x"]
-    assert began == [([*chosen, *added], Path("nets"))]
+    assert began == [([*chosen, *added], Project(Path("nets")))]
 
 
 @pytest.fixture
@@ -233,12 +233,16 @@ def test_a_sweep_of_a_project_has_its_layers_in_the_workers_of_a_launcher(tmp_pa
 
 
 def test_the_application_is_told_apart_from_a_script(monkeypatch, tmp_path):
-    """Jobs of ``assembler sweep`` have the working directory's project, and not that around the installation."""
+    """Jobs of ``assembler sweep`` have the project of its folder, and not that around the installation."""
+    from assembler import launch
     from assembler.hydra_edge.versions import take_up_beside
-    from assembler.launch import _script_of
 
-    monkeypatch.chdir(tmp_path)
-    assert _script_of(run_commands.task) == str(tmp_path)
+    (tmp_path / "conf").mkdir()
+    found = []
+    monkeypatch.setattr(launch, "launch", lambda begin: found.append(launch._script_of(begin)))
+    monkeypatch.setattr(sys, "argv", ["assembler"])
+    begin([], Project(tmp_path / "conf"))
+    assert found == [str(tmp_path)]
     (tmp_path / "pyproject.toml").write_text('[tool.assembler]\ntrusted = ["mine"]\n')
     monkeypatch.setattr(LAYERS, "trusted", LAYERS.trusted)
     monkeypatch.setattr(LAYERS, "modules", ())

@@ -107,6 +107,11 @@ class Project:
         """Where files that a recipe includes are searched, after its own folders."""
         return [self.folder] if self.folder else []
 
+    @property
+    def home(self) -> Path:
+        """The folder around that of the project, where its layers in Python are."""
+        return self.folder.absolute().parent if self.folder is not None else Path.cwd()
+
     @cached_property
     def said(self) -> ProjectSettings:
         """The settings of the ``pyproject.toml`` above the folder.
@@ -114,7 +119,7 @@ class Project:
         Raises:
             RegistryError, SettingsError, Mistakes: it is wrong.
         """
-        return said_by_project(self.folder.absolute().parent if self.folder else None)
+        return said_by_project(self.home)
 
     @property
     def registry_files(self) -> dict[str, list[Path]]:
@@ -147,9 +152,8 @@ class Project:
     def put_first(self) -> None:
         """Let the project's own layers take precedence over installed modules, as in its run script."""
         names_code = self.said.trusted or self.said.layers  # without any, files there need not be Python to import
-        home = str(self.folder.absolute().parent if self.folder is not None else Path.cwd())
-        if names_code and sys.path[0] != home:
-            sys.path.insert(0, home)
+        if names_code and sys.path[0] != str(self.home):
+            sys.path.insert(0, str(self.home))
 
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
         self.put_first()

@@ -64,24 +64,21 @@ def _command(name: str, added: Sequence[str], does: str) -> Callable[..., None]:
     def run(words: Words = None, input: InputShape = "", config_dir: ConfigDir = None) -> None:
         project = Project.at(config_dir)
         project.put_first()
-        begin([*arguments(words or (), input, project), *added], project.folder)
+        begin([*arguments(words or (), input, project), *added], project)
 
     run.__name__, run.__doc__ = name, does + _WORDS
     return run
 
 
-def begin(typed: Sequence[str], folder: Path | None) -> None:
-    """Run Hydra's application with these arguments, and exit.
-
-    Args:
-        folder: the project's, as in ``primary_of``.
-    """
+def begin(typed: Sequence[str], project: Project) -> None:
+    """Run Hydra's application with these arguments, and exit."""
     from assembler.hydra_edge.primary import primary_of
     from assembler.hydra_edge.versions import main
     from assembler.launch import launch
 
     sys.argv[1:] = typed
-    launch(main(*primary_of(folder))(task))
+    vars(task)["project"] = project.home  # whose layers jobs need
+    launch(main(*primary_of(project.folder))(task))
 
 
 def task(config: Any) -> float:
