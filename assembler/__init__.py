@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from assembler.api import assemble, plan
     from assembler.errors import AssemblerError
     from assembler.model.describe import describe
-    from assembler.reading.recipe_files import recipes
+    from assembler.reading.recipe_paths import recipes
     from assembler.registry.registry import LAYERS, Registry, register
 
 # MindSpore reads its log level when it is imported. 4 is "critical": its errors are raised as exceptions anyway.
@@ -31,7 +31,7 @@ _HOME = {
     "Registry": "assembler.registry.registry",
     "describe": "assembler.model.describe",
     "plan": "assembler.api",
-    "recipes": "assembler.reading.recipe_files",
+    "recipes": "assembler.reading.recipe_paths",
     "register": "assembler.registry.registry",
 }
 

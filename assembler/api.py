@@ -20,7 +20,8 @@ from assembler.planning.planner import plan_stack
 from assembler.planning.specs import Spec, Specs
 from assembler.reading.interpolation import filled
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import merged_recipe, recipe_files, recipes
+from assembler.reading.recipe_files import merged_recipe, recipe_files
+from assembler.reading.recipe_paths import recipes
 from assembler.registry.names import find_recipe, is_name
 from assembler.registry.registry import LAYERS, Registry
 from assembler.runtime import device, memory

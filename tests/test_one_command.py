@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -117,6 +117,8 @@ def parsed(override):
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.text(r"""ab\"' ()[]{},:=+~$*""")
 
 
+@example("a\\")
+@example('b\\"')
 @given(STACKS.map(str) | TEXTS)
 def test_a_quoted_string_is_read_as_it_was(text):
     assert str(parsed(f"recipe.stack={quoted(text, always=True)}")) == text

@@ -8,7 +8,8 @@ import pytest
 
 from assembler import plan, recipes
 from assembler.errors import SettingsError
-from assembler.reading.recipe_files import PROJECT, SHIPPED, load_recipe, recipe_files
+from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.recipe_paths import PROJECT, SHIPPED
 from tests.conftest import ROOT
 from tests.test_sweeps import rows
 

@@ -12,7 +12,7 @@ from assembler.commands.project import ConfigDir
 from assembler.commands.schema import FOLDER, SHIPPED
 from assembler.errors import SettingsError
 from assembler.files import short, write_text
-from assembler.reading.recipe_files import PROJECT
+from assembler.reading.recipe_paths import PROJECT
 from assembler.words import say
 
 _TEXT = """\

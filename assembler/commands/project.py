@@ -19,7 +19,7 @@ from assembler.language.recipe import Block
 from assembler.language.yaml_form import parse_block
 from assembler.pipeline import registry_of
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import PROJECT, SHIPPED, recipe_at, recipes
+from assembler.reading.recipe_paths import PROJECT, SHIPPED, recipe_at, recipes
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries

@@ -11,7 +11,8 @@ import typer
 
 from assembler.commands.project import ConfigDir, Project, print_rows
 from assembler.errors import AssemblerError
-from assembler.reading.recipe_files import find_network, load_recipe
+from assembler.reading.recipe_files import load_recipe
+from assembler.reading.recipe_paths import find_network
 from assembler.reading.yaml_files import read_yaml
 from assembler.words import first_line
 

@@ -17,7 +17,8 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import SettingsError
 from assembler.hydra_edge.arguments import overrides_first
-from assembler.reading.recipe_files import merged_recipe, recipe_at, typed_path
+from assembler.reading.recipe_files import merged_recipe
+from assembler.reading.recipe_paths import recipe_at, typed_path
 from assembler.registry.names import find_recipe, is_name
 
 Words = Annotated[

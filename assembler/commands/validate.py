@@ -16,7 +16,8 @@ from assembler.files import short
 from assembler.language.yaml_form import parse_block
 from assembler.pipeline import bind_recipe
 from assembler.reading.places import Sources, steps_of
-from assembler.reading.recipe_files import find_network, load_recipe, recipe_files
+from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.recipe_paths import find_network
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.words import say

@@ -15,7 +15,8 @@ from assembler.errors import Place, SettingsError, raise_all
 from assembler.hydra_edge.internals import CommonPart
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import recipe_at, recipe_files
+from assembler.reading.recipe_files import recipe_files
+from assembler.reading.recipe_paths import recipe_at
 from assembler.settings import SweepSettings
 from assembler.validation import read
 from assembler.words import first_line

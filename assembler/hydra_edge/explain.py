@@ -13,7 +13,8 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 
 from assembler.errors import AssemblerError
 from assembler.hydra_edge.configuration import first_file, folder_of
-from assembler.reading.recipe_files import PROJECT, SHIPPED, load_recipe, recipe_at
+from assembler.reading.recipe_files import load_recipe
+from assembler.reading.recipe_paths import PROJECT, SHIPPED, recipe_at
 from assembler.reading.yaml_files import explain_yaml
 from assembler.settings import Settings
 from assembler.words import first_line, instead_of, suggestion

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from assembler.hydra_edge.configuration import folder_of
 from assembler.hydra_edge.internals import FileRepository, read_files_by
-from assembler.reading.recipe_files import defaults_of, merged_recipe, recipe_at
+from assembler.reading.recipe_files import defaults_of, merged_recipe
+from assembler.reading.recipe_paths import recipe_at
 from assembler.reading.untrusted import GROUPS, load_untrusted
 
 

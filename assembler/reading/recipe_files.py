@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +11,8 @@ from typing import Any, NamedTuple
 from assembler.errors import SettingsError
 from assembler.files import short as short
 from assembler.reading.interpolation import filled, pointed
+from assembler.reading.recipe_paths import PROJECT, SHIPPED, find_network, typed_path
 from assembler.reading.untrusted import GROUPS, MAX_FILES, load_untrusted
-
-SHIPPED = Path(__file__).parent.parent / "conf"
-"""The folder of the shipped recipes and blocks, searched after the file's own folders, as Hydra does."""
-
-
-PROJECT = Path("conf")
-"""The folder of a project's recipes and blocks, below the working directory."""
 
 _NETWORK = SHIPPED / "recipe" / "yolo.yaml"
 """The recipe as which a network file of MindYOLO or Ultralytics is read."""
@@ -57,17 +49,6 @@ def is_network(file: Path) -> bool:
     with suppress(SettingsError):  # reported when the file is loaded
         data = load_untrusted(find_network(file)[0])
     return isinstance(data, Mapping) and bool({"backbone", "network", "__BASE__"} & set(data))
-
-
-def find_network(file: Path) -> tuple[Path, str | None]:
-    """An existing file, and the scale in its name: ``yolov8n.yaml`` → ``yolov8.yaml``, ``n``."""
-    match = re.match(r"(yolo[a-z]*-?v?\d+)([a-z])(?![a-z])", file.stem)
-    letter = match[2] if match else None
-    if match and not file.exists():
-        family = file.with_name(match[1] + file.name[match.end() :])
-        if family.exists():
-            return family, letter
-    return file, letter
 
 
 class _Walk:
@@ -205,38 +186,6 @@ def merged_recipe(file: Path, folders: Sequence[Path] = (PROJECT,)) -> dict[Any,
             part = {name: part}
         _merge(part, data, (), data, path)
     return {**data, "file": typed_path(file)} if is_network(file) else data
-
-
-def recipes(folder: Path | None = PROJECT) -> dict[str, Path]:
-    """The files of all recipes by name, in alphabetical order.
-
-    Args:
-        folder: a folder with ``recipe/``, whose files take precedence over shipped ones of the same name; by default
-            ``conf`` in the working directory. None: only what ships.
-
-    >>> recipes()["resnet50"].name
-    'resnet50.yaml'
-    """
-    homes = [home / "recipe" for home in (SHIPPED, folder) if home is not None]
-    files = ((home, file) for home in homes for file in home.rglob("*.yaml") if file.is_file())
-    found = {file.relative_to(home).with_suffix("").as_posix(): file for home, file in files}
-    return dict(sorted(found.items()))
-
-
-def recipe_at(path: str, folder: Path) -> Path | None:
-    """The recipe or network file of a path, from a folder; None if no such file exists.
-
-    >>> recipe_at("resnet50", Path())
-    """
-    file = folder / path
-    is_there = path.endswith((".yaml", ".yml")) and find_network(file)[0].is_file()
-    return file if is_there else None
-
-
-def typed_path(file: Path) -> str:
-    """The path of a file as a command names it: from the working directory if it is below it, otherwise in full."""
-    here, whole = Path.cwd(), Path(os.path.normpath(file.absolute()))
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _merge(

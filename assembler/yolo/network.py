@@ -11,7 +11,7 @@ from typing import Any
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.files import short
 from assembler.language.recipe import Graph, Layer, Repeat, Source, Stack, Wire
-from assembler.reading.recipe_files import find_network
+from assembler.reading.recipe_paths import find_network
 from assembler.registry.registry import LAYERS, Registry
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
