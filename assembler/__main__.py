@@ -1,4 +1,4 @@
-"""The command line beside run.py: ``python -m assembler --help``."""
+"""The command line: ``assembler --help``."""
 
 from __future__ import annotations
 

@@ -124,8 +124,13 @@ def _comes_from(error: BaseException, script: str) -> bool:
 
 
 def _script_of(begin: Callable[..., Any]) -> str:
-    """The script that defines a function, or its module if that can be imported by name."""
+    """The script that defines a function, or its module if that can be imported by name.
+
+    A function with an attribute ``project``, as that of ``assembler run``, has no script: the folder of that project.
+    """
     task = inspect.unwrap(begin)
+    if project := vars(task).get("project"):
+        return str(project)
     return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
 
 

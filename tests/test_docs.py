@@ -114,6 +114,32 @@ def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeyp
     assert run == ["layers", "show", "recipes", "new", "validate", "watch", "diff", "runs"]
 
 
+def test_the_commands_of_the_package_are_overrides(tmp_path, monkeypatch):
+    from assembler.commands.project import Project
+    from assembler.commands.run import RUNS, arguments
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "mine.yaml").write_text("input: {shape: [4, 8]}\nstack: ReLU\n")
+    found = []
+    for line in re.findall(r"^\$ assembler (.*)$", README, re.MULTILINE):
+        name, *words = shlex.split(line)
+        shape = words.pop() if "--input" in words else ""
+        found.append((name, *arguments([word for word in words if word != "--input"], shape, Project(None))))
+    assert {name for name, *_ in found} == {"run", "plan", "check", "sweep"} <= set(RUNS)
+    assert all(overrides[0].startswith("recipe=") for _, *overrides in found)
+
+
+def test_the_docs_name_what_each_dependency_is_for():
+    project = (ROOT / "pyproject.toml").read_text()
+    (needed,) = re.findall(r"^dependencies = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    (extras,) = re.findall(r"^\[project.optional-dependencies\]\n(.*?)\n\n", project, re.MULTILINE | re.DOTALL)
+    text = (ROOT / "docs" / "install.md").read_text()
+    assert re.findall(r"^\| `([\w-]+)`", text, re.MULTILINE) == re.findall(r'^ +"([\w-]+)', needed, re.MULTILINE)
+    (listed,) = re.findall(r"^Extras.*$", text, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", listed)) == set(re.findall(r"^(\w+) =", extras, re.MULTILINE))
+
+
 def test_the_readme_shows_the_commands_that_matter():
     shown = [" ".join(arguments) for arguments, _ in COMMANDS]
     assert len(shown) >= 15

@@ -204,6 +204,25 @@ def test_the_example_runs_where_the_wheel_is_installed(elsewhere, example):
 
 
 @pytest.mark.slow
+def test_the_commands_run_where_the_wheel_is_installed(elsewhere, example):
+    """In an empty folder, and in that of a project, whose layers its pyproject.toml names."""
+    for typed in (["new", "first"], ["run", "first"], ["plan", "Dense(8, 128) + Centered", "--input", "4,8"]):
+        code, out, complaints = elsewhere("-m", "assembler", *typed)
+        assert (code, complaints) == (0, "")
+    net = elsewhere.cwd / "net.yaml"
+    net.write_text("defaults: [lenet5, _self_]\nname: net\n")
+    for command in ([example / "run.py", f"recipe={net}", "task=plan"], ["-m", "assembler", "plan", "net.yaml"]):
+        code, out, complaints = elsewhere(*command)
+        assert (code, complaints) == (0, "")
+        assert "│ expect.trainable │ passed │ 61,706" in out
+    sweep = ("-m", "assembler", "sweep", f"bearing,{net}", "seed=1,2", "sweep.name=files")
+    for launcher in ([], ["hydra/launcher=joblib"]):  # the second resumes
+        code, out, complaints = elsewhere(*sweep, *launcher, cwd=example)
+        assert (code, complaints) == (0, "")
+        assert "4 jobs: 4 passed\n" in out
+
+
+@pytest.mark.slow
 def test_the_example_sweeps_where_the_wheel_is_installed(elsewhere, example):
     sweep = ("-m", "recipe=bearing,raw,lenet5", "seed=1,2", "sweep.name=s")
     code, out, complaints = elsewhere(example / "run.py", *sweep)

@@ -55,7 +55,9 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Show what differs between two recipes or run folders: settings, layers, sizes; of runs, what was measured.
+    """Show what differs between two recipes or runs.
+
+    That is settings, layers and sizes; of runs, what was measured as well.
 
     Layers are compared as they are written, so that a wider layer is one line. Exit code 1 if anything differs; what
     was measured does not count.
@@ -97,8 +99,8 @@ def _side(said: str, project: Project) -> _Side:
     if folder.is_dir():
         raise SettingsError(f"{said} is not the folder of a run: it has no result.json")
     file = project.recipe(said)
-    sources = Sources(recipe_files(file) | project.registry_files)
-    return _planned(load_recipe(file), "float32", project, sources, {})
+    sources = Sources(recipe_files(file, project.folders) | project.registry_files)
+    return _planned(load_recipe(file, project.folders), "float32", project, sources, {})
 
 
 def _of_run(folder: Path, project: Project) -> _Side:

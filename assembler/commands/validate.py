@@ -17,6 +17,7 @@ from assembler.language.yaml_form import parse_block
 from assembler.pipeline import bind_recipe
 from assembler.reading.places import Sources, steps_of
 from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.recipe_paths import find_network
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.runtime.limits import Budget
@@ -26,17 +27,15 @@ from assembler.words import say
 def validate(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE…", help="Files of recipes, registries and blocks.", autocompletion=complete_recipe
-        ),
+        typer.Argument(metavar="FILE", hidden=True, autocompletion=complete_recipe),
     ],
     plan: Annotated[bool, typer.Option("--plan", help="Plan the recipes as well.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Report every error in recipe files, with its place; run nothing.
+    """Report every error in files; run nothing.
 
-    Files in folders named registry and blocks are read as such. The layers of blocks are looked up when a recipe uses
-    them. Exit code 2 if there is an error.
+    FILE is a file of a recipe, a registry or blocks, or a recipe's name. Files in folders named registry and blocks
+    are read as such. The layers of blocks are looked up when a recipe uses them. Exit code 2 if there is an error.
     """
     project = Project.at(config_dir)
     wrong, told = 0, set[str]()
@@ -65,7 +64,7 @@ def _kind(file: Path) -> str:
     folder = file.resolve().parent.name
     if folder in ("registry", "blocks"):
         return folder
-    with file.open(encoding="utf-8", errors="replace") as stream:
+    with find_network(file)[0].open(encoding="utf-8", errors="replace") as stream:
         return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline(100)) else "recipe"
 
 

@@ -13,7 +13,8 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 
 from assembler.errors import AssemblerError
 from assembler.hydra_edge.configuration import first_file, folder_of
-from assembler.reading.recipe_files import SHIPPED, load_recipe
+from assembler.reading.recipe_files import load_recipe
+from assembler.reading.recipe_paths import PROJECT, SHIPPED, recipe_at
 from assembler.reading.yaml_files import explain_yaml
 from assembler.settings import Settings
 from assembler.words import first_line, instead_of, suggestion
@@ -63,8 +64,10 @@ _CHOSEN = ("recipe", "device", "checks", "task", "registry")
 
 
 def _chosen_by_path(group: str, path: str, options: Sequence[str]) -> str:
-    """The message for ``recipe=conf/recipe/lenet5.yaml``: a file is chosen by its name."""
+    """The message for ``device=conf/device/cpu.yaml``: a file is chosen by its name; that of a recipe is not there."""
     file = Path(path)
+    if group == "recipe":
+        return f"there is no file {path}" + (f"; write recipe={file.stem}" if file.stem in options else "")
     if file.stem in options:
         return f"a {group} is chosen by its name, not its file: {group}={file.stem}"
     if file.parent.name == group and file.is_file():
@@ -92,6 +95,8 @@ def _explain_override(error: Exception, arguments: Sequence[str]) -> str:
         return f"override +{_typed(match[1], arguments)}: the {match[1]} is chosen already; remove the +"
     if match := re.search(r"Config group override must be a string or a list\. Got (\w+)", str(error)):
         return _explain_choice(match[1], arguments)
+    if match := re.search(r"Parent traversal .*\('(.+)'\)", str(error)):
+        return f"{match[1]}: Hydra 1.4 refuses .. in a path; write the whole path"
     if match := re.search(r"Error merging override (.+)", str(error)):
         return f"override {match[1]}: {_merged(match[1])}"
     if match := re.search(r"Could not (?:override|append|delete|load) '([^']+)'", str(error)):
@@ -202,9 +207,10 @@ def _params(arguments: Sequence[str]) -> list[str]:
     """The parameters of the recipe that the command line selects, if its file is found."""
     said = dict(argument.partition("=")[::2] for argument in arguments)
     at = [index for index, argument in enumerate(arguments[:-1]) if argument in ("--config-dir", "-cd")]
-    folders = [*(Path(arguments[index + 1]) for index in at), SHIPPED]
-    file = first_file(folders, f"recipe/{said.get('recipe', '')}.yaml")
+    folders = [*(Path(arguments[index + 1]) for index in at), PROJECT, SHIPPED]
+    chosen = said.get("recipe", "").strip("'\"")
+    file = recipe_at(chosen, Path.cwd()) or first_file(folders, f"recipe/{chosen}.yaml")
     with suppress(AssemblerError):
-        data = load_recipe(file) if file else None
+        data = load_recipe(file, folders) if file else None
         return list(data.get("params") or {}) if isinstance(data, dict) else []
     return []

@@ -23,7 +23,7 @@ from assembler.errors import (
     raise_all,
 )
 from assembler.html import html_table
-from assembler.reading.recipe_files import SHIPPED
+from assembler.reading.recipe_paths import SHIPPED
 from assembler.registry.entries import PYTHON, TRUSTED, Entry, import_module, read_entry
 from assembler.registry.frameworks import PYTORCH, name_here, split
 from assembler.registry.libraries import Library, libraries
