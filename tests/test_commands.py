@@ -238,7 +238,7 @@ def test_show_of_a_recipe(said):
         f"{said}: Mine.\n\nconf/recipe/mine.yaml\n…/assembler/conf/recipe/mlp.yaml\n\n"
         "recipe.params.width=256\nrecipe.params.depth=1\n\n"
         "7 layers, 269,322 trainable parameters (1.0 MiB), 8,601,600 MACs\n"
-        "(32, 1, 28, 28) → (32, 10), about 194.0 KiB of activations\n\n"
+        "(32, 1, 28, 28) → (32, 10) float32, about 194.0 KiB of activations\n\n"
         f"its layers and its diagram: assembler plan {said}\n",
     )
 
