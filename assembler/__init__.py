@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from assembler.api import assemble, plan
     from assembler.errors import AssemblerError
     from assembler.model.describe import describe
+    from assembler.reading.recipe_files import recipes
     from assembler.registry.registry import LAYERS, Registry, register
 
 # MindSpore reads its log level when it is imported. 4 is "critical": its errors are raised as exceptions anyway.
 os.environ.setdefault("GLOG_v", "4")
 
 __version__ = "0.1.0"
-__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "describe", "plan", "register"]
+__all__ = ["LAYERS", "AssemblerError", "Registry", "__version__", "assemble", "describe", "plan", "recipes", "register"]
 
 _HOME = {
     "assemble": "assembler.api",
@@ -30,6 +31,7 @@ _HOME = {
     "Registry": "assembler.registry.registry",
     "describe": "assembler.model.describe",
     "plan": "assembler.api",
+    "recipes": "assembler.reading.recipe_files",
     "register": "assembler.registry.registry",
 }
 

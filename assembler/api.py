@@ -13,17 +13,20 @@ from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, 
 from assembler.language.yaml_form import parse_stack
 from assembler.model.build import build
 from assembler.model.inputs import input_spec
-from assembler.pipeline import bind_recipe
+from assembler.pipeline import OF_INPUT, bind_recipe
 from assembler.planning.existing_cell import plan_cell
 from assembler.planning.plan import Plan, below_the_table
 from assembler.planning.planner import plan_stack
 from assembler.planning.specs import Spec, Specs
+from assembler.reading.interpolation import filled
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import load_recipe, recipe_files
+from assembler.reading.recipe_files import merged_recipe, recipe_files, recipes
+from assembler.registry.names import find_recipe, is_name
 from assembler.registry.registry import LAYERS, Registry
 from assembler.runtime import device, memory
 from assembler.settings import Dtype, Input
 from assembler.validation import Model, read
+from assembler.words import suggestion
 
 if TYPE_CHECKING:
     Stack: TypeAlias = str | Sequence[Any]
@@ -36,15 +39,24 @@ class _Given(Model):
     dtype: Dtype
 
 
-def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtype: Dtype = "float32") -> Plan:
+def plan(
+    recipe: Recipe,
+    *,
+    input: Any = None,
+    params: Mapping[str, Any] | None = None,
+    registry: Registry = LAYERS,
+    dtype: Dtype = "float32",
+) -> Plan:
     """Infer every argument, shape, parameter count and cost of a model, without weights.
 
     Args:
-        recipe: a stack as string or list; a recipe as a mapping or the path of its file, whose ``expect`` is asserted;
-            or a Cell class, a function without arguments that returns a Cell, or a Cell.
+        recipe: a stack as string or list; a recipe by its name, ``"resnet50"``, as a mapping or as the path of its
+            file, whose ``expect`` is asserted; or a Cell class, a function without arguments that returns a Cell, or a
+            Cell. Names are those of ``recipes()``.
         input: the input's shape, such as ``(4, 8)``, or a mapping as in a recipe, such as ``{"shape": [4, 8],
             "dtype": "int32"}``. It replaces the recipe's input, and drops ``expect`` of ``macs`` and ``output``.
             For a Cell with several inputs, a list of these.
+        params: values for parameters of the recipe, such as ``{"classes": 10}``; ``expect`` is dropped.
         registry: where layers are looked up.
         dtype: of the floating-point parameters, and of the input unless it has a dtype of its own.
 
@@ -61,27 +73,72 @@ def plan(recipe: Recipe, *, input: Any = None, registry: Registry = LAYERS, dtyp
     """
     dtype = read(_Given, {"dtype": dtype}).dtype
     if isinstance(recipe, nn.Cell) or callable(recipe):
+        _refuse_params(params, "a Cell")
         return plan_cell(recipe, _specs(input, dtype), dtype)
+    recipe = _by_name(recipe, registry, "plan")
     if isinstance(recipe, Path | Mapping):
-        return _plan_written(recipe, input, registry, dtype)
-    _refuse_file_name(recipe, "plan")
+        return _plan_written(recipe, input, params, registry, dtype)
+    _refuse_params(params, "a stack")
     return plan_stack(parse_stack(recipe), registry, _spec(input, dtype, "input"), dtype)
 
 
-def _refuse_file_name(stack: Stack, function: str) -> None:
-    if isinstance(stack, str) and stack.endswith((".yaml", ".yml")):
-        raise SettingsError(f"a recipe file must be given as a path: {function}(pathlib.Path({stack!r}))")
+def _by_name(recipe: Stack | Mapping[str, Any] | Path, registry: Registry, function: str) -> Any:
+    """The file of a recipe's name; everything else as it is."""
+    if not isinstance(recipe, str):
+        return recipe
+    if recipe.endswith((".yaml", ".yml")):
+        raise SettingsError(f"a recipe file must be given as a path: {function}(pathlib.Path({recipe!r}))")
+    return (find_recipe(recipe, recipes(), registry) if is_name(recipe) else None) or recipe
 
 
-def _plan_written(recipe: Path | Mapping[str, Any], input: Any, registry: Registry, dtype: Dtype) -> Plan:
+def _refuse_params(params: Mapping[str, Any] | None, what: str) -> None:
+    if params:
+        raise SettingsError(f"'params' applies to recipes; {what} has no parameters")
+
+
+def _plan_written(
+    recipe: Path | Mapping[str, Any],
+    input: Any,
+    params: Mapping[str, Any] | None,
+    registry: Registry,
+    dtype: Dtype,
+) -> Plan:
     """The plan of a recipe in a file, or of one as a mapping."""
     if input is not None:
         _ = _spec(input, dtype, "input")  # an error in it is not in the recipe
     sources = Sources(recipe_files(recipe)) if isinstance(recipe, Path) else Sources(given={"recipe": recipe})
     try:
-        return _plan_recipe(load_recipe(recipe) if isinstance(recipe, Path) else recipe, input, registry, dtype)
+        data = merged_recipe(recipe) if isinstance(recipe, Path) else recipe
+        data = _with_params(_with_input(data, input), params)
+        return _plan_recipe(filled(data) if isinstance(recipe, Path) else data, registry, dtype)
     except AssemblerError as error:
         raise sources.tell(error) from error.__cause__
+
+
+def _with_input(data: Mapping[Any, Any], input: Any) -> dict[Any, Any]:
+    """A recipe with another input, and without what it expects of sizes that follow from it."""
+    if input is None:
+        return dict(data)
+    found = {**data, "input": input if isinstance(input, Mapping) else {"shape": input}}
+    if isinstance(expect := data.get("expect"), Mapping):
+        found["expect"] = {name: value for name, value in expect.items() if name not in OF_INPUT}
+    return found
+
+
+def _with_params(data: dict[Any, Any], params: Mapping[str, Any] | None) -> dict[Any, Any]:
+    """A recipe with other values of its parameters, and without what it expects of its sizes.
+
+    Raises:
+        SettingsError: it has no such parameter.
+    """
+    if not params:
+        return data
+    own = data.get("params") or {}
+    for name in params:
+        if name not in own:
+            has = suggestion(str(name), own) or (f" It has: {', '.join(own)}." if own else "")
+            raise SettingsError(f"the recipe has no parameter {name!r}.{has}")
+    return {**data, "params": {**own, **params}, "expect": {}}
 
 
 def _without_own_checks(data: Any) -> Any:
@@ -92,12 +149,7 @@ def _without_own_checks(data: Any) -> Any:
     return {**data, "checks": {name: said for name, said in checks.items() if "." not in str(name)}}
 
 
-def _plan_recipe(data: Any, input: Any, registry: Registry, dtype: Dtype) -> Plan:
-    if input is not None and isinstance(data, Mapping):
-        data = {**data, "input": input if isinstance(input, Mapping) else {"shape": input}}
-        expect = data.get("expect")
-        if isinstance(expect, Mapping):
-            data["expect"] = {name: value for name, value in expect.items() if name not in ("macs", "output")}
+def _plan_recipe(data: Any, registry: Registry, dtype: Dtype) -> Plan:
     data = _without_own_checks(data)
     planned, outcomes = pipeline.plan(bind_recipe(data, lambda: registry), dtype)
     raise_all(
@@ -129,6 +181,7 @@ def assemble(
     recipe: Stack | Mapping[str, Any] | Path,
     *,
     input: Any = None,
+    params: Mapping[str, Any] | None = None,
     registry: Registry = LAYERS,
     dtype: Dtype = "float32",
     guard: bool = True,
@@ -138,10 +191,11 @@ def assemble(
     Device, mode and seed are not changed: the caller sets them.
 
     Args:
-        recipe: a stack as string, ``"Dense(8, 128) + Centered"``, or as a list; or a recipe as a mapping or the path of
-            its file, whose ``init`` and ``freeze`` are applied.
+        recipe: a stack as string, ``"Dense(8, 128) + Centered"``, or as a list; or a recipe by its name, as a mapping
+            or as the path of its file, whose ``init`` and ``freeze`` are applied. Names are those of ``recipes()``.
         input: the input's shape, such as ``(4, 8)``, or a mapping as in a recipe. Required for ``_`` in a stack; with
             it, shapes that do not fit are refused before anything is built. It replaces the recipe's input.
+        params: values for parameters of the recipe, such as ``{"classes": 10}``; ``expect`` is dropped.
         registry: where layers are looked up.
         dtype: of the floating-point parameters and of the input.
         guard: refuse a model whose plan needs more memory than is available. This requires an input.
@@ -157,10 +211,11 @@ def assemble(
     ['0.weight', '0.bias']
     """
     dtype = read(_Given, {"dtype": dtype}).dtype
+    recipe = _by_name(recipe, registry, "assemble")
     if isinstance(recipe, Path | Mapping):
-        planned = _plan_written(recipe, input, registry, dtype)
+        planned = _plan_written(recipe, input, params, registry, dtype)
     else:
-        _refuse_file_name(recipe, "assemble")
+        _refuse_params(params, "a stack")
         spec = None if input is None else _spec(input, dtype, "input")
         planned = plan_stack(parse_stack(recipe), registry, spec, dtype)
     if guard and planned.input is not None:

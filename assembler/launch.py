@@ -138,8 +138,13 @@ def _comes_from(error: BaseException, script: str) -> bool:
 
 
 def _script_of(begin: Callable[..., Any]) -> str:
-    """The script that defines a function, or its module if that can be imported by name."""
+    """The script that defines a function, or its module if that can be imported by name.
+
+    For the assembler's own application, which has no script: the working directory, whose project it runs.
+    """
     task = inspect.unwrap(begin)
+    if task.__module__.startswith("assembler."):
+        return str(Path.cwd())
     return task.__code__.co_filename if task.__module__ in ("__main__", "<run_path>") else task.__module__
 
 

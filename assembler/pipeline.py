@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from assembler.checks import Outcome, Prepared
     from assembler.planning.plan import Plan, Rule
 
+OF_INPUT = ("macs", "output")
+"""What ``expect`` holds that another input changes."""
+
 
 @dataclass(frozen=True)
 class BoundRecipe:

@@ -216,6 +216,43 @@ def test_show_tells_what_may_be_left_to_the_input():
     assert "\ninput: {shape: [4, 8]}\nstack: LayerNorm(_)\n" in out
 
 
+def test_show_of_a_block():
+    write("conf/blocks/mine.yaml", "Wide(width, inner=ReLU): Dense(_, 2 * width) + inner\n")
+    code, out, _ = call("show", "Wide")
+    assert (code, out) == (
+        0,
+        "Wide(width, inner=ReLU)\n\nconf/blocks/mine.yaml\n\nWide(width, inner=ReLU): Dense(_, 2 * width) + inner\n\n"
+        "a recipe includes it by\n\ndefaults: [/blocks@blocks: mine, _self_]\n\n"
+        "for example\n\ninput: {shape: [4, 8]}\nstack: Wide(8)\n\n"
+        "(4, 8) float32 → (4, 16) float32: 2 layers, 144 parameters (576 B), 512 MACs, 640 B of activations\n",
+    )
+    assert "ConvNorm(channels, kernel=3, stride=1, group=1)\n" in call("show", "ConvNorm")[1]
+
+
+@pytest.mark.parametrize("said", ["mine", "conf/recipe/mine.yaml"])
+def test_show_of_a_recipe(said):
+    write("conf/recipe/mine.yaml", "# Mine.\ndefaults: [mlp, _self_]\nname: mine\nparams: {depth: 1}\n")
+    code, out, _ = call("show", said)
+    assert (code, out.replace(str(ROOT), "…")) == (
+        0,
+        f"{said}: Mine.\n\nconf/recipe/mine.yaml\n…/assembler/conf/recipe/mlp.yaml\n\n"
+        "recipe.params.width=256\nrecipe.params.depth=1\n\n"
+        "7 layers, 269,322 trainable parameters (1.0 MiB), 8,601,600 MACs\n"
+        "(32, 1, 28, 28) → (32, 10), about 194.0 KiB of activations\n\n"
+        f"its layers and its diagram: assembler plan {said}\n",
+    )
+
+
+def test_show_of_a_recipe_that_has_no_plan_yet():
+    assert "it cannot be planned as it is: " in call("show", "yolo")[1]
+
+
+def test_show_of_a_name_that_means_two_things():
+    write("conf/recipe/Dense.yaml", "input: {shape: [4, 8]}\nstack: ReLU\n")
+    said = "'Dense' is both a layer and a recipe; write 'Dense()' for the layer, conf/recipe/Dense.yaml for the recipe"
+    assert call("show", "Dense") == (2, "", said)
+
+
 def test_show_of_a_layer_that_is_not_there():
     assert call("show", "Dens") == (2, "", "no layer named 'Dens'. Did you mean 'Dense' or 'BiDense'?")
 
@@ -239,20 +276,26 @@ def test_an_example_is_there_for_nearly_every_layer_and_the_others_say_why():
 def test_recipes_are_listed_with_the_sizes_that_they_expect():
     write(
         "conf/recipe/mine.yaml",
-        "# run it\n# Mine.\ninput: {shape: [4, 8]}\nstack: Dense(_, 2)\nexpect: {trainable: 18, macs: 64}\n",
+        "# run it\n# Mine.\ninput: {shape: [4, 8]}\nparams: {width: [1, 2], deep: true}\nstack: Dense(_, 2)\nexpect: {trainable: 18, macs: 64}\n",
     )
     write("conf/recipe/resnet18.yaml", "defaults: [nothing, _self_]\n")
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in call("recipes")[1].splitlines()}
     assert set(rows) == {*(file.stem for file in (ROOT / "conf" / "recipe").glob("*.yaml")), "mine"}
-    assert rows["mine"] == ["18", "64", "run it"]
-    assert rows["resnet50"] == ["25,610,152", "4,089,184,256", "resnet with depths [3, 4, 6, 3], bottleneck true"]
+    assert rows["mine"] == ["18", "64", "width=[1, 2] deep=true", "run it"]
+    assert rows["resnet50"] == [
+        "25,610,152",
+        "4,089,184,256",
+        "classes=1000 depths=[3, 4, 6, 3] bottleneck=true",
+        "based on resnet",
+    ]
     assert rows["lenet5"] == [
         "61,706",
+        "",
         "",
         "LeNet-5 (LeCun et al., 1998) in its usual modern form, with ReLU and max pooling.",
     ]
     assert rows["resnet18"] == [
-        "", "", "wrong: conf/recipe/resnet18.yaml: its defaults include conf/recipe/nothing.yaml, which does not exist",
+        "", "", "", "wrong: conf/recipe/resnet18.yaml: its defaults include conf/recipe/nothing.yaml, which does not exist",
     ]  # fmt: skip
 
 
@@ -422,28 +465,26 @@ def test_a_projects_own_layers_are_in_its_schema(project):
 
 def test_a_new_recipe_runs_and_passes(run):
     code, out, _ = call("new", "first")
-    command = f"python {ROOT / 'run.py'} --config-dir conf recipe=first"
-    assert (code, out) == (0, f"wrote conf/recipe/first.yaml; run it with\n{command}\n")
-    assert Path("conf/recipe/first.yaml").read_text().startswith(f"# {command}\n")
+    assert (code, out) == (0, "wrote conf/recipe/first.yaml; run it with\nassembler run first\n")
+    lines = Path("conf/recipe/first.yaml").read_text().splitlines()
+    assert lines[:2] == ["# assembler run first", "# yaml-language-server: $schema=../../schemas/recipe.json"]
+    assert Path("schemas/recipe.json").read_text() == (ROOT / "assembler/schemas/recipe.json").read_text()
     done = run("--config-dir", "conf", "recipe=first", "checks=full")
     assert (done.code, done.err) == (0, "")
 
 
-def test_new_says_how_to_run_it_in_a_project_with_a_run_script():
-    write("run.py", "")
-    assert (
-        call("new", "first", "--config-dir", "own")[1]
-        == "wrote own/recipe/first.yaml; run it with\npython run.py recipe=first\n"
-    )
+def test_new_says_how_to_run_it_in_another_folder():
+    said = "wrote own/recipe/first.yaml; run it with\nassembler run first --config-dir own\n"
+    assert call("new", "first", "--config-dir", "own")[1] == said
 
 
-def test_a_new_recipe_names_the_schema_that_is_there():
-    write("schemas/recipe.json", "{}")
+@pytest.mark.parametrize("folder", ["schemas", "assembler/schemas"])
+def test_a_new_recipe_names_the_schema_that_is_there(folder):
+    schema = write(f"{folder}/recipe.json", "{}")
     call("new", "first")
-    assert (
-        Path("conf/recipe/first.yaml").read_text().splitlines()[1]
-        == "# yaml-language-server: $schema=../../schemas/recipe.json"
-    )
+    line = Path("conf/recipe/first.yaml").read_text().splitlines()[1]
+    assert line == f"# yaml-language-server: $schema=../../{folder}/recipe.json"
+    assert schema.read_text() == "{}"
 
 
 def test_new_overwrites_nothing():

@@ -276,6 +276,7 @@ def test_the_public_face():
         "assemble",
         "describe",
         "plan",
+        "recipes",
         "register",
     ]
     for name in assembler.__all__:

@@ -405,14 +405,14 @@ OVERRIDES = [
 ]
 
 CHOICES = [
-    ("recipe=conf/recipe/lenet5.yaml", "a recipe is chosen by its name, not its file: recipe=lenet5"),
-    ("recipe=./recipe/mlp.yaml", "a recipe is chosen by its name, not its file: recipe=mlp"),
-    ("recipe=mine/recipe/net.yaml", "a recipe is chosen by its name in a folder: --config-dir mine recipe=net"),
-    (
-        "recipe=other/net.yaml",
-        "a recipe is chosen by its name in a folder: --config-dir DIR recipe=net for DIR/recipe/net.yaml",
-    ),
+    ("recipe=conf/recipe/lenet5.yaml", "there is no file conf/recipe/lenet5.yaml; write recipe=lenet5"),
+    ("recipe=other/net.yml", "there is no file other/net.yml"),
     ("checks=my/full.yml", "a checks is chosen by its name, not its file: checks=full"),
+    ("checks=mine/checks/net.yaml", "a checks is chosen by its name in a folder: --config-dir mine checks=net"),
+    (
+        "checks=other/net.yaml",
+        "a checks is chosen by its name in a folder: --config-dir DIR checks=net for DIR/checks/net.yaml",
+    ),
     *((f"device={name}", f"no device named {name!r}. Did you mean {meant!r}? There are: ascend, auto, cpu, gpu.") for name, meant in (("cuda", "gpu"), ("npu", "ascend"), ("gpu:0", "gpu"), ("cuda:1", "gpu"), ("GPU", "gpu"))),
     ("--recipe=mlp", "unknown option --recipe; an override has no dashes: recipe=mlp"),
     ("--seed", "unknown option --seed; an override has no dashes: seed=VALUE"),
@@ -423,8 +423,8 @@ CHOICES = [
     ("typed", "said"), [*((one, f"override {one}: {said}") for one, said in OVERRIDES), *CHOICES], ids=lambda one: one
 )
 def test_an_override_that_leads_nowhere(typed, said, run, tmp_path):
-    (tmp_path / "mine" / "recipe").mkdir(parents=True)
-    (tmp_path / "mine" / "recipe" / "net.yaml").write_text("input: {shape: [4, 8]}\nstack: ReLU\n")
+    (tmp_path / "mine" / "checks").mkdir(parents=True)
+    (tmp_path / "mine" / "checks" / "net.yaml").write_text("run: {}\n")
     recipe = [] if "recipe=" in typed or typed.startswith(("recipe：", "recipe＝", "recipe:")) else ["recipe=lenet5"]
     done = run(typed, *recipe, "task=plan")
     assert (done.code, done.err.splitlines()) == (2, [said])

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 FILES = [file for file in sorted((ROOT / "conf").rglob("*.yaml")) if "hydra" not in file.parts]  # Hydra's own groups
 WRITTEN = ("mindcv", "mindyolo", "mint")
-"""Registries that `python -m assembler announce` writes, and nobody edits."""
+"""Registries that `assembler scaffold-registry` writes, and nobody edits."""
 
 
 def stored(kind):

@@ -623,22 +623,14 @@ def test_error_of_the_recipe_whose_file_is_still_to_be_given():
     )
 
 
-@pytest.mark.parametrize("text", [START + ROW, f"{MINDYOLO}data: {{nc: 3}}\n", "__BASE__: y.yaml\n"])
-def test_error_of_a_network_file_in_a_recipes_place(file, text):
-    file.write_text(text)
-    with pytest.raises(SettingsError) as error:
-        plan(file)
-    line = 2 if text.startswith("nc") else 1
-    assert str(error.value).splitlines()[0] == (
-        f"x.yaml:{line}:1: this is a network file, not a recipe; name it in one: recipe=yolo recipe.file=x.yaml, or in "
-        'Python plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})'
-    )
-
-
-def test_validate_tells_the_same(file):
+def test_a_network_file_in_a_recipes_place_is_read_as_one(file, run):
     file.write_text(START + ROW)
-    done = CliRunner().invoke(app, ["validate", "x.yaml"])
-    assert (done.exit_code, done.stderr.partition(";")[0]) == (2, "x.yaml:2:1: this is a network file, not a recipe")
+    named = plan({"file": "x.yaml", "input": {"shape": [1, 3, 640, 640]}})
+    assert str(plan(file)) == str(plan(file, input=(1, 3, 640, 640))) == str(named)
+    assert CliRunner().invoke(app, ["validate", "x.yaml"]).exit_code == 0
+    done = run("recipe=x.yaml", "task=plan")
+    assert (done.code, done.err) == (0, "")
+    assert f"{named.trainable:,} trainable parameters" in done.out
 
 
 def test_watch_looks_at_the_network_file_and_its_bases(file, tmp_path):

@@ -1,15 +1,15 @@
-"""An example recipe for a layer, found by planning candidates."""
+"""An example recipe for a layer or a block, found by planning candidates."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from itertools import islice, product
 from typing import Any
 
 from assembler.errors import AssemblerError
-from assembler.language.recipe import INFER
+from assembler.language.recipe import INFER, Block
 from assembler.registry.entries import Entry
 from assembler.registry.registry import Registry
 
@@ -84,10 +84,27 @@ _MOST = 60
 
 def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | str:
     """A valid recipe with the layer, and its plan in one line; or why none was found."""
+    return _first(_recipes(_texts(entry, registry.name_of(entry))), registry)
+
+
+def example_of_block(block: Block, blocks: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any], str] | str:
+    """A valid recipe with a block, as ``example``.
+
+    Args:
+        blocks: the blocks of its file: header → body.
+    """
+    required = [word for word, default in block.defaults.items() if default is ...]
+    values = product(*(_VALUES.get(word, _OTHERS) for word in required))
+    texts = (f"{block.name}({', '.join(chosen)})" if chosen else block.name for chosen in values)
+    return _first(({"blocks": blocks, **recipe} for recipe in _recipes(texts)), registry)
+
+
+def _first(candidates: Iterable[dict[str, Any]], registry: Registry) -> tuple[dict[str, Any], str] | str:
+    """The first recipe that can be planned, and its plan in one line; or why the first cannot."""
     from assembler.api import plan
 
     why = ""
-    for recipe in islice(_recipes(entry, registry.name_of(entry)), _MOST):
+    for recipe in islice(candidates, _MOST):
         try:
             return recipe, str(plan(recipe, registry=registry))
         except AssemblerError as error:
@@ -95,9 +112,9 @@ def example(entry: Entry, registry: Registry) -> tuple[dict[str, Any], str] | st
     return why
 
 
-def _recipes(entry: Entry, name: str) -> Iterator[dict[str, Any]]:
-    """Candidates, the most likely first."""
-    for text in _texts(entry, name):
+def _recipes(texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Candidates for ways to write a layer, the most likely first."""
+    for text in texts:
         for said in _INPUTS:
             yield {"input": said, "stack": text}
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):

@@ -20,7 +20,7 @@ def layers(
     ] = "*",
     config_dir: ConfigDir = None,
 ) -> None:
-    """List the layers that recipes may name, with their arguments.
+    """List the layers of recipes with their arguments.
 
     In a file or a pipe, columns are separated by tabs.
     """

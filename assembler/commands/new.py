@@ -8,16 +8,17 @@ from typing import Annotated
 
 import typer
 
-import assembler
 from assembler.commands.project import ConfigDir
+from assembler.commands.schema import FOLDER, SHIPPED
 from assembler.errors import SettingsError
 from assembler.files import short, write_text
-from assembler.reading.recipe_files import SHIPPED
+from assembler.reading.recipe_files import PROJECT
 from assembler.words import say
 
 _TEXT = """\
 # {command}
-{schema}# The input, the layers, the expected output, and the checks. See docs/recipes.md.
+# yaml-language-server: $schema={schema}
+# The input, the layers, the expected output, and the checks. See docs/recipes.md.
 name: {name}
 input: {{shape: [4, 8], sample: normal}} # the batch first
 params: {{width: 16}} # change it by recipe.params.width=32
@@ -35,37 +36,30 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the recipe and of its file.")],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Write a small recipe to start with, and print how to run it.
+    """Write a small recipe to start with.
 
-    It goes into recipe/ of the configuration folder, which is created if it does not exist.
+    It prints the command that runs it. The recipe goes into recipe/ of the configuration folder, which is created if
+    it does not exist. Its second line names its JSON Schema for editors, schemas/recipe.json; a schema without the
+    project's own layers is written if there is none. `assembler schema` writes one with them.
     """
     if not name.isidentifier():
         raise SettingsError(f"a recipe's name consists of letters, digits and _, not {name!r}")
-    folder = config_dir or Path("conf")
+    folder = config_dir or PROJECT
     file = folder / "recipe" / f"{name}.yaml"
     if file.exists():
         raise SettingsError(f"{short(file)} already exists")
-    command = command_for(name, folder)
+    command = f"assembler run {name}" + (f" --config-dir {folder}" if config_dir else "")
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text(file, _TEXT.format(name=name, command=command, schema=_schema_line(file)))
+    schema = os.path.relpath(_schemas_here() / "recipe.json", file.parent)
+    write_text(file, _TEXT.format(name=name, command=command, schema=schema))
     say(f"wrote {short(file)}; run it with\n{command}")
 
 
-def _schema_line(file: Path) -> str:
-    """The line that names the schema, if `python -m assembler schema` has written one."""
-    found = next(
-        (path for path in (Path("assembler/schemas"), Path("schemas")) if (path / "recipe.json").is_file()), None
-    )
-    if found is None:
-        return ""
-    return f"# yaml-language-server: $schema={os.path.relpath(found / 'recipe.json', file.parent)}\n"
-
-
-def command_for(name: str, folder: Path) -> str:
-    """The command that runs a recipe of a configuration folder: with the run script in this folder, or the clone's."""
-    ours = Path(assembler.__file__).parent.parent / "run.py"
-    script = Path("run.py") if Path("run.py").is_file() else ours
-    if not script.is_file():  # only the package is installed, without a clone
-        return f"python -m assembler validate --plan {folder / 'recipe' / name}.yaml"
-    at_hand = script.resolve() != ours.resolve() or folder.resolve() == SHIPPED.resolve()
-    return " ".join(["python", str(script), *([] if at_hand else ["--config-dir", str(folder)]), f"recipe={name}"])
+def _schemas_here() -> Path:
+    """The folder of schemas in the working directory; without any, that of recipes is copied into it."""
+    folders = (Path("assembler/schemas"), FOLDER)
+    if found := next((folder for folder in folders if (folder / "recipe.json").is_file()), None):
+        return found
+    FOLDER.mkdir(exist_ok=True)
+    write_text(FOLDER / "recipe.json", (SHIPPED / "recipe.json").read_text(encoding="utf-8"))
+    return FOLDER

@@ -15,9 +15,11 @@ import typer
 
 from assembler.errors import AssemblerError, SettingsError
 from assembler.files import short
+from assembler.language.recipe import Block
+from assembler.language.yaml_form import parse_block
 from assembler.pipeline import registry_of
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import SHIPPED
+from assembler.reading.recipe_files import PROJECT, SHIPPED, recipe_at, recipes
 from assembler.reading.yaml_files import read_yaml
 from assembler.registry.entries import Entry
 from assembler.registry.libraries import Library, libraries
@@ -52,7 +54,7 @@ class Project:
         """
         if folder is not None and not folder.is_dir():
             raise SettingsError(f"--config-dir: there is no folder {folder}")
-        return cls(folder or (Path("conf") if Path("conf").is_dir() else None))
+        return cls(folder or (PROJECT if PROJECT.is_dir() else None))
 
     def files(self, group: str) -> dict[str, Path]:
         """The files of a group by name. The project's own file takes precedence over a shipped one."""
@@ -66,15 +68,44 @@ class Project:
         Raises:
             SettingsError: it does not exist.
         """
-        if said.endswith((".yaml", ".yml")) or "/" in said:
-            if not Path(said).is_file():
+        if said.endswith((".yaml", ".yml")):
+            if (file := recipe_at(said, Path())) is None:
                 raise SettingsError(f"there is no file {said}")
-            return Path(said)
-        recipes = self.files("recipe")
-        if said not in recipes:
-            hint = suggestion(said, recipes) or " `python -m assembler recipes` lists them."
+            return file
+        if said not in self.recipes:
+            hint = suggestion(said, self.recipes) or " `assembler recipes` lists them."
             raise SettingsError(f"no recipe named {said!r}.{hint}")
-        return recipes[said]
+        return self.recipes[said]
+
+    @cached_property
+    def recipes(self) -> dict[str, Path]:
+        """The files of all recipes by name."""
+        return recipes(self.folder)
+
+    @cached_property
+    def blocks(self) -> dict[str, tuple[Block, Path]]:
+        """The blocks of all files by name, each with its file; those that cannot be read are omitted."""
+        found: dict[str, tuple[Block, Path]] = {}
+        for file in self.files("blocks").values():
+            with suppress(AssemblerError):  # reported by `validate`
+                for header, body in self.blocks_in(file).items():
+                    block = parse_block(str(header), body, f"blocks/{file.name}")
+                    found[block.name] = block, file
+        return found
+
+    def blocks_in(self, file: Path) -> Mapping[Any, Any]:
+        """The blocks of a file: header → body.
+
+        Raises:
+            SettingsError: it cannot be read.
+        """
+        data = read_yaml(file)
+        return data if isinstance(data, Mapping) else {}
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where files that a recipe includes are searched, after its own folders."""
+        return [self.folder] if self.folder else []
 
     @cached_property
     def said(self) -> ProjectSettings:
@@ -113,11 +144,15 @@ class Project:
             return self._registry_of(others)
         return Registry(trusted=self.said.trusted)
 
-    def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
+    def put_first(self) -> None:
+        """Let the project's own layers take precedence over installed modules, as in its run script."""
         names_code = self.said.trusted or self.said.layers  # without any, files there need not be Python to import
         home = str(self.folder.absolute().parent if self.folder is not None else Path.cwd())
         if names_code and sys.path[0] != home:
-            sys.path.insert(0, home)  # the project's own layers take precedence, as in its run script
+            sys.path.insert(0, home)
+
+    def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
+        self.put_first()
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
 
 
@@ -153,7 +188,14 @@ def _entries(files: Iterable[Path]) -> dict[str, Any]:
 
 def complete_recipe(context: typer.Context, incomplete: str) -> Iterator[str]:
     """The names of recipes, for shell completion."""
-    return (name for name in _quietly(context).files("recipe") if name.startswith(incomplete))
+    return (name for name in _quietly(context).recipes if name.startswith(incomplete))
+
+
+def complete_name(context: typer.Context, incomplete: str) -> Iterator[str]:
+    """The names of recipes, blocks and layers, for shell completion."""
+    yield from complete_recipe(context, incomplete)
+    yield from (name for name in _quietly(context).blocks if name.startswith(incomplete))
+    yield from complete_layer(context, incomplete)
 
 
 def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
@@ -168,7 +210,7 @@ def complete_layer(context: typer.Context, incomplete: str) -> Iterator[str]:
 
 def _quietly(context: typer.Context) -> Project:
     folder = context.params.get("config_dir")
-    return Project(Path(folder) if folder else Path("conf") if Path("conf").is_dir() else None)
+    return Project(Path(folder) if folder else PROJECT if PROJECT.is_dir() else None)
 
 
 def entries_of(registry: Registry) -> list[Entry]:

@@ -24,21 +24,22 @@ def recipes(
 ) -> None:
     """List the recipes of the project and the shipped ones.
 
-    Sizes are those of a recipe's `expect`, which every run checks. In a file or a pipe, columns are separated by tabs.
+    params are those of a recipe, set by recipe.params.NAME=VALUE. Sizes are those of a recipe's `expect`, which every
+    run checks. In a file or a pipe, columns are separated by tabs.
     """
     project = Project.at(config_dir)
     rows = []
-    for name, file in sorted(project.files("recipe").items()):
+    for name, file in project.recipes.items():
         try:
             with Budget(Place(label=short(file))):
                 data = load_recipe(file)
                 sizes = _expected(data)
                 if plan and "" in sizes and "???" not in str(data):  # a value is still missing
                     sizes = _planned(file, project)
-                rows.append((name, *sizes, _line(file)))
+                rows.append((name, *sizes, _params(data), about(file)))
         except AssemblerError as error:
-            rows.append((name, "", "", f"wrong: {first_line(error)}"))
-    print_rows(("recipe", "parameters", "MACs", ""), rows, ("parameters", "MACs"))
+            rows.append((name, "", "", "", f"wrong: {first_line(error)}"))
+    print_rows(("recipe", "parameters", "MACs", "params", ""), rows, ("parameters", "MACs"))
 
 
 def _expected(data: Any) -> tuple[str, str]:
@@ -57,17 +58,21 @@ def _planned(file: Path, project: Project) -> tuple[str, str]:
     return f"{found.parameters:,}", f"{found.macs:,}"
 
 
-def _line(file: Path) -> str:
-    """The comments at the top of a recipe; without any, the recipe that it includes and its parameters."""
+def about(file: Path) -> str:
+    """The first comment at the top of a recipe; without one, the recipe that it is based on."""
     for line in file.read_text(encoding="utf-8").splitlines():
         said = line.removeprefix("#").strip()
         if not line.startswith("#"):
             break
-        if not said.startswith(("python ", "yaml-language-server:", "@")):
+        if not said.startswith(("python ", "assembler ", "yaml-language-server:", "@")):
             return said
     data = read_yaml(file)
     data = data if isinstance(data, Mapping) else {}
     below = [name for name in data.get("defaults") or [] if isinstance(name, str) and not name.startswith(("/", "_"))]
-    params = data.get("params")
-    said = ", ".join(f"{name} {json.dumps(value)}" for name, value in (params or {}).items())
-    return f"{below[0]} with {said}" if below and said else ""
+    return f"based on {below[0]}" if below else ""
+
+
+def _params(data: Any) -> str:
+    """The parameters with their values: ``width=256 depth=2``."""
+    params = data.get("params") if isinstance(data, Mapping) else None
+    return " ".join(f"{name}={json.dumps(value)}" for name, value in (params or {}).items())

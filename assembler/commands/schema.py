@@ -21,6 +21,8 @@ from assembler.registry.signatures import FILE, print_parameters
 from assembler.words import say
 
 SHIPPED = FILE.parent
+FOLDER = Path("schemas")
+"""Where a project has its schemas."""
 
 
 def schema(
@@ -32,12 +34,13 @@ def schema(
     ] = None,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Write JSON Schemas of recipes, registries and configurations, for completion and checks in editors.
+    """Write JSON Schemas for editors.
 
-    They include the layers of the project's registry files.
+    They complete and check recipes, registries and configurations. The layers of the project's registry files are
+    included.
     """
     ours = out is None and Path("assembler/schemas").resolve() == SHIPPED.resolve()
-    folder = SHIPPED if ours else out or Path("schemas")
+    folder = SHIPPED if ours else out or FOLDER
     project = Project(None) if ours else Project.at(config_dir)
     known = shipped_entries(project.registry) if ours else entries_of(project.registry)
     files = documents(known, project)

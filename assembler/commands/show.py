@@ -1,8 +1,10 @@
-"""``show``: details of one layer."""
+"""``show``: what a layer, a block or a recipe is."""
 
 from __future__ import annotations
 
 import inspect
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +12,15 @@ import typer
 import yaml
 
 from assembler.commands.layers import scope_of_entry
-from assembler.commands.project import ConfigDir, Project, complete_layer
-from assembler.errors import NOWHERE
+from assembler.commands.project import ConfigDir, Project, complete_name
+from assembler.commands.recipes import about
+from assembler.errors import NOWHERE, AssemblerError
 from assembler.files import short
+from assembler.language.recipe import Block
+from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.registry.entries import Entry, input_name
+from assembler.registry.names import find_recipe
+from assembler.registry.registry import Registry
 from assembler.words import first_line, say
 
 _LONGEST = 60
@@ -21,12 +28,71 @@ _LONGEST = 60
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a layer.", autocompletion=complete_layer)],
+    name: Annotated[str, typer.Argument(help="Its name, or the file of a recipe.", autocompletion=complete_name)],
     config_dir: ConfigDir = None,
 ) -> None:
+    """Explain a layer, a block or a recipe.
+
+    Of a layer: its arguments, docstring, source, and a recipe with it. Of a block: its arguments, layers, and a recipe
+    with it. Of a recipe: its files, parameters and sizes.
+    """
+    project = Project.at(config_dir)
+    if found := project.blocks.get(name):
+        _show_block(*found, project)
+    elif name.endswith((".yaml", ".yml")):
+        _show_recipe(name, project.recipe(name), project)
+    elif file := find_recipe(name, project.recipes, project.registry):
+        _show_recipe(name, file, project)
+    else:
+        _show_layer(project.registry.find(name, NOWHERE), project.registry)
+
+
+# ---- recipes
+
+
+def _show_recipe(name: str, file: Path, project: Project) -> None:
+    """Print a recipe's files, parameters, input and sizes, and the commands that show more."""
+    from assembler.api import plan
+    from assembler.planning.limits import limited
+    from assembler.planning.tables import sums
+
+    data = load_recipe(file, project.folders)
+    said = about(file)
+    say(f"{name}{f': {said}' if said else ''}\n")
+    files = dict.fromkeys(path for paths in recipe_files(file, project.folders).values() for path in paths)
+    say("\n".join(short(path) for path in files) + "\n")
+    params = data.get("params") or {}
+    for param, value in params.items():
+        say(f"recipe.params.{param}={json.dumps(value)}")
+    if params:
+        say()
+    try:
+        with limited():
+            say("\n".join(sums(plan(file, registry=project.registry))))
+    except AssemblerError as error:
+        say(f"it cannot be planned as it is: {first_line(error)}")
+    say(f"\nits layers and its diagram: assembler plan {name}")
+
+
+# ---- blocks
+
+
+def _show_block(block: Block, file: Path, project: Project) -> None:
+    """Print a block's arguments and layers, how a recipe includes it, and a recipe with it."""
+    from assembler.commands.examples import example_of_block
+
+    text = {str(key): value for key, value in project.blocks_in(file).items()}
+    header = next(key for key in text if key.partition("(")[0].strip() == block.name)
+    say(f"{block}\n\n{short(file)}\n\n{_written({header: text[header]})}")
+    say(f"a recipe includes it by\n\ndefaults: [/blocks@blocks: {file.stem}, _self_]\n")
+    _say_example(example_of_block(block, text, project.registry), without="blocks")
+
+
+# ---- layers
+
+
+def _show_layer(entry: Entry, registry: Registry) -> None:
     """Print a layer's arguments, docstring and source file, and a valid recipe with it."""
-    registry = Project.at(config_dir).registry
-    entry = registry.find(name, NOWHERE)
     from assembler.commands.examples import example
 
     say(f"{entry.describe()}\n")
@@ -41,13 +107,17 @@ def show(
         say(f"in NumPy: {entry.reference}")
     say(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
     say(_code(entry))
-    found = example(entry, registry)
+    _say_example(example(entry, registry))
+
+
+def _say_example(found: tuple[dict[str, Any], str] | str, without: str = "") -> None:
+    """Print a recipe and its plan in one line, or why there is none."""
     if isinstance(found, str):
         why = first_line(ValueError(found))
         say(f"no example: none of the candidates can be planned; error of the first:\n{why}")
         return
     recipe, said = found
-    say(f"for example\n\n{_written(recipe)}\n{said}")
+    say(f"for example\n\n{_written({key: value for key, value in recipe.items() if key != without})}\n{said}")
 
 
 def _axes(axis: int | list[int]) -> str:
@@ -65,7 +135,7 @@ def _code(entry: Entry) -> str:
     return f"{place}\n\n{''.join(lines)}" if ours and len(lines) <= _LONGEST else f"{place}, {len(lines)} lines\n"
 
 
-def _written(recipe: dict[str, Any]) -> str:
+def _written(recipe: Mapping[str, Any]) -> str:
     """A recipe as YAML, with short mappings on one line."""
     lines = []
     for key, value in recipe.items():

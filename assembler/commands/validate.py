@@ -26,17 +26,15 @@ from assembler.words import say
 def validate(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE…", help="Files of recipes, registries and blocks.", autocompletion=complete_recipe
-        ),
+        typer.Argument(metavar="FILE", hidden=True, autocompletion=complete_recipe),
     ],
     plan: Annotated[bool, typer.Option("--plan", help="Plan the recipes as well.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Report every error in recipe files, with its place; run nothing.
+    """Report every error in files; run nothing.
 
-    Files in folders named registry and blocks are read as such. The layers of blocks are looked up when a recipe uses
-    them. Exit code 2 if there is an error.
+    FILE is a file of a recipe, a registry or blocks, or a recipe's name. Files in folders named registry and blocks
+    are read as such. The layers of blocks are looked up when a recipe uses them. Exit code 2 if there is an error.
     """
     project = Project.at(config_dir)
     wrong, told = 0, set[str]()

@@ -25,10 +25,10 @@ def watch(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A file or a name.", autocompletion=complete_recipe)],
     config_dir: ConfigDir = None,
 ) -> None:
-    """Show the plan of a recipe, and update it whenever one of its files is saved. Ctrl-C stops it.
+    """Show the plan of a recipe, anew whenever it is saved.
 
-    It watches the recipe, the files that its `defaults` include, its network file with the files that this is based
-    on, and the registry. Layers in Python are imported once.
+    Ctrl-C stops it. It watches the recipe, the files that its `defaults` include, its network file with the files that
+    this is based on, and the registry. Layers in Python are imported once.
     """
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)

@@ -15,7 +15,7 @@ from assembler.errors import Place, SettingsError, raise_all
 from assembler.hydra_edge.internals import CommonPart
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
-from assembler.reading.recipe_files import recipe_files
+from assembler.reading.recipe_files import recipe_at, recipe_files
 from assembler.settings import SweepSettings
 from assembler.validation import read
 from assembler.words import first_line
@@ -115,11 +115,12 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     # A group with several chosen options is not among Hydra's choices; each option has its own scope.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
     chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
+    typed = recipe_at(str(hydra.runtime.choices.get("recipe")), Path(hydra.runtime.cwd))
     for key, name in {**chosen, **several}.items():
-        found = first_file(folders, f"{name}.yaml")
+        found = typed if key == "recipe" and typed else first_file(folders, f"{name}.yaml")
         if found:
-            files |= recipe_files(found) if key == "recipe" else {key: [found]}
-    primary = first_file(folders, f"{hydra.job.config_name}.yaml")
+            files |= recipe_files(found, folders) if key == "recipe" else {key: [found]}
+    primary = first_file(folders, f"{hydra.job.config_name}.yaml") or first_file(folders, "assembler.yaml")
     if primary:
         files[""] = [primary]
     groups = {*hydra.runtime.choices, "registry"} - {"device"}

@@ -13,7 +13,7 @@ from hydra.errors import InstantiationException, MissingConfigException, Overrid
 
 from assembler.errors import AssemblerError
 from assembler.hydra_edge.configuration import first_file, folder_of
-from assembler.reading.recipe_files import SHIPPED, load_recipe
+from assembler.reading.recipe_files import SHIPPED, load_recipe, recipe_at
 from assembler.reading.yaml_files import explain_yaml
 from assembler.settings import Settings
 from assembler.words import first_line, instead_of, suggestion
@@ -63,8 +63,10 @@ _CHOSEN = ("recipe", "device", "checks", "task", "registry")
 
 
 def _chosen_by_path(group: str, path: str, options: Sequence[str]) -> str:
-    """The message for ``recipe=conf/recipe/lenet5.yaml``: a file is chosen by its name."""
+    """The message for ``device=conf/device/cpu.yaml``: a file is chosen by its name; that of a recipe is not there."""
     file = Path(path)
+    if group == "recipe":
+        return f"there is no file {path}" + (f"; write recipe={file.stem}" if file.stem in options else "")
     if file.stem in options:
         return f"a {group} is chosen by its name, not its file: {group}={file.stem}"
     if file.parent.name == group and file.is_file():
@@ -203,8 +205,9 @@ def _params(arguments: Sequence[str]) -> list[str]:
     said = dict(argument.partition("=")[::2] for argument in arguments)
     at = [index for index, argument in enumerate(arguments[:-1]) if argument in ("--config-dir", "-cd")]
     folders = [*(Path(arguments[index + 1]) for index in at), SHIPPED]
-    file = first_file(folders, f"recipe/{said.get('recipe', '')}.yaml")
+    chosen = said.get("recipe", "").strip("'\"")
+    file = recipe_at(chosen, Path.cwd()) or first_file(folders, f"recipe/{chosen}.yaml")
     with suppress(AssemblerError):
-        data = load_recipe(file) if file else None
+        data = load_recipe(file, folders) if file else None
         return list(data.get("params") or {}) if isinstance(data, dict) else []
     return []

@@ -149,9 +149,14 @@ class FileRepository(ConfigRepository):
         """The source of a file; None if it is not found."""
         return self._find_object_source(config_path=config_path, object_type=ObjectType.CONFIG)
 
-    def result_of(self, config_path: str, source: ConfigSource, config: DictConfig) -> ConfigResult:
-        """The data of a file, in the form that Hydra reads from a source."""
-        result = ConfigResult(source.provider, f"{source.scheme()}://{source.path}", config, {"package": None})
+    def result_of(self, config_path: str, provider: str, folder: str, config: DictConfig) -> ConfigResult:
+        """The data of a file, in the form that Hydra reads from a source.
+
+        Args:
+            provider: who names the source: ``main``, ``command line``.
+            folder: where the file is, as ``file://conf``.
+        """
+        result = ConfigResult(provider, folder, config, {"package": None})
         result.defaults_list = self._create_defaults_list(config_path, self._extract_defaults_list(config_path, config))
         return result
 

@@ -47,14 +47,20 @@ def take_up_beside(script: str) -> None:
     """Apply the settings in the ``pyproject.toml`` of a run script, which may be started from another folder.
 
     Args:
-        script: its file, or the name of its module.
+        script: its file, or the name of its module; or the folder of a project that runs without a script.
 
     Raises:
         RegistryError: as ``said_by_project``.
     """
-    file = script if script.endswith(".py") else _file_of(script)
-    if file:
+    if is_folder(script):
+        LAYERS.take_up(said_by_project(Path(script)))
+    elif file := script if script.endswith(".py") else _file_of(script):
         LAYERS.take_up(said_by_project(Path(file).parent))
+
+
+def is_folder(script: str) -> bool:
+    """Whether it is the folder of a project, and not a script or a module."""
+    return Path(script).is_absolute() and Path(script).is_dir()
 
 
 def _file_of(module: str) -> str | None:

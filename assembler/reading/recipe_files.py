@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assembler.errors import Place, SettingsError
+from assembler.errors import SettingsError
 from assembler.files import short as short
 from assembler.reading.interpolation import filled, pointed
 from assembler.reading.untrusted import GROUPS, MAX_FILES, load_untrusted
@@ -17,32 +19,68 @@ SHIPPED = Path(__file__).parent.parent / "conf"
 """The folder of the shipped recipes and blocks, searched after the file's own folders, as Hydra does."""
 
 
-def defaults_of(file: Path) -> list[tuple[Path, str]]:
+PROJECT = Path("conf")
+"""The folder of a project's recipes and blocks, below the working directory."""
+
+_NETWORK = SHIPPED / "recipe" / "yolo.yaml"
+"""The recipe as which a network file of MindYOLO or Ultralytics is read."""
+
+_BESIDE = "."
+"""The group of a file in no folder named ``recipe`` or ``blocks``: the files beside it, then those of ``recipe``."""
+
+
+def defaults_of(file: Path, folders: Sequence[Path] = (PROJECT,)) -> list[tuple[Path, str]]:
     """The files that a recipe file includes by its ``defaults``, in order, each with the key that it fills.
 
     Three of Hydra's forms are supported: ``name`` for a file in the same folder, ``/group/name@key`` and
-    ``/group@key: name`` for one in a sibling folder. The file itself, ``_self_``, is last by default.
+    ``/group@key: name`` for one in a sibling folder. The file itself, ``_self_``, is last by default. A network file
+    is replaced by the recipe that reads it.
+
+    Args:
+        folders: where ``recipe/`` and ``blocks/`` are searched after the file's own folders, and before the shipped.
 
     Raises:
         SettingsError: files include each other in a circle, or there are more than ``MAX_FILES``; or one group is
             chosen from twice, or ``_self_`` is repeated.
     """
-    folders = file.absolute().parents
-    home = next((folder for folder in folders if folder.name in GROUPS), folders[0])
-    walk = _Walk(home.parent)
-    walk.visit(file, home.name, "", ())
+    file = _NETWORK if is_network(file) else file.absolute()
+    parents = file.parents
+    group = next((folder for folder in parents if folder.name in GROUPS), None)
+    walk = _Walk(parents[0], [(group or parents[0]).parent, *folders, SHIPPED])
+    walk.visit(file, group.name if group else _BESIDE, "", ())
     return walk.found
+
+
+def is_network(file: Path) -> bool:
+    """Whether it is a network file of MindYOLO or Ultralytics."""
+    data: Any = None
+    with suppress(SettingsError):  # reported when the file is loaded
+        data = load_untrusted(find_network(file)[0])
+    return isinstance(data, Mapping) and bool({"backbone", "network", "__BASE__"} & set(data))
+
+
+def find_network(file: Path) -> tuple[Path, str | None]:
+    """An existing file, and the scale in its name: ``yolov8n.yaml`` → ``yolov8.yaml``, ``n``."""
+    match = re.match(r"(yolo[a-z]*-?v?\d+)([a-z])(?![a-z])", file.stem)
+    letter = match[2] if match else None
+    if match and not file.exists():
+        family = file.with_name(match[1] + file.name[match.end() :])
+        if family.exists():
+            return family, letter
+    return file, letter
 
 
 class _Walk:
     """Collects the files of a recipe.
 
     Args:
-        root: the folder of ``recipe/`` and ``blocks/``.
+        beside: the folder of the recipe.
+        roots: the folders of ``recipe/`` and ``blocks/``, in the order of search.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, beside: Path, roots: Sequence[Path]) -> None:
+        self.beside = beside
+        self.roots = roots
         self.found: list[tuple[Path, str]] = []
         self.choices: set[tuple[str, str]] = set()
 
@@ -84,7 +122,10 @@ class _Walk:
 
     def _path_of(self, name: str) -> Path:
         """The file of a name; if it does not exist, its expected path."""
-        places = [folder / f"{name.removesuffix('.yaml')}.yaml" for folder in (self.root, SHIPPED)]
+        name = f"{name.removesuffix('.yaml')}.yaml"
+        group, _, inside = name.partition("/")
+        places = [root / ("recipe" if group == _BESIDE else group) / inside for root in self.roots]
+        places = [self.beside / inside, *places] if group == _BESIDE else places
         return next((place for place in places if place.is_file()), places[0])
 
 
@@ -129,45 +170,73 @@ def _named(entry: Any) -> Iterator[_Named]:
         yield _Named(group, name, key if at else None, False)
 
 
-def recipe_files(file: Path) -> dict[str, list[Path]]:
-    """The files of a recipe by the key that they fill, as :class:`Sources` takes them."""
+def recipe_files(file: Path, folders: Sequence[Path] = (PROJECT,)) -> dict[str, list[Path]]:
+    """The files of a recipe by the key that they fill, as :class:`Sources` takes them; ``folders`` as above."""
     files: dict[str, list[Path]] = {}
-    for path, key in reversed(defaults_of(file)):
+    for path, key in reversed(defaults_of(file, folders)):
         files.setdefault(f"recipe.{key}".rstrip("."), []).append(path)
     return files
 
 
-def load_recipe(file: Path) -> Any:
+def load_recipe(file: Path, folders: Sequence[Path] = (PROJECT,)) -> Any:
     """The data of a recipe file, merged over that of the files that it includes.
 
-    References such as ``${recipe.params.width}`` are resolved.
+    References such as ``${recipe.params.width}`` are resolved. A network file of MindYOLO or Ultralytics is loaded as
+    the recipe ``yolo`` that names it.
+
+    Args:
+        folders: as for ``defaults_of``.
 
     Raises:
         SettingsError: one of them cannot be read; and as ``defaults_of``.
     """
+    return filled(merged_recipe(file, folders))
+
+
+def merged_recipe(file: Path, folders: Sequence[Path] = (PROJECT,)) -> dict[Any, Any]:
+    """As ``load_recipe``, with references as they are written."""
     data: dict[Any, Any] = {}
-    for path, key in defaults_of(file):
-        if path != file and not path.is_file():
+    for path, key in defaults_of(file, folders):
+        if path != file.absolute() and not path.is_file():
             raise SettingsError(f"{short(file)}: its defaults include {short(path)}, which does not exist")
         part = copy.deepcopy(load_untrusted(path)) or {}
         part.pop("defaults", None)
         for name in reversed(key.split(".") if key else []):
             part = {name: part}
         _merge(part, data, (), data, path)
-    _refuse_network(data, file)
-    return filled(data)
+    return {**data, "file": typed_path(file)} if is_network(file) else data
 
 
-def _refuse_network(data: Any, file: Path) -> None:
-    """Refuse a MindYOLO or Ultralytics network file in place of a recipe."""
-    has = data if isinstance(data, dict) else {}
-    key = next((name for name in ("backbone", "network", "__BASE__") if name in has), None)
-    if key is not None:
-        said = (
-            f"this is a network file, not a recipe; name it in one: recipe=yolo recipe.file={short(file)}, "
-            f'or in Python plan({{"file": "{short(file)}", "input": {{"shape": [1, 3, 640, 640]}}}})'
-        )
-        raise SettingsError(said, Place(key=f"recipe.{key}"))
+def recipes(folder: Path | None = PROJECT) -> dict[str, Path]:
+    """The files of all recipes by name, in alphabetical order.
+
+    Args:
+        folder: a folder with ``recipe/``, whose files take precedence over shipped ones of the same name; by default
+            ``conf`` in the working directory. None: only what ships.
+
+    >>> recipes()["resnet50"].name
+    'resnet50.yaml'
+    """
+    homes = [home / "recipe" for home in (SHIPPED, folder) if home is not None]
+    files = ((home, file) for home in homes for file in home.rglob("*.yaml") if file.is_file())
+    found = {file.relative_to(home).with_suffix("").as_posix(): file for home, file in files}
+    return dict(sorted(found.items()))
+
+
+def recipe_at(path: str, folder: Path) -> Path | None:
+    """The recipe or network file of a path, from a folder; None if no such file exists.
+
+    >>> recipe_at("resnet50", Path())
+    """
+    file = folder / path
+    is_there = path.endswith((".yaml", ".yml")) and find_network(file)[0].is_file()
+    return file if is_there else None
+
+
+def typed_path(file: Path) -> str:
+    """The path of a file as a command names it: from the working directory if it is below it, otherwise in full."""
+    here, whole = Path.cwd(), Path(os.path.normpath(file.absolute()))
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def _merge(

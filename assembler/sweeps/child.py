@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from assembler.errors import AssemblerError
 from assembler.files import discard
-from assembler.hydra_edge.versions import take_up_beside
+from assembler.hydra_edge.versions import is_folder, take_up_beside
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
 from assembler.runtime.limits import Budget
@@ -46,6 +46,7 @@ def serve() -> None:
     """Answer requests from the standard input on the standard output; the first answer reports that it is ready.
 
     The command line has the script or module that started the sweep: it is imported for the layers that it registers.
+    For a sweep of ``assembler sweep``, it has the folder of the project.
     """
     global serving
     serving = True
@@ -94,7 +95,7 @@ def _begin(script: str) -> str | None:
         if script.endswith(".py"):
             sys.path.insert(0, str(Path(script).parent))
             runpy.run_path(script, run_name="__mp_main__")
-        elif script:
+        elif script and not is_folder(script):
             import_module(script)
     except AlreadyServing:
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.files import short
 from assembler.language.recipe import Graph, Layer, Repeat, Source, Stack, Wire
+from assembler.reading.recipe_files import find_network
 from assembler.registry.registry import LAYERS, Registry
 from assembler.yolo import heads
 from assembler.yolo.documents import files_of, load, show
@@ -48,7 +48,7 @@ def read_network(
     Raises:
         SettingsError, GrammarError, UnknownLayer, Mistakes: with the file, line and column of each error.
     """
-    path, letter = _find(Path(file))
+    path, letter = find_network(Path(file))
     document = load(path)
     names = Names(
         LAYERS if registry is None else registry, torch=not document.network, anchored="anchors" in document.keys
@@ -59,18 +59,7 @@ def read_network(
 
 def network_files(file: str) -> list[Path]:
     """The files of a network: its own and its bases, as far as they can be read."""
-    return files_of(_find(Path(file))[0])
-
-
-def _find(file: Path) -> tuple[Path, str | None]:
-    """An existing file, and the scale in its name: ``yolov8n.yaml`` → ``yolov8.yaml``, ``n``."""
-    match = re.match(r"(yolo[a-z]*-?v?\d+)([a-z])(?![a-z])", file.stem)
-    letter = match[2] if match else None
-    if match and not file.exists():
-        family = file.with_name(match[1] + file.name[match.end() :])
-        if family.exists():
-            return family, letter
-    return file, letter
+    return files_of(find_network(Path(file))[0])
 
 
 class _Writer:

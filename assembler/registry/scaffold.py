@@ -28,7 +28,7 @@ PLAIN = (int, float, bool, str, tuple, list, dict)
 """Types that a recipe can pass to a layer, besides layers."""
 
 
-def announce(package: str, scope: str, *, modules: bool = False, first: Sequence[str] = ()) -> str:
+def scaffold(package: str, scope: str, *, modules: bool = False, first: Sequence[str] = ()) -> str:
     """A registry file for the layers of a package.
 
     Networks, which have an argument ``num_classes``, losses, private classes and classes that require objects are
@@ -62,7 +62,7 @@ def announce(package: str, scope: str, *, modules: bool = False, first: Sequence
         keeps = len(ranks) == 1 or _rank(cell, name, top, first) == min(ranks) < len(first)
         lines[name if keeps else f"{_module(cell)}_{name}"] = _entry(target, cell)
     options = "".join([f" --scope {scope}", " --modules" * modules, *(f" --first {module}" for module in first)])
-    head = f"# @package registry.{scope}\n# Written by `python -m assembler announce {package}{options}`.\n\n"
+    head = f"# @package registry.{scope}\n# Written by `assembler scaffold-registry {package}{options}`.\n\n"
     return head + "".join(f"{name}: {lines[name]}\n" for name in sorted(lines, key=str.casefold))
 
 

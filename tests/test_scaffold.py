@@ -9,8 +9,8 @@ from mindspore import nn
 
 from assembler import plan
 from assembler.errors import RegistryError
-from assembler.registry.announce import announce
 from assembler.registry.registry import LAYERS
+from assembler.registry.scaffold import scaffold
 from tests.conftest import ROOT
 
 LIBRARIES = LAYERS.libraries
@@ -19,9 +19,9 @@ LIBRARIES = LAYERS.libraries
 @pytest.mark.parametrize("scope", ["mint", "mindcv", "mindyolo"])
 def test_what_ships_is_what_its_command_writes(scope):
     text = (ROOT / "conf" / "registry" / f"{scope}.yaml").read_text()
-    command = re.search(r"announce (\S+) --scope (\w+)(.*)`", text)
+    command = re.search(r"scaffold-registry (\S+) --scope (\w+)(.*)`", text)
     first = re.findall(r"--first (\w+)", command[3])
-    assert announce(command[1], command[2], modules="--modules" in command[3], first=first) == text
+    assert scaffold(command[1], command[2], modules="--modules" in command[3], first=first) == text
 
 
 @pytest.mark.parametrize("scope", ["mint", "mindcv", "mindyolo"])
@@ -151,17 +151,17 @@ def goods(tmp_path, monkeypatch):
 
 
 def test_a_package_offers_its_layers(goods):
-    text = announce("goods", "shop")
+    text = scaffold("goods", "shop")
     assert text == (
-        "# @package registry.shop\n# Written by `python -m assembler announce goods --scope shop`.\n\n"
+        "# @package registry.shop\n# Written by `assembler scaffold-registry goods --scope shop`.\n\n"
         "Open: {target: goods.Open, infer: {in_features: -1}}\n"
     )
 
 
 def test_the_modules_of_a_package_define_layers(goods):
-    text = announce("goods", "shop", modules=True, first=["cells"])
+    text = scaffold("goods", "shop", modules=True, first=["cells"])
     assert text.splitlines()[1] == (
-        "# Written by `python -m assembler announce goods --scope shop --modules --first cells`."
+        "# Written by `assembler scaffold-registry goods --scope shop --modules --first cells`."
     )
     assert yaml.safe_load(text) == {
         "Open": {"target": "goods.Open", "infer": {"in_features": -1}},
@@ -169,20 +169,20 @@ def test_the_modules_of_a_package_define_layers(goods):
         "Sizes": "goods.cells.Sizes",
         "Twice": {"target": "goods.cells.Twice", "infer": {"in_chs": 1}},
     }
-    assert {"cells_Twice", "other_Twice"} < set(yaml.safe_load(announce("goods", "shop", modules=True)))
+    assert {"cells_Twice", "other_Twice"} < set(yaml.safe_load(scaffold("goods", "shop", modules=True)))
 
 
 def test_error_of_a_package_without_layers(goods):
     with pytest.raises(RegistryError) as error:
-        announce("goods", "a b")
+        scaffold("goods", "a b")
     assert str(error.value) == "'a b' cannot be a scope's name in a recipe"
     with pytest.raises(RegistryError) as error:
-        announce("json", "shop")
+        scaffold("json", "shop")
     assert str(error.value) == "'json' has no layers; --modules includes those that its modules define"
     with pytest.raises(RegistryError) as error:
-        announce("absent_package", "shop")
+        scaffold("absent_package", "shop")
     assert str(error.value) == "cannot import 'absent_package': ModuleNotFoundError: No module named 'absent_package'"
     (goods / "bad.py").write_text("raise OSError('no')\n")
     with pytest.raises(RegistryError) as error:
-        announce("goods", "shop", modules=True)
+        scaffold("goods", "shop", modules=True)
     assert str(error.value) == "cannot import 'goods': OSError: no"

@@ -1,4 +1,4 @@
-"""``announce``: a registry file for the layers of a package."""
+"""``scaffold-registry``: a registry file for the layers of a package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from assembler.words import say
 
 
-def announce(
+def scaffold_registry(
     package: Annotated[str, typer.Argument(help="The package, or a module of it.")],
     scope: Annotated[
         str, typer.Option(metavar="NAME", help="Scope of its layers; by default the package's name.")
@@ -24,10 +24,13 @@ def announce(
         ),
     ] = None,
 ) -> None:
-    """Print a registry file for the layers of a package, to review and to ship with it."""
-    from assembler.registry.announce import announce as written
+    """Print a registry file for the layers of a package.
+
+    Review it before you ship it with the package.
+    """
+    from assembler.registry.scaffold import scaffold
 
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the person names the package, which may be one that is not installed
     scope = scope or package.partition(".")[0]
-    say(written(package, scope, modules=modules, first=first or ()), end="")
+    say(scaffold(package, scope, modules=modules, first=first or ()), end="")
