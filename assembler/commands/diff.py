@@ -55,7 +55,9 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
-    """Show what differs between two recipes or run folders: settings, layers, sizes; of runs, what was measured.
+    """Show what differs between two recipes or runs.
+
+    That is settings, layers and sizes; of runs, what was measured as well.
 
     Layers are compared as they are written, so that a wider layer is one line. Exit code 1 if anything differs; what
     was measured does not count.

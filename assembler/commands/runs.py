@@ -115,7 +115,9 @@ def runs(
     most: Annotated[int, typer.Option("--most", "-n", min=1, metavar="N", help="How many to list.")] = 20,
     html: Annotated[bool, typer.Option("--html", help="Write them as a page, runs.html, as well.")] = False,
 ) -> None:
-    """List past runs and sweeps in outputs/ and multirun/, newest first.
+    """List past runs and sweeps, newest first.
+
+    They are found in outputs/ and multirun/.
 
     In a file or a pipe, columns are separated by tabs.
     """

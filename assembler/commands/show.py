@@ -53,7 +53,7 @@ def show(
 def _show_recipe(name: str, file: Path, project: Project) -> None:
     """Print a recipe's files, parameters, input and sizes, and the commands that show more."""
     from assembler.api import plan
-    from assembler.planning.limits import limited
+    from assembler.runtime.limits import limited
     from assembler.planning.tables import sums
 
     data = load_recipe(file, project.folders)
