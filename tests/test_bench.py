@@ -12,7 +12,7 @@ from mindspore import Tensor, nn
 
 from assembler.errors import AssemblerError
 from assembler.model import inputs, timing
-from assembler.runtime import device, memory
+from assembler.runtime import device, host, memory
 from assembler.settings import RecipeSettings
 from assembler.validation import read
 from assembler.views import progress as bar
@@ -107,7 +107,7 @@ def test_memory_on_an_accelerator_is_what_mindspore_counts(monkeypatch):
 
 
 def test_memory_is_unknown_where_linux_does_not_tell(monkeypatch):
-    monkeypatch.setattr(memory, "_status_of_process", lambda name: None)
+    monkeypatch.setattr(host, "status_of_process", lambda name: None)
     assert timing.memory_of(lambda: (nn.ReLU(), (X,)), "pynative") is None
 
 

@@ -328,6 +328,7 @@ WAYS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file was about to be closed
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("what", TAKES_LONG)
 def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file, monkeypatch, what, way):

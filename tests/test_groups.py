@@ -209,7 +209,7 @@ def test_a_loaded_sweep_has_groups(tmp_path):
 
 def end_of(folder, **options):
     report.begin(folder, **options)
-    report.jobs([str(at) for at in range(6)])
+    report.jobs([str(at) for at in range(6)], is_named=False)
     return report.end()
 
 
@@ -353,7 +353,7 @@ def test_the_page_of_a_running_sweep_is_written_at_most_every_five_seconds(tmp_p
     for at in range(1, 6):
         (tmp_path / str(at) / "result.json").unlink()
     report.begin(tmp_path)
-    report.jobs([str(at) for at in range(6)])
+    report.jobs([str(at) for at in range(6)], is_named=False)
     report.follow()  # at once
     assert statuses(read_page(tmp_path)) == ["passed", *["pending"] * 5]
     assert read_page(tmp_path)["running"]["next"] == 60
@@ -401,7 +401,7 @@ def test_a_job_of_a_search_that_runs_is_pending(tmp_path, clock):
     (tmp_path / "0" / ".hydra").mkdir(parents=True)
     (tmp_path / "0" / ".hydra" / "overrides.yaml").write_text("- seed=1\n")
     report.begin(tmp_path)
-    report.jobs(["0"])
+    report.jobs(["0"], is_named=False)
     report.follow()
     assert statuses(read_page(tmp_path)) == ["pending"]
     assert report.end() == 2
@@ -412,7 +412,7 @@ def test_a_page_that_cannot_be_written_does_not_stop_the_sweep(tmp_path, clock, 
     write_sweep(tmp_path)
     (tmp_path / "sweep.html").mkdir()
     report.begin(tmp_path)
-    report.jobs(["0"])
+    report.jobs(["0"], is_named=False)
     report.follow()
     assert capsys.readouterr() == ("", "")
     assert report.end() == 2

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import pathlib
 import signal
 import sys
 import threading
@@ -184,9 +185,10 @@ _WHOLE_FILES = (
     "<frozen importlib._bootstrap>",
     "<frozen importlib._bootstrap_external>",
     weakref.__file__,
+    pathlib.__file__,
     __file__,
 )
-"""Files whose functions are not ended halfway, nor what they call: imports, callbacks, and the clock itself."""
+"""Files whose functions are not ended halfway, nor what they call: imports, callbacks, open files, the clock itself."""
 
 
 class _Memory:
