@@ -12,7 +12,7 @@ PLAIN = "task=plan"
 
 @pytest.fixture
 def project(run, tmp_path, monkeypatch):
-    """The project of the README, with files for experiments, and a way to run it."""
+    """The project of docs/project.md, with files for experiments, and a way to run it."""
     write_steps(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -11,23 +11,23 @@ import pytest
 import yaml
 
 from assembler.checks import CHECKS
+from assembler.commands import run as commands_of_runs
+from assembler.commands.project import Project
 from assembler.settings import EntrySettings, Expect, Input
 from tests.conftest import ROOT
 from tests.test_recipes import RECIPES as RECIPE_FILES
 from tests.test_recipes import command
 
 README = (ROOT / "README.md").read_text()
+TASKS = (ROOT / "docs" / "tasks.md").read_text()
+ELSEWHERE = (ROOT / "docs" / "project.md").read_text()
+"""A project of one's own; the other pages are about the clone."""
+CLONE = f"{README}\n{TASKS}"
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 
 
 def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-CLONE, _, ELSEWHERE = README.partition("## Use it in your project\n")
-ELSEWHERE, _, REST = ELSEWHERE.partition("\n## ")
-CLONE += REST
-"""What the README says of the clone, and of a project elsewhere."""
 
 
 FIRST_LINES = [(command(name), "") for name in RECIPE_FILES]
@@ -49,7 +49,7 @@ STEPS, STEPS_SHOWN = zip(*commands(ELSEWHERE), strict=True)
 
 
 def write_steps(folder):
-    """The files that the README has a newcomer write, each named by its first line."""
+    """The files that docs/project.md has a newcomer write, each named by its first line."""
     for text in (text for language in ("toml", "python", "yaml") for text in blocks(ELSEWHERE, language)):
         file = folder / text.partition("\n")[0].removeprefix("# ")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def test_a_command_of_the_readme_runs_and_prints_what_is_shown(run, arguments, s
 
 
 def shell_commands():
-    """(arguments, what the README shows of their output) of each line that starts python -m assembler."""
+    """(arguments, what docs/tasks.md shows of their output) of each line that starts python -m assembler."""
     for block in blocks(CLONE, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, shown = part.partition("\n")
@@ -114,20 +114,38 @@ def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeyp
     assert run == ["layers", "show", "recipes", "new", "validate", "watch", "diff", "runs"]
 
 
-def test_the_commands_of_the_package_are_overrides(tmp_path, monkeypatch):
-    from assembler.commands.project import Project
-    from assembler.commands.run import RUNS, arguments
+def package_commands():
+    """(command, its words, the input's shape, what is shown of its output) of each line of README that runs a recipe."""
+    for block in blocks(README, "console"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            program, *words = shlex.split(line)
+            if program == "assembler" and words[0] in commands_of_runs.RUNS:
+                shape = words.pop() if "--input" in words else ""
+                yield words[0], [word for word in words[1:] if word != "--input"], shape, shown
 
+
+def overrides_of(name, words, shape):
+    return [*commands_of_runs.arguments(words, shape, Project(None)), *commands_of_runs.RUNS[name][0]]
+
+
+def test_the_commands_of_the_package_are_overrides(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets" / "mine.yaml").write_text("input: {shape: [4, 8]}\nstack: ReLU\n")
-    found = []
-    for line in re.findall(r"^\$ assembler (.*)$", README, re.MULTILINE):
-        name, *words = shlex.split(line)
-        shape = words.pop() if "--input" in words else ""
-        found.append((name, *arguments([word for word in words if word != "--input"], shape, Project(None))))
-    assert {name for name, *_ in found} == {"run", "plan", "check", "sweep"} <= set(RUNS)
-    assert all(overrides[0].startswith("recipe=") for _, *overrides in found)
+    shutil.copy(ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml", tmp_path / "yolov8n.yaml")
+    found = [(name, overrides_of(name, words, shape)) for name, words, shape, _ in package_commands()]
+    assert {name for name, _ in found} == set(commands_of_runs.RUNS)
+    assert all(overrides[0].startswith("recipe=") for _, overrides in found)
+
+
+def test_the_commands_of_the_package_print_what_is_shown(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    shown_by = [case for case in package_commands() if case[3]]
+    assert len(shown_by) == 2
+    for name, words, shape, shown in shown_by:
+        done = run(*overrides_of(name, words, shape))
+        assert without_figures(done.out + done.err) == without_figures(shown)
 
 
 def test_the_docs_name_what_each_dependency_is_for():
@@ -147,8 +165,8 @@ def test_the_readme_shows_the_commands_that_matter():
     assert "-m hydra/launcher=joblib sweep.name=seeds recipe=mlp seed=range(8)" in shown
 
 
-def test_the_readme_shows_what_was_measured():
-    figures = README.split("## What it costs", 1)[1].split("\n## ", 1)[0]
+def test_the_docs_show_what_was_measured():
+    figures = (ROOT / "docs" / "benchmarks.md").read_text()
     assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 14
 
 
@@ -158,8 +176,8 @@ def test_the_recipe_in_the_readme_is_the_one_that_ships(shown):
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / file).read_text())
 
 
-def test_the_diagram_in_the_readme_is_what_a_run_leaves(run):
-    (shown,) = blocks(README, "mermaid")
+def test_the_diagram_in_the_docs_is_what_a_run_leaves(run):
+    (shown,) = blocks(TASKS, "mermaid")
     assert (run("recipe=mlp", "task=plan").folder / "diagram.mmd").read_text() == shown
 
 
@@ -177,7 +195,7 @@ def test_the_docs_list_what_a_diagram_holds():
 def test_what_the_readme_says_of_parameters_holds():
     from assembler import plan
 
-    (shown,) = [block for block in blocks(README, "yaml") if block.startswith("init:")]
+    (shown,) = [block for block in blocks(TASKS, "yaml") if block.startswith("init:")]
     stack = {"input": {"shape": [1, 1, 5, 5]}, "stack": "Conv2d(1, 4, 3, has_bias=True) + Flatten + Dense(_, 2)"}
     said = {
         name: (str(weight.rule), weight.frozen)

@@ -229,7 +229,7 @@ def test_a_file_computes_what_the_recipe_does_at_full_size(tmp_path, name):
 
 
 def test_the_readme_shows_a_whole_file(ejected):
-    assert f"```python\n{ejected['vgg16'][0].read_text()}```\n" in (ROOT / "README.md").read_text()
+    assert f"```python\n{ejected['vgg16'][0].read_text()}```\n" in (ROOT / "docs" / "tasks.md").read_text()
 
 
 def test_files_are_formatted_and_clean(ejected):

@@ -87,7 +87,7 @@ def test_columns_go_in_the_stated_order(planned, printed, name, by):
 
 
 def test_the_readme_states_the_order():
-    (stated,) = re.findall(r"does without (.*?), in this order", (ROOT / "README.md").read_text())
+    (stated,) = re.findall(r"does without (.*?), in this order", (ROOT / "docs" / "tasks.md").read_text())
     assert tuple(re.sub(r"[`]| \(.*?\)", "", stated).split(", ")) == NARROWER
     assert NARROWER == ("input", "exact numbers", "other", "memory", "frozen", "dtype", "arguments", "%", "output", "#")
 
