@@ -248,8 +248,10 @@ class SweepTable(Callback):
         for name in _LAUNCHERS:
             logging.getLogger(name).setLevel(logging.NOTSET if config.hydra.verbose else logging.WARNING)
         objective = OmegaConf.select(config, "objective")
+        by = OmegaConf.select(config, "sweep.groups")
+        by = list(by) if OmegaConf.is_list(by) else None  # what else is wrong, jobs report
         if config.hydra.sweeper._target_ == BASIC_SWEEPER:
-            report.begin(folder, objective)
+            report.begin(folder, objective, by=by)
             return
         if objective is None:
             say("objective: a search requires one, such as objective=plan.macs", err=True)
@@ -258,7 +260,8 @@ class SweepTable(Callback):
         def started() -> Iterable[tuple[Path, str | None]]:
             return ((path, None) for path in (folder.iterdir() if folder.exists() else ()) if path.is_dir())
 
-        report.begin(folder, objective, Watch(started, OmegaConf.select(config, "hydra.sweeper.n_trials")))
+        trials = OmegaConf.select(config, "hydra.sweeper.n_trials")
+        report.begin(folder, objective, Watch(started, trials, report.follow), by)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Drop the whole configuration, which launchers would keep, and send between processes, for each job."""

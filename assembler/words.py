@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -151,6 +152,20 @@ def _short(value: Any) -> str:
 def counted(number: int, what: str) -> str:
     """``1 job``, ``1,200 jobs``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name with as few of its last parts as set it apart from the others.
+
+    ``recipe.params.width``, ``plan.memory``, ``bench.memory`` → ``width``, ``plan.memory``, ``bench.memory``.
+    A number is not a name: ``check.mean.2`` → ``mean.2``.
+    """
+    ends = {name: [name.split(".", skipped)[-1] for skipped in range(name.count("."), -1, -1)] for name in names}
+    counts = Counter(end for those in ends.values() for end in those)
+    return {
+        name: next((end for end in those if counts[end] == 1 and end and not end.isdecimal()), name)
+        for name, those in ends.items()
+    }
 
 
 # ---- on the terminal: a recipe, the name of a file or a record of a sweep may be a stranger's

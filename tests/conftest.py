@@ -1,8 +1,11 @@
 """Fixtures. MindSpore is prepared once, as a run does it."""
 
+import base64
 import functools
 import gc
+import gzip
 import os
+import re
 import runpy
 import sys
 from dataclasses import dataclass
@@ -131,3 +134,9 @@ def recipe_file(tmp_path):
         (folder / f"{name}.yaml").write_text(text)
 
     return write
+
+
+def data_of_page(html):
+    """The data of the page of a sweep, as JSON."""
+    (packed,) = re.findall(r'<script type="text/plain" id="data">([A-Za-z0-9+/=]*)</script>', html)
+    return gzip.decompress(base64.b64decode(packed)).decode()

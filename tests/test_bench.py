@@ -69,13 +69,13 @@ def test_only_the_calls_that_count_count(monkeypatch):
     monkeypatch.setattr(timing, "time", clock)
     model = Steps(clock, [100, 10, 10, 10, 3, 1, 2, 5, 4])
     found = timing.measure(model, (X,), "pynative", warmup=3, repeat=5, tick=lambda: ticks.append(1))
-    assert found == timing.Measurement("pynative", 5, 100, 3, 1, 5, 2, pytest.approx(5 / 3), None, 5)
+    assert found == timing.Measurement("pynative", 5, 100, 3, 1, 5, 2, 4, 2, pytest.approx(5 / 3), None, 5)
     assert len(ticks) == 1 + 3 + 5
 
 
 def test_one_call_has_no_spread():
     found = timing.measure(Sleeps(), (X,), "pynative", warmup=0, repeat=1)
-    assert found.lowest == found.latency == found.highest
+    assert found.lowest == found.first_quartile == found.latency == found.third_quartile == found.highest
     assert found.spread == 0
 
 

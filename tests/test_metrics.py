@@ -11,7 +11,7 @@ import pytest
 
 from assembler.settings import Expect
 from assembler.settings.metrics import METRICS, plan_metrics
-from tests.conftest import ROOT
+from tests.conftest import ROOT, data_of_page
 
 ONE_MORE = """
 METRICS = (
@@ -70,7 +70,9 @@ def test_a_metric_that_is_added_is_in_the_table_of_a_sweep(swept):
 
 
 def test_a_metric_that_is_added_is_on_the_page(swept):
-    assert '["plan.widest","metric",{"unit":"","best":"min","aside":false}]' in (swept[0] / "sweep.html").read_text()
+    columns = json.loads(data_of_page((swept[0] / "sweep.html").read_text()))["columns"]
+    properties = {"unit": "", "best": "min", "aside": False, "quartiles": None}
+    assert ["plan.widest", "metric", properties, "plan.widest"] in columns  # a check is called expect.widest
 
 
 def test_a_metric_that_is_added_is_below_the_layers_of_a_plan(swept):

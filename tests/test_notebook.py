@@ -66,10 +66,10 @@ def test_the_registry_shows_its_layers():
 
 def test_a_sweep_shows_its_jobs():
     columns = Columns({"job": ["0", "1"], "macs": [4, None]})
-    assert read(columns._repr_html_()) == ([["job", "macs"], ["0", "4"], ["1", ""]], ["2 jobs"])
+    assert read(columns._repr_html_()) == ([["job", "macs"], ["0", "4"], ["1", ""]], ["2 rows"])
     many = Columns({"job": list(map(str, range(100)))})
     table, below = read(many._repr_html_())
-    assert (len(table), below) == (MAX_ROWS + 2, ["100 jobs"])
+    assert (len(table), below) == (MAX_ROWS + 2, ["100 rows"])
 
 
 @pytest.mark.parametrize(

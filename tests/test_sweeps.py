@@ -20,7 +20,7 @@ from assembler import LAYERS, AssemblerError, sweeps
 from assembler.sweeps import records
 from assembler.sweeps.table import Table, to_csv
 from assembler.views.progress import SweepLine
-from tests.conftest import ROOT
+from tests.conftest import ROOT, data_of_page
 
 names = (f"theirs_{number}" for number in count())  # the process of jobs imports a module once
 
@@ -166,7 +166,24 @@ def test_what_cannot_be_written_is_told_and_hinders_nothing_else(run, tmp_path):
     assert done.code == 2
     assert done.err.startswith("sweep/sweep.sqlite cannot be written: ")
     assert statuses(done.folder) == ["passed"] * 3
-    assert (done.folder / "sweep.html").read_text().count("centered_vector") >= 3
+    assert data_of_page((done.folder / "sweep.html").read_text()).count("centered_vector") >= 3
+
+
+def test_jobs_are_grouped_over_seeds_or_by_keys_that_are_chosen(run):
+    done = run("-m", "recipe=centered,mylinear", "seed=1,2", "task=plan", "sweep.groups=[recpie]")
+    assert (done.code, done.folder.exists()) == (2, False)
+    assert done.err == "sweep.groups: no job sets 'recpie'. Did you mean 'recipe'?\n"
+    done = run("-m", "recipe=centered,mylinear", "seed=1,2", "task=plan")
+    assert "2 groups over seed\n" in done.out
+    with (done.folder / "groups.csv").open() as file:
+        groups = [row for row in csv.DictReader(file) if row["metric"] == "plan.parameters"]
+    assert [(row["recipe"], row["jobs"], row["mean"]) for row in groups] == [
+        ("centered", "2", "1152.0"),
+        ("mylinear", "2", "529.0"),
+    ]
+    again = run("-m", "recipe=centered,mylinear", "seed=1,2", "task=plan", "sweep.groups=[seed]")
+    assert "4 of them are done; 0 jobs to run" in again.out  # the groups do not make it another sweep
+    assert "2 groups over recipe\n" in again.out
 
 
 def test_many_mistakes_are_counted(run):
@@ -763,7 +780,7 @@ def test_a_job_of_a_search_without_a_result_is_told(tmp_path):
     ],
 )
 def test_a_column_holds_values_of_one_type(values, column):
-    from assembler.sweeps.table import _of_one_type
+    from assembler.sweeps.columns import _of_one_type
 
     assert [(type(one), one) for one in _of_one_type(values)] == [(type(one), one) for one in column]
 

@@ -25,6 +25,7 @@ class Measurement:
         first_call: seconds of the first call with this batch size; in Graph mode it compiles.
         latency: median seconds of a call.
         lowest, highest: seconds of the fastest and the slowest call.
+        first_quartile, third_quartile: a quarter, and three quarters, of the calls took at most so many seconds.
         spread: seconds between the first and the third quartile.
         throughput: samples per second: batch size / latency.
         memory: peak bytes in use during the calls; None where that is unknown.
@@ -37,6 +38,8 @@ class Measurement:
     latency: float
     lowest: float
     highest: float
+    first_quartile: float
+    third_quartile: float
     spread: float
     throughput: float
     memory: int | None
@@ -90,7 +93,8 @@ def measure(
         taken = memory.peak_memory(target)
     batch = int(inputs[0].shape[0])
     low, middle, high = quantiles(times, n=4, method="inclusive") if repeat > 1 else [median(times)] * 3
-    return Measurement(mode, batch, first, middle, min(times), max(times), high - low, batch / middle, taken, repeat)
+    ends = (min(times), max(times), low, high, high - low)
+    return Measurement(mode, batch, first, middle, *ends, batch / middle, taken, repeat)
 
 
 def memory_of(make: Callable[[], tuple[nn.Cell, Inputs]], mode: Mode) -> int | None:

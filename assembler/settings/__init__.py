@@ -351,6 +351,7 @@ class SweepSettings(Model):
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # seconds
     invalid: Literal["refuse", "skip"] = "refuse"
     dry_run: Annotated[bool, Field(strict=True)] = False
+    groups: list[str] | None = None  # keys; None: all that vary except the seed
 
     @field_validator("name")
     @classmethod

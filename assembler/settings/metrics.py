@@ -47,6 +47,8 @@ class Metric:
         out_of: the metric of the total, for a value that is printed as ``3/4``.
         is_estimate: whether a plan's value is not exact, so that it is not compared for equality.
         per_layer: whether each row of a plan has an attribute of this key as well.
+        quartiles: the metrics of the first and the third quartile, if the value is a median; plots draw them as its
+            error bars.
         shown: where it is shown by default: in the table of a sweep on any terminal, on a wide one, on the page only,
             or nowhere; ``sweep.csv`` has all.
     """
@@ -61,12 +63,18 @@ class Metric:
     out_of: str | None = None
     is_estimate: bool = False
     per_layer: bool = False
+    quartiles: tuple[str, str] | None = None
     shown: Literal["always", "wide", "page", "nowhere"] = "wide"
 
     @property
     def key(self) -> str:
         """The name without the part before the dot: ``macs``; a plan in ``result.json`` has it under this key."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def factor(self) -> float:
+        """By which values are multiplied where they share a unit, as on an axis: bytes become MiB."""
+        return 2**-20 if self.unit == "bytes" else 1
 
     def print(self, value: float) -> str:
         """A value for people: ``1,234``, ``241.0 KiB``, ``1.234 ms``."""
@@ -186,8 +194,30 @@ METRICS: tuple[Metric, ...] = (
         1e3,
         unit="ms",
         less_is_better=True,
+        quartiles=("bench.latency_q1_ms", "bench.latency_q3_ms"),
         shown="always",
     ),
+    _of_bench(
+        "latency_q1_ms",
+        "first quartile of latency",
+        "A quarter of the calls were as fast as this.",
+        "first_quartile",
+        1e3,
+        unit="ms",
+        less_is_better=True,
+        shown="nowhere",
+    ),
+    _of_bench(
+        "latency_q3_ms",
+        "third quartile of latency",
+        "Three quarters of the calls were as fast as this.",
+        "third_quartile",
+        1e3,
+        unit="ms",
+        less_is_better=True,
+        shown="nowhere",
+    ),
+    _of_bench("calls", "calls", "Calls that the median and the quartiles are of.", "repeat", shown="nowhere"),
     _of_bench(
         "first_call_ms",
         "first call",

@@ -28,11 +28,12 @@ from assembler.hydra_edge.identity import anywhere, digest, identity_of
 from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
+from assembler.settings.groups import require_keys
 from assembler.sweeps import report
 from assembler.sweeps.child import sources_to
 from assembler.sweeps.points import LOCK, Ledger, Point, folder_name, read_points, result_of
 from assembler.sweeps.process import CHILD, Lost
-from assembler.sweeps.table import telling
+from assembler.sweeps.table import telling, values_of
 from assembler.sweeps.watch import Watch, written_since
 from assembler.validation import read
 from assembler.views.progress import progress
@@ -104,6 +105,9 @@ class Grid(Sweeper):
         if len(points) < len(lines):
             looked += f"; {counted(len(lines) - len(points), 'duplicate')} left out"
         say(looked)
+        if settings.groups is not None:
+            keys = values_of([line for point in (*ledger, *points) for line in point.overrides])
+            require_keys(settings.groups, list(keys), Place(key="sweep.groups"))
         if settings.dry_run:
             report.forecast(points)
         if wrong and (settings.dry_run or settings.invalid == "refuse"):
@@ -200,7 +204,7 @@ class Grid(Sweeper):
             raised: BaseException | None = None
             begun = time.time() - 1  # file times are coarse
             jobs = [(folder / point.job, point.identity) for point in left]
-            with Watch(lambda jobs=jobs: jobs, len(jobs)):  # type: ignore[misc]
+            with Watch(lambda jobs=jobs: jobs, len(jobs), report.follow):  # type: ignore[misc]
                 try:
                     for batch in self._launch(left):
                         returns.append(batch)

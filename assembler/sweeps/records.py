@@ -96,6 +96,9 @@ class _Measured(_Form):
     first_call: float
     throughput: float
     memory: Count | None
+    first_quartile: float | None = None
+    third_quartile: float | None = None
+    repeat: Count | None = None
 
 
 class _Device(_Form):

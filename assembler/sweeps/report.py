@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assembler.errors import SettingsError
 from assembler.files import short, write_text
+from assembler.settings.groups import PENDING, Groups, has_seeds
+from assembler.sweeps.columns import print_csv
 from assembler.sweeps.points import Point
-from assembler.sweeps.table import PENDING, Table, gather, in_a_line, to_csv, values_of, write_sqlite
+from assembler.sweeps.results import Results
+from assembler.sweeps.table import Table, gather, in_a_line, to_csv, values_of, write_sqlite
 from assembler.sweeps.watch import Watch
 from assembler.tasks import CODES
 from assembler.words import counted, say
+
+EVERY = 5.0
+"""Seconds between two pages of a running sweep, at least; and writing them takes at most a tenth of the time."""
+
+AT_LEAST_EVERY = 60.0
+"""Seconds after which a page is written even if no job has ended, so that readers see that the sweep still runs."""
 
 
 @dataclass
 class _Sweep:
     folder: Path
     objective: str | None = None
+    by: list[str] | None = None  # the keys by which jobs are grouped
     jobs: list[str] | None = None  # the jobs of this command, if known in advance
     watch: Watch | None = field(default=None, repr=False)
+    results: Results = field(default_factory=lambda: Results(running=True), repr=False)
+    drawn: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    shown: int = -1  # results in the page that was written last
+    written: float = -math.inf
+    pause: float = EVERY
+
+    @property
+    def title(self) -> str:
+        return short(self.folder).removeprefix("multirun/")
 
 
 MOST_DRAWN = 2_000_000
@@ -32,15 +55,16 @@ _open: list[_Sweep] = []
 """The sweep that is running in this process, if any."""
 
 
-def begin(folder: Path, objective: str | None = None, watch: Watch | None = None) -> None:
+def begin(folder: Path, objective: str | None = None, watch: Watch | None = None, by: list[str] | None = None) -> None:
     """Start the report of a sweep.
 
     Args:
         folder: its folder.
         objective: the metric that it optimizes.
         watch: its watcher, if its sweeper has none.
+        by: the keys by which jobs are grouped; None: all that vary except ``seed``, if that varies.
     """
-    _open[:] = [_Sweep(folder, objective, watch=watch)]
+    _open[:] = [_Sweep(folder, objective, by, watch=watch)]
     if watch is not None:
         watch.__enter__()
 
@@ -49,6 +73,21 @@ def jobs(names: list[str]) -> None:
     """Set the jobs of this command; before this call, no job has started."""
     for sweep in _open:
         sweep.jobs = names
+
+
+def follow() -> None:
+    """Write the page of the running sweep if jobs have ended since the last one, and that is long enough ago."""
+    for sweep in _open:
+        began = time.monotonic()
+        waited = began - sweep.written
+        if waited < sweep.pause or not sweep.folder.exists():
+            continue
+        with suppress(OSError, SettingsError):  # ``end`` reports them
+            table = gather(sweep.folder, sweep.results)
+            if table.rows and (len(sweep.results) != sweep.shown or waited >= AT_LEAST_EVERY):
+                sweep.shown, sweep.written = len(sweep.results), time.monotonic()
+                _write_page(sweep, table, _groups(sweep, table), running=True)
+        sweep.pause = max(EVERY, 10 * (time.monotonic() - began))
 
 
 def end() -> int | None:
@@ -64,14 +103,23 @@ def end() -> int | None:
         sweep.watch.__exit__()
     elif sweep.jobs is None:
         return None
-    table = gather(sweep.folder) if sweep.folder.exists() else Table([], [], [], {})
+    sweep.results.running = False
+    table = gather(sweep.folder, sweep.results) if sweep.folder.exists() else Table([], [], [], {})
     if not table.rows:
         say(f"no job of this sweep left a result in {short(sweep.folder)}", err=True)
         return max(CODES.values())
     from assembler.views import summary
+    from assembler.views.groups import print_groups
 
-    title = short(sweep.folder).removeprefix("multirun/")
-    summary.print_sweep(summary.make_console(), title, table.rows, table.overrides, sweep.objective)
+    console = summary.make_console()
+    summary.print_sweep(console, sweep.title, table.rows, table.overrides, sweep.objective)
+    try:
+        groups = _groups(sweep, table)
+    except SettingsError as error:
+        say(error, err=True)
+        groups = None
+    if groups is not None:
+        print_groups(console, groups, sweep.objective)
     jobs = None if sweep.jobs is None else set(sweep.jobs)
     mine = [row for row in table.rows if jobs is None or row["job"] in jobs]
     counts = {status: sum(row["status"] == status for row in mine) for status in (*CODES, PENDING)}
@@ -80,28 +128,44 @@ def end() -> int | None:
     )
     earlier = len(table.rows) - len(mine)
     say(said + (f"; {earlier} of earlier commands" if earlier else ""))
-    written = _write(sweep.folder, title, table)
+    written = _write(sweep, table, groups)
     if not written or counts[PENDING]:
         return max(CODES.values())
     return max(CODES[status] for status in CODES if counts[status])
 
 
-def _write(folder: Path, title: str, table: Table) -> bool:
+def _groups(sweep: _Sweep, table: Table) -> Groups | None:
+    """The groups of the jobs; None if no keys were chosen, and all jobs have the same seed.
+
+    Raises:
+        SettingsError: no job sets a chosen key.
+    """
+    return table.groups(sweep.by) if sweep.by is not None or has_seeds(table.rows) else None
+
+
+def _write_page(sweep: _Sweep, table: Table, groups: Groups | None, *, running: bool = False) -> None:
+    from assembler.views.page import sweep_page
+
+    diagrams = _diagrams(table.records, sweep.drawn)
+    next_one = max(AT_LEAST_EVERY, sweep.pause) if running else None
+    page = sweep_page(sweep.title, table.rows, table.overrides, table.records, diagrams, groups, next_one)
+    write_text(sweep.folder / "sweep.html", page)
+
+
+def _write(sweep: _Sweep, table: Table, groups: Groups | None) -> bool:
     """Write the files of a sweep; a file that cannot be written is reported, and the others are written.
 
     Returns:
         Whether all were written.
     """
-    from assembler.views.page import sweep_page
-
-    def page() -> str:
-        return sweep_page(title, table.rows, table.overrides, table.records, _diagrams(table.records))
-
-    files: Mapping[str, Callable[[Path], None]] = {
+    folder = sweep.folder
+    files: dict[str, Callable[[Path], None]] = {
         "sweep.csv": lambda path: write_text(path, to_csv(table)),
         "sweep.sqlite": lambda path: write_sqlite(path, table),
-        "sweep.html": lambda path: write_text(path, page()),
+        "sweep.html": lambda path: _write_page(sweep, table, groups),
     }
+    if groups is not None:
+        files["groups.csv"] = lambda path: write_text(path, print_csv(groups.columns, groups.rows()))
     wrong = 0
     for name, write in files.items():
         try:
@@ -115,13 +179,18 @@ def _write(folder: Path, title: str, table: Table) -> bool:
     return not wrong
 
 
-def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The picture of each job; from ``MOST_DRAWN`` on, only its Mermaid text."""
+def _diagrams(
+    records: Mapping[str, Mapping[str, Any]], drawn: dict[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The picture of each job; from ``MOST_DRAWN`` on, only its Mermaid text.
+
+    Args:
+        drawn: the distinct ones that were drawn before; new ones are added.
+    """
     from assembler.views import diagram
 
-    drawn: dict[str, diagram.Picture] = {}
     diagrams: dict[str, Mapping[str, Any]] = {}
-    letters = 0
+    letters = sum(len(svg) for one in drawn.values() for svg in one["depths"])
     for job, record in records.items():
         kept = (record.get("plan") or {}).get("diagram")
         if kept:
@@ -132,9 +201,10 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str
                 except ValueError:  # damaged, or written by another program
                     continue
                 pictured = letters < MOST_DRAWN
-                drawn[key] = diagram.picture(data) if pictured else diagram.Picture(diagram.to_mermaid(data))
-                letters += sum(map(len, drawn[key].depths))
-            diagrams[job] = drawn[key].data()
+                picture = diagram.picture(data) if pictured else diagram.Picture(diagram.to_mermaid(data))
+                drawn[key] = picture.data()
+                letters += sum(map(len, picture.depths))
+            diagrams[job] = drawn[key]
     return diagrams
 
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from assembler.errors import AssemblerError
 from assembler.files import replacing, short
-from assembler.html import html_table
 from assembler.hydra_edge.identity import NOT_OF_A_JOB
-from assembler.planning.tables import MAX_ROWS, ends
-from assembler.reading.yaml_files import read_yaml
+from assembler.settings.groups import PENDING, Groups, group_jobs
 from assembler.settings.metrics import METRICS, metrics_of
-from assembler.sweeps.points import Point, damage_of, read_points, result_of
-
-PENDING = "pending"
-"""The status of a job without a result; the others are those of ``result.json``."""
+from assembler.sweeps.columns import Columns, columns_of, print_csv
+from assembler.sweeps.points import Point, damage_of, read_points
+from assembler.sweeps.results import Results
 
 _ENDS = ("job", "status"), ("message", "started", "path")
 
@@ -52,16 +43,52 @@ class Table:
         """The keys of the rows, in order."""
         return [*_ENDS[0], *self.overrides, *self.metrics, *_ENDS[1]]
 
+    def groups(self, by: Sequence[str] | None = None) -> Groups:
+        """Its jobs in groups; see ``assembler.settings.groups.group_jobs``."""
+        return group_jobs(self.rows, self.overrides, self.metrics, by)
 
-def gather(folder: Path) -> Table:
+
+class Jobs(Columns):
+    """The table of a sweep as columns."""
+
+    what = "job"
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(columns_of(table.columns, table.rows))
+        self._table = table
+
+    def groups(self, by: Sequence[str] | None = None) -> Columns:
+        """Statistics over the jobs of a group, such as those that differ in the seed only: a row per group and metric.
+
+        The columns are the keys of ``by``; ``jobs``, ``failed`` and ``pending``: how many jobs the group has, how many
+        of them ended with the status ``failed`` or ``error``, and how many have no result; ``metric``; ``n``: how many
+        have a value; ``mean``; ``std``, with n - 1 in the denominator; ``low`` and ``high``, the ends of the 95 %
+        interval of the mean by Student's t distribution; ``min`` and ``max``. With n = 1, ``std``, ``low`` and
+        ``high`` are None.
+
+        Args:
+            by: the keys that are equal in a group; None: all that vary except ``seed``.
+
+        Raises:
+            SettingsError: no job sets a key of ``by``.
+        """
+        groups = self._table.groups(by)
+        return Columns(columns_of(groups.columns, list(groups.rows())))
+
+
+def gather(folder: Path, results: Results | None = None) -> Table:
     """Read the results of a sweep from its folder, finished or not.
 
     A search has no list of its jobs; its table has those that have started.
+
+    Args:
+        results: those that were read before; new ones are added.
     """
+    results = Results() if results is None else results
     points = {point.job: point for point in read_points(folder)}
     found = {str(path.parent.relative_to(folder)) for name in ("result.json", ".hydra") for path in folder.rglob(name)}
     jobs = [*points, *sorted(found - set(points), key=lambda job: (len(job), job))]
-    records = {job: record for job in jobs if (record := _record(folder / job, points.get(job))) is not None}
+    records = {job: record for job in jobs if (record := results.read(folder / job, points.get(job))) is not None}
     rows = [_row(folder, job, records.get(job), points.get(job)) for job in jobs]
     overrides = list(dict.fromkeys(key for row in rows for key in row[0]))
     metrics = list(dict.fromkeys(key for row in rows for key in row[1]))
@@ -71,21 +98,7 @@ def gather(folder: Path) -> Table:
     return table
 
 
-class Columns(dict[str, list[Any]]):
-    """Name → column of a table; in a notebook, the table."""
-
-    def _repr_html_(self) -> str:
-        rows = list(zip(*self.values(), strict=True))
-        texts = [["" if value is None else str(value) for value in row] for row in ends(rows)]
-        if len(rows) > MAX_ROWS:
-            texts.insert(MAX_ROWS // 2, ["…", f"{len(rows) - MAX_ROWS:,} more"][: len(self)])
-        numbers = [name for name, column in self.items() if any(type(value) in (int, float) for value in column)]
-        return html_table(
-            list(self), texts, right=numbers, below=["1 job" if len(rows) == 1 else f"{len(rows):,} jobs"]
-        )
-
-
-def load(path: str | Path) -> Columns:
+def load(path: str | Path) -> Jobs:
     """The table of a sweep as columns, for ``pandas.DataFrame`` or ``polars.DataFrame`` to take.
 
     A column holds strings, booleans or numbers, and None where a job has no value.
@@ -101,41 +114,7 @@ def load(path: str | Path) -> Columns:
     table = gather(folder)
     if not table.rows:
         raise FileNotFoundError(f"there is no job of a sweep in {folder}")
-    return Columns({name: _of_one_type([row[name] for row in table.rows]) for name in table.columns})
-
-
-def _of_one_type(values: list[Any]) -> list[Any]:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {int, float}:
-        return [None if value is None else float(value) for value in values]
-    if len(kinds) > 1 or not kinds <= {int, float, bool, str}:
-        return [None if value is None else _as_text(value) for value in values]
-    return values
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _record(job: Path, point: Point | None) -> Mapping[str, Any] | None:
-    """The record of a job; for a job of a search that was killed, what Hydra wrote when it started."""
-    if (record := result_of(job, point.identity if point else None)) is not None or point is not None:
-        return record
-    if (record := result_of(job)) is not None:
-        return record
-    folder = job / ".hydra" if (job / ".hydra").exists() else job
-    started = datetime.fromtimestamp(folder.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
-    said = damage_of(job) or "it left no result.json"
-    return {"status": "error", "error": said, "overrides": _started_with(folder / "overrides.yaml"), "started": started}
-
-
-def _started_with(file: Path) -> list[str]:
-    """The overrides that Hydra wrote; none if the file is missing or damaged."""
-    try:
-        found = read_yaml(file)
-    except AssemblerError:
-        return []
-    return [str(one) for one in found] if isinstance(found, list) else []
+    return Jobs(table)
 
 
 def _row(
@@ -221,27 +200,7 @@ def in_a_line(error: str) -> str:
 
 def to_csv(table: Table) -> str:
     """The rows as comma-separated values with a heading."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_for_spreadsheet, table.columns))
-    writer.writerows([_for_spreadsheet(row[name]) for name in table.columns] for row in table.rows)
-    return text.getvalue()
-
-
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""How a cell begins that a spreadsheet would compute; the last four are the full-width forms of the first."""
-
-
-def _for_spreadsheet(value: Any) -> Any:
-    """The value; a string that a spreadsheet would compute as a formula after an apostrophe. Numbers stay."""
-    if not isinstance(value, str):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        escaped = f"'{value}" if _FORMULA.match(value) else value
-        return escaped.replace("\r", " ")  # which csv does not quote, and which begins a row for other readers
-    return value
+    return print_csv(table.columns, table.rows)
 
 
 def write_sqlite(path: Path, table: Table) -> None:

@@ -23,10 +23,17 @@ class Watch:
         jobs: returns the folders of the jobs to run, each with the identity that its result must have, or None if any
             result is accepted.
         total: number of jobs; None if unknown.
+        follow: called by the separate thread after each look.
     """
 
-    def __init__(self, jobs: Callable[[], Iterable[tuple[Path, str | None]]], total: int | None) -> None:
+    def __init__(
+        self,
+        jobs: Callable[[], Iterable[tuple[Path, str | None]]],
+        total: int | None,
+        follow: Callable[[], None] = lambda: None,
+    ) -> None:
         self._jobs = jobs
+        self._follow = follow
         self._line = SweepLine(total)
         self._since = time() - 1  # file times are coarse
         self._seen: set[Path] = set()
@@ -47,6 +54,7 @@ class Watch:
     def _watch(self) -> None:
         while not self._end.wait(INTERVAL):
             self.look()
+            self._follow()
 
     def look(self) -> None:
         """Report new results."""

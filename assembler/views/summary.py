@@ -14,7 +14,16 @@ from assembler.planning.plan import Plan
 from assembler.planning.tables import MAX_ROWS, PlanTable, ends
 from assembler.settings import ShowSettings
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import counted, make_table, make_text, print_bytes, print_comparison, print_measured, print_seconds
+from assembler.words import (
+    counted,
+    make_table,
+    make_text,
+    print_bytes,
+    print_comparison,
+    print_measured,
+    print_seconds,
+    short_names,
+)
 from assembler.words import make_console as make_console
 
 if TYPE_CHECKING:
@@ -141,7 +150,8 @@ def print_sweep(
     table = make_table()
     columns = _columns(rows, objective, "always" if console.width < _NARROW else "wide")
     numbers = {metric.title for metric in METRICS}
-    for name in ("job", *varied, "status", *columns):
+    short = short_names(overrides)
+    for name in ("job", *(short[name] for name in varied), "status", *columns):
         justify: Literal["left", "right"] = "right" if name in numbers else "left"
         table.add_column(make_text(name), overflow="fold", justify=justify, no_wrap=name in ("job", "status", *numbers))
     for row in ends(rows):

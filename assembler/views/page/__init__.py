@@ -9,18 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from assembler.views.page.data import as_json, run_data, sweep_data
+from assembler.settings.groups import Groups
+from assembler.views.page.data import as_json, packed, run_data, sweep_data
 
 _COMMON = ("dom", "format", "viewer", "diagram", "details")
 
 _SWEEP = (
     *_COMMON,
     "columns",
+    "groups",
     "state",
     "filter",
     "table",
@@ -30,6 +33,7 @@ _SWEEP = (
     "plots",
     "scatter",
     "parallel",
+    "follow",
     "sweep",
 )
 
@@ -44,6 +48,8 @@ def sweep_page(
     overrides: Sequence[str],
     records: Mapping[str, Mapping[str, Any]],
     diagrams: Mapping[str, Mapping[str, Any]],
+    groups: Groups | None = None,
+    next_one: float | None = None,
 ) -> str:
     """The page of a sweep: its table, plots of any metrics, and the results of each job.
 
@@ -54,12 +60,16 @@ def sweep_page(
         overrides: the keys that the command line set. Among the others, those with numbers are the metrics.
         records: the ``result.json`` of jobs, by their names.
         diagrams: of jobs, by their names, as ``assembler.views.diagram.Picture.data`` gives them.
+        groups: of jobs, if they are worth showing.
+        next_one: of a running sweep, the seconds after which another page is written at the latest; the page then
+            reloads itself.
     """
     from plotly.offline import get_plotlyjs
 
-    data = {"title": title, **sweep_data(rows, overrides, records, diagrams)}
+    data = sweep_data(rows, overrides, records, diagrams, groups)
+    data["running"] = None if next_one is None else {"written": time.time(), "next": next_one}
     # For parallel coordinates, Plotly generates WebGL programs, which the policy treats as eval.
-    return _page("sweep", data, [_script(_SWEEP), get_plotlyjs()], "'unsafe-eval'")
+    return _page("sweep", title, packed(data), _script(_SWEEP), get_plotlyjs(), "'unsafe-eval'")
 
 
 def run_page(title: str, record: Mapping[str, Any], diagram: Mapping[str, Any] | None) -> str:
@@ -70,7 +80,7 @@ def run_page(title: str, record: Mapping[str, Any], diagram: Mapping[str, Any] |
         record: the run's ``result.json``.
         diagram: see ``sweep_page``; None if there is none.
     """
-    return _page("run", {"title": title, **run_data(record, diagram)}, [_script(_RUN)])
+    return _page("run", title, as_json({"title": title, **run_data(record, diagram)}), _script(_RUN))
 
 
 def runs_page(title: str, said: str, names: Sequence[str], right: Sequence[str], rows: Sequence[Any]) -> str:
@@ -83,27 +93,39 @@ def runs_page(title: str, said: str, names: Sequence[str], right: Sequence[str],
         right: those that hold numbers.
         rows: each has ``texts``, one for each column, and ``page``, the address of what the last one leads to, or None.
     """
-    return _page("runs", {"title": title}, (), said=said, names=names, right=right, rows=rows)
+    return _page("runs", title, said=said, names=names, right=right, rows=rows)
 
 
 def diagram_page(title: str, diagram: Mapping[str, Any]) -> str:
     """A page with nothing but a diagram; see ``sweep_page``."""
-    return _page("diagram", {"title": title, "diagram": diagram}, [_script(_DIAGRAM)])
+    return _page("diagram", title, as_json({"title": title, "diagram": diagram}), _script(_DIAGRAM))
 
 
-def _page(kind: str, data: Mapping[str, Any], scripts: Sequence[str], *allowed: str, **rest: Any) -> str:
+def _page(
+    kind: str, title: str, data: str = "", script: str = "", library: str = "", *allowed: str, **rest: Any
+) -> str:
+    """A page.
+
+    Args:
+        kind: the name of its template.
+        script: is run at once.
+        library: a script that the first one runs when it needs it.
+        allowed: other sources of scripts for the policy.
+        rest: for the template.
+    """
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
     loader = PackageLoader("assembler.views.page", ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    scripts = [_closed(script) for script in scripts]
+    script, library = _closed(script), _closed(library)
     page = environment.get_template(f"{kind}.html").render(
-        title=data["title"],
-        policy=_policy(scripts, allowed),
+        title=title,
+        policy=_policy([one for one in (script, library) if one], allowed),
         style=Markup(_text("page.css")),
-        data=Markup(as_json(data)),
-        scripts=[Markup(script) for script in scripts],
+        data=Markup(data),
+        script=Markup(script),
+        library=Markup(library),
         **rest,
     )
     return page.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be encoded
@@ -124,8 +146,8 @@ def _closed(script: str) -> str:
 
 
 def _script(names: Sequence[str]) -> str:
-    """Several scripts as one, with local names."""
-    return '(() => {\n"use strict";\n' + "\n".join(_text(f"scripts/{name}.js") for name in names) + "})();"
+    """Several scripts as one, with local names. It is asynchronous, because a browser unpacks data asynchronously."""
+    return '(async () => {\n"use strict";\n' + "\n".join(_text(f"scripts/{name}.js") for name in names) + "})();"
 
 
 @cache

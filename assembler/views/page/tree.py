@@ -20,18 +20,13 @@ def tree_rows(plan: Mapping[str, Any]) -> list[list[Any]]:
         Of each the level, the name, how many equal neighbours it is, arguments, shapes, how many layers, parameters,
         MACs, and bytes of the output, all of these of all occurrences in the model, and the path.
     """
-    layers = plan.get("layers") or []
     return [
         [
-            level,
-            one.get("title"),
-            one.get("times", 1),
-            *_middle(one),
-            (one.get("layers") or 0) * count,
-            *_sums(one, count),
+            *(level, one.get("title"), one.get("times", 1), *_middle(one)),
+            *((one.get("layers") or 0) * count, *_sums(one, count)),
+            print_paths(one.get("path") or "", one.get("last") or one.get("path") or ""),
         ]
-        + [print_paths(one.get("path") or "", one.get("last") or one.get("path") or "")]
-        for one, level, count in _occurrences(plan.get("outline") or (), layers)
+        for one, level, count in _occurrences(plan.get("outline") or (), plan.get("layers") or ())
     ]
 
 

@@ -67,6 +67,7 @@ DESCRIPTIONS = {
     "SweepSettings.timeout": "Time limit of a job, in seconds.",
     "SweepSettings.invalid": "What to do if a job's configuration is wrong.",
     "SweepSettings.dry_run": "Only plan the jobs and print the totals of their models.",
+    "SweepSettings.groups": "Keys that are equal in a group of jobs; null: all that vary but `seed`, if it varies.",
     "Settings.recipe": "What to build, or changes to the selected recipe.",
     "Settings.registry": "Scope → name → layer.",
     "Settings.device": "Where to run.",

@@ -10,7 +10,7 @@ function drawCounts(changed) {
       return part;
     }),
   );
-  const all = element("li", { class: "all" }, element("strong", {}, GROUPED.format(JOBS.length)), JOBS.length === 1 ? " job" : " jobs");
+  const all = element("li", { class: "all" }, element("strong", {}, GROUPED.format(JOBS.length)), JOBS.length === 1 ? " job" : " jobs", GROUPS.length ? ` in ${count(GROUPS.length, "group")}` : "");
   const buttons = some.map(([status, many]) => {
     const press = () => {
       state.status = state.status.includes(status) ? state.status.filter((one) => one !== status) : [...state.status, status];
@@ -34,7 +34,7 @@ function drawChoices(changed) {
         else delete state.only[column.name];
         changed();
       });
-      return element("label", { class: "field" }, element("span", {}, column.name), select);
+      return element("label", { class: "field", title: column.name, "data-of": column.name }, element("span", {}, column.label), select);
     }),
   );
 }
@@ -50,7 +50,7 @@ function drawTicks(id, columns, key, changed) {
       state[key] = COLUMNS.map(({ name }) => name).filter((name) => chosen.has(name));
       changed();
     });
-    return element("label", { class: "tick" }, box, element("span", {}, column.name));
+    return element("label", { class: "tick", title: column.name, "data-of": column.name }, box, element("span", {}, column.label));
   });
   byId(id).append(...boxes);
 }
@@ -67,6 +67,12 @@ function drawCommon() {
 /** Update the controls to the state. */
 function showChosen() {
   byId("text").value = state.text;
+  for (const button of byId("of").querySelectorAll("button")) button.setAttribute("aria-pressed", button.value === state.of);
+  const over = DATA.groups?.over.map((key) => COLUMN.get(key).label).join(", ");
+  byId("jobs-title").textContent = state.of === "groups" ? (over ? `Groups over ${over}` : "Groups") : "Jobs";
+  byId("statistic").value = state.statistic;
+  byId("statistic-field").hidden = state.of !== "groups";
+  for (const one of document.querySelectorAll("[data-of]")) one.hidden = !usable(COLUMN.get(one.dataset.of));
   for (const select of byId("choices").querySelectorAll("select")) {
     const value = state.only[select.dataset.column];
     select.value = value === undefined ? "" : `=${value}`;
@@ -85,13 +91,35 @@ const SELECTS = [["x", "x"], ["y", "y"], ["colour", "colour"], ["x-best", "xbest
 
 const TICKS = [["x-log", "xlog"], ["y-log", "ylog"], ["only-front", "front"]];
 
-/** The selects and boxes of the plots. */
-function drawPlotControls(changed) {
-  const named = (columns) => columns.filter((column) => !column.empty).map((column) => [column.name, column.name]);
+/** The choice between groups and jobs, and between the statistics of groups. */
+function drawGroupControls(switched, changed) {
+  byId("of").hidden = !GROUPS.length;
+  for (const button of byId("of").querySelectorAll("button")) {
+    button.addEventListener("click", () => {
+      state.of = button.value;
+      switched();
+    });
+  }
+  fill(byId("statistic"), [["", STATISTICS]], state.statistic);
+  byId("statistic").addEventListener("change", () => {
+    state.statistic = byId("statistic").value;
+    changed();
+  });
+}
+
+/** The columns that the selects of the plots offer. What groups do not have is replaced. */
+function fillPlotControls() {
+  const named = (columns) => columns.filter((column) => !column.empty && usable(column)).map((column) => [column.name, column.label]);
+  for (const key of ["x", "y", "colour", "line"]) if (state[key] && !usable(COLUMN.get(state[key]))) state[key] = START[key];
   const groups = [["metrics", named(METRICS)], ["overrides", named(OVERRIDES)]];
   fill(byId("x"), groups, state.x);
   fill(byId("y"), groups, state.y);
   for (const id of ["colour", "parallel-colour"]) fill(byId(id), [["", [["status", "status"]]], groups[1], groups[0]], "");
+}
+
+/** The selects and boxes of the plots. */
+function drawPlotControls(changed) {
+  fillPlotControls();
   for (const id of ["x-best", "y-best"]) fill(byId(id), [["", [["min", "less"], ["max", "more"]]]], "min");
   for (const [id, key] of SELECTS) {
     byId(id).addEventListener("change", () => {

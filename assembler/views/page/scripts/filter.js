@@ -19,7 +19,7 @@ function contains(word) {
 
 function comparison(word) {
   const [, name, sign, wanted] = word.match(/^([^<>=!]+)(<=|>=|!=|<|>|=)(.+)$/) ?? [];
-  const column = COLUMN.get(name) ?? (name && onlyOne(COLUMNS.filter((one) => one.short === name)));
+  const column = COLUMN.get(name) ?? (name && onlyOne(COLUMNS.filter((one) => one.label === name || one.name.endsWith(`.${name}`))));
   if (!column) return null;
   const compared = COMPARED[sign];
   const limit = Number(wanted);
@@ -35,11 +35,11 @@ function onlyOne(found) {
   return found.length === 1 ? found[0] : null;
 }
 
-/** The jobs that match the filter and the choices; the plots show all of them. */
+/** The jobs or groups that match the filter and the choices; the plots show all of them. */
 function fitting() {
   const asked = questions(state.text);
-  const only = Object.entries(state.only).map(([name, value]) => [COLUMN.get(name), value]);
-  return JOBS.filter(
+  const only = Object.entries(state.only).map(([name, value]) => [COLUMN.get(name), value]).filter(([column]) => usable(column));
+  return items().filter(
     (job) =>
       (!state.status.length || state.status.includes(job.status)) &&
       only.every(([column, value]) => String(job.get(column) ?? "") === value) &&

@@ -39,10 +39,10 @@ function count(many, one, several = `${one}s`) {
 }
 
 /** A status as a sign and a word, so that colour is not needed to read it. */
-function badge(status) {
+function badge(status, text = status) {
   const known = Object.hasOwn(STATUSES, status);
   const sign = element("span", { "aria-hidden": "true" }, known ? STATUSES[status] : "·");
-  return element("span", { class: `badge ${known ? status : "pending"}` }, sign, ` ${status}`);
+  return element("span", { class: `badge ${known ? status : "pending"}` }, sign, ` ${text}`);
 }
 
 /** A date in the reader's time zone; other strings unchanged. */

@@ -22,13 +22,14 @@ function drawFront(front, jobs, x, y, open) {
   const both = x !== y && x.numeric && y.numeric;
   const better = (best) => (best === "max" ? "more" : "less");
   byId("front-note").textContent = both
-    ? `${GROUPED.format(front.length)} of ${count(jobs, "job")}: no other has ${better(state.xbest)} ${x.name} with as good a ${y.name}, or ${better(state.ybest)} ${y.name} with as good a ${x.name}.`
+    ? `${GROUPED.format(front.length)} of ${count(jobs, state.of === "groups" ? "group" : "job")}: no other has ${better(state.xbest)} ${x.label} with as good a ${y.label}, or ${better(state.ybest)} ${y.label} with as good a ${x.label}.`
     : "Choose two different metrics.";
-  const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Job ${job.name}`, onclick: () => open(job) }, job.name);
+  if (both && aboutBars(front, [x, y]) && state.of === "groups") byId("front-note").textContent += " Means are compared; where intervals overlap, it may be chance.";
+  const link = (job) => element("button", { type: "button", class: "link", "aria-haspopup": "dialog", "aria-label": `Open ${job.title}`, onclick: () => open(job) }, state.of === "groups" ? job.label : job.name);
   const columns = [
-    { name: "job", show: link, head: true },
-    { name: nameOf(x), show: (job) => x.show(job.get(x)), right: true },
-    { name: nameOf(y), show: (job) => y.show(job.get(y)), right: true },
+    { name: state.of === "groups" ? "group" : "job", show: link, head: true },
+    { name: x.title, show: (job) => job.show(x), right: true },
+    { name: y.title, show: (job) => job.show(y), right: true },
   ];
-  byId("front").replaceChildren(...(front.length ? [grid("Jobs on the Pareto front", columns, front)] : []));
+  byId("front").replaceChildren(...(front.length ? [grid("On the Pareto front", columns, front)] : []));
 }

@@ -8,7 +8,7 @@ function placeOn(column) {
 
 /** The jobs within the selected ranges. */
 function brushed(jobs) {
-  const kept = [...ranges].filter(([name]) => state.axes.includes(name)).map(([name, list]) => [COLUMN.get(name), placeOn(COLUMN.get(name)), list]);
+  const kept = [...ranges].filter(([name]) => state.axes.includes(name) && usable(COLUMN.get(name))).map(([name, list]) => [COLUMN.get(name), placeOn(COLUMN.get(name)), list]);
   if (!kept.length) return jobs;
   return jobs.filter((job) =>
     kept.every(([column, place, list]) => job.get(column) !== null && list.some(([low, high]) => place(job) >= low && place(job) <= high)),
@@ -17,13 +17,13 @@ function brushed(jobs) {
 
 /** Draw the parallel coordinates of the chosen columns. */
 function drawParallel(jobs, brushedAnew) {
-  const columns = state.axes.map((name) => COLUMN.get(name)).filter((column) => !column.empty);
+  const columns = state.axes.map((name) => COLUMN.get(name)).filter((column) => !column.empty && usable(column));
   const colour = COLUMN.get(state.line);
   const drawable = jobs.filter((job) => [...columns, colour].every((column) => job.get(column) !== null));
   const plot = byId("parallel");
-  const why = columns.length < 2 ? "Choose two axes or more." : !drawable.length ? "No job has a value on each axis." : webGl() ? "" : "This browser has no WebGL to draw it with.";
+  const why = columns.length < 2 ? "Choose two axes or more." : !drawable.length ? "None has a value on each axis." : webGl() ? "" : "This browser has no WebGL to draw it with.";
   const missing = jobs.length - drawable.length;
-  byId("parallel-note").textContent = why || (missing ? `${count(missing, "job lacks", "jobs lack")} a value on some axis` : "");
+  byId("parallel-note").textContent = why || (missing ? `${count(missing, state.of === "groups" ? "group lacks" : "job lacks", state.of === "groups" ? "groups lack" : "jobs lack")} a value on some axis` : "");
   plot.hidden = why !== "";
   if (why) return;
   plot.style.minWidth = `${columns.length * 84 + 120}px`;
@@ -53,7 +53,7 @@ function parallelTrace(jobs, columns, colour) {
 
 function dimension(jobs, column) {
   const values = jobs.map(placeOn(column));
-  const few = column.numeric && column.distinct.length <= 8;
+  const few = column.numeric && (state.of === "jobs" || column.kind === "override") && column.several.size <= 8;
   const logarithmic = column.decades;
   const ticks = !column.numeric
     ? named(column, short) // Plotly reads no markup in the ticks of these axes, unlike in its other texts
@@ -63,13 +63,12 @@ function dimension(jobs, column) {
         ? decades(values)
         : {};
   const kept = ranges.get(column.name);
-  const unclear = COLUMNS.filter((one) => one.short === column.short).length > 1;
-  return { name: column.name, label: plain(unclear ? column.name : column.short, 22), values, ...ticks, range: spanOf(column), ...(kept ? { constraintrange: kept } : {}) };
+  return { name: column.name, label: plain(column.title, 22), values, ...ticks, range: spanOf(column), ...(kept ? { constraintrange: kept } : {}) };
 }
 
-/** From the smallest to the largest of all jobs, so that axes do not change with the filter. */
+/** From the smallest to the largest of all jobs or groups, so that axes do not change with the filter. */
 function spanOf(column) {
-  const known = JOBS.filter((job) => job.get(column) !== null).map(placeOn(column));
+  const known = items().filter((job) => job.get(column) !== null).map(placeOn(column));
   const [low, high] = known.reduce(([least, most], place) => [Math.min(least, place), Math.max(most, place)], [Infinity, -Infinity]);
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }

@@ -33,6 +33,23 @@ function positions(column) {
   return (job) => places.get(String(job.get(column) ?? "")) ?? null;
 }
 
+/** Error bars of a metric, such as its quartiles or its 95 % interval; none if no item has them. */
+function errorBars(some, column, colour) {
+  const bounds = column.numeric ? some.map((item) => item.bounds(column)) : [];
+  if (!bounds.some(Boolean)) return {};
+  const place = (at, sign) => (bounds[at] ? sign * (bounds[at][sign > 0 ? 1 : 0] - some[at].get(column)) : 0);
+  const [array, arrayminus] = [1, -1].map((sign) => some.map((_, at) => Math.max(0, place(at, sign))));
+  return { type: "data", symmetric: false, array, arrayminus, thickness: 1.2, width: 4, color: colour };
+}
+
+/** What error bars mean, for the caption of a plot. */
+function aboutBars(some, columns) {
+  const isWide = (bounds) => bounds !== null && bounds[0] < bounds[1];
+  const drawn = columns.filter((column) => column.numeric && some.some((item) => isWide(item.bounds(column))));
+  if (!drawn.length) return "";
+  return state.of === "groups" ? "bars: 95 % interval of the mean" : "bars: first to third quartile of the calls";
+}
+
 function named(column, write = plain) {
   return { tickvals: column.distinct.map((_, at) => at), ticktext: column.distinct.map((value) => write(value, 24)) };
 }
@@ -57,7 +74,7 @@ function power(exponent) {
 /** The colours of a column that is not numeric: its values, the most frequent first, each with a colour and a symbol. */
 function categories(column) {
   const many = new Map();
-  for (const job of JOBS) many.set(String(job.get(column) ?? ""), (many.get(String(job.get(column) ?? "")) ?? 0) + 1);
+  for (const job of items()) many.set(String(job.get(column) ?? ""), (many.get(String(job.get(column) ?? "")) ?? 0) + 1);
   const frequent = [...many.keys()].sort((one, other) => many.get(other) - many.get(one));
   const own = new Set(frequent.length > SYMBOLS.length ? frequent.slice(0, SYMBOLS.length - 1) : frequent);
   const list = [...own].sort(ORDER.compare).map((value, at) => ({
@@ -75,7 +92,7 @@ function categories(column) {
 
 function barOf(column) {
   return {
-    title: { text: plain(column.name), side: "right", font: font() },
+    title: { text: plain(column.title), side: "right", font: font() },
     thickness: 10,
     outlinewidth: 0,
     tickfont: font(),

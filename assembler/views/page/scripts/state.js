@@ -1,5 +1,7 @@
 /** The reader's choices. The page's address stores those that differ from the defaults, so that it can be shared. */
 const START = {
+  of: GROUPS.length ? "groups" : "jobs",
+  statistic: "mean",
   text: "",
   status: [],
   only: {}, // override: the value that its jobs have
@@ -10,17 +12,20 @@ const START = {
   axes: startOfParallel(),
   line: "",
   job: "",
+  group: "",
+  follow: true,
 };
 
 START.line = START.y || START.colour;
 
 const state = { ...structuredClone(START), ...remembered() };
 
-/** Metrics in which jobs differ and that most of them have, the most important first. */
+/** Metrics in which jobs differ and that most of those that ended have, the most important first. */
 function tellingMetrics() {
-  const most = Math.max(...METRICS.map((column) => column.filled));
+  const ended = JOBS.filter((job) => job.status === "passed" || job.status === "failed").length;
+  const most = Math.min(ended || Infinity, Math.max(...METRICS.map((column) => column.filled)));
   const dull = /^(checks\.total$|check\.expect\.)/;
-  const varied = METRICS.filter((column) => column.varied && column.filled >= 0.8 * most && !column.aside);
+  const varied = METRICS.filter((column) => inGroups(column) && column.varied && column.filled >= 0.8 * most && !column.aside);
   return [...varied.filter(({ name }) => !dull.test(name)), ...varied.filter(({ name }) => dull.test(name))];
 }
 
@@ -31,21 +36,21 @@ function startOfScatter() {
     [...telling, ...METRICS].find((column) => column !== other) ??
     METRICS[0];
   const x = first(["plan.parameters", "plan.macs", "plan.layers"]);
-  const y = first(["bench.latency_ms", "check.reference", "plan.macs", "seconds"], x);
-  const colour = OVERRIDES.find((column) => column.varied) ?? STATUS;
+  const y = first(["bench.latency_ms", "check.trains", "check.reference", "plan.macs", "seconds"], x);
+  const colour = OVERRIDES.find((column) => column.varied && inGroups(column)) ?? STATUS;
   const choice = { x: x?.name ?? "", y: y?.name ?? "", colour: colour.name };
   return { ...choice, xbest: bestOf(x), ybest: bestOf(y), xlog: Boolean(x?.decades), ylog: Boolean(y?.decades) };
 }
 
 function startOfParallel() {
-  const overrides = OVERRIDES.filter((column) => column.varied && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
+  const overrides = OVERRIDES.filter((column) => column.varied && inGroups(column) && (column.numeric || column.distinct.length <= 3 * MANY)).slice(0, 5);
   const metrics = tellingMetrics().slice(0, 8 - overrides.length);
   return COLUMNS.filter((column) => overrides.includes(column) || metrics.includes(column)).map((column) => column.name);
 }
 
 /** Whether less or more of a metric is better; for a measurement of a check, by its name. */
 function bestOf(column) {
-  return column?.best ?? (/accuracy|score/.test(column?.name ?? "") ? "max" : "min");
+  return column?.best ?? (/accuracy|score|trains/.test(column?.name ?? "") ? "max" : "min");
 }
 
 /** The choices in the address that exist and have the right type. */
@@ -64,6 +69,9 @@ function remembered() {
     columns: known,
     axes: known,
     job: (value) => JOB.has(value),
+    group: (value) => GROUPS.some((group) => group.name === value),
+    of: (value) => value === "jobs" || (value === "groups" && GROUPS.length > 0),
+    statistic: (value) => STATISTICS.some(([name]) => name === value),
     xbest: (value) => value === "min" || value === "max",
     ybest: (value) => value === "min" || value === "max",
     ...Object.fromEntries(["x", "y", "colour", "line"].map((name) => [name, (value) => known([value])])),

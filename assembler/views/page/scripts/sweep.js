@@ -1,4 +1,4 @@
-let visible = JOBS; // the jobs in the table, in its order
+let visible = []; // the jobs or groups in the table, in its order
 
 /** Update the page to the state. */
 function update() {
@@ -19,9 +19,11 @@ function frontOf(jobs) {
 }
 
 function tellShown(kept) {
-  const all = visible.length === JOBS.length;
-  const why = [kept.length < JOBS.length && state.front ? "on the Pareto front of the matching jobs" : state.front ? "on the Pareto front" : "", ranges.size ? "within the ranges" : ""];
-  byId("shown").textContent = all ? `all ${count(JOBS.length, "job")}` : [`${GROUPED.format(visible.length)} of ${count(JOBS.length, "job")}`, ...why.filter(Boolean)].join(", ");
+  const total = items().length;
+  const what = state.of === "groups" ? "group" : "job";
+  const all = visible.length === total;
+  const why = [kept.length < total && state.front ? `on the Pareto front of the matching ${what}s` : state.front ? "on the Pareto front" : "", ranges.size ? "within the ranges" : ""];
+  byId("shown").textContent = all ? `all ${count(total, what)}` : [`${GROUPED.format(visible.length)} of ${count(total, what)}`, ...why.filter(Boolean)].join(", ");
 }
 
 function drawPlots({ parallel = true } = {}) {
@@ -60,35 +62,47 @@ function drawParallelWhenSeen(jobs) {
 }
 
 function changed() {
-  limit = PAGE;
   update();
   drawPlotsSoon();
 }
 
-/** Open a job over the page. */
-function open(job) {
-  if (!job) return;
+/** Show groups instead of jobs, or jobs instead of groups. */
+function switched() {
+  ranges.clear();
+  fillPlotControls();
+  drawHead();
+  changed();
+}
+
+/** Open a job or a group over the page. */
+function open(item) {
+  if (!item) return;
   const dialog = byId("job");
-  byId("job-title").textContent = `Job ${job.name}`;
-  byId("job-status").replaceChildren(badge(job.status));
-  const left = job.details();
-  const message = COLUMN.has("message") && !left.error ? job.get(COLUMN.get("message")) : null;
-  const typed = left.overrides ?? OVERRIDES.filter((column) => job.get(column) !== null).map((column) => `${column.name}=${job.get(column)}`);
-  const nothing = !left.layers && !left.checks && !left.error && !message;
-  byId("job-details").replaceChildren(
-    ...(message ? [element("p", { class: "message" }, message)] : []),
-    ...details({ ...left, overrides: typed }),
-    ...(nothing ? [element("p", { class: "none" }, "It has no results yet.")] : []),
-  );
+  const isGroup = item instanceof Group;
+  byId("job-title").textContent = isGroup ? `Group ${item.label}` : `Job ${item.name}`;
+  byId("job-status").replaceChildren(badge(item.status, statusOf(item)));
+  byId("job-details").replaceChildren(...(isGroup ? groupDetails(item, open).filter(Boolean) : jobDetails(item)));
   byId("job-details").scrollTop = 0;
-  const at = visible.indexOf(job);
+  const at = visible.indexOf(item);
   for (const [id, other] of [["job-before", visible[at - 1]], ["job-after", at < 0 ? null : visible[at + 1]]]) {
     byId(id).disabled = !other;
     byId(id).onclick = () => open(other);
   }
   if (!dialog.open) dialog.showModal();
-  state.job = job.name;
+  Object.assign(state, isGroup ? { group: item.name, job: "" } : { group: "", job: item.name });
   remember();
+}
+
+function jobDetails(job) {
+  const left = job.details();
+  const message = COLUMN.has("message") && !left.error ? job.get(COLUMN.get("message")) : null;
+  const typed = left.overrides ?? OVERRIDES.filter((column) => job.get(column) !== null).map((column) => `${column.name}=${job.get(column)}`);
+  const nothing = !left.layers && !left.checks && !left.error && !message;
+  return [
+    ...(message ? [element("p", { class: "message" }, message)] : []),
+    ...details({ ...left, overrides: typed }),
+    ...(nothing ? [element("p", { class: "none" }, "It has no results yet.")] : []),
+  ];
 }
 
 function listen() {
@@ -106,14 +120,10 @@ function listen() {
     markSorted();
     changed();
   });
-  byId("more").addEventListener("click", () => {
-    limit += PAGE;
-    drawRows(visible);
-  });
   byId("job-close").addEventListener("click", () => byId("job").close());
   byId("job").addEventListener("click", (event) => event.target === byId("job") && byId("job").close());
   byId("job").addEventListener("close", () => {
-    state.job = "";
+    state.job = state.group = "";
     remember();
   });
   for (const id of ["columns", "axes"]) closing(byId(id));
@@ -126,11 +136,20 @@ drawChoices(changed);
 drawTicks("columns-ticks", COLUMNS.filter((column) => column.kind !== "job" && !column.empty), "columns", () => (drawHead(), update()));
 drawTicks("axes-ticks", COLUMNS.filter((column) => OVERRIDES.includes(column) || METRICS.includes(column)).filter((column) => !column.empty), "axes", changed);
 drawPlotControls(changed);
+drawGroupControls(switched, () => (drawHead(), changed()));
 drawCommon();
 drawHead();
 listen();
 if (!METRICS.length) for (const id of ["scatter-section", "parallel-section"]) byId(id).hidden = true;
-const asked = JOB.get(state.job);
+const asked = JOB.get(state.job) ?? (state.group ? GROUPS[state.group] : null);
 update();
 if (asked) open(asked);
-document.addEventListener("DOMContentLoaded", () => setTimeout(drawPlots)); // Plotly comes after this script
+follow();
+document.documentElement.dataset.drawn = "true";
+requestAnimationFrame(() => setTimeout(startPlots)); // once the table is painted
+
+/** Run the library of the plots, which takes a while. */
+function startPlots() {
+  document.head.append(element("script", {}, byId("plotly").textContent));
+  drawPlots();
+}

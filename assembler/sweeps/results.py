@@ -1,0 +1,76 @@
+"""The results of a sweep's jobs, read back from their folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from assembler.errors import AssemblerError
+from assembler.reading.yaml_files import read_yaml
+from assembler.settings.groups import PENDING
+from assembler.sweeps.points import RESULT, Point, damage_of, result_of
+
+_USED = (
+    *("status", "started", "overrides", "error", "task", "mode", "seed", "dtype", "amp", "device"),
+    *("plan", "outcomes", "bench", "seconds"),
+)
+"""What tables and pages of a sweep use of ``result.json``."""
+
+
+class Results:
+    """The results of a sweep's jobs, each read once: a job writes it in one step and not again.
+
+    Jobs with equal plans share one, because the layers are most of a result.
+
+    Args:
+        running: whether jobs still run, so that a job without a result is pending.
+    """
+
+    def __init__(self, running: bool = False) -> None:
+        self.running = running
+        self._known: dict[Path, Mapping[str, Any]] = {}
+        self._plans: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def read(self, folder: Path, point: Point | None) -> Mapping[str, Any] | None:
+        """The parts of a job's result that tables and pages use; None if it has none yet."""
+        if folder in self._known:
+            return self._known[folder]
+        record = _record(folder, point, self.running)
+        if record is None:
+            return None
+        kept = {key: record[key] for key in _USED if key in record}
+        if plan := kept.get("plan"):
+            kept["plan"] = self._plans.setdefault(json.dumps(plan), plan)
+        if (folder / RESULT).exists():
+            self._known[folder] = kept
+        return kept
+
+
+def _record(job: Path, point: Point | None, running: bool) -> Mapping[str, Any] | None:
+    """The record of a job; for a job of a search that was killed, what Hydra wrote when it started."""
+    if (record := result_of(job, point.identity if point else None)) is not None or point is not None:
+        return record
+    if (record := result_of(job)) is not None:
+        return record
+    folder = job / ".hydra" if (job / ".hydra").exists() else job
+    started = datetime.fromtimestamp(folder.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+    left = {"overrides": _started_with(folder / "overrides.yaml"), "started": started}
+    damage = damage_of(job)
+    if running and damage is None:
+        return {"status": PENDING, "error": None, **left}
+    return {"status": "error", "error": damage or "it left no result.json", **left}
+
+
+def _started_with(file: Path) -> list[str]:
+    """The overrides that Hydra wrote; none if the file is missing or damaged."""
+    try:
+        found = read_yaml(file)
+    except AssemblerError:
+        return []
+    return [str(one) for one in found] if isinstance(found, list) else []
