@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -27,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
 from assembler.hydra_edge import choices, repository
-from assembler.hydra_edge.arguments import overrides_first
+from assembler.hydra_edge.arguments import options_for_one_run, overrides_first
 from assembler.hydra_edge.composition import for_each_choice, require_each_once
 from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
@@ -46,6 +47,9 @@ from assembler.words import say, suggestion
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as usual for programs."""
+
+_PROGRAM = "ASSEMBLER_PROGRAM"
+"""Environment variable: what stands before the overrides in a command that repeats a run, as a shell reads it."""
 
 _LAUNCHERS = (
     BASIC_LAUNCHER,
@@ -76,6 +80,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     except SettingsError as error:
         say(error, err=True)
         sys.exit(2)
+    os.environ[_PROGRAM] = shlex.join(["python", short(Path(sys.argv[0])), *options_for_one_run(typed)])
     is_multirun = bool({"-m", "--multirun"} & set(typed))
     if is_multirun:
         sys.argv[1:] = for_each_choice(typed)
@@ -166,11 +171,16 @@ def job(config: DictConfig) -> float:
     return code if objective is None else _value_of(str(objective), folder, hydra)
 
 
+def _about(hydra: Any) -> dict[str, Any]:
+    """What a record has of the command line. The identity is known once the configuration is settled."""
+    return {"program": shlex.split(os.environ[_PROGRAM]), "overrides": overrides_of(hydra), "identity": None}
+
+
 def _here(config: DictConfig, folder: Path, budget: Budget) -> int:
     from assembler import tasks
 
     hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+    about = _about(hydra)
 
     def compose() -> dict[str, Any]:
         data, about["identity"] = settled(config)
@@ -188,7 +198,7 @@ def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
 
     _number(folder)
     hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+    about = _about(hydra)
     sources = sources_of(hydra, scopes_of(config))
     data: dict[str, Any] = {}
     try:

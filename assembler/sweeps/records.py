@@ -110,6 +110,7 @@ class _Result(_Form):
 
     status: Literal["passed", "failed", "error"]
     overrides: list[str]
+    program: list[str] | None = None
     started: str
     identity: str | None = None
     error: str | None = None

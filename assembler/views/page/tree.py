@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from assembler.language.recipe import print_value
 from assembler.planning.outline import print_paths
 
 _PARAMETERS = ("trainable", "frozen", "other")
@@ -61,7 +62,7 @@ def _sums(one: Mapping[str, Any], count: int) -> tuple[int, ...]:
 
 
 def print_shape(specs: Any) -> str:
-    """A shape: ``2 × 1 × 28 × 28``; the shapes of a tuple with commas between."""
+    """A shape: ``(2, 1, 28, 28)``, or ``()`` of a number; the shapes of a tuple in parentheses."""
     if isinstance(specs, Mapping):
-        return " × ".join(map(str, specs.get("shape") or ())) or "scalar"
-    return ", ".join(f"({print_shape(item)})" if isinstance(item, list) else print_shape(item) for item in specs or ())
+        return print_value(tuple(specs.get("shape") or ()))
+    return f"({', '.join(map(print_shape, specs))})" if specs else ""
