@@ -6,6 +6,7 @@ import inspect
 import logging
 import math
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
 from assembler.hydra_edge import choices, repository
-from assembler.hydra_edge.arguments import overrides_first
+from assembler.hydra_edge.arguments import options_for_one_run, overrides_first
 from assembler.hydra_edge.composition import for_each_choice, require_each_once
 from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
@@ -41,6 +42,9 @@ from assembler.sweeps.points import result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.watch import Watch
 from assembler.words import say, suggestion
+
+_PROGRAM = "ASSEMBLER_PROGRAM"
+"""Environment variable: what stands before the overrides in a command that repeats a run, as a shell reads it."""
 
 _LAUNCHERS = (
     BASIC_LAUNCHER,
@@ -69,6 +73,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     except SettingsError as error:
         say(error, err=True)
         sys.exit(2)
+    os.environ[_PROGRAM] = shlex.join([*_program(Path(sys.argv[0])), *options_for_one_run(typed)])
     is_multirun = bool({"-m", "--multirun"} & set(typed))
     if is_multirun:
         sys.argv[1:] = for_each_choice(typed)
@@ -110,6 +115,11 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
         report.end()
         raise
     sys.exit(max(_codes, default=0) if code is None else code)
+
+
+def _program(script: Path) -> list[str]:
+    """What starts this program once more: a run script, or the command of the package."""
+    return ["assembler", "run"] if script.name in ("assembler", "__main__.py") else ["python", short(script)]
 
 
 def _chosen(typed: Iterable[str]) -> str:
@@ -157,11 +167,16 @@ def job(config: DictConfig) -> float:
     return code if objective is None else _value_of(str(objective), folder, hydra)
 
 
+def _about(hydra: Any) -> dict[str, Any]:
+    """What a record has of the command line. The identity is known once the configuration is settled."""
+    return {"program": shlex.split(os.environ[_PROGRAM]), "overrides": overrides_of(hydra), "identity": None}
+
+
 def _here(config: DictConfig, folder: Path, budget: Budget) -> int:
     from assembler import tasks
 
     hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+    about = _about(hydra)
 
     def compose() -> dict[str, Any]:
         data, about["identity"] = settled(config)
@@ -179,7 +194,7 @@ def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
 
     _number(folder)
     hydra = HydraConfig.get()
-    about: dict[str, Any] = {"overrides": overrides_of(hydra), "identity": None}
+    about = _about(hydra)
     sources = sources_of(hydra, scopes_of(config))
     data: dict[str, Any] = {}
     try:

@@ -1,4 +1,4 @@
-"""Words in messages: close names, counts, bytes, durations; and the one way for text to reach a terminal."""
+"""Words in messages: close names, counts, durations, measured values; and the one way for text to reach a terminal."""
 
 from __future__ import annotations
 
@@ -100,6 +100,53 @@ def print_seconds(seconds: float) -> str:
 def print_number(value: float) -> str:
     """A number for people: ``1,234``; one that is not whole with four digits."""
     return f"{value:,}" if type(value) is int else f"{value:.4g}"
+
+
+def print_measured(value: Any) -> str:
+    """A measured value or a bound, in short form."""
+    if value is None:
+        return ""
+    if isinstance(value, float) or type(value) is int:
+        return print_number(value)
+    if isinstance(value, list):
+        return f"[{', '.join(str(item) if type(item) is int else print_measured(item) for item in value)}]"
+    return str(value)
+
+
+_SIGNS = {"<=": "≤ ", ">=": "≥ ", "<": "< ", ">": "> ", "within": "within "}
+
+
+def print_comparison(measured: Any, bound: Any, relation: str, *, passed: bool) -> str:
+    """A measured value, and what it had to be: ``28.9 ≥ 2``, or ``1.2, must be ≥ 2``.
+
+    Args:
+        relation: as in ``assembler.model.subject.Outcome``.
+    """
+    known, sign = _short(measured), _SIGNS.get(relation, "")
+    if bound is None:
+        return known
+    limit = _limits(bound) if relation == "within" else _short(bound)
+    if not relation:
+        return f"{known} (bound: {limit})"
+    if not passed:
+        return f"{known}{', ' if known else ''}must be {sign}{limit}"
+    return f"{known} {sign or '= '}{limit}" if sign or measured != bound else known
+
+
+def _limits(bound: Any) -> str:
+    """``±2.0e-06`` around zero, otherwise ``[0, 1]``."""
+    match bound:
+        case [int() | float() as low, int() | float() as high] if low == -high:
+            return f"±{_short(high)}"
+    return _short(bound)
+
+
+def _short(value: Any) -> str:
+    """As :func:`print_measured`, in two or three digits."""
+    if isinstance(value, list):
+        return f"[{', '.join(str(item) if type(item) is int else _short(item) for item in value)}]"
+    text = f"{value:.3g}" if isinstance(value, float) else print_measured(value)
+    return f"{value:.1e}" if isinstance(value, float) and "e-" in text else text
 
 
 def counted(number: int, what: str) -> str:

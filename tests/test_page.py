@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 from unittest import mock
+from urllib.parse import quote
 
 import pytest
 
@@ -451,7 +452,7 @@ def test_a_job_opens_by_the_keyboard_and_closes_by_escape(visit):
     dialog = page.locator("#job")
     assert dialog.is_visible()
     assert dialog.locator("h2").inner_text() == "Job 5"
-    assert dialog.locator("h3").all_inner_texts() == ["Checks", "Diagram", "Layers", "Time"]
+    assert dialog.locator("h3").all_inner_texts() == ["Checks", "Diagram", "Layers", "Recipe", "Time"]
     assert dialog.get_by_role("table", name="Layers").locator("tbody tr").count() == 6
     assert dialog.get_by_role("table", name="Checks").locator("tbody tr").all_inner_texts()[0].split("\t")[:2] == [
         "finite",
@@ -685,9 +686,9 @@ def test_whatever_names_are_they_are_shown_and_nothing_runs(visit):
         job = page.locator("#job")
         assert texts(job.locator("h2")) == [f"Job {text}"]
         layer = job.get_by_role("table", name="Layers").locator("tbody tr").first
-        assert texts(layer.locator("th, td"))[:3] == [text] * 3
+        assert texts(layer.locator(".leaf, th code, td:last-child")) == [text] * 3
         assert text in texts(job.get_by_role("table", name="Checks").locator("td:last-child"))
-        assert texts(job.locator("pre").last) == [text]
+        assert texts(job.locator(".viewer pre")) == [text]
         page.keyboard.press("Escape")
     for at, select in [(1, "#x"), (2, "#y"), (3, "#colour"), (4, "#parallel-colour")]:
         page.locator(select).select_option(index=at)
@@ -718,17 +719,29 @@ def test_a_diagram_keeps_what_draws_and_nothing_else(visit):
     assert opened.take_blocked() in ([], ["script-src-attr"] * handlers)
 
 
+LEFT = "/!'()*-._~"
+"""What encodeURIComponent leaves in a name as it is, and the separator of folders."""
+
+
 def test_a_run_shows_any_names_too(visit):
     one = record(layers=len(HOSTILE), error="\n".join(HOSTILE.values()))
     for at, text in enumerate(HOSTILE.values()):
         one["plan"]["layers"][at] |= {"path": text, "layer": text, "arguments": text}
     seen = [well_formed(text) for text in HOSTILE.values()]
-    page = visit(run_page(HOSTILE["image"], hostile_record(one, HOSTILE["image"]), only_text(HOSTILE["link"]))).page
+    files = [(text, 1) for text in seen]
+    page = visit(
+        run_page(HOSTILE["image"], hostile_record(one, HOSTILE["image"]), only_text(HOSTILE["link"]), files)
+    ).page
     assert texts(page.locator("h1")) == [HOSTILE["image"]]
-    assert texts(page.locator("pre")) == [HOSTILE["image"] + "\n" + "\n".join(seen), HOSTILE["link"]]
-    assert texts(page.get_by_role("table", name="Layers").locator("tbody td:nth-child(3)")) == seen
+    assert texts(page.locator("pre.error, .viewer pre")) == [HOSTILE["image"] + "\n" + "\n".join(seen), HOSTILE["link"]]
+    assert texts(page.get_by_role("table", name="Layers").locator("tbody code")) == seen
     assert page.evaluate("window.ran") is None
-    assert page.locator("img, iframe, a, h1 *").count() == 0
+    assert page.locator("img, iframe, h1 *").count() == 0
+    links = page.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert [link for link in links if not link.startswith(("#", "./"))] == []
+    assert page.locator(".files a").evaluate_all("all => all.map(one => one.getAttribute('href'))") == [
+        f"./{quote(text, safe=LEFT)}" for text in seen
+    ]
 
 
 # ---- a picture
@@ -928,33 +941,23 @@ def test_any_record_makes_a_page(visit, one):
 
 def test_a_run_shows_what_it_found(visit):
     page = visit(run_page("mlp", record("failed", layers=4), PICTURE)).page
-    assert page.locator("#verdict").inner_text().split() == ["✕", "failed", "mlp"]
-    assert page.locator("h2").all_inner_texts() == [
-        "Checks",
-        "Diagram",
-        "Layers",
-        "Time",
-        "Measurements",
-        "Parameters",
-        "Device and versions",
-    ]
-    assert page.get_by_role("table", name="Layers").locator("tbody tr").count() == 4
-    assert page.get_by_role("table", name="Layers").locator("tfoot").inner_text().split() == [
-        "all",
-        "4",
-        "layers",
-        "288",
-        "512",
+    assert page.locator("#verdict").inner_text().split() == ["✕", "failed"]
+    titles = ["Measurements", "Checks", "Diagram", "Layers", "Recipe", "Time", "Parameters", "Where it ran"]
+    assert page.locator("h2").all_inner_texts() == titles == page.locator("nav a").all_inner_texts()
+    layers = page.get_by_role("table", name="Layers")
+    assert layers.locator("tbody tr").count() == 4
+    assert layers.locator(".all th, .all .right").all_inner_texts() == [
+        "all 4 layers",
+        "288100.0 %",
+        "512100.0 %",
+        "0 B",
     ]
     assert (
         page.get_by_role("table", name="Checks").locator("tbody tr").nth(2).inner_text().split("\t")[1]
         == "does not apply"
     )
-    assert page.get_by_role("table", name="Measurements").locator("tbody td").all_inner_texts()[:4] == [
-        "2",
-        "200 ms",
-        "1.234 ms",
-        "0.1 ms",
+    assert page.get_by_role("table", name="Measurements").locator("tbody td").all_inner_texts() == [
+        *("2", "1.234 ms", "1 ms – 2 ms", "1,621", "200 ms", "1.0 MiB", "10")
     ]
 
 
@@ -1035,7 +1038,7 @@ def test_equal_parts_of_a_thousand_jobs_are_kept_once():
 
     html = page_of(1000)
     data = data_of_page(html)
-    assert data.count('"Dense","8, 8"') == sum(range(1, 11))
+    assert data.count('"Dense",1,"8, 8"') == sum(range(1, 11))
     assert data.count("currentColor") == 1
     assert len(html.encode()) < len(get_plotlyjs().encode()) + 1_500_000
 

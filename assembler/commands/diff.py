@@ -17,7 +17,7 @@ from assembler.files import short
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.runtime.limits import Budget
-from assembler.words import make_text, say
+from assembler.words import make_text, print_measured, say
 
 if TYPE_CHECKING:
     from assembler.planning.plan import Plan
@@ -123,7 +123,6 @@ def _of_run(folder: Path, project: Project) -> _Side:
 def _measured(result: Mapping[str, Any]) -> dict[str, str]:
     """The outcomes of a run's checks, and its metrics except those of the plan and its duration."""
     from assembler.settings.metrics import METRICS, applying
-    from assembler.views.summary import print_measured
 
     verdicts = {True: "passed", False: "failed"}
     outcomes = {

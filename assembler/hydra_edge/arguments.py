@@ -26,6 +26,24 @@ def overrides_first(arguments: Sequence[str]) -> list[str]:
     Raises:
         SettingsError: an option that Hydra does not have, such as ``--recipe=a``.
     """
+    overrides, options = _split(arguments)
+    return [*overrides, *options]
+
+
+def options_for_one_run(arguments: Sequence[str]) -> list[str]:
+    """The options of Hydra among arguments, without the one that makes a multirun.
+
+    >>> options_for_one_run(["-m", "recipe=a,b", "--config-dir", "c"])
+    ['--config-dir', 'c']
+
+    Raises:
+        SettingsError: see :func:`overrides_first`.
+    """
+    return [option for option in _split(arguments)[1] if option not in ("-m", "--multirun")]
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides and the options, in order."""
     overrides: list[str] = []
     options: list[str] = []
     before = ""
@@ -36,7 +54,7 @@ def overrides_first(arguments: Sequence[str]) -> list[str]:
             _require_option(argument)
         (options if is_option or is_value else overrides).append(argument)
         before = argument if is_option else ""
-    return [*overrides, *options]
+    return overrides, options
 
 
 def _require_option(argument: str) -> None:

@@ -89,10 +89,7 @@ class Node:
     @property
     def paths(self) -> str:
         """Its path; of several layers the first and the last: ``4.inner.0–3``."""
-        if self.path == self.last:
-            return self.path
-        before, _, name = self.last.rpartition(".")
-        return f"{self.path}–{name if before == self.path.rpartition('.')[0] else self.last}"
+        return print_paths(self.path, self.last)
 
     def walk(self, depth: int | None = None) -> Iterator[tuple[Node, int]]:
         """What is in it, in reading order, with the depth of each: 0 for a child.
@@ -106,6 +103,14 @@ class Node:
             yield node, level
             if depth is None or level + 1 < depth:
                 waiting.extend((child, level + 1) for child in reversed(node.children))
+
+
+def print_paths(first: str, last: str) -> str:
+    """The paths of the first and the last layer: ``4.inner.0–3``."""
+    if first == last:
+        return first
+    before, _, name = last.rpartition(".")
+    return f"{first}–{name if before == first.rpartition('.')[0] else last}"
 
 
 def outline(planned: Plan, *, fold: bool = True) -> Node:

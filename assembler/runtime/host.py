@@ -1,12 +1,35 @@
-"""The machine's memory and this process's; MindSpore is not imported."""
+"""The machine, its memory and this process's; MindSpore is not imported."""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+
+def machine() -> dict[str, Any]:
+    """What a measurement depends on beside the device: system, processor, cores that this process may use, bytes."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": psutil.virtual_memory().total,
+    }
+
+
+def _processor() -> str | None:
+    """The name of the processor; None if it is not known."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or None
 
 
 def free_memory() -> int:

@@ -20,6 +20,9 @@ MAX_BYTES = 2**27
 MAX_VALUES = 5_000_000
 """Limit of the values in one of them, which take about 100 bytes each; a model of 100,000 layers has fewer."""
 
+MAX_LEVELS = 200
+"""Limit of the levels of an outline. How often a node occurs is a product of as many numbers."""
+
 Count = Annotated[int, Field(ge=0, lt=2**128)]
 """A count, or bytes."""
 
@@ -53,10 +56,26 @@ class _Layer(_LayerMetrics):
     arguments: str | None = None
     input: _SomeSpecs = None
     output: _SomeSpecs = None
+    memory: Count | None = None
+
+
+class _Node(_LayerMetrics):
+    level: Annotated[int, Field(ge=0, lt=MAX_LEVELS)]
+    row: Count | None = None
+    title: str | None = None
+    arguments: str | None = None
+    path: str | None = None
+    last: str | None = None
+    input: _SomeSpecs = None
+    output: _SomeSpecs = None
+    times: Annotated[int, Field(ge=1, lt=2**32)] = 1
+    layers: Count | None = None
+    memory: Count | None = None
 
 
 class _Plan(_PlanMetrics):
     layers: list[_Layer]
+    outline: list[_Node] | None = None
     uncounted: list[str] | None = None
     input: _SomeSpecs = None
     output: _SomeSpecs = None
@@ -68,6 +87,7 @@ class _Outcome(_Form):
     passed: bool
     applies: bool = True
     detail: str = ""
+    relation: str = ""
 
 
 class _Measured(_Form):
@@ -90,6 +110,7 @@ class _Result(_Form):
 
     status: Literal["passed", "failed", "error"]
     overrides: list[str]
+    program: list[str] | None = None
     started: str
     identity: str | None = None
     error: str | None = None

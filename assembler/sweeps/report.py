@@ -25,7 +25,7 @@ from assembler.tasks import CODES
 from assembler.words import counted, say
 
 if TYPE_CHECKING:
-    from assembler.views.diagram import Picture
+    pass
 
 EVERY = 5.0
 """Seconds between two pages of a running sweep, at least; and writing them takes at most a tenth of the time."""
@@ -42,7 +42,7 @@ class _Sweep:
     jobs: list[str] | None = None  # the jobs of this command, if known in advance
     watch: Watch | None = field(default=None, repr=False)
     results: Results = field(default_factory=lambda: Results(running=True), repr=False)
-    drawn: dict[str, Picture] = field(default_factory=dict, repr=False)
+    drawn: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     shown: int = -1  # results in the page that was written last
     written: float = -math.inf
     pause: float = EVERY
@@ -192,7 +192,9 @@ def _write(sweep: _Sweep, table: Table, groups: Groups | None) -> bool:
     return not wrong
 
 
-def _diagrams(records: Mapping[str, Mapping[str, Any]], drawn: dict[str, Picture]) -> dict[str, Mapping[str, Any]]:
+def _diagrams(
+    records: Mapping[str, Mapping[str, Any]], drawn: dict[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
     """The picture of each job; from ``MOST_DRAWN`` on, only its Mermaid text.
 
     Args:
@@ -201,7 +203,7 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]], drawn: dict[str, Picture
     from assembler.views import diagram
 
     diagrams: dict[str, Mapping[str, Any]] = {}
-    letters = sum(len(depth) for picture in drawn.values() for depth in picture.depths)
+    letters = sum(len(svg) for one in drawn.values() for svg in one["depths"])
     for job, record in records.items():
         kept = (record.get("plan") or {}).get("diagram")
         if kept:
@@ -212,9 +214,10 @@ def _diagrams(records: Mapping[str, Mapping[str, Any]], drawn: dict[str, Picture
                 except ValueError:  # damaged, or written by another program
                     continue
                 pictured = letters < MOST_DRAWN
-                drawn[key] = diagram.picture(data) if pictured else diagram.Picture(diagram.to_mermaid(data))
-                letters += sum(map(len, drawn[key].depths))
-            diagrams[job] = drawn[key].data()
+                picture = diagram.picture(data) if pictured else diagram.Picture(diagram.to_mermaid(data))
+                drawn[key] = picture.data()
+                letters += sum(map(len, picture.depths))
+            diagrams[job] = drawn[key]
     return diagrams
 
 

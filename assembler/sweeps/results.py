@@ -15,7 +15,7 @@ from assembler.sweeps.points import RESULT, Point, damage_of, result_of
 
 _USED = (
     *("status", "started", "overrides", "error", "task", "mode", "seed", "dtype", "amp", "device"),
-    *("plan", "outcomes", "bench", "seconds"),
+    *("plan", "recipe", "program", "outcomes", "bench", "seconds"),
 )
 """What tables and pages of a sweep use of ``result.json``."""
 
@@ -23,7 +23,7 @@ _USED = (
 class Results:
     """The results of a sweep's jobs, each read once: a job writes it in one step and not again.
 
-    Jobs with equal plans share one, because the layers are most of a result.
+    Jobs with equal plans or recipes share one, because these are most of a result.
 
     Args:
         running: whether jobs still run, so that a job without a result is pending.
@@ -32,7 +32,7 @@ class Results:
     def __init__(self, running: bool = False) -> None:
         self.running = running
         self._known: dict[Path, Mapping[str, Any]] = {}
-        self._plans: dict[str, Any] = {}
+        self._shared: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -45,8 +45,9 @@ class Results:
         if record is None:
             return None
         kept = {key: record[key] for key in _USED if key in record}
-        if plan := kept.get("plan"):
-            kept["plan"] = self._plans.setdefault(json.dumps(plan), plan)
+        for key in ("plan", "recipe"):
+            if value := kept.get(key):
+                kept[key] = self._shared.setdefault(json.dumps(value), value)
         if (folder / RESULT).exists():
             self._known[folder] = kept
         return kept

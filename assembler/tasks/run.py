@@ -17,6 +17,7 @@ from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes
 from assembler.files import discard, print_os_error, short, without_home, write_text
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
+from assembler.runtime import host
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
 from assembler.tasks.bench import bench
@@ -58,7 +59,8 @@ def run(
         compose: returns the composed configuration as plain data; it may raise errors in it.
         folder: where to write; it must exist.
         sources: the files and overrides of the configuration, for messages.
-        about: for the record: ``overrides`` of the command line and ``identity``, a name for what the run does.
+        about: for the record: ``program`` and ``overrides`` of the command line, and ``identity``, a name for what the
+            run does.
         alone: False for a job of a sweep, which has one page for all its jobs.
         budget: what reading and planning the recipe may still take; None for a new one.
 
@@ -189,6 +191,7 @@ def leave(
         **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
+        "machine": host.machine(),
         "plan": {**record.plan_record(planned), "diagram": diagram.record(drawn)} if planned and drawn else None,
         "parameters": [record.parameter_record(one) for one in result.parameters],
         "weights": record.weights_record(
@@ -205,25 +208,46 @@ def leave(
     texts = {
         "recipe.yaml": record.recipe_text(recipe, planned) if planned and recipe else None,
         "diagram.mmd": diagram.to_mermaid(drawn) if drawn else None,
-        "diagram.svg": None,
-        "result.html": None,
     }
+    picture = diagram.picture(drawn) if drawn and alone else None
     if alone:
-        from assembler.views.page import run_page
-
-        picture = diagram.picture(drawn) if drawn else None
         whole = picture.depths[-1] if picture and picture.depths else None
-        texts["result.html"] = run_page(
-            recipe.name if recipe else folder.name, data, picture.data() if picture else None
-        )
     else:
         whole = diagram.to_svg(diagram.to_dot(drawn)) if drawn else None
     texts["diagram.svg"] = diagram.standalone(whole) if whole else None
+    _replace(folder, texts)
+    page = None
+    if alone:
+        from assembler.views.page import run_page
+
+        there = _files_in(folder, ["result.json", *texts, *result.files, *filter(None, [result.saved]), *_OF_HYDRA])
+        page = run_page(recipe.name if recipe else folder.name, data, picture.data() if picture else None, there)
+    _replace(folder, {"result.html": page})
+
+
+_OF_HYDRA = (".hydra/config.yaml", "run.log")
+"""What Hydra leaves in a run folder for people."""
+
+
+def _replace(folder: Path, texts: Mapping[str, str | None]) -> None:
+    """Write files; those without a text are deleted."""
     for name, text in texts.items():
         if text is None:
             (folder / name).unlink(missing_ok=True)
         else:
             write_text(folder / name, text)
+
+
+def _files_in(folder: Path, names: Iterable[str]) -> list[tuple[str, int]]:
+    """The files of a folder among some names, with their sizes. Empty ones are left out."""
+    top = folder.resolve()
+    found: dict[str, int] = {}
+    for name in names:
+        with suppress(OSError, ValueError):  # it is not there, or elsewhere
+            file = (top / name).resolve(strict=True)
+            if file.is_file() and file.stat().st_size:
+                found[file.relative_to(top).as_posix()] = file.stat().st_size
+    return list(found.items())
 
 
 def told(error: AssemblerError) -> str:

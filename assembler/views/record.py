@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from assembler.binding.dump import dump
+from assembler.planning.outline import SUMMED, Node, outline
 from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Spec, Specs
 from assembler.settings import RecipeSettings
@@ -37,6 +38,7 @@ def plan_record(planned: Plan) -> dict[str, Any]:
         **dump(planned.steps),
         **planned.metrics(),
         "layers": [_row(row) for row in planned.rows],
+        "outline": list(_outline(planned)),
         "uncounted": list(planned.uncounted),
         "input": _specs(planned.input) if planned.input else None,
         "output": _specs(planned.output) if planned.output else None,
@@ -53,6 +55,31 @@ def _row(row: Row) -> dict[str, Any]:
         **{metric.key: getattr(row, metric.key) for metric in METRICS if metric.per_layer},
         "memory": row.memory,
         "on_zeros": row.on_zeros,
+    }
+
+
+def _outline(planned: Plan) -> Iterator[dict[str, Any]]:
+    """The nodes of the outline in reading order; what is as in the row of a node, or is not there, is left out."""
+    positions = {id(row): at for at, row in enumerate(planned.rows)}
+    for node, level in outline(planned).walk():
+        at = positions.get(id(node.row))
+        usual = _node(Node("layer", "") if at is None else _alone(planned.rows[at])) | {"last": node.path}
+        kept = {key: value for key, value in _node(node).items() if value != usual[key]}
+        yield {"level": level, **({} if at is None else {"row": at}), **kept}
+
+
+def _alone(row: Row) -> Node:
+    """The node of a layer that has no layers inside and occurs once."""
+    each = {"layers": 1, **{key: getattr(row, key) for key in SUMMED}}
+    return Node("layer", row.layer, row.arguments, row.path, row.path, row.input or None, row.output or None, each)
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        **{name: getattr(node, name) for name in ("kind", "title", "arguments", "path", "last", "times")},
+        "input": None if node.input is None else _specs(node.input),
+        "output": None if node.output is None else _specs(node.output),
+        **{key: node.each.get(key, 0) for key in ("layers", *SUMMED)},
     }
 
 

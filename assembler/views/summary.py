@@ -14,7 +14,16 @@ from assembler.planning.plan import Plan
 from assembler.planning.tables import MAX_ROWS, PlanTable, ends
 from assembler.settings import ShowSettings
 from assembler.settings.metrics import METRICS, Metric
-from assembler.words import counted, make_table, make_text, print_bytes, print_number, print_seconds, short_names
+from assembler.words import (
+    counted,
+    make_table,
+    make_text,
+    print_bytes,
+    print_comparison,
+    print_measured,
+    print_seconds,
+    short_names,
+)
 from assembler.words import make_console as make_console
 
 if TYPE_CHECKING:
@@ -91,33 +100,9 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     console.print(table)
 
 
-_SIGNS = {"<=": "≤ ", ">=": "≥ ", "<": "< ", ">": "> ", "within": "within "}
-
-
 def print_result(outcome: Outcome) -> str:
-    """What a check measured, and what it had to be: ``28.9 ≥ 2``, or ``1.2, must be ≥ 2``."""
-    measured, sign = _short(outcome.measured), _SIGNS.get(outcome.relation, "")
-    if outcome.bound is None:
-        return measured
-    bound = _limits(*outcome.bound) if outcome.relation == "within" else _short(outcome.bound)
-    if not outcome.relation:
-        return f"{measured} (bound: {bound})"
-    if not outcome.passed:
-        return f"{measured}{', ' if measured else ''}must be {sign}{bound}"
-    return f"{measured} {sign or '= '}{bound}" if sign or measured != bound else measured
-
-
-def _limits(low: float, high: float) -> str:
-    """``±2.0e-06`` around zero, otherwise ``[0, 1]``."""
-    return f"±{_short(high)}" if low == -high else _short([low, high])
-
-
-def _short(value: Any) -> str:
-    """As :func:`print_measured`, in two or three digits."""
-    if isinstance(value, list):
-        return f"[{', '.join(str(item) if type(item) is int else _short(item) for item in value)}]"
-    text = f"{value:.3g}" if isinstance(value, float) else print_measured(value)
-    return f"{value:.1e}" if isinstance(value, float) and "e-" in text else text
+    """What a check measured, and what it had to be; see :func:`assembler.words.print_comparison`."""
+    return print_comparison(outcome.measured, outcome.bound, outcome.relation, passed=outcome.passed)
 
 
 def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
@@ -134,17 +119,6 @@ def print_bench(console: Console, measured: Sequence[Measurement]) -> None:
     console.print(table)
     calls = counted(measured[0].repeat, "call")
     console.print(f"latency: the median of {calls}; spread: from the first quartile to the third")
-
-
-def print_measured(value: Any) -> str:
-    """A measured value or a bound, in short form."""
-    if value is None:
-        return ""
-    if isinstance(value, float) or type(value) is int:
-        return print_number(value)
-    if isinstance(value, list):
-        return f"[{', '.join(str(item) if type(item) is int else print_measured(item) for item in value)}]"
-    return str(value)
 
 
 def print_metric(metric: Metric, row: Mapping[str, Any]) -> str:

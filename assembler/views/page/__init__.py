@@ -16,9 +16,9 @@ from importlib.resources import files
 from typing import Any
 
 from assembler.settings.groups import Groups
-from assembler.views.page.data import as_json, packed, run_data, sweep_data
+from assembler.views.page.data import File, as_json, packed, run_data, sweep_data
 
-_COMMON = ("dom", "format", "viewer", "diagram", "details")
+_COMMON = ("dom", "format", "copy", "viewer", "diagram", "layers", "details")
 
 _SWEEP = (
     *_COMMON,
@@ -39,7 +39,7 @@ _SWEEP = (
 
 _RUN = (*_COMMON, "run")
 
-_DIAGRAM = ("dom", "viewer", "diagram", "alone")
+_DIAGRAM = ("dom", "copy", "viewer", "diagram", "alone")
 
 
 def sweep_page(
@@ -72,15 +72,18 @@ def sweep_page(
     return _page("sweep", title, packed(data), _script(_SWEEP), get_plotlyjs(), "'unsafe-eval'")
 
 
-def run_page(title: str, record: Mapping[str, Any], diagram: Mapping[str, Any] | None) -> str:
+def run_page(
+    title: str, record: Mapping[str, Any], diagram: Mapping[str, Any] | None, files: Sequence[File] = ()
+) -> str:
     """The page of a single run.
 
     Args:
         title: of the page.
         record: the run's ``result.json``.
         diagram: see ``sweep_page``; None if there is none.
+        files: that the page leads to.
     """
-    return _page("run", title, as_json({"title": title, **run_data(record, diagram)}), _script(_RUN))
+    return _page("run", title, as_json({"title": title, **run_data(record, diagram, files)}), _script(_RUN))
 
 
 def runs_page(title: str, said: str, names: Sequence[str], right: Sequence[str], rows: Sequence[Any]) -> str:

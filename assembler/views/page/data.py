@@ -6,12 +6,19 @@ import base64
 import gzip
 import json
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+import yaml
 
 from assembler.settings.groups import Groups
 from assembler.settings.metrics import METRICS, plan_metrics
-from assembler.words import short_names
+from assembler.views.page.tree import layer_rows, print_shape, tree_rows
+from assembler.words import print_comparison, short_names
+
+File: TypeAlias = tuple[str, int]
+"""A file of the run folder: its name there, with ``/`` between folders, and how many bytes it has."""
 
 _EXACT = 2**53
 """Integers up to here are exact in JavaScript; larger ones are strings."""
@@ -27,6 +34,7 @@ class _Pool:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._numbers: dict[str, int] = {}
+        self._ones: dict[int, int | None] = {}
 
     def number(self, value: Any) -> int | None:
         """The number of a value; None for an empty one."""
@@ -37,6 +45,12 @@ class _Pool:
             self._numbers[key] = len(self.values)
             self.values.append(value)
         return self._numbers[key]
+
+    def number_of_one(self, value: Any) -> int | None:
+        """As ``number``, of a large value that jobs share as one object, which has to outlive the pool."""
+        if id(value) not in self._ones:
+            self._ones[id(value)] = self.number(value)
+        return self._ones[id(value)]
 
 
 def sweep_data(
@@ -68,6 +82,7 @@ def _jobs(
 ) -> dict[str, Any]:
     """The details of each job; those that jobs share are numbers of ``pool``."""
     plans: dict[int, dict[str, Any]] = {}  # jobs with equal plans have the same object
+    recipes: dict[int, int | None] = {}  # as of plans
     jobs = {}
     for row in rows:
         job = str(row["job"])
@@ -76,10 +91,14 @@ def _jobs(
             plan = records[job].get("plan") or {}
             if id(plan) not in plans:
                 plans[id(plan)] = {name: pool.number(value) for name, value in _planned(plan).items()}
-            details = {**_details(records[job]), **plans[id(plan)]}
-        details["diagram"] = diagrams.get(job)
+            recipe = records[job].get("recipe")
+            if id(recipe) not in recipes:
+                recipes[id(recipe)] = pool.number(_recipe(recipe))
+            details = {**_details(records[job]), **plans[id(plan)], "recipe": recipes[id(recipe)]}
         left = {name: value for name, value in details.items() if value or name in _OF_PLAN}
         jobs[job] = {name: pool.number(value) if name in _SHARED else value for name, value in left.items()}
+        if job in diagrams:
+            jobs[job]["diagram"] = pool.number_of_one(diagrams[job])
     return jobs
 
 
@@ -138,25 +157,27 @@ def _cell(name: str, value: Any, as_it_is: bool) -> Any:
     return float(f"{value:.9g}") if math.isfinite(value) else value
 
 
-_OF_PLAN = ("layers", "sums")
+_OF_PLAN = ("tree", "layers", "sums", "recipe")
 
-_SHARED = ("about", "error", "diagram")
-"""Keys whose values many jobs may share, beside those of their plans."""
+_SHARED = ("about", "error")
+"""Keys whose values many jobs may share, beside those of their plans and their diagrams."""
 
 
-def run_data(record: Mapping[str, Any], diagram: Mapping[str, Any] | None) -> dict[str, Any]:
+def run_data(record: Mapping[str, Any], diagram: Mapping[str, Any] | None, files: Sequence[File]) -> dict[str, Any]:
     """The data of a run's page; see ``assembler.views.page.run_page``."""
     return {
         **_details(record),
         **_planned(record.get("plan") or {}),
+        "recipe": _recipe(record.get("recipe")),
         "status": record.get("status"),
         "device": record.get("device"),
         "weights": record.get("weights"),
         "versions": record.get("versions"),
+        "machine": record.get("machine"),
         "parameters": [_parameter(one) for one in record.get("parameters") or []],
         "bench": record.get("bench") or [],
-        "files": record.get("files") or [],
-        "recipe": (record.get("recipe") or {}).get("name") if isinstance(record.get("recipe"), Mapping) else None,
+        "files": list(files),
+        "name": (record.get("recipe") or {}).get("name") if isinstance(record.get("recipe"), Mapping) else None,
         "diagram": diagram,
     }
 
@@ -165,6 +186,7 @@ def _details(record: Mapping[str, Any]) -> dict[str, Any]:
     device = record.get("device") or {}
     return {
         "overrides": list(record.get("overrides") or []),
+        "command": _command([*(record.get("program") or _PROGRAM), *(record.get("overrides") or ())]),
         "about": {**{name: record.get(name) for name in _ABOUT}, "device": device.get("got")},
         "started": record.get("started"),
         "error": record.get("error"),
@@ -173,9 +195,42 @@ def _details(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+_PROGRAM = ("python", "run.py")
+"""What a record without ``program`` was written by."""
+
+
+def _command(words: Sequence[str]) -> str:
+    """What a shell repeats the run by. ``~`` stays a user's home folder."""
+    return " ".join(f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word) for word in words)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """YAML in which lists of numbers are in one line: ``[1, 3, 224, 224]``. In C it takes a tenth of the time."""
+
+    def represent_list(self, data: list[Any]) -> yaml.Node:
+        """A list; one with a number and without lists inside in one line."""
+        inline = all(not isinstance(item, list | dict) for item in data) and not all(
+            isinstance(item, str) for item in data
+        )
+        node: yaml.Node = self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=inline)
+        return node
+
+
+_Dumper.add_representer(list, _Dumper.represent_list)
+
+
+def _recipe(recipe: Any) -> str:
+    """The recipe as configured. Half of a surrogate pair, which YAML cannot hold, becomes a question mark."""
+    if not recipe:
+        return ""
+    plain = json.loads(json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace"))
+    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True))
+
+
 def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "layers": [_layer(layer) for layer in plan.get("layers") or []],
+        "tree": tree_rows(plan),
+        "layers": layer_rows(plan),
         "sums": _sums(plan) if plan else {},
     }
 
@@ -183,7 +238,8 @@ def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
 def _sums(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The totals of the table of layers, and the metrics listed beside it: titles and strings."""
     totals = {name: plan.get(name) for name in ("parameters", "macs")}
-    shapes = {name: _shape(plan[name]) for name in ("input", "output") if plan.get(name)}
+    totals["memory"] = sum(layer.get("memory") or 0 for layer in plan.get("layers") or ())
+    shapes = {name: print_shape(plan[name]) for name in ("input", "output") if plan.get(name)}
     return {**totals, **shapes, "metrics": list(_metrics(plan)), "uncounted": list(plan.get("uncounted") or [])}
 
 
@@ -195,29 +251,17 @@ def _metrics(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{metric.title}, about" if metric.is_estimate else metric.title, metric.print(value)
 
 
-def _layer(layer: Mapping[str, Any]) -> list[Any]:
-    """Path, name, arguments, shapes, parameters and MACs."""
-    parameters = sum(layer.get(kind) or 0 for kind in ("trainable", "frozen", "other"))
-    shapes = (_shape(layer.get("input")), _shape(layer.get("output")))
-    return [layer.get("path"), layer.get("layer"), layer.get("arguments"), *shapes, parameters, layer.get("macs")]
-
-
 def _outcome(outcome: Mapping[str, Any]) -> list[Any]:
-    """Name, verdict, measured value, bound and detail. A check that does not apply has no verdict."""
-    passed = bool(outcome.get("passed")) if outcome.get("applies", True) else None
-    return [outcome.get("check"), passed, *(outcome.get(name) for name in ("measured", "bound", "detail"))]
+    """Name, verdict, what was measured and had to be, and detail. A check that does not apply has no verdict."""
+    passed = bool(outcome.get("passed"))
+    measured, bound, relation = outcome.get("measured"), outcome.get("bound"), outcome.get("relation") or ""
+    result = print_comparison(measured, bound, relation, passed=passed)
+    return [outcome.get("check"), passed if outcome.get("applies", True) else None, result, outcome.get("detail")]
 
 
 def _parameter(one: Mapping[str, Any]) -> list[Any]:
     names = ("name", "layer", "shape", "dtype", "kind", "set_by", "mean", "std", "min", "max")
-    return [_shape(one) if name == "shape" else one.get(name) for name in names]
-
-
-def _shape(specs: Any) -> str:
-    """A shape: ``2 × 1 × 28 × 28``; the shapes of a tuple with commas between."""
-    if isinstance(specs, Mapping):
-        return " × ".join(map(str, specs.get("shape") or ())) or "scalar"
-    return ", ".join(f"({_shape(item)})" if isinstance(item, list) else _shape(item) for item in specs or ())
+    return [print_shape(one) if name == "shape" else one.get(name) for name in names]
 
 
 def packed(data: Any) -> str:

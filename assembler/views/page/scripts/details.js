@@ -1,30 +1,22 @@
-const LAYERS = [
-  { name: "path", show: (row) => shown(row[0]), head: true, code: true },
-  { name: "layer", show: (row) => shown(row[1]) },
-  { name: "arguments", show: (row) => shown(row[2]), code: true, wrap: true },
-  { name: "input", show: (row) => shown(row[3]), code: true },
-  { name: "output", show: (row) => shown(row[4]), code: true },
-  { name: "parameters", show: (row) => shown(row[5]), right: true },
-  { name: "MACs", show: (row) => shown(row[6]), right: true },
-];
-
 const CHECKS = [
   { name: "check", show: (row) => shown(row[0]), head: true },
   { name: "verdict", show: (row) => (row[1] === null ? "does not apply" : badge(row[1] ? "passed" : "failed")) },
-  { name: "measured", show: (row) => shown(row[2]), right: true },
-  { name: "bound", show: (row) => shown(row[3]), right: true },
-  { name: "detail", show: (row) => shown(row[4]), wrap: true },
+  { name: "result", show: (row) => shown(row[2]) },
+  { name: "detail", show: (row) => shown(row[3]), wrap: true },
 ];
 
-/** The results of a run, as sections: its error, checks, layers and diagram. */
-function details(run) {
+/** The results of a run, as sections: its error, those that are to come first, checks, diagram, layers and recipe. */
+function details(run, first = []) {
   return [
     run.overrides?.length ? overridesOf(run.overrides) : null,
     run.error ? element("pre", { class: "error", tabindex: "0", "aria-label": "Error" }, run.error) : null,
     facts(aboutOf(run)),
-    run.checks?.length ? section("Checks", scrolling("Checks", grid("Checks", CHECKS, failedFirst(run.checks)))) : null,
+    run.command ? copied("The command that repeats this run", run.command) : null,
+    ...first,
+    run.checks?.length ? section("Checks", scrolling("Checks", grid("Checks", used(CHECKS, run.checks), failedFirst(run.checks)))) : null,
     run.diagram ? section("Diagram", diagram(run.diagram)) : null,
-    run.layers?.length ? section("Layers", facts(sumsOf(run.sums ?? {})), layersOf(run)) : null,
+    run.layers?.length ? section("Layers", facts(sumsOf(run.sums ?? {})), new LayerTable(run).element) : null,
+    run.recipe ? section("Recipe", copied("Recipe", run.recipe)) : null,
     timesOf(run.seconds ?? {}),
   ].filter(Boolean);
 }
@@ -50,23 +42,7 @@ function aboutOf(run) {
 }
 
 function sumsOf(sums) {
-  return [
-    ...(sums.metrics ?? []),
-    ["input", sums.input],
-    ["output", sums.output],
-    ["without the MACs of", sums.uncounted?.join(", ")],
-  ];
-}
-
-function layersOf(run) {
-  const total = (at) => run.layers.reduce((sum, row) => sum + (typeof row[at] === "number" ? row[at] : 0), 0);
-  const ends = [
-    element("th", { scope: "row" }, "all"),
-    element("td", { colspan: "4" }, count(run.layers.length, "layer")),
-    element("td", { class: "right" }, shown(run.sums?.parameters ?? total(5))),
-    element("td", { class: "right" }, shown(run.sums?.macs ?? total(6))),
-  ];
-  return scrolling("Layers", grid("Layers", LAYERS, run.layers, ends));
+  return [...(sums.metrics ?? []), ["without the MACs of", sums.uncounted?.join(", ")]];
 }
 
 /** Those that failed come first. */

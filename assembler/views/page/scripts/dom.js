@@ -32,6 +32,11 @@ function grid(caption, columns, rows, foot = null) {
   );
 }
 
+/** Columns in which some row has a value. */
+function used(columns, rows) {
+  return columns.filter((one) => rows.some((row) => one.show(row) !== ""));
+}
+
 function cellOf(column, row) {
   const kind = [column.right && "right", column.code && "code", column.wrap && "wrap"].filter(Boolean).join(" ") || null;
   const shown = column.show(row);
