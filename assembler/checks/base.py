@@ -35,7 +35,8 @@ class Check:
         name: its name in a recipe.
         asks: which of ``GIVEN`` are its parameters.
         settings: the arguments from YAML.
-        copies, keeps_activations: as in :func:`check`.
+        copies: as in :func:`check`.
+        keeps_activations: as in :func:`check`.
     """
 
     name: str

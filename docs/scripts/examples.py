@@ -51,10 +51,11 @@ def run_page(page: Path, folder: Path) -> Found:
         ExampleFails: a command fails.
     """
     found = Found(page.read_text(encoding="utf-8"))
+    shown = {}  # picture → the run that drew it; none at the top of a page, which shows its first run
 
     def run(part: re.Match[str]) -> str:
         if part["picture"]:
-            found.pictures[(page.parent / part["picture"]).resolve()] = latest_diagram(folder)
+            shown[(page.parent / part["picture"]).resolve()] = diagrams(folder)[-1:]
         elif part["title"]:
             write(folder, part["title"], part["code"])
         elif part["language"] == "bash":
@@ -64,6 +65,8 @@ def run_page(page: Path, folder: Path) -> Found:
         return part[0]
 
     found.text = PART.sub(run, found.text)
+    for picture, drawn in shown.items():
+        found.pictures[picture] = (drawn or diagrams(folder))[0].read_text(encoding="utf-8")
     return found
 
 
@@ -107,10 +110,9 @@ def shell(typed: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def latest_diagram(folder: Path) -> str:
-    """The diagram of the latest run."""
-    runs = sorted(folder.glob("outputs/*/*/diagram.svg"))
-    return runs[-1].read_text(encoding="utf-8")
+def diagrams(folder: Path) -> list[Path]:
+    """The diagrams of all runs, the first run first."""
+    return sorted(folder.glob("outputs/*/*/diagram.svg"))
 
 
 # ---- what differs between two runs of the same command

@@ -226,17 +226,18 @@ def python_api() -> str:
     parts = ["# Python API", "[Public names](../api.md) lists all names that keep their meaning."]
     for name in ("plan", "assemble", "describe", "recipes", "register", "Registry"):
         home = assembler._HOME[name]
-        target = f"{home}.Registry.register" if name == "register" else f"{home}.{name}"
-        parts += [f"## assembler.{name}", f"::: {target}{_WITHOUT_HEADING}"]
+        parts.append(_documented(f"assembler.{name}", f"{home}.{'Registry.' if name == 'register' else ''}{name}"))
     for module in (checks, sweeps):
         for name in sorted(module.__all__):
             one = getattr(module, name)
             if (inspect.isclass(one) or inspect.isfunction(one)) and one.__doc__:
-                parts += [f"## {module.__name__}.{name}", f"::: {one.__module__}.{one.__name__}{_WITHOUT_HEADING}"]
+                parts.append(_documented(f"{module.__name__}.{name}", f"{one.__module__}.{one.__name__}"))
     return _joined(parts)
 
 
-_WITHOUT_HEADING = "\n    options: {show_root_heading: false, show_root_toc_entry: false, heading_level: 3}"
+def _documented(name: str, target: str) -> str:
+    """A directive of mkdocstrings: a public name, and the module where it is at home."""
+    return f"::: {target}\n    options: {{heading: {name}, toc_label: {name}, members: false}}"
 
 
 # ---- gallery
@@ -253,6 +254,7 @@ def gallery() -> dict[str, str]:
             cards.append(card)
             pictures[f"images/{name}.svg"] = svg
     page = [
+        "---\nhide: [navigation]\n---",
         "# Gallery",
         "These recipes ship with the assembler. Each has a name: `assembler plan resnet50` prints its layers, and "
         "`assembler run resnet50` builds and checks it. A click on a picture shows it in full size.",
@@ -280,10 +282,10 @@ def _card(name: str, file: Path) -> tuple[str, str]:
         f"## {name}",
         about(file),
         f"[![Diagram of {name}](images/{name}.svg){{ loading=lazy }}](images/{name}.svg)",
-        f"{planned.parameters:,} parameters, {planned.macs:,} MACs",
-        f"{print_shape(planned.input)} → {print_shape(planned.output)}",
-        f"params: {params}" if params else "",
-        f"weights of {PARITY[name]} fit" if name in PARITY else "",
+        f"- {planned.parameters:,} parameters, {planned.macs:,} MACs\n"
+        f"- {print_shape(planned.input)} → {print_shape(planned.output)}"
+        + (f"\n- params: {params}" if params else "")
+        + (f"\n- weights of {PARITY[name]} fit" if name in PARITY else ""),
     ]
     return _joined(["<div markdown>", *filter(None, lines), "</div>"]), standalone(drawn.depths[drawn.shown])
 
