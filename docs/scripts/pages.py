@@ -28,16 +28,8 @@ NOT_SHOWN = {"inline", "yolo"}
 
 @cache
 def all_pages() -> Mapping[str, str]:
-    """File name → its text."""
-    return {
-        "configuration.md": configuration(),
-        "commands.md": commands(),
-        "errors.md": errors(),
-        "python.md": python_api(),
-        "security.md": moved("SECURITY.md"),
-        "changelog.md": moved("CHANGELOG.md"),
-        **gallery(),
-    }
+    """File name → its text: the pages, and the pictures of the gallery."""
+    return {**{name: make() for name, make in MAKERS.items()}, **pictures()}
 
 
 def write_all(folder: Path) -> None:
@@ -243,28 +235,34 @@ def _documented(name: str, target: str) -> str:
 # ---- gallery
 
 
-def gallery() -> dict[str, str]:
-    """The page of all recipes that ship, and their pictures."""
+def gallery() -> str:
+    """All recipes that ship."""
+    return _joined(
+        [
+            "---\nhide: [navigation]\n---",
+            "# Gallery",
+            "These recipes ship with the assembler. Each has a name: `assembler plan resnet50` prints its layers, and "
+            "`assembler run resnet50` builds and checks it. A click on a picture shows it in full size.",
+            "Sizes are those of the recipe's own input. The parameters of networks from papers are compared with the "
+            "published numbers on every run.",
+            '<div class="gallery" markdown>',
+            *(card for card, _ in _cards().values()),
+            "</div>",
+        ]
+    )
+
+
+def pictures() -> dict[str, str]:
+    """The pictures of the gallery."""
+    return {f"images/{name}.svg": svg for name, (_, svg) in _cards().items()}
+
+
+@cache
+def _cards() -> dict[str, tuple[str, str]]:
+    """Recipe → its part of the gallery, and its picture."""
     from assembler import recipes
 
-    cards, pictures = [], {}
-    for name, file in recipes(None).items():
-        if name not in NOT_SHOWN:
-            card, svg = _card(name, file)
-            cards.append(card)
-            pictures[f"images/{name}.svg"] = svg
-    page = [
-        "---\nhide: [navigation]\n---",
-        "# Gallery",
-        "These recipes ship with the assembler. Each has a name: `assembler plan resnet50` prints its layers, and "
-        "`assembler run resnet50` builds and checks it. A click on a picture shows it in full size.",
-        "Sizes are those of the recipe's own input. The parameters of networks from papers are compared with the "
-        "published numbers on every run.",
-        '<div class="gallery" markdown>',
-        *cards,
-        "</div>",
-    ]
-    return {"gallery.md": _joined(page), **pictures}
+    return {name: _card(name, file) for name, file in recipes(None).items() if name not in NOT_SHOWN}
 
 
 def _card(name: str, file: Path) -> tuple[str, str]:
@@ -292,6 +290,18 @@ def _card(name: str, file: Path) -> tuple[str, str]:
 
 def _joined(parts: list[str]) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+
+
+MAKERS = {
+    "configuration.md": configuration,
+    "commands.md": commands,
+    "errors.md": errors,
+    "python.md": python_api,
+    "gallery.md": gallery,
+    "security.md": lambda: moved("SECURITY.md"),
+    "changelog.md": lambda: moved("CHANGELOG.md"),
+}
+"""Page → the function that writes it."""
 
 
 if __name__ == "__main__":
