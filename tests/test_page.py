@@ -480,7 +480,7 @@ def test_jobs_that_did_not_pass_tell_why(visit):
     )
     page.keyboard.press("Escape")
     page.locator("#failures .links button").nth(1).click()
-    assert page.locator("#job pre").inner_text().startswith(MESSAGES["error"])
+    assert page.locator("#job pre.error").inner_text().startswith(MESSAGES["error"])
     page.keyboard.press("Escape")
     page.locator("#table tbody tr").nth(2).click(position={"x": 150, "y": 10})
     assert "It has no results yet." in page.locator("#job").inner_text()

@@ -55,7 +55,7 @@ def test_the_configuration_lists_every_key():
 
 
 def test_the_command_line_lists_every_command():
-    from assembler.__main__ import COMMANDS
+    from assembler.commands.app import COMMANDS
     from assembler.commands.run import RUNS
 
     text = pages.commands()

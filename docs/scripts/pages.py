@@ -94,6 +94,7 @@ def configuration() -> str:
         *_section("weights", settings.WeightSettings),
         *_section("device", settings.DeviceSettings),
         *_section("checks", settings.CheckSettings),
+        *_section("show", settings.ShowSettings),
         *_section("sweep", settings.SweepSettings),
         "## task",
     ]
