@@ -58,9 +58,9 @@ def test_a_page_in_chinese_has_the_code_and_the_pictures_of_the_page_in_english(
 
 def test_code_in_chinese_may_differ_in_comments_and_docstrings(tmp_path):
     english, chinese, other = (tmp_path / name for name in ("a.md", "a.zh.md", "b.md"))
-    english.write_text('```python title="a.py"\ndef f():\n    """One."""\n    return 1  # one\n```\n')
-    chinese.write_text('```python title="a.py"\ndef f():\n    """一。"""\n    return 1  # 一\n```\n')
-    other.write_text('```python title="a.py"\ndef f():\n    """One."""\n    return 2  # one\n```\n')
+    english.write_text('```python title="a.py, at the end"\ndef f():\n    """One."""\n    return 1  # one\n```\n')
+    chinese.write_text('```python title="a.py，末尾"\ndef f():\n    """一。"""\n    return 1  # 一\n```\n')
+    other.write_text('```python title="a.py, at the end"\ndef f():\n    """One."""\n    return 2  # one\n```\n')
     assert examples.code_of(english) == examples.code_of(chinese) != examples.code_of(other)
     assert examples.chinese(english) == chinese
 

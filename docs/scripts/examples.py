@@ -9,7 +9,8 @@ A page is run from its top to its end in an empty folder. In a page,
 - a block ``bash`` has commands whose output is not shown;
 - a picture in ``images/runs/`` is the diagram of the latest run before it.
 
-``PAGE.zh.md`` is the page in Chinese: it gets the outputs of ``PAGE.md``, whose code it must have.
+``PAGE.zh.md`` is the page in Chinese: it gets the outputs of ``PAGE.md``, whose code it must have. In its titles,
+``，开头`` is ``, at the top``, and ``，末尾`` is ``, at the end``.
 """
 
 from __future__ import annotations
@@ -144,8 +145,9 @@ def comparable(printed: str) -> str:
 
 
 def code_of(page: Path) -> list[str]:
-    """The code blocks of a page without comments and docstrings, which are in the page's language."""
-    found = (f"{block['title']}\n{block['code']}" for block in BLOCK.finditer(page.read_text(encoding="utf-8")))
+    """The code blocks of a page, without what is in the page's language: comments, docstrings, places in files."""
+    text = page.read_text(encoding="utf-8").replace("，开头", ", at the top").replace("，末尾", ", at the end")
+    found = (f"{block['title']}\n{block['code']}" for block in BLOCK.finditer(text))
     return [re.sub(r"[ \t]*#.*|^ *\"\"\"[^\"]*\"\"\"\n", "", block, flags=re.M) for block in found]
 
 
