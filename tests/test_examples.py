@@ -1,5 +1,6 @@
 """Every code block of the pages in docs/ is run, in order, and prints and draws what its page shows."""
 
+import difflib
 import importlib.util
 import re
 import sys
@@ -32,7 +33,11 @@ NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
 @pytest.mark.slow  # a process for each command
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_a_page_shows_what_its_examples_print_and_draw(page):
-    assert [(file.name, text) for file, text in examples.changed_files(page)] == []
+    for file, text in examples.changed_files(page):
+        lines = difflib.unified_diff(file.read_text().splitlines(), text.splitlines(), lineterm="", n=1)
+        pytest.fail(
+            f"python docs/scripts/examples.py docs/{page.relative_to(DOCS)} changes {file}:\n" + "\n".join(lines)
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -53,9 +58,9 @@ def test_a_page_in_chinese_has_the_code_and_the_pictures_of_the_page_in_english(
 
 def test_code_in_chinese_may_differ_in_comments_and_docstrings(tmp_path):
     english, chinese, other = (tmp_path / name for name in ("a.md", "a.zh.md", "b.md"))
-    english.write_text('```python title="a.py"\ndef f():\n    """One."""\n    return 1  # one\n```\n')
-    chinese.write_text('```python title="a.py"\ndef f():\n    """一。"""\n    return 1  # 一\n```\n')
-    other.write_text('```python title="a.py"\ndef f():\n    """One."""\n    return 2  # one\n```\n')
+    english.write_text('```python title="a.py, at the end"\ndef f():\n    """One."""\n    return 1  # one\n```\n')
+    chinese.write_text('```python title="a.py，末尾"\ndef f():\n    """一。"""\n    return 1  # 一\n```\n')
+    other.write_text('```python title="a.py, at the end"\ndef f():\n    """One."""\n    return 2  # one\n```\n')
     assert examples.code_of(english) == examples.code_of(chinese) != examples.code_of(other)
     assert examples.chinese(english) == chinese
 
@@ -78,8 +83,8 @@ def test_another_output_and_another_picture_are_changes(tmp_path):
 
 
 def test_rounding_times_and_places_do_not_count():
-    text = "│ mean │ 1.07e-09 │ [-2.011e-06, 2.011e-06] │\n│ range │ [14.84, 23.04] │ 529 │ 0.01948\nsaved in outputs/2026-01-02/03-04-05-000006 in 1.5 s \n"
+    text = "│ mean │ 1.07e-09 │ [-2.011e-06, 2.011e-06] │\n│ range │ [14.84, 23.04] │ 529 │ 2.1 KiB │ 0.01948 │ 0.1\nsaved in outputs/2026-01-02/03-04-05-000006 in 1.5 s \n"
     assert (
         examples.comparable(text)
-        == "│ mean │ # │ [#, #] │\n│ range │ [#, #] │ 529 │ #\nsaved in outputs/2026-11-24/15-00-00-000000 in # s"
+        == "│ mean │ # │ [#, #] │\n│ range │ [#, #] │ 529 │ 2.1 KiB │ # │ #\nsaved in outputs/2026-11-24/15-00-00-000000 in # s"
     )

@@ -10,9 +10,6 @@ from tests.test_words import PLAIN
 LONGEST = 30
 """Words in a sentence."""
 
-NOT_YET = {"docs/recipes.md", "docs/result.md"}
-"""Pages that were written before this test."""
-
 PAGES = [
     str(page.relative_to(ROOT))
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -40,21 +37,16 @@ def long_sentences(text):
     return [one for one in sentences(text) if len(one.split()) > LONGEST]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_YET])
+@pytest.mark.parametrize("page", PAGES)
 def test_sentences_are_short(page):
     assert long_sentences((ROOT / page).read_text()) == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in NOT_YET])
+@pytest.mark.parametrize("page", PAGES)
 def test_pages_use_plain_words(page):
     text = " ".join(prose((ROOT / page).read_text()))
     found = {match[0]: plain for pattern, plain in PLAIN.items() if (match := re.search(pattern, text))}
     assert found == {}
-
-
-@pytest.mark.parametrize("page", sorted(NOT_YET))
-def test_a_page_that_has_become_readable_is_held_to_it(page):
-    assert long_sentences((ROOT / page).read_text()), f"{page} has no long sentence any more: remove it from NOT_YET"
 
 
 def test_sentences_of_paragraphs_lists_and_tables_are_found():

@@ -9,7 +9,8 @@ A page is run from its top to its end in an empty folder. In a page,
 - a block ``bash`` has commands whose output is not shown;
 - a picture in ``images/runs/`` is the diagram of the latest run before it.
 
-``PAGE.zh.md`` is the page in Chinese: it gets the outputs of ``PAGE.md``, whose code it must have.
+``PAGE.zh.md`` is the page in Chinese: it gets the outputs of ``PAGE.md``, whose code it must have. In its titles,
+``，开头`` is ``, at the top``, and ``，末尾`` is ``, at the end``.
 """
 
 from __future__ import annotations
@@ -128,13 +129,13 @@ def shown(printed: str) -> str:
     )
 
 
-ROUNDED = (r"-?\d\.\d+e-\d+", r"-?\b\d+\.\d{3,}\b", r"(?<=\[)-?\d+\.\d+(?=, )", r"(?<=, )-?\d+\.\d+(?=\])")
-"""Numbers whose last digits differ between machines: ``1.07e-09``, ``0.01948``, ``[14.84, 23.04]``."""
+ROUNDED = r"-?\b\d+\.\d+(?:e-\d+)?\b(?! [KMG]iB)|-?\b\de-\d+\b"
+"""Numbers whose last digits differ between machines, and seconds: ``1.07e-09``, ``[14.84, 23.04]``; not ``2.1 KiB``."""
 
 
 def comparable(printed: str) -> str:
     """An output without what differs between machines: rounding, times, widths of columns."""
-    text = re.sub("|".join(ROUNDED), "#", shown(printed))
+    text = re.sub(ROUNDED, "#", shown(printed))
     text = re.sub(r"\b\d+(\.\d+)? m?s\b", "# s", text)
     text = re.sub(r"[━─┏┓┡┩└┘┳╇┴┬┼├┤]+", "─", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
@@ -144,8 +145,9 @@ def comparable(printed: str) -> str:
 
 
 def code_of(page: Path) -> list[str]:
-    """The code blocks of a page without comments and docstrings, which are in the page's language."""
-    found = (f"{block['title']}\n{block['code']}" for block in BLOCK.finditer(page.read_text(encoding="utf-8")))
+    """The code blocks of a page, without what is in the page's language: comments, docstrings, places in files."""
+    text = page.read_text(encoding="utf-8").replace("，开头", ", at the top").replace("，末尾", ", at the end")
+    found = (f"{block['title']}\n{block['code']}" for block in BLOCK.finditer(text))
     return [re.sub(r"[ \t]*#.*|^ *\"\"\"[^\"]*\"\"\"\n", "", block, flags=re.M) for block in found]
 
 
