@@ -128,13 +128,19 @@ def shown(printed: str) -> str:
     )
 
 
-ROUNDED = (r"-?\d\.\d+e-\d+", r"-?\b\d+\.\d{3,}\b", r"(?<=\[)-?\d+\.\d+(?=, )", r"(?<=, )-?\d+\.\d+(?=\])")
-"""Numbers whose last digits differ between machines: ``1.07e-09``, ``0.01948``, ``[14.84, 23.04]``."""
+ROUNDED = (
+    r"-?\d\.\d+e-\d+",
+    r"-?\b\d+\.\d{3,}\b",
+    r"\b\d+\.\d+$",
+    r"(?<=\[)-?\d+\.\d+(?=, )",
+    r"(?<=, )-?\d+\.\d+(?=\])",
+)
+"""Numbers whose last digits differ between machines: ``1.07e-09``, ``0.01948``, seconds at the end of a row, ``[14.84, 23.04]``."""
 
 
 def comparable(printed: str) -> str:
     """An output without what differs between machines: rounding, times, widths of columns."""
-    text = re.sub("|".join(ROUNDED), "#", shown(printed))
+    text = re.sub("|".join(ROUNDED), "#", shown(printed), flags=re.M)
     text = re.sub(r"\b\d+(\.\d+)? m?s\b", "# s", text)
     text = re.sub(r"[━─┏┓┡┩└┘┳╇┴┬┼├┤]+", "─", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
