@@ -12,6 +12,7 @@ chinese = script("chinese")
 
 PAGES = [DOCS / name for name in ("index.zh.md", "tutorial.zh.md", "how-to/layers.zh.md")]
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
+README = ROOT / "README.zh-CN.md"
 
 HAN = "一-龥"
 
@@ -26,10 +27,32 @@ def test_a_page_in_chinese_shows_what_its_examples_print(page, tmp_path):
     assert examples.run_page(page, tmp_path).text == page.read_text()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", [*PAGES, README], ids=[*NAMES, "README"])
 def test_a_page_in_chinese_has_the_headings_of_the_page_in_english(page):
     levels = [[level for level, _ in chinese.headings(one.read_text())] for one in (page, chinese.english(page))]
     assert levels[0] == levels[1]
+
+
+def test_the_readme_in_chinese_has_the_code_and_the_pictures_of_the_readme():
+    english = ROOT / "README.md"
+    assert examples.code_of(README) == examples.code_of(english)
+    pictures = [re.findall(r"!\[[^]]*\]\(([^)]+)\)", one.read_text()) for one in (README, english)]
+    assert pictures[0] == pictures[1]
+
+
+def test_the_readmes_link_to_each_other_in_their_first_lines():
+    for one, other in ((README, "README.md"), (ROOT / "README.md", README.name)):
+        assert f"]({other})" in "".join(one.read_text().splitlines()[:3])
+
+
+@pytest.mark.parametrize("page", [*PAGES, README], ids=[*NAMES, "README"])
+def test_a_page_in_chinese_links_to_pages_in_chinese_where_they_exist(page):
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        assert not (page.parent / link).with_suffix(".zh.md").is_file()
+
+
+def test_links_of_the_readme_in_chinese_lead_to_files():
+    assert [link for link in re.findall(r"\]\(([^)#]+)", README.read_text()) if not (ROOT / link).is_file()] == []
 
 
 def prose(text):
@@ -50,7 +73,7 @@ def broken_rules(text):
     return [f"{rule}: {match[0]!r}" for rule, pattern in RULES.items() for match in re.finditer(pattern, text)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", [*PAGES, README], ids=[*NAMES, "README"])
 def test_chinese_is_set_by_the_rules(page):
     assert broken_rules(page.read_text()) == []
 

@@ -22,7 +22,7 @@ def is_chinese(file: str | Path) -> bool:
 
 def english(page: Path) -> Path:
     """The page in English of a page in Chinese."""
-    return page.with_name(page.name.replace(".zh.md", ".md"))
+    return page.with_name(re.sub(r"\.zh(-CN)?\.md$", ".md", page.name))
 
 
 def headings(markdown: str) -> Iterator[tuple[str, str]]:
