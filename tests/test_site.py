@@ -15,6 +15,7 @@ from assembler.settings import Settings
 from assembler.views.schema.words import DESCRIPTIONS
 from tests.conftest import ROOT
 from tests.test_examples import DOCS, script
+from tests.test_page import CHROMIUM, FLAGS
 from tests.test_parity import test_a_network_of_mindcv_computes_the_same as parity_with_mindcv
 
 pages = script("pages")
@@ -122,8 +123,8 @@ def defaults_that_differ():
     text = (DOCS / "how-to" / "pytorch.md").read_text().split("## Defaults that differ")[1].split("\n## ")[0]
     for line in text.splitlines()[4:]:
         if line.startswith("| `"):
-            layer, ours, module, theirs = re.findall(r"`([^`]+)`", line)[:4]
-            yield layer, *ours.split("="), module, *theirs.split("=")
+            ours, theirs = re.findall(r"`(\w+)\((\w+)=([^`]+)\)`", line)[:2]
+            yield *ours, *theirs
 
 
 ROWS = list(defaults_that_differ())
@@ -148,15 +149,56 @@ def test_the_defaults_of_pytorch_are_those_in_the_table(module, argument, defaul
     assert default_of(inspect.signature(getattr(torch.nn, module)).parameters, argument) == default
 
 
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning_and_asks_no_other_address(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built with warnings as errors."""
     pytest.importorskip("mkdocs")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
-    files = sorted((tmp_path / "site").rglob("*.html"))
-    assert {"index.html", "zh/index.html"} <= {str(file.relative_to(tmp_path / "site")) for file in files}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+def test_the_site_asks_no_other_address(site):
+    files = sorted(site.rglob("*.html"))
+    assert {"index.html", "zh/index.html"} <= {str(file.relative_to(site)) for file in files}
     for file in files:
         text = file.read_text(encoding="utf-8")
         assert re.findall(r'(?:src|srcset)="(?:https?:)?//[^"]+|<link[^>]+href="(?:https?:)?//[^"]+', text) == [], file
+
+
+@pytest.mark.slow
+def test_a_terminal_session_is_copied_as_its_commands(site, chromium):
+    page = chromium.new_page()
+    page.goto(f"file://{site}/how-to/checkpoints/index.html")
+    button = page.locator(".highlight:has(.gp) button[data-clipboard-target]").first
+    button.dispatch_event("click")
+    assert button.get_attribute("data-clipboard-text").splitlines() == [
+        "assembler run mylinear weights.save=mylinear.safetensors checks=none",
+        "assembler run mylinear weights.load=mylinear.safetensors seed=1 checks=none",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", ["index.html", "tutorial/index.html", "how-to/pytorch/index.html", "result/index.html"]
+)
+def test_a_page_fits_a_telephone(site, chromium, path):
+    page = chromium.new_page(viewport={"width": 400, "height": 800})
+    page.goto(f"file://{site}/{path}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
