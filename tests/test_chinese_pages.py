@@ -1,5 +1,6 @@
 """Pages in Chinese: their examples run, their headings match the English ones, their prose keeps the rules of typesetting."""
 
+import difflib
 import re
 
 import pytest
@@ -24,7 +25,16 @@ def test_these_pages_are_in_chinese():
 @pytest.mark.slow  # a process for each command
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_a_page_in_chinese_shows_what_its_examples_print(page, tmp_path):
-    assert examples.run_page(page, tmp_path).text == page.read_text()
+    written, found = page.read_text().splitlines(), examples.run_page(page, tmp_path).text.splitlines()
+    assert list(difflib.unified_diff(written, found, lineterm="", n=0)) == []
+
+
+def test_places_in_files_are_written_in_chinese(tmp_path):
+    (tmp_path / "a.py").write_text("b\n")
+    examples.write(tmp_path, "a.py，开头", "a\n")
+    examples.write(tmp_path, "a.py，末尾", "c\n")
+    assert (tmp_path / "a.py").read_text() == "a\nb\n\n\nc\n"
+    assert [page.name for page in PAGES if re.search(r'title="[^"]*, at the', page.read_text())] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, README], ids=[*NAMES, "README"])
@@ -88,10 +98,9 @@ def test_a_broken_rule_is_found(text):
 @pytest.mark.slow  # needs the extra docs
 def test_headings_have_the_anchors_of_the_page_in_english():
     pytest.importorskip("markdown")
-    page = '# 首页\n```yaml title="a.yaml, at the end"\n# x\n```\n## 1. 安装 `x`\n'
-    english = '# Start\n```yaml title="a.yaml, at the end"\n# y\n```\n## 1. Install `x`\n'
+    page, english = "# 首页\n```yaml\n# x\n```\n## 1. 安装 `x`\n", "# Start\n```yaml\n# x\n```\n## 1. Install `x`\n"
     assert chinese.as_shown(page, english) == (
-        '# 首页 { #start }\n```yaml title="a.yaml（加在末尾）"\n# x\n```\n## 1. 安装 `x` { #1-install-x }\n'
+        "# 首页 { #start }\n```yaml\n# x\n```\n## 1. 安装 `x` { #1-install-x }\n"
     )
 
 

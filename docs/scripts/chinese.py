@@ -9,9 +9,6 @@ from pathlib import Path
 HEADING = re.compile(r"^```.*?^```$|^(?P<heading>(?P<level>#+) (?P<title>[^\n]*))$", re.M | re.S)
 """A heading, or a code block, in which ``# …`` is a comment."""
 
-PLACES = {', at the top"': '（加在开头）"', ', at the end"': '（加在末尾）"'}
-"""The place in a file, from the title of a block: as examples.py reads it → as the site shows it."""
-
 ONLY_ENGLISH = '\n!!! note "本页只有英文版"\n'
 
 
@@ -45,10 +42,7 @@ def as_shown(chinese: str, english: str) -> str:
     def with_anchor(one: re.Match[str]) -> str:
         return f"{one[0]} {{ #{next(anchors)} }}" if one["heading"] else one[0]
 
-    text = HEADING.sub(with_anchor, chinese)
-    for written, shown in PLACES.items():
-        text = text.replace(written, shown)
-    return text
+    return HEADING.sub(with_anchor, chinese)
 
 
 def without_translation(english: str) -> str:

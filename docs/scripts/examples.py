@@ -73,7 +73,7 @@ def run_page(page: Path, folder: Path) -> Found:
 
 def write(folder: Path, title: str, code: str) -> None:
     """Write a block into its file, whole, at the top or at the end."""
-    name, _, where = title.partition(", ")
+    name, _, where = titles_in_english(title).partition(", ")
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     before = file.read_text(encoding="utf-8") if where else ""
@@ -144,9 +144,14 @@ def comparable(printed: str) -> str:
 # ---- pages in Chinese
 
 
+def titles_in_english(text: str) -> str:
+    """A page or a title, with the place in a file in English."""
+    return text.replace("，开头", ", at the top").replace("，末尾", ", at the end")
+
+
 def code_of(page: Path) -> list[str]:
     """The code blocks of a page, without what is in the page's language: comments, docstrings, places in files."""
-    text = page.read_text(encoding="utf-8").replace("，开头", ", at the top").replace("，末尾", ", at the end")
+    text = titles_in_english(page.read_text(encoding="utf-8"))
     found = (f"{block['title']}\n{block['code']}" for block in BLOCK.finditer(text))
     return [re.sub(r"[ \t]*#.*|^ *\"\"\"[^\"]*\"\"\"\n", "", block, flags=re.M) for block in found]
 
