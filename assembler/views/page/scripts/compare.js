@@ -33,13 +33,13 @@ function differences(other, before, job, after) {
     { name: `job ${other.name}`, show: (row) => row[1] },
     { name: `job ${job.name}`, show: (row) => row[2] },
   ];
-  const table = (title, columns, rows) => (rows.length ? [element("h4", {}, title), scrolling(title, grid(title, columns, rows))] : []);
+  const table = (title, columns, rows) => (rows.length ? [element("p", { class: "title" }, title), scrolling(title, grid(title, columns, rows))] : []);
   const change = { name: "change", show: (row) => row[3] };
   const lines = changedLayers(before, after);
   const found = [
     ...table("Settings that differ", heads("setting"), changedSettings(before, after)),
     ...(lines === null ? [element("p", { class: "none" }, "The layers cannot be compared, because a job has no plan or an older record.")] : []),
-    ...table("Layers that differ", [{ name: "", show: (row) => row.sign, head: true }, { name: "layers", show: (row) => row.text, code: true, wrap: true }, { name: "where", show: (row) => row.where, code: true }, { name: "cost", show: (row) => row.cost }], lines ?? []),
+    ...table("Layers that differ", [{ name: "edit", show: (row) => row.sign, head: true }, { name: "layers", show: (row) => row.text, code: true, wrap: true }, { name: "where", show: (row) => row.where, code: true }, { name: "cost", show: (row) => row.cost }], lines ?? []),
     ...table("Metrics that differ", [...heads("metric").map((one, at) => ({ ...one, right: at > 0 })), { ...change, right: true }], changedMetrics(other, job)),
     ...table("Checks that differ", heads("check"), changedChecks(before, after)),
   ];
