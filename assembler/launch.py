@@ -169,7 +169,7 @@ def job(config: DictConfig) -> float:
 
 def _about(hydra: Any) -> dict[str, Any]:
     """What a record has of the command line. The identity is known once the configuration is settled."""
-    return {"program": shlex.split(os.environ[_PROGRAM]), "overrides": overrides_of(hydra), "identity": None}
+    return {"program": shlex.split(os.environ.get(_PROGRAM, "")), "overrides": overrides_of(hydra), "identity": None}
 
 
 def _here(config: DictConfig, folder: Path, budget: Budget) -> int:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from assembler.files import require_file
+from assembler.reading.yaml_files import MAX_DEPTH
 from assembler.settings.metrics import METRICS, plan_metrics
 from assembler.words import first_line
 
@@ -73,9 +74,19 @@ class _Node(_LayerMetrics):
     memory: Count | None = None
 
 
+class _Part(_Form):
+    level: Annotated[int, Field(ge=0, lt=MAX_LEVELS)]
+    kind: str | None = None
+    text: str | None = None
+    path: str | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
+
+
 class _Plan(_PlanMetrics):
     layers: list[_Layer]
     outline: list[_Node] | None = None
+    parts: list[_Part] | None = None
     uncounted: list[str] | None = None
     input: _SomeSpecs = None
     output: _SomeSpecs = None
@@ -105,6 +116,17 @@ class _Device(_Form):
     got: str | None = None
 
 
+def _flat_enough(value: Any) -> Any:
+    """A recipe, if it is nested as deep as a file can be at most: what writes it is recursive."""
+    level, depth = [value], 0
+    while level:
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        level, depth = [one for items in inner for one in items], depth + 1
+        if depth > MAX_DEPTH:
+            raise ValueError("it is nested too deep")
+    return value
+
+
 class _Result(_Form):
     """The keys of a ``result.json`` that tables and pages of a sweep use; see docs/result.md."""
 
@@ -113,6 +135,7 @@ class _Result(_Form):
     program: list[str] | None = None
     started: str
     identity: str | None = None
+    recipe: Annotated[Any, AfterValidator(_flat_enough)] = None
     error: str | None = None
     mode: str | None = None
     device: _Device | None = None

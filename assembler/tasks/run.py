@@ -179,7 +179,7 @@ def leave(
         about: further keys of ``result.json``.
         alone: whether to write a page, ``result.html``, as well.
     """
-    from assembler.views import diagram, record
+    from assembler.views import diagram, diff, record
 
     planned, recipe = result.planned, result.settings.recipe if result.settings else None
     drawn = diagram.diagram(planned, recipe.name) if planned and recipe else None
@@ -192,7 +192,13 @@ def leave(
         "device": vars(result.device) if result.device else None,
         "versions": record.versions(),
         "machine": host.machine(),
-        "plan": {**record.plan_record(planned), "diagram": diagram.record(drawn)} if planned and drawn else None,
+        "plan": {
+            **record.plan_record(planned),
+            "parts": diff.parts_record(planned),
+            "diagram": diagram.record(drawn),
+        }
+        if planned and drawn
+        else None,
         "parameters": [record.parameter_record(one) for one in result.parameters],
         "weights": record.weights_record(
             result.loaded, result.settings.weights.load if result.settings else None, result.saved

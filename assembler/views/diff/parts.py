@@ -51,6 +51,18 @@ def parts_of(planned: Plan, keys: Keys) -> tuple[Part, ...]:
     return tuple(_Reader(planned, keys).parts(planned.steps.nodes))
 
 
+def parts_record(planned: Plan) -> list[dict[str, Any]]:
+    """The parts of a plan for ``result.json``, in reading order. What is 0, or no text, is left out."""
+    found: list[dict[str, Any]] = []
+    waiting = [(part, 0) for part in reversed(parts_of(planned, Keys()))]
+    while waiting:
+        part, level = waiting.pop()
+        waiting += [(inner, level + 1) for inner in reversed(part.inside)]
+        own = {"kind": part.kind, "text": part.text, "path": part.path, "parameters": part.own[0], "macs": part.own[1]}
+        found.append({"level": level, **{key: value for key, value in own.items() if value}})
+    return found
+
+
 class _Reader:
     def __init__(self, planned: Plan, keys: Keys):
         self.rows = {row.path: row for row in planned.rows}

@@ -82,7 +82,7 @@ def _jobs(
 ) -> dict[str, Any]:
     """The details of each job; those that jobs share are numbers of ``pool``."""
     plans: dict[int, dict[str, Any]] = {}  # jobs with equal plans have the same object
-    recipes: dict[int, int | None] = {}  # as of plans
+    recipes: dict[int, dict[str, Any]] = {}  # as of plans
     jobs = {}
     for row in rows:
         job = str(row["job"])
@@ -90,11 +90,13 @@ def _jobs(
         if job in records:
             plan = records[job].get("plan") or {}
             if id(plan) not in plans:
-                plans[id(plan)] = {name: pool.number(value) for name, value in _planned(plan).items()}
+                parts = {"parts": _parts(plan)}
+                plans[id(plan)] = {name: pool.number(value) for name, value in (_planned(plan) | parts).items()}
             recipe = records[job].get("recipe")
             if id(recipe) not in recipes:
-                recipes[id(recipe)] = pool.number(_recipe(recipe))
-            details = {**_details(records[job]), **plans[id(plan)], "recipe": recipes[id(recipe)]}
+                texts = {"recipe": _recipe(recipe), "settings": _settings(recipe)}
+                recipes[id(recipe)] = {name: pool.number(value) for name, value in texts.items()}
+            details = {**_details(records[job]), **plans[id(plan)], **recipes[id(recipe)]}
         left = {name: value for name, value in details.items() if value or name in _OF_PLAN}
         jobs[job] = {name: pool.number(value) if name in _SHARED else value for name, value in left.items()}
         if job in diagrams:
@@ -157,7 +159,7 @@ def _cell(name: str, value: Any, as_it_is: bool) -> Any:
     return float(f"{value:.9g}") if math.isfinite(value) else value
 
 
-_OF_PLAN = ("tree", "layers", "sums", "recipe")
+_OF_PLAN = ("tree", "layers", "sums", "parts", "recipe", "settings")
 
 _SHARED = ("about", "error")
 """Keys whose values many jobs may share, beside those of their plans and their diagrams."""
@@ -225,6 +227,25 @@ def _recipe(recipe: Any) -> str:
         return ""
     plain = json.loads(json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace"))
     return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True))
+
+
+def _settings(value: Any, key: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted keys, for the comparison of two jobs."""
+    if not isinstance(value, Mapping):
+        return {} if value is None else {key: value}
+    items = [_settings(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()]
+    return {name: item for found in items for name, item in found.items()}
+
+
+def _parts(plan: Mapping[str, Any]) -> list[list[Any]]:
+    """The parts of a plan: level, kind, text, path, and parameters and MACs without those of the parts inside."""
+    return [
+        [
+            *(one["level"], *(one.get(key) or "" for key in ("kind", "text", "path"))),
+            *(one.get(key) or 0 for key in ("parameters", "macs")),
+        ]
+        for one in plan.get("parts") or ()
+    ]
 
 
 def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:

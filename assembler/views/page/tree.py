@@ -53,7 +53,7 @@ def _occurrences(
 
 
 def _middle(one: Mapping[str, Any]) -> tuple[Any, ...]:
-    return one.get("arguments"), print_shape(one.get("input")), print_shape(one.get("output"))
+    return one.get("arguments") or "", print_shape(one.get("input")), print_shape(one.get("output"))
 
 
 def _sums(one: Mapping[str, Any], count: int) -> tuple[int, ...]:

@@ -116,7 +116,7 @@ class Job {
   /** The results of the job: its own, and those shared with others. */
   details() {
     const kept = DATA.jobs[this.name] ?? {};
-    const common = ["tree", "layers", "sums", "recipe", "about", "error", "diagram"].filter((key) => kept[key] !== undefined);
+    const common = ["tree", "layers", "sums", "parts", "recipe", "settings", "about", "error", "diagram"].filter((key) => kept[key] !== undefined);
     const path = COLUMN.has("path") ? this.get(COLUMN.get("path")) : null;
     return { ...kept, ...Object.fromEntries(common.map((key) => [key, DATA.pool[kept[key]]])), path };
   }

@@ -12,6 +12,7 @@ const START = {
   axes: startOfParallel(),
   line: "",
   job: "",
+  other: "", // the job that open ones are compared with
   group: "",
   follow: true,
 };
@@ -69,6 +70,7 @@ function remembered() {
     columns: known,
     axes: known,
     job: (value) => JOB.has(value),
+    other: (value) => JOB.has(value),
     group: (value) => GROUPS.some((group) => group.name === value),
     of: (value) => value === "jobs" || (value === "groups" && GROUPS.length > 0),
     statistic: (value) => STATISTICS.some(([name]) => name === value),
