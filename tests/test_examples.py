@@ -13,7 +13,9 @@ DOCS = ROOT / "docs"
 
 
 def script(name):
-    """A module of docs/scripts, which is no package."""
+    """A module of docs/scripts, which is no package; there, modules import each other by name."""
+    if str(DOCS / "scripts") not in sys.path:
+        sys.path.append(str(DOCS / "scripts"))
     spec = importlib.util.spec_from_file_location(f"docs_scripts_{name}", DOCS / "scripts" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

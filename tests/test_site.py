@@ -19,6 +19,7 @@ from tests.test_page import CHROMIUM, FLAGS
 from tests.test_parity import test_a_network_of_mindcv_computes_the_same as parity_with_mindcv
 
 pages = script("pages")
+gallery = script("gallery")
 
 PARITY_TESTS = {"gpt2_small": "test_gpt2_", "llama2_7b": "test_llama_"}
 """Recipe → the test in tests/test_parity.py that takes weights of transformers."""
@@ -88,7 +89,7 @@ def test_the_python_page_documents_every_public_function():
 @pytest.mark.slow
 def test_the_gallery_shows_every_recipe_with_a_picture():
     generated = pages.all_pages()
-    names = set(recipes(None)) - pages.NOT_SHOWN
+    names = set(recipes(None)) - gallery.NOT_SHOWN
     assert set(re.findall(r"^## (\w+)$", generated["gallery.md"], re.MULTILINE)) == names
     for name in names:
         assert f"](images/{name}.svg)" in generated["gallery.md"]
@@ -98,8 +99,8 @@ def test_the_gallery_shows_every_recipe_with_a_picture():
 
 def test_the_gallery_knows_whose_weights_fit():
     (mark,) = [one for one in parity_with_mindcv.pytestmark if one.name == "parametrize"]
-    assert {name for name, whose in pages.PARITY.items() if whose.startswith("mindcv")} == set(mark.args[1])
-    assert {name for name, whose in pages.PARITY.items() if whose.startswith("transformers")} == set(PARITY_TESTS)
+    assert {name for name, whose in gallery.PARITY.items() if whose.startswith("mindcv")} == set(mark.args[1])
+    assert {name for name, whose in gallery.PARITY.items() if whose.startswith("transformers")} == set(PARITY_TESTS)
     tests = (ROOT / "tests" / "test_parity.py").read_text()
     assert all(f"def {test}" in tests for test in PARITY_TESTS.values())
 

@@ -12,24 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+import gallery
+from markdown_parts import joined
+
 ROOT = Path(__file__).parents[2]
-
-PARITY = {
-    **dict.fromkeys(
-        ("resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"), "mindcv 0.3.0"
-    ),
-    **dict.fromkeys(("gpt2_small", "llama2_7b"), "transformers 5"),
-}
-"""Recipe → the library whose weights it takes: tests/test_parity.py compares the outputs."""
-
-NOT_SHOWN = {"inline", "yolo"}
-"""Recipes that have no network of their own."""
 
 
 @cache
 def all_pages() -> Mapping[str, str]:
     """File name → its text: the pages, and the pictures of the gallery."""
-    return {**{name: make() for name, make in MAKERS.items()}, **pictures()}
+    return {**{name: make() for name, make in MAKERS.items()}, **gallery.pictures()}
 
 
 def write_all(folder: Path) -> None:
@@ -109,7 +101,7 @@ def configuration() -> str:
     parts += _section("recipe.expect", settings.Expect, level=3)
     parts += ["## registry.SCOPE.NAME", "An entry of a registry file.", _table(settings.EntrySettings)]
     parts += ["## pyproject.toml", "Keys of `[tool.assembler]`.", _table(settings.ProjectSettings)]
-    return _joined(parts)
+    return joined(parts)
 
 
 def _section(name: str, model: Any, level: int = 2) -> list[str]:
@@ -178,7 +170,7 @@ def commands() -> str:
     for name, command in _commands(root, "assembler"):
         context = command.context_class(command, info_name=name, terminal_width=100, max_content_width=100)
         parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
-    return _joined(parts)
+    return joined(parts)
 
 
 def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -198,7 +190,7 @@ def errors() -> str:
     tree = inspect.cleandoc(module.__doc__ or "").partition("::\n\n")[2].partition("\n\n")[0]
     classes = [one for one in vars(module).values() if inspect.isclass(one) and issubclass(one, module.AssemblerError)]
     rows = [f"| `{one.__name__}` | {_described(one).partition(chr(10))[0]} |" for one in classes]
-    return _joined(
+    return joined(
         [
             "# Errors",
             "Every error that the assembler raises on purpose is an `AssemblerError`. Its message names what is wrong, "
@@ -225,7 +217,7 @@ def python_api() -> str:
             one = getattr(module, name)
             if (inspect.isclass(one) or inspect.isfunction(one)) and one.__doc__:
                 parts.append(_documented(f"{module.__name__}.{name}", f"{one.__module__}.{one.__name__}"))
-    return _joined(parts)
+    return joined(parts)
 
 
 def _documented(name: str, target: str) -> str:
@@ -233,72 +225,12 @@ def _documented(name: str, target: str) -> str:
     return f"::: {target}\n    options: {{heading: {name}, toc_label: {name}, members: false}}"
 
 
-# ---- gallery
-
-
-def gallery() -> str:
-    """All recipes that ship."""
-    return _joined(
-        [
-            "---\nhide: [navigation]\n---",
-            "# Gallery",
-            "These recipes ship with the assembler. Each has a name: `assembler plan resnet50` prints its layers, and "
-            "`assembler run resnet50` builds and checks it. A click on a picture shows it in full size.",
-            "Sizes are those of the recipe's own input. The parameters of networks from papers are compared with the "
-            "published numbers on every run.",
-            '<div class="gallery" markdown>',
-            *(card for card, _ in _cards().values()),
-            "</div>",
-        ]
-    )
-
-
-def pictures() -> dict[str, str]:
-    """The pictures of the gallery."""
-    return {f"images/{name}.svg": svg for name, (_, svg) in _cards().items()}
-
-
-@cache
-def _cards() -> dict[str, tuple[str, str]]:
-    """Recipe → its part of the gallery, and its picture."""
-    from assembler import recipes
-
-    return {name: _card(name, file) for name, file in recipes(None).items() if name not in NOT_SHOWN}
-
-
-def _card(name: str, file: Path) -> tuple[str, str]:
-    from assembler import plan
-    from assembler.commands.recipes import about
-    from assembler.planning.specs import print_shape
-    from assembler.reading.recipe_files import load_recipe
-    from assembler.views import diagram
-    from assembler.views.diagram.svg import standalone
-
-    planned = plan(file)
-    drawn = diagram.picture(diagram.diagram(planned, name))
-    params = ", ".join(f"`{key}={value}`" for key, value in (load_recipe(file).get("params") or {}).items())
-    lines = [
-        f"## {name}",
-        about(file),
-        f"[![Diagram of {name}](images/{name}.svg){{ loading=lazy }}](images/{name}.svg)",
-        f"- {planned.parameters:,} parameters, {planned.macs:,} MACs\n"
-        f"- {print_shape(planned.input)} → {print_shape(planned.output)}"
-        + (f"\n- params: {params}" if params else "")
-        + (f"\n- weights of {PARITY[name]} fit" if name in PARITY else ""),
-    ]
-    return _joined(["<div markdown>", *filter(None, lines), "</div>"]), standalone(drawn.depths[drawn.shown])
-
-
-def _joined(parts: list[str]) -> str:
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
-
-
 MAKERS = {
     "configuration.md": configuration,
     "commands.md": commands,
     "errors.md": errors,
     "python.md": python_api,
-    "gallery.md": gallery,
+    "gallery.md": gallery.page,
     "security.md": lambda: moved("SECURITY.md"),
     "changelog.md": lambda: moved("CHANGELOG.md"),
 }
