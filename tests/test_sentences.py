@@ -1,4 +1,4 @@
-"""Sentences in README and docs/ are short, and use the field's words: see tests/test_words.py for the table."""
+"""Sentences in README, SECURITY and docs/ are short, and use the field's words: see tests/test_words.py for the table."""
 
 import re
 
@@ -12,7 +12,7 @@ LONGEST = 30
 
 PAGES = [
     str(page.relative_to(ROOT))
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for page in [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if not page.name.endswith((".zh.md", ".zh-CN.md")) and "reference" not in page.parts  # generated
 ]
 
