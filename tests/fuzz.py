@@ -222,7 +222,7 @@ class Targets:
         load(self.folder / "sweep")
         table = gather(self.folder / "sweep")
         to_csv(table)
-        as_json(sweep_data(table.rows, table.overrides, table.records, report._diagrams(table.records)))
+        as_json(sweep_data(table.rows, table.overrides, table.records, report._diagrams(table.records, {})))
 
 
 def _ledger(text: str) -> str:
