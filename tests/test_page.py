@@ -4,13 +4,15 @@ import json
 import random
 import re
 import shutil
+from collections import Counter
+from importlib.resources import files
 from unittest import mock
 from urllib.parse import quote
 
 import pytest
 
 from assembler.views.diagram.graphviz import COLOURS
-from assembler.views.page import run_page, sweep_page
+from assembler.views.page import _RUN, _SWEEP, run_page, sweep_page
 from assembler.views.page.data import as_json
 from tests.conftest import ROOT, data_of_page
 
@@ -963,6 +965,14 @@ def test_a_run_shows_what_it_found(visit):
 
 def test_the_page_of_a_run_is_small():
     assert len(run_page("mlp", record(), PICTURE)) < 60_000
+
+
+def test_no_script_of_a_page_takes_the_name_of_another():
+    scripts = files("assembler.views.page") / "scripts"
+    for names in (_SWEEP, _RUN):
+        texts = "".join((scripts / f"{name}.js").read_text(encoding="utf-8") for name in names)
+        defined = re.findall(r"^(?:async )?(?:function\*?|const|let|class) (\w+)", texts, re.MULTILINE)
+        assert [name for name, many in Counter(defined).items() if many > 1] == []
 
 
 # ---- for everybody

@@ -5,7 +5,7 @@ const OF_LAYERS = new Set(["name", "stack", "graph", "blocks", "shared", "defaul
 const SIGNS = { added: "+", removed: "−", changed: "~" };
 
 /** A field that chooses a job, and what differs between that one and this. */
-function comparison(job, left, drawAgain) {
+function comparing(job, left, drawAgain) {
   const others = JOBS.filter((other) => other !== job);
   if (!others.length) return null;
   const field = element("input", { type: "search", list: "others", value: state.other === job.name ? "" : state.other, placeholder: "a job", autocomplete: "off" });

@@ -99,7 +99,7 @@ function jobDetails(job) {
   const typed = left.overrides ?? OVERRIDES.filter((column) => job.get(column) !== null).map((column) => `${column.name}=${job.get(column)}`);
   const nothing = !left.layers && !left.checks && !left.error && !message;
   return [
-    comparison(job, left, () => open(job)),
+    comparing(job, left, () => open(job)),
     ...(message ? [element("p", { class: "message" }, message)] : []),
     ...details({ ...left, overrides: typed }),
     ...(nothing ? [element("p", { class: "none" }, "It has no results yet.")] : []),
