@@ -6,19 +6,20 @@ import base64
 import gzip
 import json
 import math
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import yaml
-
 from assembler.settings.groups import Groups
 from assembler.settings.metrics import METRICS, plan_metrics
+from assembler.views.page.configuration import command, recipe_text, settings_by_key
 from assembler.views.page.tree import layer_rows, print_shape, tree_rows
 from assembler.words import print_comparison, short_names
 
 File: TypeAlias = tuple[str, int]
 """A file of the run folder: its name there, with ``/`` between folders, and how many bytes it has."""
+
+_PROGRAM = ("python", "run.py")
+"""What a record without ``program`` was written by."""
 
 _EXACT = 2**53
 """Integers up to here are exact in JavaScript; larger ones are strings."""
@@ -94,7 +95,7 @@ def _jobs(
                 plans[id(plan)] = {name: pool.number(value) for name, value in (_planned(plan) | parts).items()}
             recipe = records[job].get("recipe")
             if id(recipe) not in recipes:
-                texts = {"recipe": _recipe(recipe), "settings": _settings(recipe)}
+                texts = {"recipe": recipe_text(recipe), "settings": settings_by_key(recipe)}
                 recipes[id(recipe)] = {name: pool.number(value) for name, value in texts.items()}
             details = {**_details(records[job]), **plans[id(plan)], **recipes[id(recipe)]}
         left = {name: value for name, value in details.items() if value or name in _OF_PLAN}
@@ -170,7 +171,7 @@ def run_data(record: Mapping[str, Any], diagram: Mapping[str, Any] | None, files
     return {
         **_details(record),
         **_planned(record.get("plan") or {}),
-        "recipe": _recipe(record.get("recipe")),
+        "recipe": recipe_text(record.get("recipe")),
         "status": record.get("status"),
         "device": record.get("device"),
         "weights": record.get("weights"),
@@ -188,53 +189,13 @@ def _details(record: Mapping[str, Any]) -> dict[str, Any]:
     device = record.get("device") or {}
     return {
         "overrides": list(record.get("overrides") or []),
-        "command": _command([*(record.get("program") or _PROGRAM), *(record.get("overrides") or ())]),
+        "command": command([*(record.get("program") or _PROGRAM), *(record.get("overrides") or ())]),
         "about": {**{name: record.get(name) for name in _ABOUT}, "device": device.get("got")},
         "started": record.get("started"),
         "error": record.get("error"),
         "checks": [_outcome(outcome) for outcome in record.get("outcomes") or []],
         "seconds": record.get("seconds") or {},
     }
-
-
-_PROGRAM = ("python", "run.py")
-"""What a record without ``program`` was written by."""
-
-
-def _command(words: Sequence[str]) -> str:
-    """What a shell repeats the run by. ``~`` stays a user's home folder."""
-    return " ".join(f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word) for word in words)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """YAML in which lists of numbers are in one line: ``[1, 3, 224, 224]``. In C it takes a tenth of the time."""
-
-    def represent_list(self, data: list[Any]) -> yaml.Node:
-        """A list; one with a number and without lists inside in one line."""
-        inline = all(not isinstance(item, list | dict) for item in data) and not all(
-            isinstance(item, str) for item in data
-        )
-        node: yaml.Node = self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=inline)
-        return node
-
-
-_Dumper.add_representer(list, _Dumper.represent_list)
-
-
-def _recipe(recipe: Any) -> str:
-    """The recipe as configured. Half of a surrogate pair, which YAML cannot hold, becomes a question mark."""
-    if not recipe:
-        return ""
-    plain = json.loads(json.dumps(recipe, ensure_ascii=False).encode("utf-8", "replace"))
-    return str(yaml.dump(plain, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True))
-
-
-def _settings(value: Any, key: str = "") -> dict[str, Any]:
-    """The values of nested mappings by dotted keys, for the comparison of two jobs."""
-    if not isinstance(value, Mapping):
-        return {} if value is None else {key: value}
-    items = [_settings(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()]
-    return {name: item for found in items for name, item in found.items()}
 
 
 def _parts(plan: Mapping[str, Any]) -> list[list[Any]]:
