@@ -338,7 +338,9 @@ def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file,
         recipe_file(text, name)
     do, where, code = WAYS[way]
     said, ended = do(run, monkeypatch)
-    assert f"{where}: {TOO_LONG.format('0.2', '0.4')}" in [line.strip() for line in said.splitlines()]
+    wheres = (where, FILE) if way == "run.py" else (where,)  # its file is known once Hydra has composed it
+    printed = [line.strip() for line in said.splitlines()]
+    assert any(f"{one}: {TOO_LONG.format('0.2', '0.4')}" in printed for one in wheres)
     assert ended == code
 
 

@@ -45,7 +45,7 @@ def write(name, text):
 
 def own_process(*arguments):
     """The command in a process of its own, which tells at the end whether it imported MindSpore or Hydra."""
-    code = "import sys; from assembler.commands.app import main\ntry: main()\nfinally: print(bool({'mindspore', 'hydra'} & set(sys.modules)), file=sys.stderr)"
+    code = "import sys; from assembler.__main__ import main\ntry: main()\nfinally: print(bool({'mindspore', 'hydra'} & set(sys.modules)), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
