@@ -150,6 +150,15 @@ def test_the_stack_is_left_out():
     assert STACK in str(said)
 
 
+def test_a_message_that_begins_with_a_rule_has_its_first_sentence():
+    rule = "-" * 52
+    said = RuntimeError(
+        f"\n{rule}\n- Kernel select failed:\n{rule}\nUnsupported op [Einsum] on CPU, Please confirm\nnode: x\n\n"
+        f"{rule}\n- C++ Call Stack: (For framework developers)\n{rule}\nsomewhere.cc:469\n"
+    )
+    assert without_stack(said) == "Unsupported op [Einsum] on CPU, Please confirm"
+
+
 def test_headings_are_left_out():
     assert reason(RuntimeError(RECORDED)) == "RuntimeError: Unsupported op [Einsum] on CPU"
     assert lacks_kernel(RuntimeError(RECORDED))

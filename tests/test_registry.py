@@ -1,4 +1,6 @@
 import inspect
+import sys
+import types
 
 import pytest
 from mindspore import nn
@@ -255,3 +257,18 @@ def test_the_nearest_pyproject_says_what_is_trusted(tmp_path):
         with pytest.raises(AssemblerError) as error:
             said_by_project(inner)
         assert str(error.value).startswith(f"{file}: ")
+
+
+def test_a_class_of_the_project_that_is_not_registered_is_named(monkeypatch):
+    module = types.ModuleType("my_layers")
+    module.Centred = type("Centred", (nn.Cell,), {"__module__": "my_layers"})
+    module.Dense2 = nn.Dense  # imported from elsewhere
+    monkeypatch.setitem(sys.modules, "my_layers", module)
+    monkeypatch.setattr(LAYERS, "modules", ("my_layers",))
+    with pytest.raises(UnknownLayer) as error:
+        LAYERS.find("Centred")
+    instead = "my_layers has a class of this name that is not registered; put @register above it."
+    assert error.value.message == f"no layer named 'Centred'. {instead}"
+    with pytest.raises(UnknownLayer) as error:
+        LAYERS.find("Dense2")
+    assert "Did you mean 'Dense'" in error.value.message

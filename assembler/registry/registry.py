@@ -168,6 +168,8 @@ class Registry(Mapping[str, Entry]):
         absent = [library for library in self.libraries.values() if library.has_but_misses(name)]
         if absent and absent[0].extra:
             return f" The library {absent[0].scope} has it: pip install '{absent[0].extra}'."
+        if module := next((one for one in LAYERS.modules if _has_class(one, name)), None):
+            return f" {module} has a class of this name that is not registered; put @register above it."
         if close := suggestion(name, self) or suggestion(name, [entry.name for entry in every]):
             return close
         broken = [library.scope for library in self.libraries.values() if library.is_broken]
@@ -285,6 +287,12 @@ class Registry(Mapping[str, Entry]):
         for module in (*self.modules, *others):
             import_module(module, Place(key="tool.assembler.layers"))
         return [entry for entry in self._entries.values() if entry.registered is not None]
+
+
+def _has_class(module: str, name: str) -> bool:
+    """Whether a module that was imported defines a class of this name."""
+    found = vars(sys.modules.get(module, object)).get(name)
+    return isinstance(found, type) and found.__module__ == module
 
 
 def said_by_project(folder: Path | None = None) -> ProjectSettings:

@@ -28,13 +28,18 @@ _NO_MEMORY = ("llocate memory failed", "llocate output memory failed")
 
 def without_stack(error: BaseException) -> str:
     """All that an exception says, without MindSpore's C++ call stack."""
-    return re.split(r"\n-{20,}\n", str(error))[0].strip()
+    return re.split(r"\n-{20,}\n", str(error))[0].strip() or _first_said(error)
+
+
+def _first_said(error: BaseException) -> str:
+    """The first line that is neither a rule nor a heading: ``Unsupported op [Einsum] on CPU, …``."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line and not line.startswith("-")), "")
 
 
 def reason(error: BaseException) -> str:
     """What an exception says, without MindSpore's headings and C++ call stack."""
-    lines = (line.strip() for line in str(error).splitlines())
-    said = next((line for line in lines if line and not line.startswith("-")), "")
+    said = _first_said(error)
     if isinstance(error, TypeError | ValueError) and said:
         return said
     return said if said.startswith(type(error).__name__) else f"{type(error).__name__}: {said}"
