@@ -50,8 +50,11 @@ PLATFORM = "platform: "
 """How the reason of a skip begins that no installation can mend."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before slow ones are left out
 def pytest_collection_modifyitems(items):
     for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW))
 

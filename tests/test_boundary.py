@@ -328,8 +328,13 @@ WAYS = {
 }
 
 
+SLOW_WAYS = ("watch", "run.py")
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file was about to be closed
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=pytest.mark.slow) if way in SLOW_WAYS else way for way in WAYS]
+)
 @pytest.mark.parametrize("what", TAKES_LONG)
 def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file, monkeypatch, what, way):
     monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10**9)

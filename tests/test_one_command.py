@@ -208,6 +208,7 @@ def test_errors_of_the_configuration_are_one_message(assembler):
     assert err.startswith("""override recipe.stack="Dense(8, 1) + ReLu": no layer named 'ReLu'. Did you mean 'ReLU'""")
 
 
+@pytest.mark.slow
 def test_a_sweep_of_a_project_has_its_layers(tmp_path):
     """In a process of its own, as jobs run in another one."""
     for name, text in FILES.items():
@@ -220,6 +221,7 @@ def test_a_sweep_of_a_project_has_its_layers(tmp_path):
     assert statuses(tmp_path / "multirun" / "s") == ["passed"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_sweep_of_a_project_has_its_layers_in_the_workers_of_a_launcher(tmp_path):
     for name, text in FILES.items():
