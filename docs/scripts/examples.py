@@ -96,10 +96,11 @@ def shell(typed: str, folder: Path) -> str:
     """
     wanted = re.search(r"# exit code (\d)", typed)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    around = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # tables are as wide as in a pipe
     done = subprocess.run(
         ["bash", "-euc", typed],
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"},
+        env={**around, "PATH": path, "PYTHONWARNINGS": "ignore"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
