@@ -130,7 +130,7 @@ UNKNOWN = [
     ("zzzzzzz.Gate", "no layer named 'zzzzzzz.Gate'. The scopes are layers, mindspore, mindcv, mindyolo, mint, shop."),
     ("Zq", "no layer named 'Zq'. Searched the 134 names of registry.layers, registry.mindspore, and the libraries "
            "mindcv, mindyolo, mint, shop."),
-    ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `python -m assembler layers 'shop.*'` lists those of shop."),
+    ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `assembler layers 'shop.*'` lists those of shop."),
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from assembler.settings import Settings
 from assembler.views.schema.words import DESCRIPTIONS
 from tests.conftest import ROOT
 from tests.test_examples import DOCS, script
-from tests.test_page import CHROMIUM, FLAGS
+from tests.test_page import browser  # noqa: F401
 from tests.test_parity import test_a_network_of_mindcv_computes_the_same as parity_with_mindcv
 
 pages = script("pages")
@@ -162,18 +162,6 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.mark.slow
 def test_the_site_asks_no_other_address(site):
     files = sorted(site.rglob("*.html"))
@@ -184,8 +172,8 @@ def test_the_site_asks_no_other_address(site):
 
 
 @pytest.mark.slow
-def test_a_terminal_session_is_copied_as_its_commands(site, chromium):
-    page = chromium.new_page()
+def test_a_terminal_session_is_copied_as_its_commands(site, browser):  # noqa: F811
+    page = browser.new_page()
     page.goto(f"file://{site}/how-to/checkpoints/index.html")
     button = page.locator(".highlight:has(.gp) button[data-clipboard-target]").first
     button.dispatch_event("click")
@@ -199,7 +187,7 @@ def test_a_terminal_session_is_copied_as_its_commands(site, chromium):
 @pytest.mark.parametrize(
     "path", ["index.html", "tutorial/index.html", "how-to/pytorch/index.html", "result/index.html"]
 )
-def test_a_page_fits_a_telephone(site, chromium, path):
-    page = chromium.new_page(viewport={"width": 400, "height": 800})
+def test_a_page_fits_a_telephone(site, browser, path):  # noqa: F811
+    page = browser.new_page(viewport={"width": 400, "height": 800})
     page.goto(f"file://{site}/{path}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -1,1 +1,1 @@
-"""The commands of ``python -m assembler``, one file each. They import MindSpore only when they need it."""
+"""The commands of ``assembler``, one file each. They import MindSpore only when they need it."""

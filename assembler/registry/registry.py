@@ -163,7 +163,7 @@ class Registry(Mapping[str, Entry]):
         if scope:
             inside = [entry.full_name for entry in every if entry.full_name.startswith(f"{scope}.")]
             near = [f"{other}.{short}" for other in closest(scope, scopes) if self.candidates(f"{other}.{short}")]
-            listed = f" `python -m assembler layers '{scope}.*'` lists those of {scope}." if inside else ""
+            listed = f" `assembler layers '{scope}.*'` lists those of {scope}." if inside else ""
             return suggestion(name, inside or near) or listed or f" The scopes are {', '.join(filter(None, scopes))}."
         absent = [library for library in self.libraries.values() if library.has_but_misses(name)]
         if absent and absent[0].extra:
