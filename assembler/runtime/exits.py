@@ -7,6 +7,7 @@ handler therefore ends the process itself, after it has deleted what is half-wri
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 import signal
@@ -23,8 +24,11 @@ BROKEN_PIPE, UNPRINTED = 141, 2
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
+"""What starts a process of its own on first use, and then lets the signals through to this thread again."""
+
 _undo: list[Callable[[], object]] = []
-_raises = False
+_raises, _raised = False, False
 _held, _pending = 0, False
 _advice = ""
 _silent = False
@@ -63,12 +67,12 @@ def prepare(*, silent: bool = False) -> None:
 
 
 def _end(number: int, frame: Any) -> None:
-    global _raises, _pending
+    global _raises, _raised, _pending
     if _held:
         _pending = True
         return
     if _raises:
-        _raises = False
+        _raises, _raised = False, True
         raise KeyboardInterrupt
     interrupted()
 
@@ -114,8 +118,16 @@ def raise_first(advice: str = "") -> None:
     Args:
         advice: added to the line that ``interrupted`` prints.
     """
-    global _raises, _advice
-    _raises, _advice = True, advice
+    global _raises, _raised, _advice
+    _raises, _raised, _advice = True, False, advice
+
+
+def has_raised() -> bool:
+    """Whether a signal has raised ``KeyboardInterrupt`` since :func:`raise_first`.
+
+    A library may raise another exception while it handles that one.
+    """
+    return _raised
 
 
 def raise_none() -> None:
@@ -149,12 +161,11 @@ def apart() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
-    from multiprocessing import resource_tracker
-
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        # Python's own, which joblib starts, too, lets the signal through again once it has started its process.
-        resource_tracker.ensure_running()
+        for name in TRACKERS:
+            with suppress(ImportError):
+                importlib.import_module(name).ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:

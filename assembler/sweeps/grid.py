@@ -211,6 +211,8 @@ class Grid(Sweeper):
                         returns.append(batch)
                         raised = raised or next((raised_by(job) for job in batch if _failed(job)), None)
                 except Exception as error:  # a lost worker, an unreachable cluster
+                    if exits.has_raised():
+                        raise KeyboardInterrupt from error
                     fault = error
             now = [point for point in left if _status(point, folder) is None]
             tries = tries + 1 if len(now) == len(left) else 0

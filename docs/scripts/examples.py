@@ -130,8 +130,11 @@ def shown(printed: str) -> str:
     )
 
 
-ROUNDED = r"-?\b\d+\.\d+(?:e-\d+)?\b(?! [KMG]iB)|-?\b\de-\d+\b"
-"""Numbers whose last digits differ between machines, and seconds: ``1.07e-09``, ``[14.84, 23.04]``; not ``2.1 KiB``."""
+ROUNDED = r"-?\b\d+\.\d+(?:e-\d+)?\b(?! [KMG]iB)|-?\b\de-\d+\b|(?<![\w,.])0(?![\w,.])"
+"""Numbers whose last digits differ between machines, and seconds: ``1.07e-09``, ``[14.84, 23.04]``; not ``2.1 KiB``.
+
+The spread of two equal numbers is ``0``.
+"""
 
 
 def comparable(printed: str) -> str:
