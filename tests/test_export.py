@@ -480,6 +480,7 @@ def test_a_run_leaves_its_files_and_says_so(run):
     assert {path.name for path in done.folder.parent.iterdir()} == {"run"}
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_space_in_its_name(run, tmp_path):
     done = run("task=export", "task.formats=[mindir,onnx]", "hydra.run.dir='a folder, with=more'")
     assert (done.code, done.err) == (0, "")
@@ -529,6 +530,7 @@ def test_a_large_recipe_is_written(run, name, more):
     assert (done.code, done.err) == (0, ""), done.out
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_what_an_earlier_one_wrote(run):
     first = run("recipe=inline", 'recipe.stack="Dense(8, 4)"', "task=export")
     assert first.code == 0

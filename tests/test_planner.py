@@ -423,7 +423,7 @@ def test_a_large_layer_is_compiled_and_not_run(fallbacks):
     assert found.macs == 2 * (tokens * 4 * 4096**2 + 2 * (2 * 16 * 16 * 4096) + 2 * tokens * 4096 * 4096)
 
 
-@pytest.mark.parametrize("width", [8, 4096])
+@pytest.mark.parametrize("width", [8, pytest.param(4096, marks=pytest.mark.slow)])
 def test_the_ways_agree_about_a_layer(fallbacks, monkeypatch, width):
 
     text = f"TransformerEncoderLayer({width}, 2, dim_feedforward={width})"
