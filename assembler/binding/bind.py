@@ -44,6 +44,7 @@ from assembler.language.recipe import (
     Shared,
     Source,
     Stack,
+    Turns,
     children,
     is_stack,
     layers_in,
@@ -131,6 +132,8 @@ class _Writer:
                 yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)))
             case Repeat():
                 yield RepeatNode(stack, tuple(tuple(self.nodes(stack.body)) for _ in range(stack.count)))
+            case Turns():
+                yield RepeatNode(stack, tuple(tuple(self.nodes(turn)) for turn in stack.turns))
             case BlockUse():
                 yield BlockNode(stack.call, tuple(self.nodes(stack.body)))
             case PassedIn():

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from itertools import chain as joined
 from typing import Any, TypeAlias
 
-from assembler.language.recipe import INFER, Graph, Layer, Repeat, Verbatim, leaves, map_leaves, print_value
+from assembler.language.recipe import INFER, Graph, Layer, Repeat, Turns, Verbatim, leaves, map_leaves, print_value
 from assembler.registry.entries import Entry
 
 
@@ -48,14 +48,14 @@ class BlockNode:
 
 @dataclass(frozen=True, slots=True)
 class RepeatNode:
-    """A ``*`` of the recipe.
+    """A ``*`` of the recipe, or a group with ``for``.
 
     Args:
-        repeat: as written, with its count filled in.
-        turns: what each repetition expands to.
+        repeat: as written, with its count or its values filled in.
+        turns: what each repetition expands to. Those of a ``*`` are equal.
     """
 
-    repeat: Repeat
+    repeat: Repeat | Turns
     turns: tuple[tuple[TreeNode, ...], ...]
 
 
