@@ -111,7 +111,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Star:
-    """``*branches``, an argument or element: the elements of a list, or the turns of a repeat or a group with ``for``."""
+    """``*branches``, an argument or element: the elements of a list, or the turns of a repeat or an :class:`Each`."""
 
     body: Any
     place: Place = field(default=NOWHERE, compare=False, repr=False)
