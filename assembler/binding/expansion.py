@@ -14,7 +14,7 @@ from typing import Any
 
 from assembler.binding import functions
 from assembler.binding.arithmetic import COMPARISONS, as_integer, compare, compute, is_inferred
-from assembler.errors import MAX_MISTAKES, AssemblerError, Enough, Place, RecipeError, UnknownLayer
+from assembler.errors import AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
 from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
@@ -147,9 +147,7 @@ class _Expansion:
         except (_TooLarge, Enough):
             raise
         except AssemblerError as mistake:
-            self.mistakes.append(mistake)
-            if len(self.mistakes) >= MAX_MISTAKES:
-                raise Enough(self.mistakes) from None
+            note(self.mistakes, mistake)
             return Layer(BROKEN)
 
     def stack(self, written: Any, scope: _Scope) -> Stack:
@@ -347,9 +345,18 @@ class _Expansion:
 
     def each(self, written: Each, scope: _Scope) -> Stack:
         """The layers of a group for each value; zero values are zero layers."""
-        turns = [self.stack(written.body, inner) for inner in self.scopes(written, scope)]
+        turns = [self.turn(written, inner) for inner in self.scopes(written, scope)]
         turns = [turn for turn in turns if turn != NOTHING]
         return Turns(replace(written, place=scope.place(written.place)), tuple(turns)) if turns else NOTHING
+
+    def turn(self, written: Each, scope: _Scope) -> Stack:
+        """The layers of a group for one value."""
+        value = self.value(written.body, scope)
+        if is_stack(value):
+            return value
+        said = _no_layer(value) or f"expected a layer, found {print_value(value)}"
+        hint = f"; a list of values is in square brackets: [{written.clause()}]"
+        raise self.wrong(f"{said}{hint}", written, scope)
 
     def scopes(self, written: Each, scope: _Scope) -> Iterator[_Scope]:
         """Where the body of a group is expanded: with the names of one value after the other."""
@@ -357,7 +364,7 @@ class _Expansion:
             if other := self.meaning(name):
                 said = f"{name!r} is a name after 'for' and {other}; one of them needs another name"
                 raise self.wrong(said, written, scope)
-        values = self.argument(written.values, scope)
+        values = self.no_layer_unknown(self.argument(written.values, scope), scope)
         for names in self.located(functions.bindings, written, scope, written, values):
             self.look_at(1, written, scope)
             yield replace(scope, values={**scope.values, **names})
@@ -377,8 +384,17 @@ class _Expansion:
             for arg in layer.args
             for one in ([self.listed(arg, scope)] if isinstance(arg, Each) else self.spread(arg, scope))
         ]
+        for arg in args:
+            self.no_layer_unknown(arg, scope)
         result = self.located(functions.call, layer, scope, layer, args)
         return self.used(result, layer, scope)
+
+    def no_layer_unknown(self, value: Any, scope: _Scope) -> Any:
+        """A value, if it is no call of something unknown, which would be taken for layers: ``reversed(widths)``."""
+        if isinstance(value, Layer) and not self.is_known(value.name, scope):
+            message = f"{value.name!r} is not defined; the functions are {', '.join(FUNCTIONS)}"
+            raise UnknownLayer(message, value.place)
+        return value
 
     def listed(self, written: Each, scope: _Scope) -> list[Any]:
         """The values of ``sum(2 * d for d in depths)``, as those of a list."""
@@ -428,12 +444,12 @@ class _Expansion:
         name, operands = written.operator, written.operands
         if name == "if":
             condition, then, other = operands
-            return self.value(then if self.truth(condition, scope) else other, scope)
+            return self.value(then if self.truth(condition, written, scope) else other, scope)
         if name in ("and", "or"):
-            truths = (self.truth(operand, scope) for operand in operands)
+            truths = (self.truth(operand, written, scope) for operand in operands)
             return all(truths) if name == "and" else any(truths)
         if name == "not":
-            return not self.truth(operands[0], scope)
+            return not self.truth(operands[0], written, scope)
         values = tuple(self.argument(operand, scope) for operand in operands)
         if name == "[:]":
             return self.used(self.located(functions.sliced, written, scope, *values), written, scope)
@@ -447,9 +463,11 @@ class _Expansion:
             return self.located(compare, written, scope, name, *values)
         return self.arithmetic(written, name, values, scope)
 
-    def truth(self, written: Any, scope: _Scope) -> bool:
+    def truth(self, written: Any, whole: Operation, scope: _Scope) -> bool:
         value = self.argument(written, scope)
-        if is_stack(value) or is_inferred(value):
+        if is_inferred(value):
+            raise self.wrong("'_' cannot choose; its value is known when the input's shape is", whole, scope)
+        if is_stack(value):
             raise self.wrong(f"{print_value(value)} is neither true nor false", written, scope)
         return bool(value)
 

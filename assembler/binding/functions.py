@@ -68,13 +68,17 @@ def list_of(value: Any, whose: str) -> list[Any] | tuple[Any, ...]:
     if isinstance(value, list | tuple):
         return value
     if is_number(value):
-        instead = f"; write range({as_integer(value)})" if isinstance(as_integer(value), int) else ""
+        instead = f"; write range({as_integer(value)})" if whose == "'for'" and _is_whole(value) else ""
         raise RecipeError(f"{whose} needs a list, not the number {print_value(value)}{instead}")
     if is_stack(value):
         raise RecipeError(f"{whose} needs a list of values, not layers: {print_value(value)}")
     if isinstance(value, dict):
         raise RecipeError(f"{whose} needs a list, not a mapping")
     raise RecipeError(f"{whose} needs a list, not {print_value(value)}")
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(as_integer(number), int)
 
 
 def sliced(inside: Any, start: Any, stop: Any) -> Any:
@@ -120,10 +124,9 @@ def _number(value: Any, name: str) -> Any:
 
 
 def _integer(value: Any, name: str) -> int:
-    whole = as_integer(_number(value, name))
-    if not isinstance(whole, int):
+    if not _is_whole(_number(value, name)):
         raise RecipeError(f"{name} takes integers, not {print_value(value)}; write round({print_value(value)})")
-    return whole
+    return int(value)
 
 
 def _numbers(args: Sequence[Any], name: str) -> list[Any]:

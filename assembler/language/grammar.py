@@ -277,6 +277,8 @@ class _Reader:
                 said = "an operator is missing; join layers with '+' and arguments with ','"
             if "Generator expression must be parenthesized" in said:
                 said = "put brackets around what is repeated: A(x, (B(w) for w in widths))"
+            if self.text.lstrip().startswith("for "):
+                said = "'for' comes after the layers: (Unit(w) for w in widths)"
             if "decimal literal" in said:
                 said = "a number is followed by letters; a repeat is written 3 * ReLU"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
@@ -337,6 +339,8 @@ class _Reader:
             return f"{kind}; layers are joined by '+': A + B"
         if isinstance(node, ast.Constant) and isinstance(value, str):
             return f"a string; remove the quotes: {value}"
+        if isinstance(value, Operation) and INFER in value.operands:
+            return f"{print_value(value)}; '_' is for the arguments of a layer"
         if isinstance(value, Operation) and len(value.operands) == 2 and isinstance(value.operands[1], Layer):
             return f"{print_value(value)}; layers are joined by '+': A + B"
         return "'_'" if isinstance(value, Infer) else print_value(value)
@@ -396,6 +400,8 @@ class _Reader:
                 return self.unknown(node, _undotted(node))
             case ast.BinOp(op=operator) if type(operator) in _JOINTS:
                 return self.unknown(node, f"layers are joined by '+', not {_word(node)}: A + B")
+            case ast.SetComp() | ast.DictComp():
+                return self.unknown(node, "layers with 'for' are in round brackets, values in square brackets")
             case ast.Set():
                 return self.unknown(node, "layers are joined by '+', not in braces: A + B")
             case ast.BinOp(op=ast.MatMult()):
@@ -567,4 +573,4 @@ def _word(node: ast.expr) -> str:
     """The name of a node in messages."""
     if isinstance(node, ast.BinOp | ast.UnaryOp):
         return repr(_OPERATORS.get(type(node.op), type(node.op).__name__))
-    return _WORDS.get(type(node), "a comprehension" if hasattr(node, "generators") else "this")
+    return _WORDS.get(type(node), "this")
