@@ -35,7 +35,7 @@ def call(layer: Layer, args: Sequence[Any]) -> Any:
     most = _MOST.get(name, len(args))
     if len(args) > most:
         raise RecipeError(f"{name} takes {most} argument{'s' * (most > 1)}, {len(args)} given; write {_USAGE[name]}")
-    return _CALLS[name](*args)
+    return CALLS[name](*args)
 
 
 def bindings(each: Each, values: Any) -> list[Mapping[str, Any]]:
@@ -183,7 +183,7 @@ def _zip(*lists: Any) -> list[tuple[Any, ...]]:
     return list(zip(*lists, strict=True))
 
 
-_CALLS: Mapping[str, Callable[..., Any]] = {
+CALLS: Mapping[str, Callable[..., Any]] = {
     "abs": lambda value: abs(_number(value, "abs")),
     "enumerate": lambda values: list(enumerate(list_of(values, "enumerate"))),
     "int": _rounded("int", int),
@@ -208,4 +208,4 @@ _USAGE: Mapping[str, str] = {
     "sum": "sum(list)",
     "zip": "zip(list, list)",
 }
-assert set(_CALLS) == set(_USAGE) == set(FUNCTIONS)
+assert set(CALLS) == set(_USAGE) == set(FUNCTIONS)

@@ -156,6 +156,8 @@ class Operation:
             return f"{parts[0]}[{start}:{stop}]"
         if len(parts) == 1:
             return f"not {parts[0]}" if self.operator == "not" else f"{self.operator}{parts[0]}"
+        if self.operator == "**" and parts[0].startswith("-"):
+            parts[0] = f"({parts[0]})"
         return f" {self.operator} ".join(parts)
 
 
