@@ -96,4 +96,4 @@ def _with_loops(inner):
 
 
 LOOPS = st.recursive(NAMES.map(Layer), _with_loops, max_leaves=5)
-"""Stacks as written, with groups with ``for``, stars, slices, functions and arithmetic, which only expansion evaluates."""
+"""Stacks as written, with loops, stars, slices, functions and arithmetic, which only expansion evaluates."""

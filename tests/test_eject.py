@@ -685,7 +685,7 @@ TRICKY = {
         },
         "stack": "Fork(2) + 2 * Fork(3) + Residual(Fork(4)) + 2 * (Fork(3) + ReLU)",
     },
-    "groups with for": {
+    "loops": {
         "params": {"stages": [[1, 8, 1], [2, 12, 2], [2, 8, 3]]},
         "blocks": {
             "Unit(t, n, rate)": "Dense(_, t * _) + ReLU + Dense(_, n) + Dropout(p=rate)",
@@ -696,7 +696,7 @@ TRICKY = {
         "stack": "(Stage(t, n, depth) for t, n, depth in stages) + Over([Dense(_, 8), ReLU]) + Over([Dense(_, 8) + Tanh])"
         " + Each(ReLU, 2) + Each(Dense(_, 4), 3) + ((Dense(_, 8 + a * b) for b in range(a)) for a in range(1, 3))",
     },
-    "groups with for whose turns have different forms": {
+    "loops whose turns have different forms": {
         "shared": {"mix": "Dense(8, 8)"},
         "blocks": {
             "Unit(part)": "Residual(Dense(_, 8) + part)",

@@ -1,4 +1,4 @@
-"""Groups with ``for``, stars, functions of numbers, and ``_`` in arithmetic: what they expand to, and what to write."""
+"""Loops, stars, functions of numbers, and ``_`` in arithmetic: what they expand to, and what to write."""
 
 import numpy as np
 import pytest
@@ -89,8 +89,8 @@ NEWCOMERS = [
     ("(Unit(3) for ReLU in widths)",
      "'ReLU' is a name after 'for' and a layer of the registry; one of them needs another name"),
     # stars
-    ("Parallel(*Unit(3))", "'*' needs a list, a repeat or a group with 'for'; write Dense(_, 3) + ReLU without it"),
-    ("Parallel(*n)", "'*' needs a list, a repeat or a group with 'for', not 3"),
+    ("Parallel(*Unit(3))", "'*' needs a list, a repeat or a loop; write Dense(_, 3) + ReLU without it"),
+    ("Parallel(*n)", "'*' needs a list, a repeat or a loop, not 3"),
     ("Parallel((*widths, 3))", "'*' is for arguments and lists: Parallel(*branches)"),
     ("Unit(*stages[0], *widths)", "Unit(w, rate=0.0) takes at most 2 arguments, 4 given"),
     # functions
@@ -155,7 +155,7 @@ def test_errors_of_turns_are_reported_once_for_each_place():
     ]
 
 
-# ---- a group is what it expands to
+# ---- a loop is what it expands to
 
 SAME = {
     "(Unit(w) for w in widths)": "Unit(16) + Unit(24)",
@@ -181,7 +181,7 @@ def views(stack):
 
 
 @pytest.mark.parametrize("stack", SAME)
-def test_a_group_is_shown_as_what_it_expands_to(stack):
+def test_a_loop_is_shown_as_what_it_expands_to(stack):
     rows, nodes, drawn, planned = views(stack)
     assert rows == views(SAME[stack])[0]
     if "Wide" not in stack:
@@ -191,7 +191,7 @@ def test_a_group_is_shown_as_what_it_expands_to(stack):
 
 
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
-def test_a_group_computes_what_it_expands_to(mode):
+def test_a_loop_computes_what_it_expands_to(mode):
     def output(stack):
         recipe = {**RECIPE, "stack": stack}
         device.seed(1)
@@ -213,10 +213,10 @@ def test_a_group_computes_what_it_expands_to(mode):
     st.sampled_from(["Unit({})", "Unit({}) + Tanh", "2 * Unit({})"]),
 )
 @settings(max_examples=30, deadline=None)
-def test_a_group_is_its_turns_joined(values, body):
-    group = plan({**RECIPE, "stack": f"({body.format('w')} for w in {values})"})
+def test_a_loop_is_its_turns_joined(values, body):
+    loop = plan({**RECIPE, "stack": f"({body.format('w')} for w in {values})"})
     joined = plan({**RECIPE, "stack": " + ".join(body.format(value) for value in values)})
-    assert [str(row) for row in group.rows] == [str(row) for row in joined.rows]
+    assert [str(row) for row in loop.rows] == [str(row) for row in joined.rows]
 
 
 def test_equal_turns_are_planned_once(monkeypatch):
@@ -229,7 +229,7 @@ def test_equal_turns_are_planned_once(monkeypatch):
     assert [step.layer.name for step in looked] == ["Residual", "Dense", "Dropout", "Residual", "Dropout"]
 
 
-def test_a_group_in_a_graph_and_in_a_shared_part():
+def test_a_loop_in_a_graph_and_in_a_shared_part():
     graph = {"grown": "(Unit(w) for w in widths) @ input", "both": "Concat(1) @ (grown, input)"}
     shared = {"row": "(Dense(_, w) for w in widths)"}
     found = plan({**{key: RECIPE[key] for key in ("input", "params", "blocks")}, "graph": graph})
@@ -238,7 +238,7 @@ def test_a_group_in_a_graph_and_in_a_shared_part():
     assert [row.path for row in found.rows] == ["row", "row.0", "row.1", "1"]
 
 
-def test_names_of_a_group_are_known_inside_it_alone():
+def test_names_of_a_loop_are_known_inside_it_alone():
     with pytest.raises(AssemblerError, match="'w' is not defined"):
         plan({**RECIPE, "stack": "(Unit(w) for w in widths) + Dense(_, w)"})
 

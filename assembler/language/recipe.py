@@ -73,7 +73,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """``(Unit(w) for w in widths)``: the group once for each value. ``[2 ** i for i in range(8)]`` has one in a Star.
+    """``(Unit(w) for w in widths)``: a loop. ``[2 ** i for i in range(8)]`` has one in a Star.
 
     Args:
         names: of the parts of a value; ``_`` for a part that is not used.
