@@ -7,7 +7,7 @@ from assembler.language import grammar
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Chain, Layer, Repeat
 from assembler.language.yaml_form import parse_stack
-from tests.strategies import STACKS
+from tests.strategies import LOOPS, STACKS
 
 DENSE = Layer("Dense", (8, 128))
 READS = [
@@ -51,7 +51,7 @@ REFUSES = [
     ("A # why", "s:3: a stack cannot contain comments; put them on a YAML line\n    A # why\n      ^"),
     ("A, B", "s:1: expected a layer, found a tuple; layers are joined by '+': A + B\n    A, B\n    ^"),
     ("3", "s:1: expected a layer, found 3\n    3\n    ^"),
-    ("A + _", "s:5: expected a layer, found '_'\n    A + _\n        ^"),
+    ("A + _", "s:1: expected a layer, found A + _; '_' is for the arguments of a layer\n    A + _\n    ^^^^^"),
     ("A + 'B'", "s:5: expected a layer, found a string; remove the quotes: B\n    A + 'B'\n        ^^^"),
     ("A(1).b", "s:1: a dot can only separate a scope from a layer's name\n    A(1).b\n    ^^^^^^"),
     (
@@ -59,7 +59,7 @@ REFUSES = [
         "s:1: a layer is not called with its input, which comes from the layer before it\n    A(1)(2)\n    ^^^^",
     ),
     ("_(1)", "s:1: '_' is not a layer\n    _(1)\n    ^"),
-    ("A(*x)", "s:3: '*' before an argument is not part of the recipe language\n    A(*x)\n      ^^"),
+    ("A((*x, 1))", "s:4: '*' is for arguments and lists: Parallel(*branches)\n    A((*x, 1))\n       ^^"),
     ("A(**x)", "s:3: '**' is not part of the recipe language\n    A(**x)\n      ^^^"),
     ("A({**x})", "s:3: '**' is not part of the recipe language\n    A({**x})\n      ^^^^^"),
     ("A({(1,): 2})", "s:4: dict keys must be strings or numbers\n    A({(1,): 2})\n       ^^^^"),
@@ -72,7 +72,8 @@ REFUSES = [
     ("lambda: A", "s:1: lambda is not part of the recipe language\n    lambda: A\n    ^^^^^^^^^"),
     (
         "[A for A in B]",
-        "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
+        "s:1: expected a layer, found a list; layers are in round brackets: (A for A in B)\n    [A for A in B]\n"
+        "    ^^^^^^^^^^^^^^",
     ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
     ("Ä + B().c", "s:5: a dot can only separate a scope from a layer's name\n    Ä + B().c\n        ^^^^^"),
@@ -182,17 +183,25 @@ def test_deep_mappings_are_refused():
         parse_stack([{"A": {"x": deep}}])
 
 
-@given(STACKS)
+@given(st.one_of(STACKS, LOOPS))
 def test_printing_then_parsing_gives_the_same_recipe(stack):
     assert parse(str(stack)) == stack
 
 
-@given(st.one_of(st.text(), st.text("Dense(8, 12)+*-_[]{}'\"=:.#\n A@lambdfor"), STACKS.map(str).map(lambda s: s[:-1])))
+@given(
+    st.one_of(
+        st.text(),
+        st.text("Dense(8, 12)+*-_[]{}'\"=:.#\n A@lambdforin if"),
+        st.one_of(STACKS, LOOPS).map(str).map(lambda s: s[:-1]),
+    )
+)
 @example("\x00")
 @example("\ud800")
 @example("A\\")
 @example("\f+A")
 @example("A(\r\nB().c)")
+@example("A for x in y\n + é")
+@example("é + B for é in\n y @ z")
 @example("'''")
 @settings(max_examples=500)
 def test_any_text_parses_or_points_at_its_mistake(text):
