@@ -203,6 +203,30 @@ def test_equal_turns_are_one_node_in_every_view():
     assert drawn.count('"(2, 7, 8) × 2"') == 1  # the memory goes to the one turn that is drawn
 
 
+ONE = {"inputs": ["x", "m"], "graph": {"u": "Dense(_, w) @ x", "d": "Dense(_, 8)", "s": "Add @ (d, m)"}}
+
+
+def test_the_turns_of_a_group_with_for_differ():
+    both = {"inputs": ["x", "m"], "graph": {"y": "2 * One(w) @ (x, m)"}}
+    recipe = {
+        "inputs": {"x": {"shape": [2, 8]}, "side": {"shape": [2, 8]}},
+        "blocks": {"One(w)": ONE, "Both(w)": both},
+        "graph": {
+            "y": "(Both(w) for w in [3, 5]) @ (x, side)",
+            "z": "((One(w) for w in [4, 6]) for _ in range(2)) @ (y, x)",
+        },
+    }
+    planned = plan(recipe)
+    found = [(row.path, row.arguments) for row in planned.rows if row.path.endswith(".u")]
+    assert found == [
+        ("y.0.y.0.u", "8, 3"), ("y.0.y.1.u", "8, 3"), ("y.1.y.0.u", "8, 5"), ("y.1.y.1.u", "8, 5"),
+        ("z.0.u", "8, 4"), ("z.1.u", "8, 6"), ("z.2.u", "8, 4"), ("z.3.u", "8, 6"),
+    ]  # fmt: skip
+    again = plan({"inputs": recipe["inputs"], **dump(planned.steps)})
+    assert (again.rows, again.output) == (planned.rows, planned.output)
+    assert "Turns(*[Both(" in code("both", planned)
+
+
 def test_turns_may_differ():
     first, second = nn.Dense(8, 8), nn.Dense(8, 8)
     both = Turns(Scaled(first), Scaled(second))
