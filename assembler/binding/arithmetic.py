@@ -52,7 +52,7 @@ def compute(name: str, values: tuple[Any, ...]) -> Any:
         values: one for a sign, else two.
 
     Raises:
-        RecipeError: a value is no number, or the result is out of bounds.
+        RecipeError: a value is not a number, or the result is out of bounds.
     """
     for value in values:
         if not is_number(value) and not is_inferred(value):

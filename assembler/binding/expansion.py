@@ -91,7 +91,7 @@ class _Scope:
     """Where a value is written: in which blocks, and what their arguments are.
 
     Args:
-        values: of the arguments of the innermost block, and of the names of groups with ``for`` in it.
+        values: of the arguments of the innermost block, and of the names of loops in it.
         within: the blocks, the innermost first, each with the place where it is used.
         depth: how many blocks that is; inside a shared part, counted from that part.
         wires: the names of the innermost graph's inputs and lines, for messages.
@@ -347,7 +347,7 @@ class _Expansion:
         body = self.stack(block.body, inner)
         return body if body == NOTHING else BlockUse(call, body, _is_written_as_row(block.body, body))
 
-    # ---- groups with `for`, functions
+    # ---- loops, functions
 
     def item(self, written: Named, scope: _Scope) -> Stack:
         """An item with a name."""
@@ -363,13 +363,13 @@ class _Expansion:
         return Named(written.name, body, scope.place(written.place), is_row)
 
     def each(self, written: Each, scope: _Scope) -> Stack:
-        """The layers of a group for each value; zero values are zero layers."""
+        """The layers of a loop for each value; zero values are zero layers."""
         turns = [self.turn(written, inner) for inner in self.scopes(written, scope)]
         turns = [turn for turn in turns if turn != NOTHING]
         return Turns(replace(written, place=scope.place(written.place)), tuple(turns)) if turns else NOTHING
 
     def turn(self, written: Each, scope: _Scope) -> Stack:
-        """The layers of a group for one value."""
+        """The layers of a loop for one value."""
         value = self.value(written.body, scope)
         if is_stack(value):
             return value
@@ -378,7 +378,7 @@ class _Expansion:
         raise self.wrong(f"{said}{hint}", written, scope)
 
     def scopes(self, written: Each, scope: _Scope) -> Iterator[_Scope]:
-        """Where the body of a group is expanded: with the names of one value after the other."""
+        """Where the body of a loop is expanded: with the names of one value after the other."""
         for name in written.names:
             if other := self.meaning(name):
                 said = f"{name!r} is a name after 'for' and {other}; one of them needs another name"
@@ -409,7 +409,7 @@ class _Expansion:
         return self.used(result, layer, scope)
 
     def no_layer_unknown(self, value: Any, scope: _Scope) -> Any:
-        """A value, if it is no call of something unknown, which would be taken for layers: ``reversed(widths)``."""
+        """A value, unless it is a call of something unknown, which looks like layers: ``reversed(widths)``."""
         if isinstance(value, Layer) and not self.is_known(value.name, scope):
             message = f"{value.name!r} is not defined; the functions are {', '.join(FUNCTIONS)}"
             raise UnknownLayer(message, value.place)

@@ -49,7 +49,7 @@ class BlockNode:
 
 @dataclass(frozen=True, slots=True)
 class RepeatNode:
-    """A ``*`` of the recipe, or a group with ``for``.
+    """A ``*`` of the recipe, or a loop.
 
     Args:
         repeat: as written, with its count or its values filled in.

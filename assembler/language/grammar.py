@@ -328,7 +328,8 @@ class _Reader:
     def stack(self, node: ast.expr) -> Stack:
         """The value of a node that must be layers."""
         value = self.value(node)
-        if may_be_stack(value) and not (isinstance(value, Operation) and INFER in value.operands):
+        is_number = isinstance(value, Operation) and value.operator == "+" and INFER in value.operands
+        if may_be_stack(value) and not is_number:
             return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)

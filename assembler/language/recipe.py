@@ -73,7 +73,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """``(Unit(w) for w in widths)``: the group once for each value. ``[2 ** i for i in range(8)]`` has one in a Star.
+    """``(Unit(w) for w in widths)``: a loop. ``[2 ** i for i in range(8)]`` has one in a Star.
 
     Args:
         names: of the parts of a value; ``_`` for a part that is not used.
@@ -173,6 +173,8 @@ class Operation:
             return f"{parts[0]}[{start}:{stop}]"
         if len(parts) == 1:
             return f"not {parts[0]}" if self.operator == "not" else f"{self.operator}{parts[0]}"
+        if self.operator == "**" and parts[0].startswith("-"):
+            parts[0] = f"({parts[0]})"
         return f" {self.operator} ".join(parts)
 
 

@@ -49,8 +49,8 @@ class EqualLayers:
     def key(self, step: Step, inside: Sequence[Step], inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Hashable:
         """What equal layers have in common; None of those that are always planned anew.
 
-        The layer as written is the same object in every turn of a repeat, and an equal one in those of a group with
-        ``for``. A shared part is one Cell, not one of several equals.
+        The layer as written is the same object in every turn of a repeat, and an equal one in those of a loop. A shared
+        part is one Cell, not one of several equals.
         """
         if named or any(one.shared for one in inside):
             return None
