@@ -22,7 +22,7 @@ def dump(steps: Steps) -> dict[str, Any]:
         inputs = layers.pop("inputs")
         assert inputs  # the recipe's own
     else:
-        layers = {"stack": [dumper.step(step) for step in steps]}
+        layers = {"stack": [dumper.item(step) for step in steps]}
     named = {"blocks": dumper.blocks, "shared": dumper.shared}
     return {**{name: parts for name, parts in named.items() if parts}, **layers}
 
@@ -31,9 +31,19 @@ class _Dumper:
     def __init__(self) -> None:
         self.blocks: dict[str, Any] = {}
         self.shared: dict[str, Any] = {}
+        self.names: dict[str, str] = {}  # a graph as printed → its block
 
     def chain(self, steps: Steps) -> str:
-        return " + ".join(map(self.step, steps))
+        return " + ".join(map(self.item, steps))
+
+    def item(self, step: Step) -> str:
+        """A layer of a chain, with its name there."""
+        if not step.name:
+            return self.step(step)
+        if step.chain is None:
+            return f"({step.name} := {self.step(step)})"
+        is_row = len(step.chain) > 1 or step.chain.has_names
+        return f"({step.name} := {self.chain(step.chain) if is_row else f'1 * ({self.chain(step.chain)})'})"
 
     def step(self, step: Step) -> str:
         if not step.shared:
@@ -45,11 +55,19 @@ class _Dumper:
         return step.shared
 
     def whole(self, step: Step) -> str:
-        if step.graph is None:
-            return step.text(self.chain)
-        name = f"Graph{len(self.blocks) + 1}"
-        self.blocks[name] = {}
-        self.blocks[name] = self.graph(step, step.graph)
+        if step.graph is not None:
+            return self.block(step, step.graph)
+        if step.chain is not None and step.layer.name == "SequentialCell":
+            return f"1 * ({self.chain(step.chain)})"  # a turn of a repeat that has names is one Cell
+        if step.chain is not None and len(turns := {self.chain(turn) for turn in step.extra}) == 1:
+            return f"{len(step.chain)} * {turns.pop()}"
+        return step.text(self.chain)
+
+    def block(self, step: Step, graph: Graph) -> str:
+        """The name of a block for a graph inside a layer; equal graphs are one block."""
+        found = self.graph(step, graph)
+        name = self.names.setdefault(repr(found), f"Graph{len(self.names) + 1}")
+        self.blocks[name] = found
         return name
 
     def graph(self, step: Step, graph: Graph) -> dict[str, Any]:

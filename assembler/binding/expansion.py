@@ -25,6 +25,7 @@ from assembler.language.recipe import (
     Each,
     Graph,
     Layer,
+    Named,
     Operation,
     PassedIn,
     Repeat,
@@ -35,6 +36,9 @@ from assembler.language.recipe import (
     Wire,
     bare,
     chain,
+    has_names,
+    is_row,
+    is_row_of_turns,
     is_stack,
     leaves,
     map_leaves,
@@ -171,6 +175,8 @@ class _Expansion:
                 return self.sum(written, [self.attempt(self.value, item, scope) for item in written.items], scope)
             case Each():
                 return self.each(written, scope)
+            case Named():
+                return self.item(written, scope)
             case Graph():
                 return self.graph(written, scope)
             case list() | tuple():
@@ -339,9 +345,22 @@ class _Expansion:
             if name not in values:
                 values[name] = self.value(default, inner)
         body = self.stack(block.body, inner)
-        return body if body == NOTHING else BlockUse(call, body)
+        return body if body == NOTHING else BlockUse(call, body, _is_written_as_row(block.body, body))
 
     # ---- loops, functions
+
+    def item(self, written: Named, scope: _Scope) -> Stack:
+        """An item with a name."""
+        body = self.stack(written.body, scope)
+        if body == NOTHING:
+            return body
+        if isinstance(shared := bare(body), Shared):
+            said = (
+                f"{shared.name!r} is a shared part, whose parameters have its name; it cannot be named {written.name!r}"
+            )
+            raise self.wrong(said, written, scope)
+        is_row = _is_written_as_row(written.body, body)
+        return Named(written.name, body, scope.place(written.place), is_row)
 
     def each(self, written: Each, scope: _Scope) -> Stack:
         """The layers of a loop for each value; zero values are zero layers."""
@@ -503,13 +522,36 @@ class _Expansion:
         if empty := [wire for wire in wires if wire.body == NOTHING]:
             raise self.wrong("this expands to zero layers", empty[0], scope)
         for wire in wires:
-            if len(wire.sources) > 1 and isinstance(bare(wire.body), Chain | Repeat | Turns):
-                message = (
-                    f"{len(wire.sources)} sources need one layer, and {wire.name!r} has several: put those "
-                    "after the first on another line"
-                )
+            if len(wire.sources) > 1 and (message := _several_sources(wire)):
                 raise self.wrong(message, wire, scope)
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
+
+
+def _is_written_as_row(written: Any, body: Stack) -> bool:
+    """Whether layers are written as several or as a repeat, directly or by a block, even if they expand to one."""
+    if isinstance(written, Chain | Repeat | Each) or (
+        isinstance(written, Operation) and written.operator in ("+", "*")
+    ):
+        return True
+    while isinstance(body, PassedIn):
+        body = body.body
+    if isinstance(body, BlockUse):
+        return body.is_row and not has_names(body.body)  # a block with names is one Cell
+    return isinstance(body, Chain | Repeat | Turns)
+
+
+def _several_sources(wire: Wire) -> str:
+    """The message for several sources of several layers; empty for one layer, or one in each turn of a repeat."""
+    count, body = len(wire.sources), bare(wire.body)
+    if isinstance(body, Shared) and is_row(body.body):
+        return f"{count} sources need one layer, and the shared part {body.name!r} has several: make it a graph"
+    if not is_row(body) or is_row_of_turns(body):
+        return ""
+    if isinstance(body, Named):
+        return f"{body.name!r} is in a row of its own, which takes one source: the line is named {wire.name!r} already"
+    if isinstance(body, Repeat | Turns):
+        return f"{count} sources need one layer in each turn, and {wire.name!r} has several: write a block with a graph"
+    return f"{count} sources need one layer, and {wire.name!r} has several: put those after the first on another line"
 
 
 def _no_layer(value: Any) -> str:

@@ -61,10 +61,12 @@ class Sequential:
     Args:
         items: calls, repeats, parts.
         alone: whether it is one layer, which is an argument itself, without a SequentialCell around it.
+        names: those of the Cells in it; none if they are their positions.
     """
 
     items: tuple[Term, ...]
     alone: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """A graph: each wire's name, layers and sources."""
+    """A graph: each wire's name, layers and sources.
+
+    Args:
+        unpacks: whether its inputs may come as one tuple.
+    """
 
     inputs: tuple[str, ...]
     wires: tuple[tuple[str, Sequential, tuple[tuple[str, int | None], ...]], ...]
     outputs: tuple[tuple[str, int | None], ...]
     shapes: tuple[str, ...] = field(default=(), compare=False)
+    unpacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,14 +331,14 @@ def skeleton(term: Term) -> Any:
             arguments = ((one.name, one.keyword, skeleton(one.value)) for one in term.arguments)
             return (term.target, term.many, *arguments)
         case Sequential():
-            return ("row", term.alone, *map(skeleton, term.items))
+            return ("row", term.alone, term.names, *map(skeleton, term.items))
         case Turns():
             return ("turns", skeleton(term.rows[0]))
         case Use():
             return ("use", term.block, skeleton(term.body))
         case Wires():
             wires = ((name, skeleton(row), sources) for name, row, sources in term.wires)
-            return ("wired", term.inputs, term.outputs, *wires)
+            return ("wired", term.inputs, term.outputs, term.unpacks, *wires)
         case LayerArgument():
             return ("part", term.whole)
         case Loop():
