@@ -22,13 +22,22 @@ OURS = {
     "PatchEmbedding": ("PatchEmbedding(_, 3, 2)", SMALL_IMAGE),
     "ClassToken": ("ClassToken(_)", SEQUENCE),
     "LearnedPositions": ("LearnedPositions(_, _)", SEQUENCE),
-    "SelfAttention": ("SelfAttention(_, 2, kv_heads=1, causal=True, rotary=10000.0)", (1, 4, 8)),
+    "Attention": (
+        "Attention(_, 2, kv_heads=1, causal=True, rotary=10000.0, window=3, positions=RelativeBias(2, 4, 3))",
+        (1, 4, 8),
+    ),
     "SwiGLU": ("SwiGLU(_, 6)", SEQUENCE),
     "RMSNorm": ("RMSNorm(_)", SEQUENCE),
     "LayerScale": ("LayerScale(_)", SEQUENCE),
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
     "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
     "LayerNorm2d": ("LayerNorm2d(_)", SMALL_IMAGE),
+}
+
+# Those that take integers.
+OF_INTEGERS = {
+    "RelativeBias": ("RelativeBias(2, 8, 10)", (5, 7), "int32"),
+    "ALiBi": ("ALiBi(2)", (5, 7), "int32"),
 }
 
 # Other arguments of the same.
@@ -48,11 +57,17 @@ VARIANTS = [
     ("Select(1, -2)", SEQUENCE),
     ("Select(-1, 3)", IMAGE),
     ("PatchEmbedding(_, 3, 8)", IMAGE),
-    ("SelfAttention(_, 4)", (2, 5, 16)),
-    ("SelfAttention(_, 4, causal=True)", (2, 5, 16)),
-    ("SelfAttention(_, 4, kv_heads=2, rotary=100)", (2, 5, 16)),
-    ("SelfAttention(_, 8, 2, True, 10000.0, False)", (2, 7, 32)),
-    ("SelfAttention(_, 1, has_bias=False)", (2, 1, 16)),
+    ("Attention(_, 4)", (2, 5, 16)),
+    ("Attention(_, 4, causal=True)", (2, 5, 16)),
+    ("Attention(_, 4, kv_heads=2, rotary=100)", (2, 5, 16)),
+    ("Attention(_, 8, 2, True, 10000.0, False)", (2, 7, 32)),
+    ("Attention(_, 1, has_bias=False)", (2, 1, 16)),
+    ("Attention(_, 4, has_bias='qkv', head_dim=6, scale=1)", (2, 5, 16)),
+    ("Attention(_, 4, 2, window=2, has_bias='qvo')", (2, 5, 16)),
+    ("Attention(_, 4, causal=True, positions=ALiBi(4))", (2, 5, 16)),
+    ("Attention(_, 6, positions=ALiBi(6), head_dim=4)", (2, 5, 16)),
+    ("Attention(_, 4, causal=True, positions=RelativeBias(4, 8, 10, causal=True))", (2, 30, 16)),
+    ("Attention(_, 4, positions=RelativeBias(4))", (1, 200, 16)),
     ("SwiGLU(_, 6, has_bias=True)", SEQUENCE),
     ("RMSNorm(_, epsilon=0.5)", ROWS),
     ("LayerScale(_, init=0.5)", ROWS),
