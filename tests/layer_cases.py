@@ -27,6 +27,9 @@ OURS = {
         (1, 4, 8),
     ),
     "SwiGLU": ("SwiGLU(_, 6)", SEQUENCE),
+    "MixtureOfExperts": ("MixtureOfExperts(_, 3, count=3)", SEQUENCE),
+    "Windows": ("Windows(Attention(_, 1, positions=WindowBias(1, 2)), 2, shift=1)", (1, 4, 3, 2)),
+    "MergePatches": ("MergePatches", (2, 4, 3, 2)),
     "RMSNorm": ("RMSNorm(_)", SEQUENCE),
     "LayerScale": ("LayerScale(_)", SEQUENCE),
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
@@ -38,6 +41,7 @@ OURS = {
 OF_INTEGERS = {
     "RelativeBias": ("RelativeBias(2, 8, 10)", (5, 7), "int32"),
     "ALiBi": ("ALiBi(2)", (5, 7), "int32"),
+    "WindowBias": ("WindowBias(2, 3)", (9, 9), "int32"),
 }
 
 # Other arguments of the same.
@@ -69,6 +73,13 @@ VARIANTS = [
     ("Attention(_, 4, causal=True, positions=RelativeBias(4, 8, 10, causal=True))", (2, 30, 16)),
     ("Attention(_, 4, positions=RelativeBias(4))", (1, 200, 16)),
     ("SwiGLU(_, 6, has_bias=True)", SEQUENCE),
+    ("MixtureOfExperts(_, 6, 4, 1)", ROWS),
+    ("MixtureOfExperts(_, 6, 2, 2)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3, shift=2)", (2, 7, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 4, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 3, 3, 8)),
+    ("MergePatches", IMAGE),
     ("RMSNorm(_, epsilon=0.5)", ROWS),
     ("LayerScale(_, init=0.5)", ROWS),
     ("Unembed(Embedding(10, 8))", ROWS),

@@ -99,6 +99,8 @@ STACKS = [
     ("Parallel(Dense(_, 3), Identity, axis=-1)", (4, 8)),
     ("LayerNorm2d(_) + Mean((2, 3))", (2, 4, 3, 3)),
     ("Attention(_, 4, 2, causal=True, rotary=100) + RMSNorm(_) + SwiGLU(_, 6)", (2, 5, 8)),
+    ("Attention(_, 2, window=3, positions=RelativeBias(2, 8, 10)) + MixtureOfExperts(_, 3, count=2)", (2, 5, 8)),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 2)), 2, shift=1) + MergePatches", (2, 4, 6, 8)),
     ("Centered + MyLinear(_, 3) + TensorReduction(_, 2)", (4, 8)),
 ]
 

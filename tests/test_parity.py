@@ -7,7 +7,10 @@ from mindspore import Tensor, nn
 from assembler import plan
 from assembler.layers.alibi import ALiBi
 from assembler.layers.attention import Attention
+from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.relative_bias import RelativeBias
+from assembler.layers.window_bias import WindowBias
+from assembler.layers.windows import Windows
 from assembler.model.build import build
 from assembler.reading.recipe_files import load_recipe
 from assembler.runtime import device
@@ -270,4 +273,64 @@ def test_attention_computes_the_same_as_that_of_transformers(name, mode):
         expected = theirs(torch.tensor(x), torch.tensor(memory)).detach().numpy()
     with device.mode(mode):
         found = mine(Tensor(x), Tensor(memory)).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def mixtral():
+    mixtral = pytest.importorskip("transformers.models.mixtral.modeling_mixtral")
+    config = mixtral.MixtralConfig(hidden_size=32, intermediate_size=24, num_local_experts=8, num_experts_per_tok=2)
+    config._experts_implementation = "eager"
+    theirs = drawn(mixtral.MixtralSparseMoeBlock(config))
+    mine = MixtureOfExperts(32, 24)
+    set_dense(mine.router, theirs.gate.weight)
+    pairs = zip(theirs.experts.gate_up_proj, theirs.experts.down_proj, strict=True)
+    for expert, (gate_up, down) in zip(mine.experts, pairs, strict=True):
+        for dense, weight in zip((expert.gate, expert.up, expert.down), (*gate_up.chunk(2), down), strict=True):
+            set_dense(dense, weight)
+    return theirs, mine
+
+
+def swin(size, shift):
+    swin = torchvision_models().swin_transformer
+    theirs = drawn(swin.ShiftedWindowAttention(32, [size, size], [shift, shift], 4))
+    bias = WindowBias(4, size)
+    bias.table.set_data(Tensor(theirs.relative_position_bias_table.detach().numpy()))
+    attention = Attention(32, 4, positions=bias)
+    weights, biases = theirs.qkv.weight.chunk(3), theirs.qkv.bias.chunk(3)
+    for dense, weight, one in zip((attention.query, attention.key, attention.value), weights, biases, strict=True):
+        set_dense(dense, weight.contiguous(), one.contiguous())
+    set_dense(attention.output, theirs.proj.weight, theirs.proj.bias)
+    return theirs, Windows(attention, size, shift)
+
+
+def torchvision_models():
+    try:
+        return pytest.importorskip("torchvision.models")
+    except RuntimeError as error:  # compiled for another PyTorch
+        pytest.skip(str(error))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (mixtral, (2, 40, 32)),
+        (lambda: swin(4, 0), (2, 8, 8, 32)),
+        (lambda: swin(4, 2), (2, 8, 12, 32)),
+        (lambda: swin(4, 2), (2, 9, 6, 32)),
+        (lambda: swin(4, 2), (2, 4, 11, 32)),
+        (lambda: swin(7, 3), (1, 5, 5, 32)),
+    ],
+    ids=["Mixtral", "Swin", "Swin shifted", "Swin padded", "Swin shifted along one axis", "Swin of one window"],
+)
+def test_a_layer_computes_the_same_as_that_of_others(make, shape, mode):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    theirs, mine = make()
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x)).numpy()
+    with device.mode(mode):
+        found = mine(Tensor(x)).asnumpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
