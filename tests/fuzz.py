@@ -40,7 +40,7 @@ WORDS = [
     "Pad",
     "Unfold",
     "OneHot\nMultiheadAttention",
-    "SelfAttention",
+    "Attention",
     "BatchNorm2d",
     "LayerNorm",
     "AdaptiveAvgPool2d",

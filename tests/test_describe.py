@@ -29,7 +29,7 @@ TEXTS = [
     "Conv2d(4, 8, (3, 5), group=2) + MaxPool2d(2, stride=2)",
     "Residual(Dense(8, 8) + ReLU, shortcut=Dense(8, 8))",
     "Dense(8, 4, has_bias=False, activation=Tanh) + LayerNorm((4,))",
-    "SelfAttention(8, 2, causal=True) + RMSNorm(8, epsilon=1e-05) + SwiGLU(8, 16)",
+    "Attention(8, 2, causal=True) + RMSNorm(8, epsilon=1e-05) + SwiGLU(8, 16)",
     "Dropout(p=0.25) + Flatten + Embedding(10, 4)",
 ]
 

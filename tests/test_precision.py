@@ -13,7 +13,7 @@ from assembler.runtime import device
 from tests.conftest import ROOT
 
 IMAGES = "Conv2d(1, 4, 3) + BatchNorm2d(4) + ReLU + Flatten + Dense(256, 8) + LayerNorm((8,)) + Softmax"
-SEQUENCES = "SelfAttention(8, 2) + LSTM(8, 4)"
+SEQUENCES = "Attention(8, 2) + LSTM(8, 4)"
 LEVELS = {
     # The dtype in which each layer of IMAGES computes
     "O1": ["float16", "float32", "float32", "float32", "float16", "float32", "float32"],
