@@ -50,7 +50,7 @@ from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_of
 from assembler.registry.registry import LAYERS
 from assembler.runtime import device
-from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OF_INTEGERS, OURS, SEVERAL_INPUTS, VARIANTS
+from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OF_INTEGERS, OPERATORS, OURS, SEVERAL_INPUTS, VARIANTS
 
 ALL = {**OURS, **OF_INTEGERS, **NATIVE}
 WRITTEN = [*OURS.values(), *VARIANTS]
@@ -63,7 +63,8 @@ def sample(shape, dtype="float32"):
 
 
 def test_every_registered_layer_has_one_case():
-    assert sorted([*ALL, *SEVERAL_INPUTS]) == sorted(LAYERS)
+    operators = {text.partition("(")[0] for text, _, _ in OPERATORS}
+    assert sorted([*ALL, *SEVERAL_INPUTS, *operators]) == sorted(LAYERS)
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in NOT_ON_CPU])
