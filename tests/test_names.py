@@ -152,17 +152,34 @@ RESNET = {
         {"fc": "Dense(_, 10)"},
     ],
 }
-TORCHVISION = """
-conv1.weight bn1.gamma bn1.beta
-layer1.0.conv1.weight layer1.0.bn1.gamma layer1.0.bn1.beta
-layer1.0.conv2.weight layer1.0.bn2.gamma layer1.0.bn2.beta
-layer2.0.conv1.weight layer2.0.bn1.gamma layer2.0.bn1.beta
-layer2.0.conv2.weight layer2.0.bn2.gamma layer2.0.bn2.beta
-layer2.0.downsample.0.weight layer2.0.downsample.1.gamma layer2.0.downsample.1.beta
-layer2.1.conv1.weight layer2.1.bn1.gamma layer2.1.bn1.beta
-layer2.1.conv2.weight layer2.1.bn2.gamma layer2.1.bn2.beta
-fc.weight fc.bias
-""".split()
+TORCHVISION = [
+    "conv1.weight",
+    "bn1.gamma",
+    "bn1.beta",
+    "layer1.0.conv1.weight",
+    "layer1.0.bn1.gamma",
+    "layer1.0.bn1.beta",
+    "layer1.0.conv2.weight",
+    "layer1.0.bn2.gamma",
+    "layer1.0.bn2.beta",
+    "layer2.0.conv1.weight",
+    "layer2.0.bn1.gamma",
+    "layer2.0.bn1.beta",
+    "layer2.0.conv2.weight",
+    "layer2.0.bn2.gamma",
+    "layer2.0.bn2.beta",
+    "layer2.0.downsample.0.weight",
+    "layer2.0.downsample.1.gamma",
+    "layer2.0.downsample.1.beta",
+    "layer2.1.conv1.weight",
+    "layer2.1.bn1.gamma",
+    "layer2.1.bn1.beta",
+    "layer2.1.conv2.weight",
+    "layer2.1.bn2.gamma",
+    "layer2.1.bn2.beta",
+    "fc.weight",
+    "fc.bias",
+]
 """The names of torchvision's resnet, but for weight and bias of BatchNorm, which are gamma and beta in MindSpore."""
 
 

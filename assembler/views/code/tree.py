@@ -167,7 +167,7 @@ class Tree:
             return Sequential(tuple(self.row(step.chain.nodes, depth)), names=_names(step.chain))
         if step.chain is not None:
             turns = Nest("*", (Sequential(tuple(self.row(step.chain.nodes, depth))),))
-            return Call(self.target(step), (Argument("", turns),), shape=self._shape(step))
+            return Call(self.names[step.entry.cell], (Argument("", turns),), shape=self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
