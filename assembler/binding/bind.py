@@ -89,7 +89,10 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
         raise RecipeError(
             f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
         )
-    steps = _Writer(bound).steps(stack)
+    try:
+        steps = _Writer(bound).steps(stack)
+    except RecursionError:
+        raise RecipeError("nested too deep", getattr(stack, "place", NOWHERE)) from None
     raise_all(list(_named_like_parts(steps)))
     return steps
 
