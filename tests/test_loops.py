@@ -228,6 +228,19 @@ def test_equal_turns_are_planned_once(monkeypatch):
     monkeypatch.setattr(planner._Planner, "look", lambda self, *given: looked.append(given[0]) or look(self, *given))
     plan({**RECIPE, "stack": "(Residual(Dense(_, 8) + Dropout(p=0.1 * (i % 2))) for i in range(40))"})
     assert [step.layer.name for step in looked] == ["Residual", "Dense", "Dropout", "Residual", "Dropout"]
+    looked.clear()
+    plan({**RECIPE, "stack": "(LeakyReLU(a) for a in [1, 1.0, 1, 1.0])"})
+    assert [str(step) for step in looked] == ["LeakyReLU(1)", "LeakyReLU(1.0)"]
+
+
+def test_error_of_layers_nested_too_deep():
+    blocks = {
+        "B0(part)": "part",
+        **{f"B{n}(part)": f"B{n - 1}({'Residual(' * 40}part{')' * 40})" for n in range(1, 45)},
+    }
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 8]}, "blocks": blocks, "stack": "B44(ReLU)"})
+    assert error.value.message == "nested too deep"
 
 
 def test_a_loop_in_a_graph_and_in_a_shared_part():

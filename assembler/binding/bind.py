@@ -95,7 +95,10 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
             f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
         )
     writer = _Writer(bound)
-    steps = writer.whole(stack)
+    try:
+        steps = writer.whole(stack)
+    except RecursionError:
+        raise RecipeError("nested too deep", getattr(stack, "place", NOWHERE)) from None
     raise_all([*writer.mistakes, *_named_like_parts(steps)])
     return steps
 
