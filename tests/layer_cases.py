@@ -33,6 +33,7 @@ OURS = {
     "Windows": ("Windows(Attention(_, 1, positions=WindowBias(1, 2)), 2, shift=1)", (1, 4, 3, 2)),
     "MergePatches": ("MergePatches", (2, 4, 3, 2)),
     "RMSNorm": ("RMSNorm(_)", SEQUENCE),
+    "Mamba": ("Mamba(_, state=2, kernel=2)", (1, 5, 2)),
     "LayerScale": ("LayerScale(_)", SEQUENCE),
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
     "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
@@ -83,6 +84,8 @@ VARIANTS = [
     ("Windows(Attention(_, 2), 4, shift=2)", (2, 3, 3, 8)),
     ("MergePatches", IMAGE),
     ("RMSNorm(_, epsilon=0.5)", ROWS),
+    ("Mamba(_, 3, expand=1, rank=2)", (2, 9, 20)),
+    ("Mamba(_, 1, kernel=1)", (2, 1, 4)),
     ("LayerScale(_, init=0.5)", ROWS),
     ("Unembed(Embedding(10, 8))", ROWS),
     ("SqueezeExcite(_, 2, activation=SiLU, gate=Tanh)", IMAGE),
@@ -271,4 +274,4 @@ OPERATORS = [
 NOT_ON_CPU = {"InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Unfold", "Roll"}
 
 # Of ours, what MindSpore does not compute on any device, and what it says.
-NO_KERNEL = {("PatchEmbedding", "float64"): "Conv2D.* must be a type of"}
+NO_KERNEL = {(name, "float64"): "Conv2D.* must be a type of" for name in ("PatchEmbedding", "Mamba")}

@@ -7,6 +7,7 @@ from mindspore import Tensor, nn
 from assembler import plan
 from assembler.layers.alibi import ALiBi
 from assembler.layers.attention import Attention
+from assembler.layers.mamba import Mamba
 from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.relative_bias import RelativeBias
 from assembler.layers.window_bias import WindowBias
@@ -303,6 +304,17 @@ def swin(size, shift):
     return theirs, Windows(attention, size, shift)
 
 
+def mamba():
+    mamba = pytest.importorskip("transformers.models.mamba.modeling_mamba")
+    theirs = drawn(mamba.MambaMixer(mamba.MambaConfig(hidden_size=32, state_size=5, time_step_rank=3), 0))
+    mine = Mamba(32, 5, rank=3)
+    given = dict(theirs.named_parameters())
+    for name, parameter in mine.parameters_and_names():
+        parameter.set_data(Tensor(given.pop(name).detach().numpy().reshape(parameter.shape)))
+    assert not given
+    return theirs, mine
+
+
 def torchvision_models():
     try:
         return pytest.importorskip("torchvision.models")
@@ -316,13 +328,22 @@ def torchvision_models():
     ("make", "shape"),
     [
         (mixtral, (2, 40, 32)),
+        (mamba, (2, 21, 32)),
         (lambda: swin(4, 0), (2, 8, 8, 32)),
         (lambda: swin(4, 2), (2, 8, 12, 32)),
         (lambda: swin(4, 2), (2, 9, 6, 32)),
         (lambda: swin(4, 2), (2, 4, 11, 32)),
         (lambda: swin(7, 3), (1, 5, 5, 32)),
     ],
-    ids=["Mixtral", "Swin", "Swin shifted", "Swin padded", "Swin shifted along one axis", "Swin of one window"],
+    ids=[
+        "Mixtral",
+        "Mamba",
+        "Swin",
+        "Swin shifted",
+        "Swin padded",
+        "Swin shifted along one axis",
+        "Swin of one window",
+    ],
 )
 def test_a_layer_computes_the_same_as_that_of_others(make, shape, mode):
     torch = pytest.importorskip("torch")
