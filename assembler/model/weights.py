@@ -28,11 +28,13 @@ from safetensors.numpy import save_file
 from assembler.errors import AssemblerError, ParameterError, Place, raise_all
 from assembler.files import replacing, require_file
 from assembler.language.recipe import print_value
+from assembler.model import naming
 from assembler.model.inputs import Array
 from assembler.model.matching import Matching, hint_for_heads
+from assembler.planning.plan import Plan
 from assembler.runtime.internals import checkpoint_entries
 from assembler.runtime.messages import reason
-from assembler.settings import WEIGHT_FILES
+from assembler.settings import WEIGHT_FILES, Names
 from assembler.words import closest
 
 MAX_TOLD = 20
@@ -63,11 +65,13 @@ class Loaded:
         names: the parameters that were set.
         missing: parameters that the file does not have.
         extra: arrays of the file that the model does not have.
+        mapping: how names and arrays of another framework were matched; None if the names were the model's.
     """
 
     names: tuple[str, ...]
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    mapping: naming.Mapping | None = None
 
 
 # ---- saving
@@ -299,7 +303,14 @@ def _reason(error: Exception) -> str:
 
 
 def load(
-    model: nn.Cell, path: Path, *, rename: Mapping[str, str | None] | None = None, strict: bool = True, key: str = ""
+    model: nn.Cell,
+    path: Path,
+    *,
+    rename: Mapping[str, str | None] | None = None,
+    strict: bool = True,
+    names: Names = "auto",
+    planned: Plan | None = None,
+    key: str = "",
 ) -> Loaded:
     """Load the parameters of a model from a file. On any error the model is unchanged.
 
@@ -308,6 +319,9 @@ def load(
         rename: names in the file → names in the model, for names that differ. ``*`` in both matches any characters;
             the first matching pattern applies; None skips the array.
         strict: refuse a file with missing or additional parameters, or values of another dtype.
+        names: ``mindspore``: those of the model; ``torch``: those of another framework, which are matched by their
+            structure; ``auto``: matched if they are not those of the model.
+        planned: the model's plan, whose blocks are matched, too.
         key: configuration key of the path, for messages.
 
     Raises:
@@ -323,6 +337,9 @@ def load(
         stored.arrays, rename or {}, path, Place(key=f"{key.rpartition('.')[0]}.rename" if key else "")
     )
     parameters = _by_name(model.get_parameters())
+    mapping: naming.Mapping | None = None
+    if names == "torch" or (names == "auto" and arrays.keys() != parameters.keys() and strict):
+        arrays, mapping = _matched(model, arrays, planned, path, place, must=names == "torch")
     mistakes = _wrong(parameters, arrays, strict=strict)
     missing = tuple(name for name in parameters if name not in arrays)
     extra = tuple(name for name in arrays if name not in parameters)
@@ -334,12 +351,39 @@ def load(
         told += [_WAYS_OUT] if strict else []
         lines = "".join(f"\n  {said}" for said in told)
         raise ParameterError(f"{path} does not fit the model:{lines}", place)
-    names = tuple(name for name in parameters if name in arrays)
-    if not names:
+    set_names = tuple(name for name in parameters if name in arrays)
+    if not set_names:
         raise ParameterError(f"{path} has none of the model's parameters", place)
-    for name in names:
+    for name in set_names:
         _set(parameters[name], arrays[name])
-    return Loaded(names, missing, extra)
+    return Loaded(set_names, missing, extra, mapping)
+
+
+def _matched(
+    model: nn.Cell, arrays: dict[str, Array], planned: Plan | None, path: Path, place: Place, *, must: bool
+) -> tuple[dict[str, Array], naming.Mapping | None]:
+    """The arrays by the model's names, found by their structure; as they are if it is not found and need not be.
+
+    Raises:
+        ParameterError: it must be found and is not, or there are two.
+    """
+    targets = naming.targets_of_model(model, planned)
+    try:
+        mapping = naming.assign(targets, {name: array.shape for name, array in arrays.items()})
+    except naming.Refused as error:
+        if must or error.is_ambiguous:
+            raise ParameterError(f"{path} does not fit the model: {error}", place) from None
+        return arrays, None
+    for copy, used in mapping.equal:
+        if not np.array_equal(arrays[copy], arrays[used]):
+            said = f"{path} does not fit the model: {copy} differs from {used}, and the model has one table for both"
+            raise ParameterError(said, place)
+    shapes = {one.name: tuple(one.shape) for one in model.get_parameters()}
+    found = {
+        one.target: one.transform.apply([arrays[name] for name in one.sources], shapes[one.target])
+        for one in mapping.assignments
+    }
+    return found, mapping
 
 
 def _set(parameter: Parameter, array: Array) -> None:

@@ -268,6 +268,10 @@ WEIGHT_FILES = (".safetensors", ".ckpt")
 """Suffixes of parameter files."""
 
 
+Names = Literal["auto", "mindspore", "torch"]
+"""Whose names a parameter file has: the model's own, those of PyTorch or another framework, or whichever it is."""
+
+
 class WeightSettings(Model):
     """Where parameters are loaded from and saved to: .safetensors or .ckpt files."""
 
@@ -275,6 +279,7 @@ class WeightSettings(Model):
     save: str | None = None
     strict: Annotated[bool, Field(strict=True)] = True
     rename: dict[str, str | None] | None = None
+    names: Names = "auto"
 
     @field_validator("load", "save")
     @classmethod

@@ -57,7 +57,7 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         model = build(planned, settings.seed)
     if settings.weights.load is not None:
         with result.timed("load", f"loading {settings.weights.load}"):
-            result.loaded = load_weights(model, settings.weights)
+            result.loaded = load_weights(model, planned, settings.weights)
     loaded = result.loaded.names if result.loaded else ()
     result.parameters = observe(planned, model, set(loaded), settings.weights.load)
     subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype, settings.amp, folder=result.folder)
@@ -85,7 +85,7 @@ def prepare_device(settings: Settings, result: Result) -> str:
     return result.device.got
 
 
-def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
+def load_weights(model: nn.Cell, planned: Plan, said: WeightSettings) -> Loaded:
     """Load the file of ``weights.load``.
 
     Raises:
@@ -94,7 +94,15 @@ def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
     from assembler.model import weights
 
     assert said.load is not None
-    return weights.load(model, Path(said.load), rename=said.rename, strict=said.strict, key="weights.load")
+    return weights.load(
+        model,
+        Path(said.load),
+        rename=said.rename,
+        strict=said.strict,
+        names=said.names,
+        planned=planned,
+        key="weights.load",
+    )
 
 
 def bind(settings: Settings, result: Result) -> BoundRecipe:

@@ -1,0 +1,10 @@
+"""Names of parameters elsewhere ↔ those of a model: ``bn1.running_var`` ↔ ``1.moving_variance``."""
+
+from assembler.model.naming.assign import Refused as Refused
+from assembler.model.naming.assign import assign as assign
+from assembler.model.naming.mapping import Assignment as Assignment
+from assembler.model.naming.mapping import Mapping as Mapping
+from assembler.model.naming.mapping import Transform as Transform
+from assembler.model.naming.targets import Targets as Targets
+from assembler.model.naming.targets import targets_of as targets_of
+from assembler.model.naming.targets import targets_of_model as targets_of_model
