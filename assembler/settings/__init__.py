@@ -301,6 +301,13 @@ class WeightSettings(Model):
     names: Names = "auto"
     show: Annotated[bool, Field(strict=True)] = False
 
+    @field_validator("rename")
+    @classmethod
+    def _is_a_mapping_file(cls, rename: dict[str, str | None] | str | None) -> dict[str, str | None] | str | None:
+        if isinstance(rename, str) and PurePath(rename).suffix not in (".yaml", ".yml"):
+            raise ValueError(f"a mapping file must end in .yaml, not {rename}; rules are {{names in the file: names}}")
+        return rename
+
     @field_validator("load", "save")
     @classmethod
     def _ends_in_a_format(cls, file: str | None, info: ValidationInfo) -> str | None:
