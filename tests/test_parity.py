@@ -5,9 +5,12 @@ import pytest
 from mindspore import Tensor, nn
 
 from assembler import plan
+from assembler.layers.layer_norm_2d import LayerNorm2d
+from assembler.layers.layer_scale import LayerScale
 from assembler.layers.self_attention import SelfAttention
 from assembler.model.build import build
 from assembler.reading.recipe_files import load_recipe
+from tests import torchvision_parts
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
@@ -33,11 +36,11 @@ THEIRS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "googlenet", "vgg16_bn"])
 def test_a_network_of_mindcv_computes_the_same(name):
     models = pytest.importorskip("mindcv").models
     theirs = THEIRS.get(name, lambda models: getattr(models, name)())(models).set_train(False)
-    model = ours(name)
+    model = ours(name, params={"pool": "same"} if "resnet" in name else {})
     random = np.random.default_rng(0)
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Dense)
     for one, other in zip(leaves(model, *kinds), leaves(theirs, *kinds), strict=True):
@@ -60,6 +63,34 @@ def test_a_network_of_mindcv_computes_the_same(name):
     expected, found = theirs(x).asnumpy(), model(x).asnumpy()
     assert np.ptp(expected) > 1e-6
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet", "vgg11", "vgg16_bn", "resnet18", "resnet50", "squeezenet1_1", "densenet121", "mobilenet_v2",
+        "convnext_tiny", "efficientnet_b0", "regnet_x_800mf", "shufflenet_v2_x0_5", "inception_v3",
+    ],
+)  # fmt: skip
+def test_a_network_of_torchvision_computes_the_same(name):
+    size = 299 if name == "inception_v3" else 110  # where pools and strides meet odd sizes
+    theirs = torchvision_parts.network(name)
+    shape = [2, 3, size, size]
+    model = ours(name, input={"shape": shape})
+    cells = leaves(model, nn.Conv2d, nn.Dense, nn.BatchNorm2d, nn.LayerNorm, LayerNorm2d, LayerScale)
+    for cell, tensors in zip(cells, torchvision_parts.tensors(theirs), strict=True):
+        given = {parameter.name.rpartition(".")[2]: parameter for parameter in cell.get_parameters()}
+        assert given.keys() == tensors.keys()
+        for kind, parameter in given.items():
+            parameter.set_data(Tensor(tensors[kind].reshape(parameter.shape)))
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    found = model(Tensor(x))
+    for one, other in zip(
+        found if isinstance(found, tuple) else [found], torchvision_parts.outputs(theirs, x), strict=True
+    ):
+        assert np.ptp(other) > 1e-2
+        np.testing.assert_allclose(one.asnumpy(), other, rtol=0, atol=1e-5 * np.abs(other).max())
 
 
 def set_dense(dense, weight, bias=None):
