@@ -1,5 +1,7 @@
 """One case for each registered layer: how it is written, and what goes in."""
 
+import numpy as np
+
 SEQUENCE = (2, 5, 8)
 IMAGE = (2, 4, 8, 8)
 SMALL_IMAGE = (2, 4, 4, 6)
@@ -183,6 +185,12 @@ SEVERAL_INPUTS = {
     "MaxUnpool1d": "MaxUnpool1d(2)",
     "MaxUnpool2d": "MaxUnpool2d(2)",
     "MaxUnpool3d": "MaxUnpool3d(2)",
+}
+
+# Operators: how each is written, the shapes that go in, and what it computes, in NumPy. Several cases of one are a list.
+OPERATORS = {
+    "Exp": ("Exp", [ROWS], np.exp),
+    "Subtract": ("Subtract", [ROWS, ROWS], lambda x, y: x - y),
 }
 
 # This MindSpore's CPU has no kernel for them. All but Roll can be planned all the same.

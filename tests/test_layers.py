@@ -44,7 +44,7 @@ from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_of
 from assembler.registry.registry import LAYERS
 from assembler.runtime import device
-from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OURS, SEVERAL_INPUTS, VARIANTS
+from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OPERATORS, OURS, SEVERAL_INPUTS, VARIANTS
 
 ALL = {**OURS, **NATIVE}
 WRITTEN = [*OURS.values(), *VARIANTS]
@@ -57,7 +57,7 @@ def sample(shape, dtype="float32"):
 
 
 def test_every_registered_layer_has_one_case():
-    assert sorted([*ALL, *SEVERAL_INPUTS]) == sorted(LAYERS)
+    assert sorted([*ALL, *SEVERAL_INPUTS, *OPERATORS]) == sorted(LAYERS)
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in NOT_ON_CPU])

@@ -128,7 +128,7 @@ UNKNOWN = [
     ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
     ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),
     ("zzzzzzz.Gate", "no layer named 'zzzzzzz.Gate'. The scopes are layers, mindspore, mindcv, mindyolo, mint, shop."),
-    ("Zq", "no layer named 'Zq'. Searched the 134 names of registry.layers, registry.mindspore, and the libraries "
+    ("Zq", f"no layer named 'Zq'. Searched the {len(LAYERS)} names of registry.layers, registry.mindspore, and the libraries "
            "mindcv, mindyolo, mint, shop."),
     ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `assembler layers 'shop.*'` lists those of shop."),
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from assembler.binding.bind import bind
 from assembler.errors import AssemblerError, RecipeError
 from assembler.language.grammar import parse
 from assembler.language.recipe import Layer, Stack, chain
+from assembler.layers.operator import Operator
 from assembler.model.arguments import UNSET, Search, values
 from assembler.model.build import build_steps
 from assembler.model.contents import Contents, contents, is_chain, unlike
@@ -72,19 +73,19 @@ class _Describer:
     def __init__(self, registry: Registry):
         self.registry = registry
         self.known: dict[str, Layer] = {}
-        self.entries: dict[type, Entry] = {}
+        self.entries: dict[Any, Entry] = {}  # by class or function
         for entry in registry.all_entries():
             is_of_a_library = registry.get(entry.name) is not entry
             if is_of_a_library and entry.target.rpartition(".")[0] not in sys.modules:
                 continue  # a module that was not imported has no Cells here
             try:
-                self.entries.setdefault(entry.cell, entry)
+                self.entries.setdefault(entry.implementation, entry)
             except AssemblerError:
                 continue  # the entry is broken
 
     def layer(self, cell: nn.Cell, path: str) -> Layer:
         """A Cell as a layer with arguments that create an equal Cell. Equal Cells are looked at once."""
-        entry = self.entries.get(type(cell))
+        entry = self.entries.get(cell.function if type(cell) is Operator else type(cell))
         if entry is None:
             raise RecipeError(f"#{path} {type(cell).__name__} is not registered; add it with @register")
         held = contents(cell)
@@ -130,6 +131,8 @@ class _Describer:
                 continue
             choices[name] = [] if one.default is one.empty else [UNSET]
             value = getattr(cell, name, None)
+            if type(cell) is Operator and name in cell.arguments:
+                choices[name].append(cell.arguments[name])
             try:
                 if isinstance(value, nn.CellList):
                     choices[name].append(self.stacks(value, f"{path}.{name}"))

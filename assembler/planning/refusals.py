@@ -52,7 +52,7 @@ class Refusals:
     def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
         number, axes = step.entry.source(name)
-        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry.cell)) == 1:
+        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry)) == 1:
             return self.takes_one(step, draft)
         which = "it" if isinstance(draft.input, Spec) else input_name(number)
         message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
@@ -97,17 +97,17 @@ class Refusals:
 
     def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
         """A layer raised: its input is wrong if the layer is MindSpore's or the assembler's, else the layer is."""
-        names = required_inputs(step.entry.cell)
+        names = required_inputs(step.entry)
         if len(names) > 1 and isinstance(draft.input, Spec):
             said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
             return ShapeMismatch(said, step.layer.place)
-        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.cell):
+        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.implementation):
             return self.takes_one(step, draft)
         if isinstance(error, CannotTell | NoTensor):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
         if lacks_memory(error):
             return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
-        if not is_ours(step.entry.cell):
+        if not is_ours(step.entry.implementation):
             message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
             return LayerFault(message, step.layer.place)
         wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"

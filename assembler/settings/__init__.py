@@ -419,15 +419,31 @@ class InferSettings(Model):
     input: int = Field(default=0, ge=0)
 
 
+def _of_an_input(value: Any) -> Any:
+    """Report the error inside a mapping, instead of that it is not an integer."""
+    for name, rule in value.items() if isinstance(value, dict) else ():
+        if isinstance(rule, dict):
+            try:
+                InferSettings.model_validate(rule)
+            except ValidationError:
+                raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
+    return value
+
+
+_Infer = Annotated[dict[str, int | list[int] | InferSettings], BeforeValidator(_of_an_input)]
+
+
 class EntrySettings(Model):
-    """One registry entry; see ``assembler.registry.entries.Entry``."""
+    """One registry entry of a class; see ``assembler.registry.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}
-    infer: dict[str, int | list[int] | InferSettings] = {}
+    infer: _Infer = {}
     signature: str | None = None
     reference: str | None = None
     row: tuple[Literal["c1", "c2", "n"], ...] | None = None
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {"inputs": "it belongs to a function; write function in place of target"}
 
     @field_validator("row")
     @classmethod
@@ -436,14 +452,15 @@ class EntrySettings(Model):
             raise ValueError(f"must name each of c1, c2 and n at most once, not {show_value(list(row))}")
         return row
 
-    @field_validator("infer", mode="before")
-    @classmethod
-    def _of_an_input(cls, value: Any) -> Any:
-        """Report the error inside a mapping, instead of that it is not an integer."""
-        for name, rule in value.items() if isinstance(value, dict) else ():
-            if isinstance(rule, dict):
-                try:
-                    InferSettings.model_validate(rule)
-                except ValidationError:
-                    raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
-        return value
+
+class FunctionSettings(Model):
+    """One registry entry of a function. ``inputs`` is the number of tensors that it takes first."""
+
+    function: str
+    inputs: int = Field(default=1, ge=1, strict=True)
+    defaults: dict[str, Any] = {}
+    infer: _Infer = {}
+    signature: str | None = None
+    reference: str | None = None
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {"target": "an entry has either target or function"}

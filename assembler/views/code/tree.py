@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -93,13 +93,13 @@ class Tree:
     """Reads a plan.
 
     Args:
-        target: the name of a layer's class in the file.
+        names: class or function → its name in the file.
         parts: the shared parts in the order of their first use, each after those inside it; filled as the plan is
             read.
     """
 
-    def __init__(self, planned: Plan, target: Callable[[Step], str]):
-        self.target = target
+    def __init__(self, planned: Plan, names: Mapping[Any, str]):
+        self.names = names
         self.rows = {row.path: row for row in planned.rows}
         self.parts: dict[str, Term] = {}
 
@@ -160,12 +160,16 @@ class Tree:
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
             positional = []  # the order of the class's own arguments may differ
+        if step.entry.inputs:
+            positional = []  # an Operator takes them by name
         arguments = [Argument(name, self._value(step.arguments[name], depth, place, name)) for name in positional]
         arguments += [Argument("", self._value(value, depth, place)) for value in step.extra]
         for name, value in step.arguments.items():
             if name not in positional:
                 arguments.append(Argument(_keyword(name, place), self._value(value, depth, place, name), keyword=True))
-        return Call(self.target(step), tuple(arguments), shape=self._shape(step), draws=self._draws(step))
+        if step.entry.inputs:
+            arguments.insert(0, Argument("function", Literal(self.names[step.entry.implementation])))
+        return Call(self.names[step.entry.cell], tuple(arguments), shape=self._shape(step), draws=self._draws(step))
 
     def _shape(self, step: Step) -> str:
         row = self.rows.get(step.path)
