@@ -46,7 +46,9 @@ from assembler.language.recipe import (
     Source,
     Stack,
     Turns,
+    Wire,
     children,
+    is_row,
     is_stack,
     layers_in,
     leaves,
@@ -142,11 +144,19 @@ class _Writer:
             case Shared():
                 yield self.part(stack)
             case Graph():
-                cells = {wire.name: self.steps(wire.body) for wire in stack.wires}
+                cells = {wire.name: self.wire(wire) for wire in stack.wires}
                 yield Step(_GRAPH, Layer("graph", place=stack.place), {"cells": cells, **wiring(stack)}, graph=stack)
             case Chain():
                 for item in stack.items:
                     yield from self.nodes(item)
+
+    def wire(self, wire: Wire) -> Steps:
+        """The layers of a line. A repeat of several sources is one step, which passes them to every turn."""
+        steps = self.steps(wire.body)
+        if len(wire.sources) == 1 or not is_row(wire.body):
+            return steps
+        turns = tuple(Steps((step,)) for step in steps)
+        return Steps((Step(_TURNS, Layer("Turns", (wire.body,), place=wire.place), {}, turns, chain=steps),))
 
     def value(self, value: Any) -> Any:
         return map_leaves(value, lambda leaf: self.steps(leaf) if is_stack(leaf) else leaf)
@@ -162,6 +172,7 @@ class _Writer:
 
 
 _CHAIN = Entry("SequentialCell", "mindspore.nn.SequentialCell", trusted=TRUSTED)
+_TURNS = Entry("Turns", "assembler.layers.turns.Turns", trusted=TRUSTED)
 _GRAPH = Entry("graph", "assembler.layers.wired_cells.WiredCells", trusted=TRUSTED)
 
 
@@ -172,7 +183,8 @@ def wiring(graph: Graph) -> dict[str, Any]:
     def positions(sources: Iterable[Source]) -> tuple[tuple[int, int | None], ...]:
         return tuple((at[name], element) for name, element in sources)
 
-    return {"sources": tuple(positions(wire.sources) for wire in graph.wires), "outputs": positions(graph.outputs)}
+    sources = tuple(positions(wire.sources) for wire in graph.wires)
+    return {"sources": sources, "outputs": positions(graph.outputs), "inputs": len(graph.inputs)}
 
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:

@@ -35,6 +35,8 @@ from assembler.language.recipe import (
     Wire,
     bare,
     chain,
+    is_row,
+    is_row_of_turns,
     is_stack,
     leaves,
     map_leaves,
@@ -503,13 +505,21 @@ class _Expansion:
         if empty := [wire for wire in wires if wire.body == NOTHING]:
             raise self.wrong("this expands to zero layers", empty[0], scope)
         for wire in wires:
-            if len(wire.sources) > 1 and isinstance(bare(wire.body), Chain | Repeat | Turns):
-                message = (
-                    f"{len(wire.sources)} sources need one layer, and {wire.name!r} has several: put those "
-                    "after the first on another line"
-                )
+            if len(wire.sources) > 1 and (message := _several_sources(wire)):
                 raise self.wrong(message, wire, scope)
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
+
+
+def _several_sources(wire: Wire) -> str:
+    """The message for several sources of several layers; empty for one layer, or one in each turn of a repeat."""
+    count, body = len(wire.sources), bare(wire.body)
+    if isinstance(body, Shared) and is_row(body.body):
+        return f"{count} sources need one layer, and the shared part {body.name!r} has several: make it a graph"
+    if not is_row(body) or is_row_of_turns(body):
+        return ""
+    if isinstance(body, Repeat | Turns):
+        return f"{count} sources need one layer in each turn, and {wire.name!r} has several: write a block with a graph"
+    return f"{count} sources need one layer, and {wire.name!r} has several: put those after the first on another line"
 
 
 def _no_layer(value: Any) -> str:

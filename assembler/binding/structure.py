@@ -84,7 +84,8 @@ class Step:
         path: the Cell's name in the model, once it is planned; a shared part's is ``shared``.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
-        chain: the layers of a shared part of several layers; ``extra`` has each of them as a chain of one.
+        chain: the layers of a shared part of several layers, or of a repeat of several sources; ``extra`` has each of
+            them as a chain of one.
     """
 
     entry: Entry

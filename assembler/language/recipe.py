@@ -309,6 +309,19 @@ def bare(stack: Any) -> Any:
     return stack
 
 
+def is_row(stack: Stack) -> bool:
+    """Whether it is several layers one after the other, or a repeat, which may be of one."""
+    return isinstance(bare(stack), Chain | Repeat | Turns)
+
+
+def is_row_of_turns(stack: Stack) -> bool:
+    """Whether it is a repeat whose turns are one layer, graph or shared part each, or such repeats."""
+    found = bare(stack)
+    if not isinstance(found, Repeat | Turns):
+        return False
+    return all(not is_row(turn) or is_row_of_turns(turn) for turn in children(found))
+
+
 def may_be_stack(value: object) -> bool:
     """Whether an argument is layers, or an operation that may result in layers."""
     return is_stack(value) or (isinstance(value, Operation) and value.operator in ("if", "*", "+", "[]"))

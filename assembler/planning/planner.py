@@ -188,6 +188,7 @@ class _Planner:
         is_one_value = len(inputs) == 1 and not named
         taken: Specs = tensors[0] if len(tensors) == 1 else recorded(inputs[0]) if is_one_value else tensors
         draft = Row(path, step.layer.name, step.arguments_text(), taken, (), place=step.layer.place)
+        self.refusals.require_inputs(step, draft, inputs)
         inferred = self.infer(step, draft, inputs)
         self.notes.note_inferred(step, path, inferred)
         if inferred:
