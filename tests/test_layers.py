@@ -57,7 +57,8 @@ def sample(shape, dtype="float32"):
 
 
 def test_every_registered_layer_has_one_case():
-    assert sorted([*ALL, *SEVERAL_INPUTS, *OPERATORS]) == sorted(LAYERS)
+    operators = {text.partition("(")[0] for text, _, _ in OPERATORS}
+    assert sorted([*ALL, *SEVERAL_INPUTS, *operators]) == sorted(LAYERS)
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in NOT_ON_CPU])

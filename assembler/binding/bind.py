@@ -229,8 +229,8 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
     return Step(entry, layer, arguments, extra)
 
 
-_NO_SIZES = {"central_fraction", "threshold", "value"}
-"""Required arguments of MindSpore's layers that may be any number."""
+_NO_SIZES = {"by", "central_fraction", "factor", "threshold", "value"}
+"""Required arguments of shipped layers that may be any number."""
 
 
 def _is_a_size(entry: Entry, name: str) -> bool:

@@ -88,6 +88,8 @@ class _Describer:
         entry = self.entries.get(cell.function if type(cell) is Operator else type(cell))
         if entry is None:
             raise RecipeError(f"#{path} {type(cell).__name__} is not registered; add it with @register")
+        if type(cell) is Operator:
+            return Layer(self.registry.name_of(entry), kwargs=tuple(cell.arguments.items()))
         held = contents(cell)
         key = repr(held)
         if key not in self.known:
@@ -131,8 +133,6 @@ class _Describer:
                 continue
             choices[name] = [] if one.default is one.empty else [UNSET]
             value = getattr(cell, name, None)
-            if type(cell) is Operator and name in cell.arguments:
-                choices[name].append(cell.arguments[name])
             try:
                 if isinstance(value, nn.CellList):
                     choices[name].append(self.stacks(value, f"{path}.{name}"))

@@ -229,6 +229,8 @@ class _Planner:
         Returns:
             Its row, and what the call showed.
         """
+        if step.entry.inputs not in (0, len(inputs)):  # a function would take what is too much for an argument
+            raise self.refusals.miscounted(step, draft)
         cell = self.builder.take(step, draft.path)
         draft = replace(draft, weights=self.builder.weights(cell))
         try:

@@ -110,8 +110,7 @@ class Refusals:
         """A layer raised: its input is wrong if the layer is MindSpore's or the assembler's, else the layer is."""
         names = required_inputs(step.entry)
         if len(names) > 1 and isinstance(draft.input, Spec):
-            said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
-            return ShapeMismatch(said, step.layer.place)
+            return self.miscounted(step, draft)
         if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.implementation):
             return self.takes_one(step, draft)
         if isinstance(error, CannotTell | NoTensor):
@@ -123,6 +122,12 @@ class Refusals:
             return LayerFault(message, step.layer.place)
         wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
+
+    def miscounted(self, step: Step, draft: Row) -> AssemblerError:
+        """More or fewer tensors arrive than the layer takes."""
+        names = required_inputs(step.entry)
+        count = "1 input" if len(names) == 1 else f"{len(names)} inputs"
+        return ShapeMismatch(f"{self.edge(draft)}; {draft} takes {count}: {', '.join(names)}", step.layer.place)
 
     def takes_one(self, step: Step, draft: Row) -> AssemblerError:
         """A tuple arrives at a layer that takes one tensor: ``LSTM(8, 4) + Dense(_, 2)``."""

@@ -188,8 +188,11 @@ class Entry:
         """The NumPy function, if any; it may be in the package of a class that was registered in Python.
 
         Raises:
-            BadTarget: see ``reference_at``.
+            BadTarget: see ``reference_at``; or it is a ufunc and the layer has arguments, which a ufunc has not.
         """
+        if str(self.reference).startswith("numpy.") and self.parameters:
+            said = f"{self.reference} takes no arguments, unlike {self.describe()}; write signature: {self.name}()"
+            raise BadTarget(said, self.place)
         beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
         return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
 
@@ -252,8 +255,8 @@ def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
 def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
     """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
 
-    Also a ufunc of NumPy, such as ``numpy.exp``, which is called with the inputs alone. Other functions are refused,
-    so that configuration cannot call arbitrary code.
+    Also a ufunc of NumPy, such as ``numpy.exp``, which computes a number from a number and is called with the inputs
+    alone. Other functions are refused, so that configuration cannot call arbitrary code.
 
     Raises:
         BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
