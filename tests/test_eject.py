@@ -49,7 +49,7 @@ SMALL = {
         "params": {"width": 8, "heads": 2, "depth": 3, "vocabulary": 50, "positions": 7},
     },
     "convnext_tiny": {**IMAGE, "params": {"depths": [1, 2, 1, 3], "widths": [4, 8, 16, 32]}},
-    "dcgan": {"params": {"width": 2}},
+    "dcgan": {"params": {"width": 2}, "init": {}},  # a file has no initial values of its own
     "dcn_v2": {"params": {"size": 2, "widths": [6, 4]}},
     "densenet121": {**IMAGE, "params": {"growth": 4, "depths": [1, 2, 1, 3]}},
     "efficientnet_b0": {
