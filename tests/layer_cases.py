@@ -38,6 +38,7 @@ OURS = {
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
     "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
     "LayerNorm2d": ("LayerNorm2d(_)", SMALL_IMAGE),
+    "StochasticDepth": ("StochasticDepth(0.2)", SMALL_IMAGE),
 }
 
 # Those that take integers.
@@ -90,6 +91,7 @@ VARIANTS = [
     ("Unembed(Embedding(10, 8))", ROWS),
     ("SqueezeExcite(_, 2, activation=SiLU, gate=Tanh)", IMAGE),
     ("LayerNorm2d(_, 0.5)", IMAGE),
+    ("StochasticDepth(0)", ROWS),
 ]
 
 NATIVE = {

@@ -49,29 +49,43 @@ SMALL = {
         "params": {"width": 8, "heads": 2, "depth": 3, "vocabulary": 50, "positions": 7},
     },
     "convnext_tiny": {**IMAGE, "params": {"depths": [1, 2, 1, 3], "widths": [4, 8, 16, 32]}},
+    "dcgan": {"params": {"width": 2}, "init": {}},  # a file has no initial values of its own
+    "dcn_v2": {"params": {"size": 2, "widths": [6, 4]}},
     "densenet121": {**IMAGE, "params": {"growth": 4, "depths": [1, 2, 1, 3]}},
+    "efficientnet_b0": {
+        **IMAGE,
+        "params": {
+            "stages": [[1, 4, 3, 1, 1, 0], [6, 4, 5, 2, 2, 1], [6, 8, 3, 2, 3, 3], [6, 8, 3, 1, 1, 6]],
+            "total": 7,
+        },
+    },
+    "googlenet": IMAGE,
     "gpt2_small": {**TOKENS, "params": {"vocabulary": 50, "positions": 7, "width": 8, "depth": 2, "heads": 2}},
+    "inception_v3": {"input": {"shape": [1, 3, 139, 139], "sample": "normal"}},
     "llama2_7b": {
         **TOKENS,
         "params": {"vocabulary": 50, "width": 8, "hidden": 12, "depth": 2, "heads": 4, "kv_heads": 2},
     },
     "mixer_b16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "tokens": 4}},
-    "mobilenet_v2": IMAGE,
+    "mobilenet_v2": {**IMAGE, "params": {"stages": [[4, 2, 2], [8, 3, 1], [6, 1, 2]]}},
+    "regnet_x_800mf": {**IMAGE, "params": {"widths": [4, 8, 16], "depths": [1, 3, 2], "group": 4}},
     "resnet": IMAGE,
     "resnet18": IMAGE,
     "resnet50": {**IMAGE, "params": {"depths": [1, 2, 1, 2]}},
+    "shufflenet_v2_x0_5": {**IMAGE, "params": {"widths": [4, 8], "depths": [2, 3], "last": 16}},
     "squeezenet1_1": IMAGE,
     "unet": {"input": {"shape": [1, 1, 32, 32]}, "params": {"width": 4}},
-    "vgg": IMAGE,
-    "vgg11": IMAGE,
-    "vgg16": IMAGE,
-    "vgg16_bn": IMAGE,
+    **{key: {**IMAGE, "params": {"widths": [4, 8, 8, 4, 4]}} for key in ("vgg", "vgg11", "vgg16", "vgg16_bn")},
     "vit_b_16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "heads": 2}},
+    "wavenet": {
+        "input": {"shape": [2, 12], "sample": "integers", "high": 8},
+        "params": {"levels": 8, "channels": 4, "layers": 2, "stacks": 2},
+    },
 }
 """Recipes made small, so that their networks are built and compiled in a moment. The others are small already."""
 
 
-NARROWED = ("alexnet", "vgg", "resnet", "densenet", "mobilenet", "squeezenet")
+NARROWED = ("alexnet", "googlenet", "vgg", "resnet", "densenet", "mobilenet", "squeezenet", "efficientnet")
 """Recipes whose channels stand in the stack itself."""
 
 

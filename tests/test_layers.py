@@ -37,6 +37,7 @@ from assembler.layers.residual import Residual
 from assembler.layers.rms_norm import RMSNorm
 from assembler.layers.select import Select
 from assembler.layers.squeeze_excite import SqueezeExcite
+from assembler.layers.stochastic_depth import StochasticDepth
 from assembler.layers.swiglu import SwiGLU
 from assembler.layers.tensor_reduction import TensorReduction
 from assembler.layers.together import Together
@@ -372,6 +373,7 @@ def reference_of(name, p):
         "Unembed": lambda x: np.einsum("bts,vs->btv", x, p["0.embedding.embedding_table"]),
         "SqueezeExcite": excited,
         "LayerNorm2d": by_pixel,
+        "StochasticDepth": lambda x: x,
     }[name]
 
 
@@ -419,6 +421,17 @@ def test_residual_passes_its_input_on():
     x = sample((4, 8))
     inner = nn.Dense(8, 8)
     assert np.array_equal(Residual(inner)(x).asnumpy(), (inner(x) + x).asnumpy())
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_stochastic_depth_drops_whole_examples_in_training_and_keeps_their_mean(mode):
+    layer = StochasticDepth(0.25).set_train(True)
+    with device.mode(mode):
+        device.seed(0)
+        y = layer(Tensor(np.ones((4000, 3, 2), np.float32))).asnumpy()
+    assert np.ptp(y, axis=(1, 2)).max() == 0
+    assert set(np.unique(y)) == {0, np.float32(4 / 3)}
+    assert abs((y == 0).mean() - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 4000)
 
 
 REFUSED = [
@@ -477,6 +490,7 @@ REFUSED = [
     (lambda: MixtureOfExperts(8, 8, 2, 3), ValueError, "top must be at most count, and 3 is above 2"),
     (lambda: Unembed(nn.Dense(8, 8)), TypeError,
      "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
+    (lambda: StochasticDepth(1), ValueError, "p must be a number from 0 to below 1, not 1"),
     (lambda: Together(ops.relu), TypeError, "inner must be a Cell, not function"),
 ]  # fmt: skip
 

@@ -1,5 +1,7 @@
 """The same networks as other people's, not only of the same size: with the same weights, the outputs are the same."""
 
+import importlib
+
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
@@ -7,6 +9,8 @@ from mindspore import Tensor, nn
 from assembler import plan
 from assembler.layers.alibi import ALiBi
 from assembler.layers.attention import Attention
+from assembler.layers.layer_norm_2d import LayerNorm2d
+from assembler.layers.layer_scale import LayerScale
 from assembler.layers.mamba import Mamba
 from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.relative_bias import RelativeBias
@@ -15,6 +19,7 @@ from assembler.layers.windows import Windows
 from assembler.model.build import build
 from assembler.reading.recipe_files import load_recipe
 from assembler.runtime import device
+from tests import torch_parts
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
@@ -23,13 +28,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
 def ours(name, **changes):
     """The recipe, with parameters changed, built."""
     recipe = load_recipe(ROOT / "conf" / "recipe" / f"{name}.yaml")
-    recipe["params"] |= changes.pop("params", {})
-    recipe |= {"expect": {}, **changes}
+    for key in changes:
+        recipe[key] = {**recipe.get(key, {}), **changes[key]}
+    recipe["expect"] = {}
     return build(plan(recipe))
 
 
 def leaves(model, *kinds):
     return [cell for _, cell in model.cells_and_names() if type(cell) in kinds]
+
+
+KINDS = (
+    nn.Conv1d, nn.Conv2d, nn.Conv2dTranspose, nn.Dense, nn.BatchNorm2d, nn.LayerNorm, nn.Embedding, LayerNorm2d, LayerScale,
+)  # fmt: skip
+"""The layers that have parameters in networks whose weights are taken by their order."""
 
 
 THEIRS = {
@@ -40,11 +52,11 @@ THEIRS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "googlenet", "vgg16_bn"])
 def test_a_network_of_mindcv_computes_the_same(name):
     models = pytest.importorskip("mindcv").models
     theirs = THEIRS.get(name, lambda models: getattr(models, name)())(models).set_train(False)
-    model = ours(name)
+    model = ours(name, params={"pool": "same"} if "resnet" in name else {})
     random = np.random.default_rng(0)
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Dense)
     for one, other in zip(leaves(model, *kinds), leaves(theirs, *kinds), strict=True):
@@ -67,6 +79,75 @@ def test_a_network_of_mindcv_computes_the_same(name):
     expected, found = theirs(x).asnumpy(), model(x).asnumpy()
     assert np.ptp(expected) > 1e-6
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet", "vgg11", "vgg16_bn", "resnet18", "resnet50", "squeezenet1_1", "densenet121", "mobilenet_v2",
+        "convnext_tiny", "efficientnet_b0", "regnet_x_800mf", "shufflenet_v2_x0_5", "inception_v3",
+    ],
+)  # fmt: skip
+def test_a_network_of_torchvision_computes_the_same(name):
+    size = 299 if name == "inception_v3" else 110  # pools and strides meet odd sizes
+    shape = [2, 3, size, size]
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert_the_same(ours(name, input={"shape": shape}), torch_parts.torchvision_network(name), x)
+
+
+def assert_the_same(model, theirs, *inputs):
+    """With the weights of a network of PyTorch, whose layers are in the same order, a model emits what that does."""
+    for cell, tensors in zip(leaves(model, *KINDS), torch_parts.tensors(theirs), strict=True):
+        given = {parameter.name.rpartition(".")[2]: parameter for parameter in cell.get_parameters()}
+        assert given.keys() == tensors.keys()
+        for kind, parameter in given.items():
+            parameter.set_data(Tensor(tensors[kind].reshape(parameter.shape)))
+    emitted = model(*map(Tensor, inputs))
+    found = [one.asnumpy() for one in (emitted if isinstance(emitted, tuple) else [emitted])]
+    for one, expected in zip(found, torch_parts.outputs(theirs, *inputs), strict=True):
+        assert np.ptp(expected) > 1e-2
+        np.testing.assert_allclose(one, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def networks():
+    pytest.importorskip("torch").manual_seed(0)
+    return importlib.import_module("tests.torch_networks")
+
+
+@pytest.mark.slow
+def test_dcgan_computes_the_same_as_that_of_pytorchs_examples():
+    theirs = torch_parts.trained(networks().Generator())
+    assert_the_same(ours("dcgan"), theirs, np.random.default_rng(0).normal(size=(2, 100, 1, 1)).astype(np.float32))
+
+
+@pytest.mark.slow
+def test_vae_computes_the_same_as_that_of_pytorchs_examples():
+    x = np.random.default_rng(0).uniform(size=(2, 1, 28, 28)).astype(np.float32)
+    assert_the_same(ours("vae"), networks().VAE().eval(), x)
+
+
+@pytest.mark.slow
+def test_wavenet_computes_the_same_as_its_paper():
+    tokens = np.random.default_rng(0).integers(0, 256, (2, 200)).astype(np.int32)
+    model = ours("wavenet", params={"layers": 5, "stacks": 2}, input={"shape": [2, 200]})
+    assert_the_same(model, networks().WaveNet(5, 2).eval(), tokens)
+
+
+@pytest.mark.slow
+def test_dcn_v2_computes_the_same_as_its_paper():
+    random = np.random.default_rng(0)
+    numbers, categories = random.normal(size=(4, 13)).astype(np.float32), random.integers(0, 1000, (4, 26))
+    assert_the_same(ours("dcn_v2"), networks().DeepAndCross().eval(), numbers, categories.astype(np.int32))
+
+
+@pytest.mark.slow
+def test_siamese_computes_the_same_as_its_paper():
+    one, other = np.random.default_rng(0).uniform(size=(2, 2, 1, 105, 105)).astype(np.float32)
+    theirs = networks().Siamese().eval().requires_grad_(False)
+    for parameter in theirs.parameters():
+        parameter.mul_(3)  # or the answer hardly depends on the letters
+    assert_the_same(ours("siamese"), theirs, one, other)
 
 
 def set_dense(dense, weight, bias=None):
