@@ -105,6 +105,7 @@ MEANINGS = [
      "Parallel(Dense(_, 2), Dense(_, 3), Tanh, ReLU, merge='add')"),
     ("Parallel(*[Dense(_, w) for w in depths])", "Parallel(Dense(_, 2), Dense(_, 3))"),
     ("Parallel(ReLU, *(0 * ReLU), *[])", "Parallel(ReLU)"),
+    ("Parallel(*(ReLU if i else 0 * Tanh for i in range(3)))", "Parallel(ReLU, ReLU)"),
     ("Dense(*depths)", "Dense(2, 3)"),
     ("ConvNorm(*depths)", "Conv2d(_, 2, 3, 1, padding=1) + BatchNorm2d(_)"),
     ("LayerNorm([*depths, 4], 1, 1)", "LayerNorm([2, 3, 4], 1, 1)"),

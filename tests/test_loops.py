@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from assembler import LAYERS, plan
 from assembler.binding import functions
 from assembler.binding.bind import bind
+from assembler.binding.structure import PassedNode
 from assembler.errors import AssemblerError, flatten
 from assembler.language.grammar import parse
 from assembler.model.build import build
@@ -250,6 +251,13 @@ def test_a_loop_in_a_graph_and_in_a_shared_part():
     assert [row.path for row in found.rows] == ["grown.0", "grown.1", "grown.2", "grown.3", "both"]
     found = plan({**RECIPE, "shared": shared, "stack": "row + Dense(_, 8) + row"})
     assert [row.path for row in found.rows] == ["row", "row.0", "row.1", "1"]
+
+
+def test_layers_that_a_block_was_given_with_a_star_are_marked_as_passed_in():
+    (wide,) = plan({**RECIPE, "stack": "Wide(2 * Unit(4))"}).steps.nodes
+    (parallel,) = wide.nodes
+    passed = [node for steps in parallel.extra for node in steps.nodes]
+    assert [(type(node), node.depth) for node in passed] == [(PassedNode, 0)] * 2
 
 
 def test_names_of_a_loop_are_known_inside_it_alone():
