@@ -152,17 +152,34 @@ RESNET = {
         {"fc": "Dense(_, 10)"},
     ],
 }
-TORCHVISION = """
-conv1.weight bn1.gamma bn1.beta
-layer1.0.conv1.weight layer1.0.bn1.gamma layer1.0.bn1.beta
-layer1.0.conv2.weight layer1.0.bn2.gamma layer1.0.bn2.beta
-layer2.0.conv1.weight layer2.0.bn1.gamma layer2.0.bn1.beta
-layer2.0.conv2.weight layer2.0.bn2.gamma layer2.0.bn2.beta
-layer2.0.downsample.0.weight layer2.0.downsample.1.gamma layer2.0.downsample.1.beta
-layer2.1.conv1.weight layer2.1.bn1.gamma layer2.1.bn1.beta
-layer2.1.conv2.weight layer2.1.bn2.gamma layer2.1.bn2.beta
-fc.weight fc.bias
-""".split()
+TORCHVISION = [
+    "conv1.weight",
+    "bn1.gamma",
+    "bn1.beta",
+    "layer1.0.conv1.weight",
+    "layer1.0.bn1.gamma",
+    "layer1.0.bn1.beta",
+    "layer1.0.conv2.weight",
+    "layer1.0.bn2.gamma",
+    "layer1.0.bn2.beta",
+    "layer2.0.conv1.weight",
+    "layer2.0.bn1.gamma",
+    "layer2.0.bn1.beta",
+    "layer2.0.conv2.weight",
+    "layer2.0.bn2.gamma",
+    "layer2.0.bn2.beta",
+    "layer2.0.downsample.0.weight",
+    "layer2.0.downsample.1.gamma",
+    "layer2.0.downsample.1.beta",
+    "layer2.1.conv1.weight",
+    "layer2.1.bn1.gamma",
+    "layer2.1.bn1.beta",
+    "layer2.1.conv2.weight",
+    "layer2.1.bn2.gamma",
+    "layer2.1.bn2.beta",
+    "fc.weight",
+    "fc.bias",
+]
 """The names of torchvision's resnet, but for weight and bias of BatchNorm, which are gamma and beta in MindSpore."""
 
 
@@ -287,7 +304,7 @@ def test_a_cell_with_names_is_described_with_them():
         ("ReLU + a := ReLU", "put brackets around an item with a name: A + (name := B)"),
         ("(true := ReLU)", "'true' cannot be used as a name"),
         ("Dense(8, (a := 3))", "expected a layer, found 3"),
-        ([{"Dense": "8, 4"}], "expected a layer, found a tuple"),
+        ([{"Dense": "8, 4"}], "layers are joined by '+': A + B; arguments of a layer are a list: {Dense: [8, 4]}"),
         ([{"class": "ReLU"}], "'class' cannot be used as a name"),
         ([{"layers.Dense": "ReLU"}], "'layers.Dense' cannot be used as a name"),
         ("(a := Dense(8, 8)) + Dense(4, 4)", "#a Dense(8, 8) emits (2, 8) float32; #1 Dense(4, 4) wants (…, 4)"),
