@@ -6,9 +6,11 @@ import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
+from typer.testing import CliRunner
 
 from assembler import assemble, describe, plan
 from assembler.binding.dump import dump
+from assembler.commands.app import app
 from assembler.errors import AssemblerError
 from assembler.language.grammar import parse
 from assembler.language.recipe import Layer, Named, Repeat, chain
@@ -325,3 +327,46 @@ def test_error_of_a_name_with_several_sources():
     assert str(error.value) == (
         "recipe.graph.y: 'b' is in a row of its own, which takes one source: the line is named 'y' already"
     )
+
+
+# ---- blocks with the names of layers
+
+HIDING = {
+    "input": {"shape": [2, 8]},
+    "blocks": {"Norm(n)": "LayerNorm(_) + Dense(_, n)"},
+    "stack": "Norm(8) + 2 * Norm(4)",
+}
+
+
+def test_a_block_wins_over_a_layer_of_the_registry_and_the_plan_says_so_once():
+    planned = plan(HIDING)
+    assert [row.layer for row in planned.rows] == ["LayerNorm", "Dense"] * 3
+    said = "Norm is the block of this recipe, not the layer mindspore.nn.Norm"
+    assert str(planned).count(said) == 1
+    assert "is the block" not in str(plan({**HIDING, "stack": "ReLU"}))
+
+
+def test_validate_says_that_a_block_hides_a_layer(tmp_path):
+    file = tmp_path / "hiding.yaml"
+    file.write_text("input: {shape: [2, 8]}\nblocks: {Norm: LayerNorm(_)}\nstack: 2 * Norm\n")
+    result = CliRunner().invoke(app, ["validate", str(file)])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == [
+        "Norm is the block of this recipe, not the layer mindspore.nn.Norm"
+    ]
+    assert lines[-1] == "1 file, no errors"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ({"Norm": "Norm + ReLU"}, "blocks use each other in a circle: Norm → Norm; rename the block to use the layer Norm "
+         "in it"),
+        ({"Own": "Own + ReLU"}, "blocks use each other in a circle: Own → Own"),
+    ],
+)  # fmt: skip
+def test_error_of_a_block_that_uses_its_own_name(blocks, message):
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 8]}, "blocks": blocks, "stack": next(iter(blocks))})
+    assert error.value.message == message
