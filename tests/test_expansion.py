@@ -263,6 +263,17 @@ def test_ten_thousand_layers_are_expanded_and_bound_in_a_moment():
     assert time.perf_counter() - start < 2
 
 
+WORDS = ["(", ")", "[", "]", ", ", " + ", "2 * ", "*", "_", "i", "a", "3", ":", "depths", "kind", "act", "head", "ReLU", "Twice(",
+         "ConvNorm(", "Parallel(", " for i in ", " for a, b in ", "range(", "enumerate(", "zip(", "len(", "max(", "sum(", "round(",
+         " if ", " else ", "table", "deep", "-", "/ 2", "[1:]", "Dense(_, "]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map("".join))
+@settings(max_examples=400, deadline=None)
+def test_any_text_of_words_means_something_or_points_at_its_mistake(text):
+    test_any_text_means_something_or_points_at_its_mistake.hypothesis.inner_test(text)
+
+
 @given(st.text("Dense(8, width)*+-/[]<>=0123456789 ifelsenotandrdepthsConvNormTwicehead_.'"))
 @settings(max_examples=300, deadline=None)
 def test_any_text_means_something_or_points_at_its_mistake(text):

@@ -130,13 +130,14 @@ NEWCOMERS = [
     ("Permute(0, _ - 7)", "'_' cannot be one of several arguments of Permute; write the value"),
     ("LeakyReLU(2 * _)", "LeakyReLU has no rule to infer 'alpha' from its input. Write its value, or add the input's axis "
                          "to its registry entry: infer: {alpha: -1}"),
+    (f"Dense(_, _{' + 1' * 100})", "arithmetic with '_' has more than 200 numbers and operators"),
     ("Dense(_, 4 // (_ - 8))", "Dense, where _ is 8: out_channels=4 // (_ - 8): division by zero"),
     ("Dense(_, _ ** 70)", "Dense, where _ is 8: out_channels=_ ** 70: 8 ** 70 is too large"),
 ]  # fmt: skip
 """What is easily written by habit, and what is said of it."""
 
 
-@pytest.mark.parametrize(("stack", "message"), NEWCOMERS, ids=[str(stack) for stack, _ in NEWCOMERS])
+@pytest.mark.parametrize(("stack", "message"), NEWCOMERS, ids=[str(stack)[:60] for stack, _ in NEWCOMERS])
 def test_error_says_what_to_write(stack, message):
     with pytest.raises(AssemblerError) as error:
         plan({**RECIPE, "stack": stack})
@@ -227,6 +228,19 @@ def test_equal_turns_are_planned_once(monkeypatch):
     monkeypatch.setattr(planner._Planner, "look", lambda self, *given: looked.append(given[0]) or look(self, *given))
     plan({**RECIPE, "stack": "(Residual(Dense(_, 8) + Dropout(p=0.1 * (i % 2))) for i in range(40))"})
     assert [step.layer.name for step in looked] == ["Residual", "Dense", "Dropout", "Residual", "Dropout"]
+    looked.clear()
+    plan({**RECIPE, "stack": "(LeakyReLU(a) for a in [1, 1.0, 1, 1.0])"})
+    assert [str(step) for step in looked] == ["LeakyReLU(1)", "LeakyReLU(1.0)"]
+
+
+def test_error_of_layers_nested_too_deep():
+    blocks = {
+        "B0(part)": "part",
+        **{f"B{n}(part)": f"B{n - 1}({'Residual(' * 40}part{')' * 40})" for n in range(1, 45)},
+    }
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 8]}, "blocks": blocks, "stack": "B44(ReLU)"})
+    assert error.value.message == "nested too deep"
 
 
 def test_a_loop_in_a_graph_and_in_a_shared_part():

@@ -96,7 +96,10 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
         )
     blocks = definitions.blocks if definitions else ()
     writer = _Writer(bound, {name: registry[name].target for name in blocks if name in registry})
-    steps = writer.whole(stack)
+    try:
+        steps = writer.whole(stack)
+    except RecursionError:
+        raise RecipeError("nested too deep", getattr(stack, "place", NOWHERE)) from None
     raise_all([*writer.mistakes, *_named_like_parts(steps)])
     return steps
 

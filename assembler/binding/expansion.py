@@ -14,7 +14,7 @@ from typing import Any
 
 from assembler.binding import functions
 from assembler.binding.arithmetic import COMPARISONS, as_integer, compare, compute, is_inferred
-from assembler.errors import AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
+from assembler.errors import NOWHERE, AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
 from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
@@ -385,7 +385,8 @@ class _Expansion:
                 said = f"{name!r} is a name after 'for' and {other}; one of them needs another name"
                 raise self.wrong(said, written, scope)
         values = self.no_layer_unknown(self.argument(written.values, scope), scope)
-        for names in self.located(functions.bindings, written, scope, written, values):
+        spot = written if _place_of(written.values) == NOWHERE else written.values
+        for names in self.located(functions.bindings, spot, scope, written, values):
             self.look_at(1, written, scope)
             yield replace(scope, values={**scope.values, **names})
 
@@ -582,4 +583,4 @@ def _passed_in(value: Any, depth: int) -> Any:
 
 
 def _place_of(written: Any) -> Place:
-    return getattr(written, "place", Place())
+    return getattr(written, "place", NOWHERE)

@@ -80,7 +80,10 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
     if input is None:
         raise_all([needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
-    return _Planner(dtype).plan(steps, input)
+    try:
+        return _Planner(dtype).plan(steps, input)
+    except RecursionError:
+        raise RecipeError("nested too deep to be planned", steps[0].layer.place) from None
 
 
 class _Planner:
