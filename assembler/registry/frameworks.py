@@ -52,8 +52,6 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling2D": "MaxPool2d",
         "MaxPooling3D": "MaxPool3d",
         "MultiHeadAttention": "Attention or MultiheadAttention",
-        "Reshape": "Unflatten or Flatten",
-        "MultiHeadAttention": "SelfAttention or MultiheadAttention",
         "Rescaling": "Scale(0.5)",
         "Reshape": "Reshape(8, 7, 7)",
         "Sequential": "a + b",
