@@ -24,14 +24,28 @@ OURS = {
     "PatchEmbedding": ("PatchEmbedding(_, 3, 2)", SMALL_IMAGE),
     "ClassToken": ("ClassToken(_)", SEQUENCE),
     "LearnedPositions": ("LearnedPositions(_, _)", SEQUENCE),
-    "SelfAttention": ("SelfAttention(_, 2, kv_heads=1, causal=True, rotary=10000.0)", (1, 4, 8)),
+    "Attention": (
+        "Attention(_, 2, kv_heads=1, causal=True, rotary=10000.0, window=3, positions=RelativeBias(2, 4, 3))",
+        (1, 4, 8),
+    ),
     "SwiGLU": ("SwiGLU(_, 6)", SEQUENCE),
+    "MixtureOfExperts": ("MixtureOfExperts(_, 3, count=3)", SEQUENCE),
+    "Windows": ("Windows(Attention(_, 1, positions=WindowBias(1, 2)), 2, shift=1)", (1, 4, 3, 2)),
+    "MergePatches": ("MergePatches", (2, 4, 3, 2)),
     "RMSNorm": ("RMSNorm(_)", SEQUENCE),
+    "Mamba": ("Mamba(_, state=2, kernel=2)", (1, 5, 2)),
     "LayerScale": ("LayerScale(_)", SEQUENCE),
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
     "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
     "LayerNorm2d": ("LayerNorm2d(_)", SMALL_IMAGE),
     "StochasticDepth": ("StochasticDepth(0.2)", SMALL_IMAGE),
+}
+
+# Those that take integers.
+OF_INTEGERS = {
+    "RelativeBias": ("RelativeBias(2, 8, 10)", (5, 7), "int32"),
+    "ALiBi": ("ALiBi(2)", (5, 7), "int32"),
+    "WindowBias": ("WindowBias(2, 3)", (9, 9), "int32"),
 }
 
 # Other arguments of the same.
@@ -51,13 +65,28 @@ VARIANTS = [
     ("Select(1, -2)", SEQUENCE),
     ("Select(-1, 3)", IMAGE),
     ("PatchEmbedding(_, 3, 8)", IMAGE),
-    ("SelfAttention(_, 4)", (2, 5, 16)),
-    ("SelfAttention(_, 4, causal=True)", (2, 5, 16)),
-    ("SelfAttention(_, 4, kv_heads=2, rotary=100)", (2, 5, 16)),
-    ("SelfAttention(_, 8, 2, True, 10000.0, False)", (2, 7, 32)),
-    ("SelfAttention(_, 1, has_bias=False)", (2, 1, 16)),
+    ("Attention(_, 4)", (2, 5, 16)),
+    ("Attention(_, 4, causal=True)", (2, 5, 16)),
+    ("Attention(_, 4, kv_heads=2, rotary=100)", (2, 5, 16)),
+    ("Attention(_, 8, 2, True, 10000.0, False)", (2, 7, 32)),
+    ("Attention(_, 1, has_bias=False)", (2, 1, 16)),
+    ("Attention(_, 4, has_bias='qkv', head_dim=6, scale=1)", (2, 5, 16)),
+    ("Attention(_, 4, 2, window=2, has_bias='qvo')", (2, 5, 16)),
+    ("Attention(_, 4, causal=True, positions=ALiBi(4))", (2, 5, 16)),
+    ("Attention(_, 6, positions=ALiBi(6), head_dim=4)", (2, 5, 16)),
+    ("Attention(_, 4, causal=True, positions=RelativeBias(4, 8, 10, causal=True))", (2, 30, 16)),
+    ("Attention(_, 4, positions=RelativeBias(4))", (1, 200, 16)),
     ("SwiGLU(_, 6, has_bias=True)", SEQUENCE),
+    ("MixtureOfExperts(_, 6, 4, 1)", ROWS),
+    ("MixtureOfExperts(_, 6, 2, 2)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3, shift=2)", (2, 7, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 4, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 3, 3, 8)),
+    ("MergePatches", IMAGE),
     ("RMSNorm(_, epsilon=0.5)", ROWS),
+    ("Mamba(_, 3, expand=1, rank=2)", (2, 9, 20)),
+    ("Mamba(_, 1, kernel=1)", (2, 1, 4)),
     ("LayerScale(_, init=0.5)", ROWS),
     ("Unembed(Embedding(10, 8))", ROWS),
     ("SqueezeExcite(_, 2, activation=SiLU, gate=Tanh)", IMAGE),
@@ -247,4 +276,4 @@ OPERATORS = [
 NOT_ON_CPU = {"InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Unfold", "Roll"}
 
 # Of ours, what MindSpore does not compute on any device, and what it says.
-NO_KERNEL = {("PatchEmbedding", "float64"): "Conv2D.* must be a type of"}
+NO_KERNEL = {(name, "float64"): "Conv2D.* must be a type of" for name in ("PatchEmbedding", "Mamba")}

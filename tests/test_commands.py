@@ -569,7 +569,7 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("show SelfAtte", ["SelfAttention"]),
+        ("show SqueezeEx", ["SqueezeExcite"]),
         ("show mint.Lin", ["mint.Linear"]),
         ("validate resnet1", ["resnet18"]),
         ("watch vgg16", ["vgg16", "vgg16_bn"]),

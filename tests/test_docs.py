@@ -218,6 +218,7 @@ def test_the_python_of_the_readme_runs(run, code, tmp_path):
     runpy.run_path(str(tmp_path / "example.py"))
 
 
+@pytest.mark.slow
 def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
     write_steps(tmp_path)
     assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 6

@@ -699,6 +699,26 @@ TRICKY = {
         },
         "stack": "Fork(2) + 2 * Fork(3) + Residual(Fork(4)) + 2 * (Fork(3) + ReLU)",
     },
+    "loops": {
+        "params": {"stages": [[1, 8, 1], [2, 12, 2], [2, 8, 3]]},
+        "blocks": {
+            "Unit(t, n, rate)": "Dense(_, t * _) + ReLU + Dense(_, n) + Dropout(p=rate)",
+            "Stage(t, n, depth)": "Unit(t, n, 0.0) + (Residual(Unit(t, n, 0.1 * i / depth)) for i in range(1, depth))",
+            "Over(parts)": "(Residual(part) + LayerNorm(_) for part in parts)",
+            "Each(part, n)": "(part + Dense(_, 8 + i) for i in range(n)) + Dense(_, 8)",
+        },
+        "stack": "(Stage(t, n, depth) for t, n, depth in stages) + Over([Dense(_, 8), ReLU]) + Over([Dense(_, 8) + Tanh])"
+        " + Each(ReLU, 2) + Each(Dense(_, 4), 3) + ((Dense(_, 8 + a * b) for b in range(a)) for a in range(1, 3))",
+    },
+    "loops whose turns have different forms": {
+        "shared": {"mix": "Dense(8, 8)"},
+        "blocks": {
+            "Unit(part)": "Residual(Dense(_, 8) + part)",
+            "Turns(n)": "(Unit(ReLU) if i % 2 else Unit(Tanh) + mix for i in range(n))",
+        },
+        "stack": "Turns(2) + Turns(5) + Parallel(*(Dense(_, 2) + ReLU for _ in range(3)), *[mix, Tanh]) + Dense(_, 8) "
+        "+ Residual(0 * ReLU if i == 1 else Dense(_, 8) for i in range(4))",
+    },
     "inputs with names that Python has": {
         "inputs": {"self": {"shape": [4, 8]}, "getattr": {"shape": [4, 8]}},
         "graph": {

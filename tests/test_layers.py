@@ -10,10 +10,13 @@ import pytest
 from mindspore import ParameterTuple, Tensor, grad, nn, ops, value_and_grad
 
 from assembler import checks
+from assembler import plan as plan_recipe
 from assembler.checks import Subject
 from assembler.errors import ShapeMismatch
 from assembler.language.grammar import parse
 from assembler.layers.add import Add
+from assembler.layers.alibi import ALiBi
+from assembler.layers.attention import Attention
 from assembler.layers.centered import Centered
 from assembler.layers.class_token import ClassToken
 from assembler.layers.concat import Concat
@@ -21,32 +24,37 @@ from assembler.layers.half_spectrum import HalfSpectrum
 from assembler.layers.layer_norm_2d import LayerNorm2d
 from assembler.layers.layer_scale import LayerScale
 from assembler.layers.learned_positions import LearnedPositions
+from assembler.layers.mamba import Mamba
 from assembler.layers.mean import Mean
+from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.multiply import Multiply
 from assembler.layers.my_linear import MyLinear
 from assembler.layers.parallel import Parallel
 from assembler.layers.patch_embedding import PatchEmbedding
 from assembler.layers.permute import Permute
+from assembler.layers.relative_bias import RelativeBias
 from assembler.layers.residual import Residual
 from assembler.layers.rms_norm import RMSNorm
 from assembler.layers.select import Select
-from assembler.layers.self_attention import SelfAttention
 from assembler.layers.squeeze_excite import SqueezeExcite
 from assembler.layers.stochastic_depth import StochasticDepth
 from assembler.layers.swiglu import SwiGLU
 from assembler.layers.tensor_reduction import TensorReduction
 from assembler.layers.together import Together
 from assembler.layers.unembed import Unembed
+from assembler.layers.window_bias import WindowBias
+from assembler.layers.windows import Windows
 from assembler.model.build import build
+from assembler.planning.existing_cell import plan_cell
 from assembler.planning.planner import plan_stack as plan
 from assembler.planning.probing import Trials
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_of
 from assembler.registry.registry import LAYERS
 from assembler.runtime import device
-from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OPERATORS, OURS, SEVERAL_INPUTS, VARIANTS
+from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OF_INTEGERS, OPERATORS, OURS, SEVERAL_INPUTS, VARIANTS
 
-ALL = {**OURS, **NATIVE}
+ALL = {**OURS, **OF_INTEGERS, **NATIVE}
 WRITTEN = [*OURS.values(), *VARIANTS]
 
 
@@ -97,7 +105,7 @@ def test_a_layer_with_several_inputs_is_made(name):
 
 
 def lacks_float64(text):
-    return "Conv2d" in text or "PatchEmbedding" in text  # MindSpore's Conv2d takes none
+    return any(name in text for name in ("Conv2d", "PatchEmbedding", "Mamba"))  # MindSpore's Conv2d takes none
 
 
 @pytest.mark.parametrize(
@@ -249,6 +257,7 @@ def reference_of(name, p):
 
     def attention(x):
         """Two heads of four numbers, with one head of keys and values, token by token."""
+        bias = p["0.positions.table"]  # of 4 buckets: 0 back, 1 or more back, none, and 1 or more ahead
 
         def turned(vector, position):
             y = np.zeros(4)
@@ -263,15 +272,64 @@ def reference_of(name, p):
             queries, keys, values = (dense(part, sequence) for part in ("query", "key", "value"))
             keys = [turned(key, position) for position, key in enumerate(keys)]
             for t in range(len(sequence)):
-                for own in (slice(0, 4), slice(4, 8)):
+                for head, own in enumerate((slice(0, 4), slice(4, 8))):
                     query = turned(queries[t, own], t)
-                    weights = np.exp([query @ key / 2 for key in keys[: t + 1]])
-                    y[n, t, own] = weights @ values[: t + 1] / weights.sum()
+                    seen = range(max(0, t - 2), t + 1)
+                    weights = np.exp([query @ keys[s] / 2 + bias[min(t - s, 1), head] for s in seen])
+                    y[n, t, own] = weights @ values[seen] / weights.sum()
         return dense("output", y)
 
     def gated(x):
         gate = dense("gate", x)
         return dense("down", gate / (1 + np.exp(-gate)) * dense("up", x))
+
+    def experts(x):
+        y = np.zeros_like(x)
+        for n, t in np.ndindex(x.shape[:2]):
+            logits = dense("router", x[n, t])
+            for e in set(range(3)) - {np.argmin(logits)}:
+                gate = dense(f"experts.{e}.gate", x[n, t])
+                emitted = dense(f"experts.{e}.down", gate / (1 + np.exp(-gate)) * dense(f"experts.{e}.up", x[n, t]))
+                y[n, t] += emitted * np.exp(logits[e]) / (np.sum(np.exp(logits)) - np.exp(logits.min()))
+        return y
+
+    def windows(x):
+        """Windows of 2 × 2 on 4 × 3 pixels, moved by one: every pixel looks at its neighbours in its own window."""
+        image = np.zeros((4, 4, 2))  # with a column of padding
+        image[:, :3] = x[0]
+        y = np.zeros_like(image)
+        tokens = {(i, j): [dense(f"inner.{part}", image[i, j]) for part in ("query", "key", "value")]
+                  for i, j in np.ndindex(4, 4)}  # fmt: skip
+        for i, j in tokens:
+            seen = [(k, m) for k, m in tokens if (k + 1) // 2 == (i + 1) // 2 and (m + 1) // 2 == (j + 1) // 2]
+            offsets = [3 * (i - k + 1) + j - m + 1 for k, m in seen]
+            scores = [tokens[i, j][0] @ tokens[one][1] / np.sqrt(2) for one in seen]
+            weights = np.exp(scores + p["0.inner.positions.table"][offsets, 0])
+            y[i, j] = weights @ [tokens[one][2] for one in seen] / weights.sum()
+        return dense("inner.output", y)[None, :, :3]
+
+    def quarters(x):
+        padded = np.concatenate((x, np.zeros((2, 4, 1, 2))), axis=2)
+        y = np.zeros((2, 2, 2, 8))
+        for n, i, j, dx, dy in np.ndindex(2, 2, 2, 2, 2):
+            y[n, i, j, 4 * dx + 2 * dy : 4 * dx + 2 * dy + 2] = padded[n, 2 * i + dy, 2 * j + dx]
+        return y
+
+    def scanned(x):
+        """Every token's state as a sum over those before it, channel by channel."""
+        u, gate = np.split(dense("in_proj", x[0]), 2, axis=-1)
+        before = np.vstack((np.zeros(4), u[:-1]))
+        kernel = p["0.conv1d.weight"][:, 0, 0]
+        u = before * kernel[:, 0] + u * kernel[:, 1] + p["0.conv1d.bias"]
+        u = u / (1 + np.exp(-u))
+        step, b, c = np.split(dense("x_proj", u), [1, 3], axis=-1)
+        step = np.log(1 + np.exp(dense("dt_proj", step)))
+        rates, y = -np.exp(p["0.A_log"]), u * p["0.D"]
+        for t, channel, n in np.ndindex(5, 4, 2):
+            for s in range(t + 1):
+                decay = np.exp(rates[channel, n] * np.sum(step[s + 1 : t + 1, channel]))
+                y[t, channel] += c[t, n] * decay * step[s, channel] * b[s, n] * u[s, channel]
+        return dense("out_proj", y * gate / (1 + np.exp(-gate)))[None]
 
     def rms(x):
         return p["0.weight"] * x / np.sqrt(np.sum(x * x, -1, keepdims=True) / x.shape[-1] + 1e-6)
@@ -304,9 +362,13 @@ def reference_of(name, p):
         "PatchEmbedding": patches,
         "ClassToken": lambda x: np.stack([np.vstack((p["0.token"][0], one)) for one in x]),
         "LearnedPositions": lambda x: np.stack([one + p["0.table"] for one in x]),
-        "SelfAttention": attention,
+        "Attention": attention,
         "SwiGLU": gated,
+        "MixtureOfExperts": experts,
+        "Windows": windows,
+        "MergePatches": quarters,
         "RMSNorm": rms,
+        "Mamba": scanned,
         "LayerScale": lambda x: x @ np.diag(p["0.gamma"]),
         "Unembed": lambda x: np.einsum("bts,vs->btv", x, p["0.embedding.embedding_table"]),
         "SqueezeExcite": excited,
@@ -399,14 +461,33 @@ REFUSED = [
     (lambda: SqueezeExcite(8, 0.5), ValueError, "channels and reduced must be integers of at least 1, not 8 and 0.5"),
     (lambda: SqueezeExcite(8, 2, "relu"), TypeError, "activation must be a Cell, not str"),
     (lambda: SqueezeExcite(8, 2, gate=ops.sigmoid), TypeError, "gate must be a Cell, not function"),
-    (lambda: SelfAttention(8, 0), ValueError,
-     "embed_dim, heads and kv_heads must be integers of at least 1, not 8, 0 and 0"),
-    (lambda: SelfAttention(8, 3), ValueError, "heads must divide embed_dim, and 3 does not divide 8"),
-    (lambda: SelfAttention(12, 6, 4), ValueError, "kv_heads must divide heads, and 4 does not divide 6"),
-    (lambda: SelfAttention(8, 2, rotary=True), ValueError,
+    (lambda: Attention(8, 0), ValueError, "heads must be an integer of at least 1, not 0"),
+    (lambda: Attention(8, 2, window=True), ValueError, "window must be an integer of at least 1, not True"),
+    (lambda: Attention(8, 3), ValueError, "heads must divide embed_dim, and 3 does not divide 8; or give head_dim"),
+    (lambda: Attention(12, 6, 4), ValueError, "kv_heads must divide heads, and 4 does not divide 6"),
+    (lambda: Attention(8, 2, rotary=True), ValueError,
      "rotary must be the base of the angles, such as 10000.0, or None, not True"),
-    (lambda: SelfAttention(6, 2, rotary=1e4), ValueError,
-     "rotary needs heads of even size, and embed_dim / heads is 3"),
+    (lambda: Attention(6, 2, rotary=1e4), ValueError,
+     "rotary needs heads of even size, and head_dim is 3"),
+    (lambda: Attention(8, 2, scale=0), ValueError, "scale must be a number above 0, not 0"),
+    (lambda: Attention(8, 2, has_bias="qkw"), ValueError,
+     "has_bias must be True, False, or some of the letters 'qkvo', not 'qkw'"),
+    (lambda: Attention(8, 2, positions="rotary"), TypeError, "positions must be a Cell, not str"),
+    (lambda: RelativeBias(0), ValueError,
+     "heads, buckets and max_distance must be integers of at least 1, not 0, 32 and 128"),
+    (lambda: RelativeBias(2, 6), ValueError, "buckets must be a multiple of 4, and is 6"),
+    (lambda: RelativeBias(2, 3, causal=True), ValueError, "buckets must be a multiple of 2, and is 3"),
+    (lambda: RelativeBias(2, 32, 8), ValueError,
+     "max_distance must be above 8, the buckets of one distance each, and is 8"),
+    (lambda: ALiBi(1.5), ValueError, "heads must be an integer of at least 1, not 1.5"),
+    (lambda: Mamba(8, 0), ValueError,
+     "size, state, expand, kernel and rank must be integers of at least 1, not 0"),
+    (lambda: WindowBias(2, 0), ValueError, "heads and size must be integers of at least 1, not 2 and 0"),
+    (lambda: Windows(ops.relu, 2), TypeError, "inner must be a Cell, not function"),
+    (lambda: Windows(nn.ReLU(), 0), ValueError, "size must be an integer of at least 1, not 0"),
+    (lambda: Windows(nn.ReLU(), 2, 2), ValueError, "shift must be an integer from 0 to 1, not 2"),
+    (lambda: MixtureOfExperts(8, 8, top=0), ValueError, "top must be an integer of at least 1, not 0"),
+    (lambda: MixtureOfExperts(8, 8, 2, 3), ValueError, "top must be at most count, and 3 is above 2"),
     (lambda: Unembed(nn.Dense(8, 8)), TypeError,
      "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
     (lambda: StochasticDepth(1), ValueError, "p must be a number from 0 to below 1, not 1"),
@@ -544,12 +625,26 @@ def test_a_norm_of_large_halves_stays_finite(norm):
     np.testing.assert_allclose(np.abs(y.asnumpy()), 1, atol=2e-3)
 
 
+def by_reference(step, layer, inputs):
+    """What the NumPy function beside a layer emits in float64."""
+    wide = [one.astype(np.float64) if one.dtype.kind == "f" else one for one in inputs]
+    defaults = {name: one.default for name, one in step.entry.parameters.items()}
+    arguments = {**defaults, **step.arguments}
+    parameters = {name: one.asnumpy().astype(np.float64) for name, one in layer.parameters_and_names()}
+    if arguments.get("positions") is not None:
+        ((inner,),) = (arguments["positions"],)
+        own = {name.removeprefix("positions."): one for name, one in parameters.items()}
+        inside = {**{name: one.default for name, one in inner.entry.parameters.items()}, **inner.arguments}
+        arguments["positions"] = lambda x: inner.entry.reference_function(x, own, inside)
+    return step.entry.reference_function(wide, parameters, arguments)
+
+
 def attend(layer, x):
     return layer(Tensor(x.astype(np.float32))).asnumpy()
 
 
 def test_attention_is_that_of_mindspore():
-    ours, theirs = SelfAttention(16, 4), nn.MultiheadAttention(16, 4, batch_first=True)
+    ours, theirs = Attention(16, 4), nn.MultiheadAttention(16, 4, batch_first=True)
     with_drawn_parameters(theirs)
     parts = (ours.query, ours.key, ours.value)
     weights = np.split(theirs.in_proj_weight.asnumpy(), 3)
@@ -565,7 +660,7 @@ def test_attention_is_that_of_mindspore():
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_causal_attention_does_not_see_what_comes_after(causal):
-    layer = with_drawn_parameters(SelfAttention(8, 2, causal=causal))
+    layer = with_drawn_parameters(Attention(8, 2, causal=causal))
     x = sample((1, 6, 8)).asnumpy()
     changed = x.copy()
     changed[:, 4:] += 1
@@ -575,7 +670,7 @@ def test_causal_attention_does_not_see_what_comes_after(causal):
 
 @pytest.mark.parametrize("rotary", [None, 10000.0])
 def test_rotary_attention_knows_the_order(rotary):
-    layer = with_drawn_parameters(SelfAttention(8, 2, rotary=rotary))
+    layer = with_drawn_parameters(Attention(8, 2, rotary=rotary))
     x = sample((1, 6, 8)).asnumpy()
     turned = attend(layer, x[:, ::-1])[:, ::-1]
     assert np.allclose(attend(layer, x), turned, atol=1e-5) is (rotary is None)
@@ -583,14 +678,136 @@ def test_rotary_attention_knows_the_order(rotary):
 
 def test_rotary_attention_sees_distances_alone():
     """Equal queries and equal keys score by how far apart they stand."""
-    layer = with_drawn_parameters(SelfAttention(8, 2, rotary=100.0, has_bias=False))
+    layer = with_drawn_parameters(Attention(8, 2, rotary=100.0, has_bias=False))
     query, key = (sample((1, 2, 40, 4)).asnumpy()[:, :, :1].repeat(40, 2) * sign for sign in (1, -0.5))
-    angle = np.outer(np.arange(40), 100.0 ** -np.array([0, 0.5])).astype(np.float32)
-    cos, sin = Tensor(np.cos(angle)), Tensor(np.sin(angle))
-    scores = layer.compare(layer.turn(Tensor(query), cos, sin), layer.turn(Tensor(key), cos, sin)).asnumpy()
+    scores = layer.scores(Tensor(query), Tensor(key)).asnumpy()
     for distance in (0, 1, 7):
         along = np.diagonal(scores, distance, -2, -1)
         np.testing.assert_allclose(along, along[..., :1].repeat(along.shape[-1], -1), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mode"), [("float32", "pynative"), ("float32", "graph"), ("float16", "pynative"), ("float64", "pynative")]
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Attention(8, 2, memory_dim=6)",
+        "Attention(8, 4, kv_heads=2, rotary=100.0, causal=True, window=2, head_dim=4)",
+        "Attention(8, 2, has_bias='qvo', scale=1.5, positions=RelativeBias(2, 8, 5))",
+    ],
+)
+def test_attention_of_several_inputs_matches_the_reference(text, dtype, mode):
+    shapes = [(2, 5, 8), *[(2, 7, 6 if "memory_dim" in text else 8)] * 2]
+    inputs = [np.random.default_rng(i).normal(size=shape).astype(dtype) for i, shape in enumerate(shapes)]
+    mask = np.random.default_rng(3).integers(0, 2, (2, 5, 7))
+    cases = [[*inputs, mask], inputs[:2], inputs]
+    for given in cases[:1] if mode == "graph" else cases:  # which compiles each for seconds
+        planned = plan(parse(text), LAYERS)
+        (step,) = planned.steps
+        layer = with_drawn_parameters(build(planned)[0])
+        for parameter in layer.get_parameters():
+            parameter.set_dtype(getattr(mindspore, dtype))
+        with device.mode(mode):
+            y = layer(*map(Tensor, given))
+        expected = by_reference(step, layer, given)
+        assert str(y.dtype).lower() == dtype
+        rtol = {"float32": 1e-5, "float16": 1e-2, "float64": 1e-10}[dtype]
+        np.testing.assert_allclose(y.asnumpy(), expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+def test_a_masked_key_is_as_if_it_were_not_there():
+    layer = with_drawn_parameters(Attention(8, 2))
+    x, memory = sample((2, 5, 8)), sample((2, 7, 8))
+    mask = Tensor(np.array([[1, 1, 1, 0, 0, 0, 0]] * 2, np.int32))
+    for one in (mask, mask.astype(mindspore.bool_), ops.tile(ops.expand_dims(mask, 1), (1, 5, 1))):
+        y = layer(x, memory, memory, one)
+        np.testing.assert_allclose(y.asnumpy(), layer(x, memory[:, :3]).asnumpy(), atol=1e-6)
+    assert np.isfinite(layer(x, memory, memory, mask * 0).asnumpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones((2, 5), np.float32), "the mask must be of integers or bool, nonzero where a key is seen"),
+        (np.ones((2, 1, 5, 5), bool), r"the mask must be \(batch, keys\) or \(batch, queries, keys\)"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_attention_refuses_other_masks(mask, message, mode):
+    x = sample((2, 5, 8))
+    with device.mode(mode), pytest.raises(ValueError, match=message):
+        Attention(8, 2)(x, x, x, Tensor(mask))
+
+
+def test_a_window_is_counted_from_the_token_itself():
+    x = sample((1, 6, 8)).asnumpy()
+    changed = x.copy()
+    changed[:, 2] += 1
+    for causal, expected in ((True, [1, 1, 0, 0, 1, 1]), (False, [1, 0, 0, 0, 1, 1])):
+        layer = with_drawn_parameters(Attention(8, 2, causal=causal, window=2))
+        same = np.isclose(attend(layer, x), attend(layer, changed), atol=1e-6).all(axis=(0, 2))
+        assert same.tolist() == [bool(one) for one in expected]
+
+
+def test_a_bias_is_shared_by_the_layers_that_it_is_given_to():
+    recipe = {
+        "input": {"shape": [2, 5, 8]},
+        "shared": {"bias": "RelativeBias(2, 8, 10)"},
+        "stack": "3 * Residual(Attention(_, 2, positions=bias))",
+    }
+    planned = plan_recipe(recipe)
+    names = [parameter.name for parameter in build(planned).get_parameters()]
+    assert names.count("bias.table") == 1
+    assert len(names) == 3 * 8 + 1
+    assert planned.trainable == 3 * 4 * (8 * 8 + 8) + 8 * 2
+
+
+def test_attention_into_a_memory_is_a_line_of_a_graph():
+    recipe = {
+        "inputs": {
+            "x": {"shape": [2, 5, 8]},
+            "memory": {"shape": [2, 7, 6]},
+            "mask": {"shape": [2, 7], "dtype": "int32"},
+        },
+        "graph": {
+            "seen": "Attention(_, 2, memory_dim=_) @ (x, memory)",
+            "again": "Attention(_, 2, memory_dim=_) @ (seen, memory, memory, mask)",
+        },
+    }
+    planned = plan_recipe(recipe)
+    assert planned.output == Spec((2, 5, 8), "float32")
+    projections = 2 * (5 * 8 * 8 * 2 + 7 * 6 * 8 * 2)
+    assert planned.macs == 2 * (projections + 2 * 2 * 8 * 5 * 7)
+    assert planned.trainable == 2 * (2 * (8 * 8 + 8) + 2 * (6 * 8 + 8))
+
+
+def test_a_mixture_counts_the_experts_that_a_token_takes():
+    text, shape, expected = "MixtureOfExperts(_, 6, count=8, top=2)", (2, 5, 4), 10 * 4 * (8 + 2 * 3 * 6)
+    planned = plan(parse(f"ReLU + {text}"), LAYERS, Spec(shape, "float32"))
+    by_hand = plan_cell(build(planned), Spec(shape, "float32"))
+    for found in (planned, by_hand):
+        assert [row.macs for row in found.rows] == [0, expected]
+        assert found.macs == expected
+        assert found.trainable == 4 * 8 + 8 * 3 * 4 * 6
+
+
+def test_a_mixture_of_46_billion_parameters_is_planned_at_once():
+    process = psutil.Process()
+    before, start = process.memory_info().rss, time.perf_counter()
+    text = f"Embedding(32000, 4096) + 32 * ({MIXTRAL}) + RMSNorm(_) + Dense(_, 32000, has_bias=False)"
+    planned = plan(parse(text), LAYERS, Spec((1, 64), "int32"))
+    assert time.perf_counter() - start < 5  # on a quiet machine a third of a second
+    assert process.memory_info().rss - before < 100e6
+    assert planned.trainable == 46_702_792_704  # Mixtral 8x7B, as published
+    attention = 4096 * (2 * 4096 + 2 * 1024) + 2 * 64 * 4096
+    assert planned.macs == 64 * (32 * (attention + 4096 * (8 + 6 * 14336)) + 4096 * 32000)
+
+
+MIXTRAL = (
+    "Residual(RMSNorm(_) + Attention(_, 32, kv_heads=8, causal=True, rotary=1000000.0, has_bias=False)) + "
+    "Residual(RMSNorm(_) + MixtureOfExperts(_, 14336))"
+)
 
 
 def test_an_embedding_is_tied_by_giving_the_same_cell():
@@ -603,7 +820,7 @@ def test_an_embedding_is_tied_by_giving_the_same_cell():
 
 
 BLOCK = (
-    "Residual(RMSNorm(_) + SelfAttention(_, 32, kv_heads=8, causal=True, rotary=500000.0, has_bias=False)) + "
+    "Residual(RMSNorm(_) + Attention(_, 32, kv_heads=8, causal=True, rotary=500000.0, has_bias=False)) + "
     "Residual(RMSNorm(_) + SwiGLU(_, 14336))"
 )
 

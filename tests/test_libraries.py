@@ -31,6 +31,7 @@ SHOP = """\
 Gate: {target: shop.cells.Gate, infer: {channels: -1}}
 Dense: shop.cells.Dense
 Broken: shop.broken.Broken
+Turnstile: shop.cells.Gate
 Flat: mindspore.nn.Flatten
 """
 
@@ -123,12 +124,12 @@ def test_names_that_are_loaded_come_before_those_of_libraries(shop):
 
 UNKNOWN = [
     ("shop.Gat", "no layer named 'shop.Gat'. Did you mean 'shop.Gate'"),
-    ("Brokn", "no layer named 'Brokn'. Did you mean 'Broken'"),
+    ("Turnstle", "no layer named 'Turnstle'. Did you mean 'Turnstile'"),
     ("shopp.Gate", "no layer named 'shopp.Gate'. Did you mean 'shop.Gate'"),
     ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
     ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),
     ("zzzzzzz.Gate", "no layer named 'zzzzzzz.Gate'. The scopes are layers, mindspore, mindcv, mindyolo, mint, shop."),
-    ("Zq", f"no layer named 'Zq'. Searched the {len(LAYERS)} names of registry.layers, registry.mindspore, and the libraries "
+    ("Zq", f"no layer named 'Zq'. Searched the {len(Registry(shipped=True))} names of registry.layers, registry.mindspore, and the libraries "
            "mindcv, mindyolo, mint, shop."),
     ("shop.Zqqqqqqqqqqqqqqqqqqqqq", "no layer named 'shop.Zqqqqqqqqqqqqqqqqqqqqq'. `assembler layers 'shop.*'` lists those of shop."),
 ]  # fmt: skip

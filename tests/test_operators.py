@@ -1,14 +1,18 @@
 """Functions as layers: every operator from one table, and what an entry may be."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import yaml
 from mindspore import Tensor, grad, nn, ops
 
-from assembler import assemble, checks, plan
+from assembler import Registry, assemble, checks, plan
 from assembler.checks import Subject
+from assembler.errors import ArgumentMismatch, BadTarget, FormatError, Mistakes, RegistryError, ShapeMismatch
+from assembler.model import formats
 from assembler.model.build import build
 from assembler.model.describe import describe
 from assembler.planning.probing import Trials
@@ -185,3 +189,199 @@ def test_an_ejected_operator_computes_the_same(text, specs, expected, tmp_path):
     ejected.set_train(False)
     for one, other in zip(listed(ejected(*inputs)), listed(build(planned)(*inputs)), strict=True):
         assert np.array_equal(one.asnumpy(), other.asnumpy())
+
+
+NOT_IN_ONNX = ("Min(", "Interpolate(", "Clamp(min=0)", "Clamp(max=0.0)")
+"""MindSpore's exporter lacks ReduceMin and the Resize operators, and a clamp with one bound."""
+
+
+@pytest.mark.slow
+@every
+def test_an_operator_is_exported_and_read_back(text, specs, expected, tmp_path):
+    inputs = tensors(text, specs, "float32")
+    planned = plan(recipe(text, inputs))
+    subject = Subject(build(planned), planned, tuple(inputs), "pynative", "float32")
+    order = formats.Order(subject.inputs, tuple("abc"[: len(inputs)]), None)
+    for name in ("mindir", "onnx"):
+        if name == "onnx" and text.startswith(NOT_IN_ONNX):
+            with pytest.raises(FormatError, match="cannot be written as ONNX"):
+                formats.export(subject, formats.require([name]), tmp_path, "operator", order)
+            continue
+        (outcome,), _ = formats.export(subject, formats.require([name]), tmp_path, "operator", order)
+        assert outcome.passed, outcome
+
+
+# ---- entries
+
+
+def weighted(x, y, /, weight, *, bias=0.0):
+    """A function with tensors by position, and arguments of both kinds."""
+    return weight * x + y + bias
+
+
+def decorated(*args, **kwargs):
+    return args[0]
+
+
+def test_the_arguments_of_a_function_are_those_after_its_tensors():
+    registry = Registry(trusted=["tests"])
+    registry.load({"F": {"function": "tests.test_operators.weighted", "inputs": 2}})
+    assert registry["F"].describe() == "F(weight, *, bias=0.0)"
+    x, y = (Tensor(np.ones((2, 3), "float32")) for _ in range(2))
+    made = registry["F"].make(weight=2, bias=0.5)
+    assert made(x, y).asnumpy().tolist() == [[3.5] * 3] * 2
+    assert repr(made) == "Operator(weighted, weight=2, bias=0.5)"
+
+
+def test_a_function_that_the_assembler_ships_is_known_without_importing_mindspore():
+    said = "import sys; from assembler import LAYERS; print(LAYERS['TopK'].describe(), 'mindspore' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout == "TopK(k, dim=None, largest=True, sorted=True) False\n"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"function": "mindspore.nn.ReLU"}, "mindspore.nn.ReLU is not a function"),
+        ("mindspore.ops.relu", "mindspore.ops.relu is not an nn.Cell class; write {function: mindspore.ops.relu}"),
+        ({"function": "os.system"}, "os.system is in 'os', which is not trusted. It is Python's standard library"),
+        ({"function": "numpy.exp"}, "numpy.exp is in 'numpy', which is not trusted. If it is your own, trust it in"),
+        ({"function": "mindspore.ops.subtrac"}, "'mindspore.ops' has no 'subtrac'. Did you mean 'subtract'"),
+    ],
+)
+def test_error_of_a_function_that_is_none_or_not_trusted(entry, message):
+    registry = Registry()
+    registry.load({"F": entry})
+    with pytest.raises(BadTarget) as error:
+        _ = registry["F"].implementation
+    assert error.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"function": "tests.test_operators.decorated"},
+            "the arguments of tests.test_operators.decorated(*args, **kwargs) are unknown; list them: "
+            "signature: F(argument, other=default)",
+        ),
+        ({"function": "mindspore.ops.exp", "inputs": 2}, "mindspore.ops.exp(input) does not take 2 tensors"),
+    ],
+)
+def test_error_of_a_function_whose_arguments_are_not_known(entry, message):
+    registry = Registry(trusted=["tests"])
+    registry.load({"F": entry}, "registry.mine")
+    with pytest.raises(RegistryError) as error:
+        _ = registry["F"].parameters
+    assert str(error.value) == f"registry.mine.F: {message}"
+
+
+def test_error_of_keys_of_an_entry():
+    entries = {
+        "A": {"function": "mindspore.ops.exp", "target": "mindspore.nn.ReLU"},
+        "B": {"function": "mindspore.ops.exp", "inputs": 0},
+        "C": {"target": "mindspore.nn.ReLU", "inputs": 1},
+    }
+    with pytest.raises(Mistakes) as error:
+        Registry().load(entries, "registry.mine")
+    assert str(error.value) == (
+        "registry.mine.A.target: unknown key 'target'; an entry has either target or function\n"
+        "registry.mine.B.inputs: must be at least 1, not 0\n"
+        "registry.mine.C.inputs: unknown key 'inputs'; it belongs to a function; write function in place of target"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Exp @ (a, b)", "a is (4, 8) float32 and b is (4, 8) float32; #y Exp takes 1 input: input"),
+        ("Clamp @ (a, b)", "a is (4, 8) float32 and b is (4, 8) float32; #y Clamp takes 1 input: input"),
+        ("Where @ (a, b)", "a is (4, 8) float32 and b is (4, 8) float32; #y Where takes 3 inputs: condition, input, other"),
+        ("MatMul @ (a, b)", "a is (4, 8) float32 and b is (4, 8) float32; #y MatMul does not accept it: "),
+    ],
+)  # fmt: skip
+def test_error_of_inputs_that_an_operator_does_not_take(text, message):
+    with pytest.raises(ShapeMismatch) as error:
+        plan({"inputs": {"a": {"shape": [4, 8]}, "b": {"shape": [4, 8]}}, "graph": {"y": text}})
+    assert error.value.message.startswith(message)
+
+
+def test_error_of_several_sources_missing():
+    with pytest.raises(ShapeMismatch) as error:
+        plan("Subtract", input=(4, 8))
+    assert error.value.message == "the input is (4, 8) float32; #0 Subtract takes 2 inputs: input, other"
+    with pytest.raises(ShapeMismatch) as error:
+        plan("Split(4) + Exp", input=(4, 8))
+    assert error.value.message == (
+        "#0 Split(4) emits a tuple ((4, 4), (4, 4)); #1 Exp takes one tensor. In a graph, states[0] is its first element"
+    )
+
+
+def test_error_of_a_reference_that_takes_no_arguments():
+    registry = Registry()
+    registry.load({"F": {"function": "mindspore.ops.clamp", "reference": "numpy.abs"}}, "registry.mine")
+    with pytest.raises(BadTarget) as error:
+        _ = registry["F"].reference_function
+    assert str(error.value) == (
+        "registry.mine.F: numpy.abs takes no arguments, unlike F(min=None, max=None); write signature: F()"
+    )
+
+
+@pytest.mark.parametrize("path", ["numpy.load", "numpy.sum", "numpy.nope"])
+def test_error_of_a_reference_in_numpy_that_is_no_ufunc(path):
+    registry = Registry()
+    registry.load({"F": {"function": "mindspore.ops.exp", "reference": path}})
+    with pytest.raises(BadTarget, match="is in 'numpy', which is not trusted"):
+        _ = registry["F"].reference_function
+
+
+# ---- layers of our own beside them
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Reshape((2, 4))", "Reshape((2, 4)) cannot be made: sizes must be integers, as in Reshape(8, 7, 7), not ((2, 4),)"),
+        ("Reshape(-1, -1)", "Reshape(-1, -1) cannot be made: sizes must be at least 1, or -1 for one of them, not (-1, -1)"),
+        ("Slice(1, 2, 0)", "Slice(1, 2, 0) cannot be made: step must be at least 1, not 0"),
+        ("Slice('a')", "Slice('a') cannot be made: start, stop, step and axis must be integers, not ('a', None, 1, 1)"),
+        ("Scale('a')", "Scale('a') cannot be made: by must be a number, not 'a'"),
+        ("Interpolate(0)", "Interpolate(0) cannot be made: factor must be positive, not 0"),
+        ("Interpolate('a')", "Interpolate('a') cannot be made: factor must be a number or a tuple of numbers, not 'a'"),
+    ],
+)  # fmt: skip
+def test_error_of_an_argument(text, message):
+    with pytest.raises(ArgumentMismatch) as error:
+        plan(text, input=(4, 8))
+    assert error.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Reshape(3)", "#0 Reshape(3) does not accept it"),
+        ("Slice(8)", "#0 Slice(8) does not accept it: Slice: no position of the axis is in the range"),
+        ("Interpolate((2, 2))", "#0 Interpolate((2, 2)) does not accept it: Interpolate: give one factor, or one for"),
+    ],
+)
+def test_error_of_an_input_that_a_layer_does_not_take(text, said):
+    with pytest.raises(ShapeMismatch) as error:
+        plan(text, input=(4, 8))
+    assert error.value.message.startswith(f"the input is (4, 8) float32; {said}")
+
+
+def test_noise_is_drawn_anew_in_training_and_in_inference_unless_it_is_off():
+    x = Tensor(np.full((200, 50), 7, "float16"))
+    for text, training, draws in (
+        ("Noise", False, True),
+        ("Noise", True, True),
+        ("Noise(in_inference=False)", True, True),
+        ("Noise(in_inference=False)", False, False),
+    ):
+        model = assemble(text, input=x.shape, dtype="float16")
+        model.set_train(training)
+        one, other = (model(x).asnumpy() for _ in range(2))
+        assert one.dtype == np.float16
+        assert np.array_equal(one, other) != draws
+        assert abs(one.astype("float64").mean()) < 0.04
+        assert abs(one.astype("float64").std() - draws) < 0.04

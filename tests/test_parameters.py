@@ -63,8 +63,8 @@ def test_the_first_rule_that_fits_wins_and_is_told():
 
 
 def test_dense_inside_another_layer_is_a_dense():
-    text = {"input": {"shape": [2, 3, 8]}, "stack": "SelfAttention(8, 2) + LSTM(8, 4)"}
-    held = values(assemble({**text, "init": {"Dense.weight": 0.5, "SelfAttention.query.bias": 3}}))
+    text = {"input": {"shape": [2, 3, 8]}, "stack": "Attention(8, 2) + LSTM(8, 4)"}
+    held = values(assemble({**text, "init": {"Dense.weight": 0.5, "Attention.query.bias": 3}}))
     assert {name for name, array in held.items() if (array == 0.5).all()} == {
         f"0.{name}.weight" for name in ("query", "key", "value", "output")
     }

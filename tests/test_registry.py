@@ -122,7 +122,7 @@ MISSES = [
     ("dense", "no layer named 'dense'. Did you mean 'Dense' or 'BiDense' or 'Threshold'?"),
     (
         "Zq",
-        f"no layer named 'Zq'. Searched the {len(LAYERS)} names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
+        f"no layer named 'Zq'. Searched the {len(Registry(shipped=True))} names of registry.layers, registry.mindspore, and the libraries mindcv, mindyolo, mint.",
     ),
 ]
 

@@ -124,7 +124,7 @@ BAD = [
     ("recipe", {"stack": ["ReLU", 3]}, "stack.1"),
     ("recipe", {"stack": [{"Dense": {"in_channels": 8}}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"Dense": {"in_channels": 8, "out_channels": 8, "has_bais": True}}]}, "stack.0.Dense"),
-    ("recipe", {"stack": [{"Dense": {"in_channels": 8, "out_channels": "_"}}]}, "stack.0.Dense.out_channels"),
+    ("recipe", {"stack": [{"LeakyReLU": {"alpha": "_"}}]}, "stack.0.LeakyReLU.alpha"),
     ("recipe", {"stack": [{"Dense": [8]}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"Dense": None}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"ReLU": {"inplace": True}}]}, "stack.0.ReLU"),
@@ -185,8 +185,11 @@ def test_every_key_has_a_description():
 
 def test_a_layer_says_what_it_takes_in_its_own_words_where_it_is_ours():
     layers = stored("recipe")["definitions"]
-    attention = layers["layer SelfAttention"]
-    assert attention["properties"]["heads"]["description"] == "How many heads; it divides `embed_dim`."
+    attention = layers["layer Attention"]
+    assert (
+        attention["properties"]["heads"]["description"]
+        == "How many heads; it divides `embed_dim` unless `head_dim` is given."
+    )
     assert attention["properties"]["causal"]["default"] is False
     assert "`_` infers it from axis -1 of the input." in attention["properties"]["embed_dim"]["description"]
     assert layers["layer Dense"]["description"].endswith("mindspore.nn.Dense")

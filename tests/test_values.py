@@ -185,7 +185,7 @@ def test_a_constant_keeps_its_values(name):
 
 RECIPES = {
     "SwiGLU(8, 8)": (3, 6, 8),
-    "SelfAttention(8, 2)": (2, 4, 8),
+    "Attention(8, 2)": (2, 4, 8),
     "Residual(Dense(8, 8) + ReLU + Dense(8, 8)) + SwiGLU(8, 16)": (2, 4, 8),
     "Conv2d(3, 8, 3) + BatchNorm2d(8) + ReLU + MaxPool2d(2) + Flatten + Dense(_, 4)": (2, 3, 8, 8),
     "LSTM(8, 4, batch_first=True)": (2, 3, 8),
@@ -204,6 +204,7 @@ def same_every_time(times):
     }
 
 
+@pytest.mark.slow
 def test_activations_are_the_same_every_time():
     assert all(len(found) == 1 for found in same_every_time(25).values())
 

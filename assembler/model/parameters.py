@@ -1,7 +1,7 @@
 """Rules for parameters: their initial values, and which of them training does not change.
 
 A pattern such as ``*.weight`` is compared with three names of a parameter: its name in the model, ``3.query.weight``;
-its name inside its layer, ``SelfAttention.query.weight``; and its name in the Cell that owns it, ``Dense.weight``.
+its name inside its layer, ``Attention.query.weight``; and its name in the Cell that owns it, ``Dense.weight``.
 ``*`` matches any characters, ``?`` one character, ``[…]`` one of those.
 """
 

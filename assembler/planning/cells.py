@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mindspore
 from mindspore import mint, nn
 
-from assembler.binding.structure import Step, Steps, map_steps
-from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place
+from assembler.binding.structure import Step, Steps, map_steps, walk
+from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place, RecipeError, raise_all
 from assembler.registry.entries import TRUSTED, Entry
 from assembler.registry.libraries import libraries
 from assembler.runtime.device import as_dtype
@@ -30,7 +31,9 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
     """
     arguments = {name: _argument(name, value, make_inner) for name, value in step.arguments.items()}
     try:
-        if not step.extra:
+        if step.chain is not None and step.chain.has_names:
+            cell = in_a_row(step.chain, [make_inner(inner) for inner in step.extra])
+        elif not step.extra:
             cell = step.entry.make(**arguments)
         else:  # what stands before *args has to be given by position, too
             before = [arguments.pop(name) for name in list(arguments)[: len(step.layer.args) - len(step.extra)]]
@@ -47,6 +50,27 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
             raise ArgumentMismatch(f"{step} cannot be made: {reason(error)}", _place(step)) from error
         raise LayerFault(f"{step} fails while it is made: {reason(error)}", _place(step)) from error
     return cell
+
+
+def in_a_row(steps: Steps, cells: Sequence[nn.Cell]) -> nn.SequentialCell:
+    """The Cells of some steps as one Cell, with the names that the recipe gives them."""
+    return nn.SequentialCell(OrderedDict(zip(steps.names, cells, strict=True)) if steps.has_names else list(cells))
+
+
+def require_names(steps: Steps) -> None:
+    """Refuse names that a Cell cannot have.
+
+    Raises:
+        Mistakes, RecipeError: attributes of every Cell, such as ``name``.
+    """
+    row = nn.SequentialCell([])
+    raise_all(
+        [
+            RecipeError(f"{step.name!r} is an attribute of every Cell; rename the item", step.layer.place)
+            for step in walk(steps)
+            if step.name and hasattr(row, step.name)
+        ]
+    )
 
 
 def _argument(name: str, value: Any, make_inner: Callable[[Steps], nn.Cell]) -> Any:

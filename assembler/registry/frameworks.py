@@ -49,7 +49,7 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling1D": "MaxPool1d",
         "MaxPooling2D": "MaxPool2d",
         "MaxPooling3D": "MaxPool3d",
-        "MultiHeadAttention": "SelfAttention or MultiheadAttention",
+        "MultiHeadAttention": "Attention or MultiheadAttention",
         "Reshape": "Unflatten or Flatten",
         "Sequential": "a + b",
         "SimpleRNN": "RNN",

@@ -60,6 +60,8 @@ def code(name: str, planned: Plan) -> str:
 def _code(name: str, planned: Plan) -> str:
     sources = LayerSources()
     sources.read(walk(planned.steps))
+    if any(step.name for step in walk(planned.steps)):
+        sources.imports.add(("collections", "OrderedDict", "OrderedDict"))
     title = class_name(name)
     title = unique(f"{title}Net" if title in sources.taken else title, sources.taken)
     tree = Tree(planned, sources.names)
