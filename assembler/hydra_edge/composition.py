@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
-from assembler.hydra_edge.internals import Loader, make_common, tell_overrides
+from assembler.hydra_edge.internals import Loader, tell_overrides
+from assembler.hydra_edge.nodes import copied, make_common
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -87,7 +87,7 @@ class QuickLoader(Loader):
         if key not in _bases:
             _bases[key] = super().load_sweep_config(master_config, choices)
             make_common(_bases[key], COMMON)
-        config = copy.deepcopy(_bases[key])
+        config = copied(_bases[key])
         self.set_values(values, config)
         app = [one for one in parsed if not one.is_hydra_override()]
         config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]

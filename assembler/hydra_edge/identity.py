@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
 from assembler.hydra_edge.configuration import plain
-from assembler.hydra_edge.internals import CommonPart, node_of, raw
+from assembler.hydra_edge.nodes import CommonPart, node_of, raw
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that do not change what a job does."""

@@ -25,7 +25,8 @@ from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
-from assembler.hydra_edge.internals import BasicSweeper, is_serial, node_of, raised_by, raw
+from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
+from assembler.hydra_edge.nodes import node_of, raw
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
