@@ -31,7 +31,7 @@ from assembler.hydra_edge.configuration import from_where_typed, overrides_of, s
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, run_jobs_quickly, sweep_by
-from assembler.hydra_edge.nodes import write_by_libyaml
+from assembler.hydra_edge.nodes import quicken
 from assembler.hydra_edge.versions import allowing, take_up_beside
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
@@ -84,7 +84,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     repository.install()
     choices.install()
     sweep_by(Grid)
-    write_by_libyaml()
+    quicken()
     run_jobs_quickly()
     code: int | None = None
     try:

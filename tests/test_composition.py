@@ -30,7 +30,7 @@ from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choic
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import run_jobs_quickly
-from assembler.hydra_edge.nodes import CommonPart, copied, node_of, to_yaml, write_by_libyaml
+from assembler.hydra_edge.nodes import CommonPart, copied, node_of, to_yaml, quicken
 from assembler.hydra_edge.repository import Repository
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
@@ -67,7 +67,7 @@ VALUES = [
     "show=parameters", "recipe.input=null", "recipe.params={}", "+a.b.c=1e-3", "weights=null", "mode='a,b'",
 ]  # fmt: skip
 OF_HYDRA = [
-    "hydra.sweep.subdir='17'", "hydra.sweep.subdir='${hydra.job.override_dirname}'", "hydra.job.chdir=true",
+    "hydra.sweep.subdir='17'", "hydra.sweep.dir=elsewhere", "hydra.sweep.subdir='${hydra.job.override_dirname}'", "hydra.job.chdir=true",
     "hydra.job.config.override_dirname.exclude_keys=[seed]", "hydra.verbose=true", "hydra.job.env_copy=[PATH]",
 ]  # fmt: skip
 
@@ -215,7 +215,7 @@ def test_files_by_libyaml_hold_the_same_as_those_of_omegaconf(data):
         reject()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
-        write_by_libyaml()
+        quicken()
         # Of some line breaks, PyYAML's own emitter makes spaces.
         assert yaml.safe_load(to_yaml(config)) in (before, data)
 
@@ -226,7 +226,7 @@ def test_files_of_a_job_are_those_of_omegaconf_to_the_letter(stock, master, monk
         del config["hydra"]  # which has long texts, whose lines libyaml breaks elsewhere
     expected = OmegaConf.to_yaml(config)
     monkeypatch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
-    write_by_libyaml()
+    quicken()
     assert isinstance(node_of(config, "registry"), CommonPart)
     assert to_yaml(config) == expected
     assert to_yaml(copied(config)) == expected

@@ -21,6 +21,9 @@ from assembler.hydra_edge.repository import Repository
 SUBDIR = "hydra.sweep.subdir"
 """The only key of Hydra that differs from job to job."""
 
+_FOLDERS = ("hydra.sweep.dir", SUBDIR)
+"""Keys of Hydra that decide nothing about the files that are merged."""
+
 _bases: dict[tuple[str, ...], DictConfig] = {}
 """The configurations that this process composed, by their choices."""
 
@@ -73,7 +76,7 @@ class QuickLoader(Loader):
         parsed = [_parsed(line) for line in lines]
         choices, values = [], []
         of_hydra = tuple(
-            str(one.input_line) for one in parsed if one.is_hydra_override() and one.key_or_group != SUBDIR
+            str(one.input_line) for one in parsed if one.is_hydra_override() and one.key_or_group not in _FOLDERS
         )
         config_name = str(master_config.hydra.job.config_name)
         is_group = self._is_group(config_name, of_hydra)
@@ -105,7 +108,7 @@ class QuickLoader(Loader):
 
 def _sets_a_value(override: Override) -> bool:
     """Whether an override sets a value, unless its key is a group."""
-    if override.key_or_group == SUBDIR:
+    if override.key_or_group in _FOLDERS:
         return True
     if override.package is not None or override.key_or_group.partition(".")[0] == COMMON:
         return False

@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, Node, OmegaConf, omegaconf
+from omegaconf import DictConfig, Node, OmegaConf, base, grammar_parser, omegaconf
 from omegaconf._utils import get_omega_conf_dumper
 
 
@@ -137,6 +138,7 @@ class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
     yaml_representers = get_omega_conf_dumper().yaml_representers
 
 
-def write_by_libyaml() -> None:
-    """Have OmegaConf write YAML by libyaml, in this process."""
+def quicken() -> None:
+    """Have OmegaConf write YAML by libyaml, and parse each reference once, in this process."""
+    base.parse = lru_cache(maxsize=1024)(grammar_parser.parse)
     omegaconf.get_omega_conf_dumper = lambda: _Dumper  # type: ignore[attr-defined]

@@ -164,12 +164,12 @@ class Grid(Sweeper):
         try:
             with Budget() as budget:
                 config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
-            with budget, _as_hydras(config):
-                data = plain(config)
-                identity = identity_of(data)
-                sources = sources_of(config.hydra, scopes_of(config))
-                known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
+                subdir = raw(node_of(config.hydra.sweep, "subdir"))
+                with _as_hydras(config):
+                    data = plain(config)
+                    identity = identity_of(data)
+                    sources = sources_of(config.hydra, scopes_of(config))
+                    known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
         except Exception as error:
             if not isinstance(error, AssemblerError | OSError | ValueError) and "hydra" not in type(error).__module__:
                 raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.errors import Place, SettingsError
-from assembler.files import short, write_text
+from assembler.files import replacing, short
 from assembler.sweeps.records import read_ledger, read_result
 from assembler.words import first_line
 
@@ -81,7 +81,8 @@ class Ledger:
     def write(self) -> None:
         """Write ``sweep.json``."""
         data = {"version": VERSION, "jobs": [asdict(point) for point in self]}
-        write_text(self.folder / LEDGER, json.dumps(data, indent=1) + "\n")
+        with replacing(self.folder / LEDGER) as new:  # flushed: jobs without it are another sweep's
+            new.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def folder_name(job: str) -> str:
