@@ -30,7 +30,7 @@ from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choic
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import run_jobs_quickly
-from assembler.hydra_edge.nodes import CommonPart, copied, node_of, to_yaml, quicken
+from assembler.hydra_edge.nodes import CommonPart, copied, node_of, quicken, to_yaml
 from assembler.hydra_edge.repository import Repository
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT

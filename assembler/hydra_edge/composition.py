@@ -115,7 +115,7 @@ def _sets_a_value(override: Override) -> bool:
     return not override.is_hydra_override() and not override.is_sweep_override()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**15)
 def _parsed(line: str) -> Override:
     return OverridesParser.create().parse_override(line)
 

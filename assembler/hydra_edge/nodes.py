@@ -68,15 +68,28 @@ def _copied_metadata(metadata: Any) -> Any:
 
 
 def only(config: DictConfig, name: str) -> DictConfig:
-    """A configuration with one key, whose node is a copy; its references are to the configuration that it was in."""
-    return _with({name: copied(node_of(config, name))})
+    """A configuration with one key of another. The node is the same, so its references are to the other one."""
+    return _with({name: node_of(config, name)})
 
 
 def _with(nodes: Mapping[Any, Any]) -> DictConfig:
-    """A configuration of nodes that remain where they are."""
     part = DictConfig({})
     part.__dict__["_content"].update(nodes)
     return part
+
+
+class CommonValues(dict[Any, Any]):
+    """The values of a common part: one object for all copies, so what is made of them is made once."""
+
+    def once(self, name: str, made: Callable[[], Any]) -> Any:
+        """Something made of the values, by its name."""
+        if name not in self._made:
+            self._made[name] = made()
+        return self._made[name]
+
+    def __init__(self, values: Mapping[Any, Any]) -> None:
+        super().__init__(values)
+        self._made: dict[str, Any] = {}
 
 
 class CommonPart(DictConfig):
@@ -89,19 +102,16 @@ class CommonPart(DictConfig):
         same = memo[id(self)] = copied(self)
         return same
 
-    def plain(self) -> Any:
-        """Its values, as one object for all copies, which lives as long as one of them; it must not be changed."""
-        return self._once("plain", lambda: OmegaConf.to_container(self, resolve=True))
+    def plain(self) -> CommonValues:
+        """Its values, which live as long as one of its copies; they must not be changed."""
+        values = self.__dict__["_plain"]
+        if not values:
+            values.append(CommonValues(OmegaConf.to_container(self, resolve=True)))  # type: ignore[arg-type]
+        return values[0]
 
     def yaml(self) -> str:
         """Its key and values as YAML."""
-        return self._once("yaml", lambda: OmegaConf.to_yaml(_with({self._key(): self})))
-
-    def _once(self, name: str, made: Callable[[], Any]) -> Any:
-        known = self.__dict__["_known"]
-        if name not in known:
-            known[name] = made()
-        return known[name]
+        return str(self.plain().once("yaml", lambda: OmegaConf.to_yaml(_with({self._key(): self}))))
 
 
 def make_common(config: DictConfig, name: str) -> None:
@@ -113,7 +123,7 @@ def make_common(config: DictConfig, name: str) -> None:
     if "${" not in text and "???" not in text:
         node._set_flag("readonly", True)
         common = CommonPart({})
-        common.__dict__.update(node.__dict__, _known={})
+        common.__dict__.update(node.__dict__, _plain=[])
         config.__dict__["_content"][name] = common
 
 
@@ -140,5 +150,5 @@ class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
 
 def quicken() -> None:
     """Have OmegaConf write YAML by libyaml, and parse each reference once, in this process."""
-    base.parse = lru_cache(maxsize=1024)(grammar_parser.parse)
+    base.parse = lru_cache(maxsize=1024)(grammar_parser.parse)  # type: ignore[attr-defined]
     omegaconf.get_omega_conf_dumper = lambda: _Dumper  # type: ignore[attr-defined]
