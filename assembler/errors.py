@@ -209,9 +209,20 @@ def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
     try:
         yield
     except AssemblerError as mistake:
-        mistakes.append(mistake)
-        if len(mistakes) >= MAX_MISTAKES:
-            raise Enough(list(flatten(mistakes))) from None
+        note(mistakes, mistake)
+
+
+def note(mistakes: list[AssemblerError], mistake: AssemblerError) -> None:
+    """Collect an error, unless it is known at its place, as for each turn of a group with ``for``.
+
+    Raises:
+        Enough: ``MAX_MISTAKES`` errors are collected.
+    """
+    for one in flatten([mistake]):
+        if not any((known.message, known.place) == (one.message, one.place) for known in flatten(mistakes)):
+            mistakes.append(one)
+    if len(mistakes) >= MAX_MISTAKES:
+        raise Enough(list(flatten(mistakes))) from None
 
 
 def flatten(mistakes: Iterable[AssemblerError]) -> Iterable[AssemblerError]:

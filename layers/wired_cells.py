@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mindspore import Tensor, nn
+from mindspore import nn
 
 Position = tuple[int, int | None]
 
@@ -16,13 +16,18 @@ class WiredCells(nn.Cell):
         sources: for each Cell, the sources of its inputs, as pairs (position, element). Positions count the graph's
             inputs, then the outputs of the Cells. The element is an index into a tuple, or None.
         outputs: the sources of the graph's outputs; several are emitted as a tuple.
+        inputs: how many the graph has; several of them may be passed as one tuple.
 
     Raises:
         ValueError: a name that is an attribute of every Cell, such as ``name``.
     """
 
     def __init__(
-        self, cells: Mapping[str, nn.Cell], sources: Sequence[Sequence[Position]], outputs: Sequence[Position]
+        self,
+        cells: Mapping[str, nn.Cell],
+        sources: Sequence[Sequence[Position]],
+        outputs: Sequence[Position],
+        inputs: int = 1,
     ):
         super().__init__()
         for name, cell in cells.items():
@@ -32,10 +37,11 @@ class WiredCells(nn.Cell):
         self.order = tuple(cells.values())
         self.sources = tuple(map(tuple, sources))
         self.outputs = tuple(outputs)
+        self.inputs = inputs
 
-    def construct(self, *inputs: Tensor) -> Any:
+    def construct(self, *inputs: Any) -> Any:
         """Map the graph's inputs to its outputs."""
-        values: tuple[Any, ...] = inputs
+        values: tuple[Any, ...] = inputs[0] if self.inputs > len(inputs) == 1 else inputs
         for index in range(len(self.order)):
             given: tuple[Any, ...] = ()
             for position, element in self.sources[index]:

@@ -185,6 +185,7 @@ SEVERAL_INPUTS = {
     "Add": "Add",
     "Multiply": "Multiply",
     "Together": "Together(SequentialCell(ReLU))",
+    "Turns": "Turns(Add, Multiply)",
     "BiDense": "BiDense(4, 5, 6)",
     "RNNCell": "RNNCell(8, 6)",
     "GRUCell": "GRUCell(8, 6)",

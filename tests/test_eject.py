@@ -694,6 +694,27 @@ TRICKY = {
         },
         "outputs": ["last", "sum"],
     },
+    "repeats of several sources, and graphs of several inputs in chains": {
+        "inputs": {"x": {"shape": [4, 8]}, "side": {"shape": [4, 8]}},
+        "shared": {"part": "Two(2)"},
+        "blocks": {
+            "One(n)": {"inputs": ["x", "side"], "graph": {"a": "n * Dense(_, 8) @ x", "b": "Add @ (a, side)"}},
+            "Two(n)": {
+                "inputs": ["x", "y"],
+                "graph": {"u": "n * Dense(_, 8) @ x", "v": "Dense(_, 8) @ y"},
+                "outputs": ["u", "v"],
+            },
+            "Decoder(n, depth)": "depth * One(n)",
+        },
+        "graph": {
+            "y": "3 * One(1) @ (x, side)",
+            "z": "2 * Decoder(2, 2) @ (y, side)",
+            "both": "Two(1) @ (y, z)",
+            "on": "(2 * Two(2) + part + One(1)) @ both",
+            "last": "part @ (on, side)",
+            "end": "2 * Add @ (last[0], last[1])",
+        },
+    },
 }
 TRICKY["graphs in blocks in repeats"]["blocks"]["Fork(n)"]["graph"]["right"] = "(n * Dense(_, n)) @ input"
 

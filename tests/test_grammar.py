@@ -59,7 +59,7 @@ REFUSES = [
         "s:1: a layer is not called with its input, which comes from the layer before it\n    A(1)(2)\n    ^^^^",
     ),
     ("_(1)", "s:1: '_' is not a layer\n    _(1)\n    ^"),
-    ("A(*x)", "s:3: '*' before an argument is not part of the recipe language\n    A(*x)\n      ^^"),
+    ("A((*x, 1))", "s:4: '*' is for arguments and lists: Parallel(*branches)\n    A((*x, 1))\n       ^^"),
     ("A(**x)", "s:3: '**' is not part of the recipe language\n    A(**x)\n      ^^^"),
     ("A({**x})", "s:3: '**' is not part of the recipe language\n    A({**x})\n      ^^^^^"),
     ("A({(1,): 2})", "s:4: dict keys must be strings or numbers\n    A({(1,): 2})\n       ^^^^"),
@@ -72,7 +72,8 @@ REFUSES = [
     ("lambda: A", "s:1: lambda is not part of the recipe language\n    lambda: A\n    ^^^^^^^^^"),
     (
         "[A for A in B]",
-        "s:1: a comprehension is not part of the recipe language\n    [A for A in B]\n    ^^^^^^^^^^^^^^",
+        "s:1: expected a layer, found a list; layers are in round brackets: (A for A in B)\n    [A for A in B]\n"
+        "    ^^^^^^^^^^^^^^",
     ),
     ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
     ("Ä + B().c", "s:5: a dot can only separate a scope from a layer's name\n    Ä + B().c\n        ^^^^^"),

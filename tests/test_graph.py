@@ -219,6 +219,8 @@ RECIPES = [
     {"shared": {"pair": "Dense(_, 8) + ReLU"}, "stack": "pair + Residual(pair) + pair"},
     {"blocks": {"Both(n)": {"graph": {"a": "Dense(_, n)", "b": "Dense(_, n) @ input", "s": "Add @ (a, b)"}}},
      "stack": "Both(8) + Residual(Both(8) + ReLU)"},
+    {"blocks": {"Two": {"inputs": ["x", "y"], "graph": {"a": "Add @ (x, y)", "b": "Dense(_, 8)"}}},
+     "graph": {"u": "Dense(_, 8)", "v": "3 * Two @ (u, input)", "w": "2 * Two @ (v, u)"}},
     {"params": {"n": 3, "w": 8}, "blocks": {"D(k)": "Dense(_, k) + (ReLU if k > 4 else Tanh)"}, "stack": "n * D(w) + D(w // 2)"},
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from assembler.binding.arithmetic import is_inferred
 from assembler.binding.expansion import expand
 from assembler.binding.structure import (
     BlockNode,
@@ -44,7 +45,10 @@ from assembler.language.recipe import (
     Shared,
     Source,
     Stack,
+    Turns,
+    Wire,
     children,
+    is_row,
     is_stack,
     layers_in,
     leaves,
@@ -131,6 +135,8 @@ class _Writer:
                 yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)))
             case Repeat():
                 yield RepeatNode(stack, tuple(tuple(self.nodes(stack.body)) for _ in range(stack.count)))
+            case Turns():
+                yield RepeatNode(stack, tuple(tuple(self.nodes(turn)) for turn in stack.turns))
             case BlockUse():
                 yield BlockNode(stack.call, tuple(self.nodes(stack.body)))
             case PassedIn():
@@ -138,11 +144,19 @@ class _Writer:
             case Shared():
                 yield self.part(stack)
             case Graph():
-                cells = {wire.name: self.steps(wire.body) for wire in stack.wires}
+                cells = {wire.name: self.wire(wire) for wire in stack.wires}
                 yield Step(_GRAPH, Layer("graph", place=stack.place), {"cells": cells, **wiring(stack)}, graph=stack)
             case Chain():
                 for item in stack.items:
                     yield from self.nodes(item)
+
+    def wire(self, wire: Wire) -> Steps:
+        """The layers of a line. A repeat of several sources is one step, which passes them to every turn."""
+        steps = self.steps(wire.body)
+        if len(wire.sources) == 1 or not is_row(wire.body):
+            return steps
+        turns = tuple(Steps((step,)) for step in steps)
+        return Steps((Step(_TURNS, Layer("Turns", (wire.body,), place=wire.place), {}, turns, chain=steps),))
 
     def value(self, value: Any) -> Any:
         return map_leaves(value, lambda leaf: self.steps(leaf) if is_stack(leaf) else leaf)
@@ -158,6 +172,7 @@ class _Writer:
 
 
 _CHAIN = Entry("SequentialCell", "mindspore.nn.SequentialCell", trusted=TRUSTED)
+_TURNS = Entry("Turns", "assembler.layers.turns.Turns", trusted=TRUSTED)
 _GRAPH = Entry("graph", "assembler.layers.wired_cells.WiredCells", trusted=TRUSTED)
 
 
@@ -168,7 +183,8 @@ def wiring(graph: Graph) -> dict[str, Any]:
     def positions(sources: Iterable[Source]) -> tuple[tuple[int, int | None], ...]:
         return tuple((at[name], element) for name, element in sources)
 
-    return {"sources": tuple(positions(wire.sources) for wire in graph.wires), "outputs": positions(graph.outputs)}
+    sources = tuple(positions(wire.sources) for wire in graph.wires)
+    return {"sources": sources, "outputs": positions(graph.outputs), "inputs": len(graph.inputs)}
 
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:
@@ -198,7 +214,7 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
             mistakes.append(_no_such_argument(entry, name, named, place))
         else:
             arguments[name] = value
-    arguments = {name: _as_size(value) if _is_a_size(entry, name) else value for name, value in arguments.items()}
+    arguments = {name: as_argument(entry, name, value) for name, value in arguments.items()}
     arguments.update({name: value for name, value in entry.defaults.items() if name not in arguments})
     required = [name for name in dict.fromkeys([*slots, *named]) if parameters[name].default is inspect.Parameter.empty]
     if missing := [name for name in required if name not in arguments]:
@@ -206,7 +222,7 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
         mistakes.append(ArgumentMismatch(f"{layer.name} is missing {names}: {entry.describe()}", layer.place))
     mistakes += [
         mistake
-        for name, value in arguments.items()
+        for name, value in [*arguments.items(), ("", list(extra))]
         if (mistake := _cannot_infer(entry, name, value, layer)) is not None
     ]
     raise_all(mistakes)
@@ -227,6 +243,11 @@ def _is_a_size(entry: Entry, name: str) -> bool:
     return type(default) is int or (is_required and entry.target.partition(".")[0] in TRUSTED)
 
 
+def as_argument(entry: Entry, name: str, value: Any) -> Any:
+    """The value of an argument: whole floats are integers, if it takes integers."""
+    return _as_size(value) if _is_a_size(entry, name) else value
+
+
 def _as_size(value: Any) -> Any:
     """Whole floats as integers, such as ``width * 1.5``; any other value as it is."""
     if isinstance(value, list | tuple):
@@ -240,13 +261,18 @@ def _no_such_argument(entry: Entry, name: str, slots: list[str], place: Place) -
 
 
 def _cannot_infer(entry: Entry, name: str, value: object, layer: Layer) -> AssemblerError | None:
-    if value is INFER and name not in entry.infer:
+    has_rule = name in entry.infer if value is INFER else False
+    if is_inferred(value) and not has_rule and not entry.inferred_number:
         message = (
             f"{entry.name} has no rule to infer {name!r} from its input. Write its value, or add the input's axis to "
             f"its registry entry: infer: {{{name}: -1}}"
         )
-    elif value is not INFER and INFER in leaves(value):
-        message = f"'_' cannot be part of a value: {name}=_ of {entry.name} infers the whole argument"
+    elif not is_inferred(value) and any(map(is_inferred, leaves(value))):
+        message = (
+            f"'_' cannot be part of a value: {name}=_ of {entry.name} infers the whole argument"
+            if name
+            else f"'_' cannot be one of several arguments of {entry.name}; write the value"
+        )
     else:
         return None
     return ArgumentMismatch(message, layer.place)

@@ -31,6 +31,7 @@ class _Dumper:
     def __init__(self) -> None:
         self.blocks: dict[str, Any] = {}
         self.shared: dict[str, Any] = {}
+        self.names: dict[str, str] = {}  # a graph as printed → its block
 
     def chain(self, steps: Steps) -> str:
         return " + ".join(map(self.step, steps))
@@ -45,11 +46,17 @@ class _Dumper:
         return step.shared
 
     def whole(self, step: Step) -> str:
-        if step.graph is None:
-            return step.text(self.chain)
-        name = f"Graph{len(self.blocks) + 1}"
-        self.blocks[name] = {}
-        self.blocks[name] = self.graph(step, step.graph)
+        if step.graph is not None:
+            return self.block(step, step.graph)
+        if step.chain is not None and len(turns := {self.chain(turn) for turn in step.extra}) == 1:
+            return f"{len(step.chain)} * {turns.pop()}"
+        return step.text(self.chain)
+
+    def block(self, step: Step, graph: Graph) -> str:
+        """The name of a block for a graph inside a layer; equal graphs are one block."""
+        found = self.graph(step, graph)
+        name = self.names.setdefault(repr(found), f"Graph{len(self.names) + 1}")
+        self.blocks[name] = found
         return name
 
     def graph(self, step: Step, graph: Graph) -> dict[str, Any]:

@@ -6,33 +6,37 @@ Expansion always ends: blocks may not use themselves, and the number of values r
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from assembler.errors import MAX_MISTAKES, AssemblerError, Enough, Place, RecipeError, UnknownLayer
-from assembler.language.grammar import MAX_NUMBER
+from assembler.binding import functions
+from assembler.binding.arithmetic import COMPARISONS, as_integer, compare, compute, is_inferred
+from assembler.errors import AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
+from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
     Block,
     BlockUse,
     Chain,
     Definitions,
+    Each,
     Graph,
-    Infer,
     Layer,
     Operation,
     PassedIn,
     Repeat,
     Shared,
     Stack,
+    Star,
+    Turns,
     Wire,
     bare,
     chain,
+    is_row,
+    is_row_of_turns,
     is_stack,
     leaves,
     map_leaves,
@@ -52,7 +56,7 @@ MAX_REPEAT = 100_000
 """Times a stack may be repeated by one ``*``."""
 
 NOTHING = Chain(())
-"""What a stack that is repeated zero times expands to. In a chain, it is left out."""
+"""What a stack that is repeated zero times, or for no value, expands to. In a chain, it is left out."""
 
 
 def expand(
@@ -85,7 +89,7 @@ class _Scope:
     """Where a value is written: in which blocks, and what their arguments are.
 
     Args:
-        values: of the arguments of the innermost block.
+        values: of the arguments of the innermost block, and of the names of groups with ``for`` in it.
         within: the blocks, the innermost first, each with the place where it is used.
         depth: how many blocks that is; inside a shared part, counted from that part.
         wires: the names of the innermost graph's inputs and lines, for messages.
@@ -145,9 +149,7 @@ class _Expansion:
         except (_TooLarge, Enough):
             raise
         except AssemblerError as mistake:
-            self.mistakes.append(mistake)
-            if len(self.mistakes) >= MAX_MISTAKES:
-                raise Enough(self.mistakes) from None
+            note(self.mistakes, mistake)
             return Layer(BROKEN)
 
     def stack(self, written: Any, scope: _Scope) -> Stack:
@@ -169,10 +171,12 @@ class _Expansion:
                 return self.product(written, written.count, self.value(written.body, scope), scope)
             case Chain():
                 return self.sum(written, [self.attempt(self.value, item, scope) for item in written.items], scope)
+            case Each():
+                return self.each(written, scope)
             case Graph():
                 return self.graph(written, scope)
             case list() | tuple():
-                return type(written)(self.argument(item, scope) for item in written)
+                return type(written)(one for item in written for one in self.spread(item, scope))
             case dict():
                 return {name: self.argument(item, scope) for name, item in written.items()}
             case _:
@@ -191,11 +195,25 @@ class _Expansion:
                 raise self.undefined(part, scope, of, word)
         return self.value(written, scope)
 
+    def spread(self, written: Any, scope: _Scope) -> Sequence[Any]:
+        """Expand one argument or element; those of one with a star."""
+        if not isinstance(written, Star):
+            return [self.argument(written, scope)]
+        if isinstance(written.body, Each):
+            values = [self.argument(written.body.body, inner) for inner in self.scopes(written.body, scope)]
+            return [value for value in values if value != NOTHING]
+        value = self.argument(written.body, scope)
+        found = [] if value == NOTHING else self.located(functions.spread, written, scope, value)
+        self.look_at(len(found), written, scope)
+        return found
+
     def is_known(self, name: str, scope: _Scope) -> bool:
         """Whether a name means something here, or is a layer's in another case."""
         said = self.definitions
-        if self.registry is None or any(
-            name in names for names in (scope.values, said.params, said.shared, said.blocks)
+        if (
+            name in FUNCTIONS
+            or self.registry is None
+            or any(name in names for names in (scope.values, said.params, said.shared, said.blocks))
         ):
             return True
         return bool(self.registry.candidates(name)) or name.casefold() in {layer.casefold() for layer in self.layers}
@@ -254,6 +272,8 @@ class _Expansion:
         if name in said.blocks:
             return self.block(said.blocks[name], layer, scope)
         unknown = self.registry is not None and not self.registry.candidates(name)
+        if name in FUNCTIONS and (unknown or (self.registry is None and layer.args)):
+            return self.function(layer, scope)
         own = [*scope.values, *said.params, *said.shared, *said.blocks] if unknown else []
         if own and self.guesses < MAX_GUESSES:
             self.guesses += 1
@@ -262,14 +282,18 @@ class _Expansion:
                 raise UnknownLayer(f"{name!r} is not defined.{hint}", scope.place(layer.place))
         if name in scope.wires and self.registry is not None and not self.is_known(name, scope):
             raise self.undefined(layer, scope, None, "")
-        args = tuple(self.attempt(self.argument, value, scope) for value in layer.args)
+        each = [self.attempt(self.spread, value, scope) for value in layer.args]
+        each = [[one] if isinstance(one, Layer) else one for one in each]  # a broken one
+        args = tuple(one for values in each for one in values)
         kwargs = tuple(
             (word, self.attempt(partial(self.argument, of=layer, word=word), value, scope))
             for word, value in layer.kwargs
         )
         if NOTHING in leaves([args, [value for _, value in kwargs]]):
             raise self.wrong("this expands to zero layers", layer, scope)
-        places = tuple(map(scope.place, layer.argument_places)) if scope.within else layer.argument_places
+        spots = [place for place, values in zip(layer.argument_places, each, strict=False) for _ in values]
+        spots += layer.argument_places[len(each) :]
+        places = tuple(map(scope.place, spots)) if scope.within else tuple(spots)
         return Layer(name, args, kwargs, scope.place(layer.place), places)
 
     def enter(self, layer: Layer, scope: _Scope) -> None:
@@ -293,32 +317,97 @@ class _Expansion:
             raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}", layer, scope)
         self.enter(layer, scope)
         slots = list(block.defaults)
-        if len(layer.args) > len(slots):
+        args = [one for value in layer.args for one in self.spread(value, scope)]
+        if len(args) > len(slots):
             takes = f"at most {len(slots)} argument{'' if len(slots) == 1 else 's'}" if slots else "no arguments"
-            raise self.wrong(f"{block} takes {takes}, {len(layer.args)} given", layer, scope)
-        given = dict(zip(slots, layer.args, strict=False))
+            raise self.wrong(f"{block} takes {takes}, {len(args)} given", layer, scope)
+        given = dict(zip(slots, args, strict=False))
         for word, value in layer.kwargs:
             if word not in slots:
                 hint = suggestion(word, slots) or f" It is {block}."
                 raise self.wrong(f"{block.name} has no argument {word!r}.{hint}", layer, scope)
             if word in given:
                 raise self.wrong(f"{block.name} is given {word!r} twice", layer, scope)
-            given[word] = value
+            given[word] = self.argument(value, scope)
         missing = [name for name, default in block.defaults.items() if default is ... and name not in given]
         if missing:
             raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
-        values = {name: _passed_in(self.argument(value, scope), scope.depth) for name, value in given.items()}
-        args, kwargs = (
-            tuple(values.values())[: len(layer.args)],
-            tuple((word, values[word]) for word, _ in layer.kwargs),
-        )
+        values = {name: _passed_in(value, scope.depth) for name, value in given.items()}
+        kwargs = tuple((word, values[word]) for word, _ in layer.kwargs)
+        call = Layer(layer.name, tuple(values.values())[: len(args)], kwargs, scope.place(layer.place))
         within = ((block.name, replace(layer.place, within=())), *scope.within)
         inner = _Scope(values, within, scope.depth + 1)
         for name, default in block.defaults.items():  # a default may use the arguments before it
             if name not in values:
                 values[name] = self.value(default, inner)
         body = self.stack(block.body, inner)
-        return body if body == NOTHING else BlockUse(Layer(layer.name, args, kwargs, scope.place(layer.place)), body)
+        return body if body == NOTHING else BlockUse(call, body)
+
+    # ---- groups with `for`, functions
+
+    def each(self, written: Each, scope: _Scope) -> Stack:
+        """The layers of a group for each value; zero values are zero layers."""
+        turns = [self.turn(written, inner) for inner in self.scopes(written, scope)]
+        turns = [turn for turn in turns if turn != NOTHING]
+        return Turns(replace(written, place=scope.place(written.place)), tuple(turns)) if turns else NOTHING
+
+    def turn(self, written: Each, scope: _Scope) -> Stack:
+        """The layers of a group for one value."""
+        value = self.value(written.body, scope)
+        if is_stack(value):
+            return value
+        said = _no_layer(value) or f"expected a layer, found {print_value(value)}"
+        hint = f"; a list of values is in square brackets: [{written.clause()}]"
+        raise self.wrong(f"{said}{hint}", written, scope)
+
+    def scopes(self, written: Each, scope: _Scope) -> Iterator[_Scope]:
+        """Where the body of a group is expanded: with the names of one value after the other."""
+        for name in written.names:
+            if other := self.meaning(name):
+                said = f"{name!r} is a name after 'for' and {other}; one of them needs another name"
+                raise self.wrong(said, written, scope)
+        values = self.no_layer_unknown(self.argument(written.values, scope), scope)
+        for names in self.located(functions.bindings, written, scope, written, values):
+            self.look_at(1, written, scope)
+            yield replace(scope, values={**scope.values, **names})
+
+    def meaning(self, name: str) -> str:
+        """What a name that may not be hidden is; empty for any other name."""
+        if name in self.definitions.shared:
+            return "a shared part"
+        return (
+            "a block" if name in self.definitions.blocks else "a layer of the registry" if name in self.layers else ""
+        )
+
+    def function(self, layer: Layer, scope: _Scope) -> Any:
+        """The result of a function."""
+        args = [
+            one
+            for arg in layer.args
+            for one in ([self.listed(arg, scope)] if isinstance(arg, Each) else self.spread(arg, scope))
+        ]
+        for arg in args:
+            self.no_layer_unknown(arg, scope)
+        result = self.located(functions.call, layer, scope, layer, args)
+        return self.used(result, layer, scope)
+
+    def no_layer_unknown(self, value: Any, scope: _Scope) -> Any:
+        """A value, if it is no call of something unknown, which would be taken for layers: ``reversed(widths)``."""
+        if isinstance(value, Layer) and not self.is_known(value.name, scope):
+            message = f"{value.name!r} is not defined; the functions are {', '.join(FUNCTIONS)}"
+            raise UnknownLayer(message, value.place)
+        return value
+
+    def listed(self, written: Each, scope: _Scope) -> list[Any]:
+        """The values of ``sum(2 * d for d in depths)``, as those of a list."""
+        return list(self.spread(Star(written), scope))
+
+    def located(self, evaluate: Callable[..., Any], written: Any, scope: _Scope, *given: Any) -> Any:
+        """What a function of values returns; its error gets a place."""
+        try:
+            return evaluate(*given)
+        except RecipeError as mistake:
+            raise self.wrong(mistake.message, written, scope) from None
 
     # ---- operations
 
@@ -343,8 +432,7 @@ class _Expansion:
         if is_stack(count):
             message = "'*' repeats a layer: write an integer on one side, layers on the other"
             raise self.wrong(message, written, scope)
-        if isinstance(count, float) and count.is_integer():
-            count = int(count)
+        count = as_integer(count)
         if type(count) is not int or count < 0:
             raise self.wrong(f"a repeat count must be an integer, not {print_value(count)}", written, scope)
         if count == 0 or body == NOTHING:
@@ -358,70 +446,48 @@ class _Expansion:
         name, operands = written.operator, written.operands
         if name == "if":
             condition, then, other = operands
-            return self.value(then if self.truth(condition, scope) else other, scope)
+            return self.value(then if self.truth(condition, written, scope) else other, scope)
         if name in ("and", "or"):
-            truths = (self.truth(operand, scope) for operand in operands)
+            truths = (self.truth(operand, written, scope) for operand in operands)
             return all(truths) if name == "and" else any(truths)
         if name == "not":
-            return not self.truth(operands[0], scope)
+            return not self.truth(operands[0], written, scope)
         values = tuple(self.argument(operand, scope) for operand in operands)
+        if name == "[:]":
+            return self.used(self.located(functions.sliced, written, scope, *values), written, scope)
         if name == "[]":
             return self.element(written, values[0], values[1], scope)
         if name == "+" and len(values) == 2:
             return self.sum(written, list(values), scope)
         if name == "*":
             return self.product(written, values[0], values[1], scope)
-        if name in _COMPARISONS:
-            return self.comparison(written, name, values[0], values[1], scope)
+        if name in COMPARISONS:
+            return self.located(compare, written, scope, name, *values)
         return self.arithmetic(written, name, values, scope)
 
-    def truth(self, written: Any, scope: _Scope) -> bool:
+    def truth(self, written: Any, whole: Operation, scope: _Scope) -> bool:
         value = self.argument(written, scope)
-        if is_stack(value) or isinstance(value, Infer):
+        if is_inferred(value):
+            raise self.wrong("'_' cannot choose; its value is known when the input's shape is", whole, scope)
+        if is_stack(value):
             raise self.wrong(f"{print_value(value)} is neither true nor false", written, scope)
         return bool(value)
 
     def element(self, written: Operation, inside: Any, index: Any, scope: _Scope) -> Any:
         if not isinstance(inside, list | tuple | dict):
             raise self.wrong(f"only lists and mappings have elements, not {print_value(inside)}", written, scope)
+        index = index if isinstance(inside, dict) else as_integer(index)
         try:
             return inside[index]
         except (LookupError, TypeError):
             kind = f"keys {', '.join(map(str, inside))}" if isinstance(inside, dict) else f"{len(inside)} elements"
             raise self.wrong(f"{print_value(index)} is not an element: there are {kind}", written, scope) from None
 
-    def comparison(self, written: Operation, name: str, left: Any, right: Any, scope: _Scope) -> bool:
-        if is_stack(left) or is_stack(right):
-            raise self.wrong("layers cannot be compared", written, scope)
-        try:
-            return bool(_COMPARISONS[name](left, right))
-        except TypeError:
-            message = f"{print_value(left)} and {print_value(right)} cannot be ordered"
-            raise self.wrong(message, written, scope) from None
-
     def arithmetic(self, written: Any, name: str, values: tuple[Any, ...], scope: _Scope) -> Any:
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                if len(values) == 1:
-                    raise self.wrong("a sign is only allowed before a number", written, scope)
-                said = (_no_layer(value) if name == "*" else "") or f"{name!r} needs numbers, not {print_value(value)}"
-                raise self.wrong(said, written, scope)
-        if len(values) == 1:
-            return -values[0] if name == "-" else values[0]
-        left, right = values
-        if name == "**" and (abs(right) > 64 or abs(left) > MAX_NUMBER):
-            raise self.wrong(f"{print_value(left)} ** {print_value(right)} is too large", written, scope)
-        try:
-            result = _ARITHMETIC[name](left, right)
-        except ZeroDivisionError:
-            raise self.wrong("division by zero", written, scope) from None
-        except OverflowError:
-            result = math.inf
-        if isinstance(result, complex) or (
-            abs(result) > MAX_NUMBER and (isinstance(result, int) or result == math.inf)
-        ):
-            raise self.wrong(f"{print_value(left)} {name} {print_value(right)} is out of bounds", written, scope)
-        return result
+        said = next(filter(None, map(_no_layer, values)), "") if name == "*" else ""
+        if said:
+            raise self.wrong(said, written, scope)
+        return self.located(compute, written, scope, name, values)
 
     # ---- graphs
 
@@ -439,32 +505,21 @@ class _Expansion:
         if empty := [wire for wire in wires if wire.body == NOTHING]:
             raise self.wrong("this expands to zero layers", empty[0], scope)
         for wire in wires:
-            if len(wire.sources) > 1 and isinstance(bare(wire.body), Chain | Repeat):
-                message = (
-                    f"{len(wire.sources)} sources need one layer, and {wire.name!r} has several: put those "
-                    "after the first on another line"
-                )
+            if len(wire.sources) > 1 and (message := _several_sources(wire)):
                 raise self.wrong(message, wire, scope)
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
 
 
-_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-}
-_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+def _several_sources(wire: Wire) -> str:
+    """The message for several sources of several layers; empty for one layer, or one in each turn of a repeat."""
+    count, body = len(wire.sources), bare(wire.body)
+    if isinstance(body, Shared) and is_row(body.body):
+        return f"{count} sources need one layer, and the shared part {body.name!r} has several: make it a graph"
+    if not is_row(body) or is_row_of_turns(body):
+        return ""
+    if isinstance(body, Repeat | Turns):
+        return f"{count} sources need one layer in each turn, and {wire.name!r} has several: write a block with a graph"
+    return f"{count} sources need one layer, and {wire.name!r} has several: put those after the first on another line"
 
 
 def _no_layer(value: Any) -> str:

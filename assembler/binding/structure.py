@@ -29,7 +29,8 @@ from dataclasses import dataclass, replace
 from itertools import chain as joined
 from typing import Any, TypeAlias
 
-from assembler.language.recipe import INFER, Graph, Layer, Repeat, Verbatim, leaves, map_leaves, print_value
+from assembler.binding.arithmetic import is_inferred
+from assembler.language.recipe import Graph, Layer, Repeat, Turns, Verbatim, leaves, map_leaves, print_value
 from assembler.registry.entries import Entry
 
 
@@ -48,14 +49,14 @@ class BlockNode:
 
 @dataclass(frozen=True, slots=True)
 class RepeatNode:
-    """A ``*`` of the recipe.
+    """A ``*`` of the recipe, or a group with ``for``.
 
     Args:
-        repeat: as written, with its count filled in.
-        turns: what each repetition expands to.
+        repeat: as written, with its count or its values filled in.
+        turns: what each repetition expands to. Those of a ``*`` are equal.
     """
 
-    repeat: Repeat
+    repeat: Repeat | Turns
     turns: tuple[tuple[TreeNode, ...], ...]
 
 
@@ -83,7 +84,8 @@ class Step:
         path: the Cell's name in the model, once it is planned; a shared part's is ``shared``.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
-        chain: the layers of a shared part of several layers; ``extra`` has each of them as a chain of one.
+        chain: the layers of a shared part of several layers, or of a repeat of several sources; ``extra`` has each of
+            them as a chain of one.
     """
 
     entry: Entry
@@ -109,8 +111,8 @@ class Step:
 
     @property
     def unknown(self) -> list[str]:
-        """The arguments written ``_``."""
-        return [name for name, value in self.arguments.items() if value is INFER]
+        """The arguments written ``_``, or with ``_`` in their arithmetic."""
+        return [name for name, value in self.arguments.items() if is_inferred(value)]
 
     def arguments_text(self, show: Callable[[Steps], str] = lambda steps: "…") -> str:
         """The arguments in the order and the form in which they were written, with ``_`` filled in.

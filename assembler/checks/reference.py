@@ -83,9 +83,9 @@ def _chain(steps: Steps, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Arra
 
 
 def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
-    if step.chain is not None:
-        return _chain(step.chain, cells)
     function = step.entry.reference_function
+    if step.chain is not None and function is None:
+        return _chain(step.chain, cells)
     if function is None:
         raise NotImplementedError(step.layer.name)
     values = {

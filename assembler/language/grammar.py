@@ -15,6 +15,8 @@ from functools import reduce
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
 from assembler.errors import AssemblerError, GrammarError, Place, raise_all
+from assembler.language.loops import joined_outside, read_each, read_values
+from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
     INFER,
@@ -24,6 +26,7 @@ from assembler.language.recipe import (
     Operation,
     Repeat,
     Stack,
+    Star,
     chain,
     is_stack,
     may_be_stack,
@@ -134,6 +137,8 @@ class _Reader:
         self.scan()
         tree = self.tree()
         self.lines = list(self.line_starts())
+        if message := joined_outside(self, tree):
+            self.stop(message, 0, len(self.text))
         return tree
 
     def line(self, wires: Collection[str] = ()) -> tuple[Stack, tuple[Spot, ...]]:
@@ -270,6 +275,10 @@ class _Reader:
             said = error.msg.split(" (<unknown>")[0].split(". Maybe you meant '=='")[0]
             if "forgot a comma" in said:
                 said = "an operator is missing; join layers with '+' and arguments with ','"
+            if "Generator expression must be parenthesized" in said:
+                said = "put brackets around what is repeated: A(x, (B(w) for w in widths))"
+            if self.text.lstrip().startswith("for "):
+                said = "'for' comes after the layers: (Unit(w) for w in widths)"
             if "decimal literal" in said:
                 said = "a number is followed by letters; a repeat is written 3 * ReLU"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
@@ -316,18 +325,22 @@ class _Reader:
     def stack(self, node: ast.expr) -> Stack:
         """The value of a node that must be layers."""
         value = self.value(node)
-        if may_be_stack(value):
+        if may_be_stack(value) and not (isinstance(value, Operation) and INFER in value.operands):
             return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
         return Layer(BROKEN)
 
     def describe(self, node: ast.expr, value: object) -> str:
+        if isinstance(node, ast.ListComp):
+            return f"a list; layers are in round brackets: ({self.text_of(node)[1:-1]})"
         if isinstance(node, ast.Tuple | ast.List):
             kind = "a tuple" if isinstance(node, ast.Tuple) else "a list"
             return f"{kind}; layers are joined by '+': A + B"
         if isinstance(node, ast.Constant) and isinstance(value, str):
             return f"a string; remove the quotes: {value}"
+        if isinstance(value, Operation) and INFER in value.operands:
+            return f"{print_value(value)}; '_' is for the arguments of a layer"
         if isinstance(value, Operation) and len(value.operands) == 2 and isinstance(value.operands[1], Layer):
             return f"{print_value(value)}; layers are joined by '+': A + B"
         return "'_'" if isinstance(value, Infer) else print_value(value)
@@ -365,24 +378,36 @@ class _Reader:
                 return self.operation(_COMPARISONS[type(operator)], node, left, right)
             case ast.Compare(ops=[_, _, *_]):
                 return self.unknown(node, "comparisons cannot be chained; join them with 'and'")
-            case ast.Subscript(value=inside, slice=index) if not isinstance(index, ast.Slice):
+            case ast.Subscript(value=inside, slice=ast.Slice(lower=lower, upper=upper, step=None)):
+                return self.operation("[:]", node, inside, lower or _OPEN, upper or _OPEN)
+            case ast.Subscript(slice=ast.Slice()):
+                return self.unknown(node, "a slice has no step: depths[1:3]")
+            case ast.Subscript(value=inside, slice=index):
                 return self.operation("[]", node, inside, index)
+            case ast.GeneratorExp():
+                return read_each(self, node)
+            case ast.ListComp():
+                return [Star(read_each(self, node), self.place(node))]
             case ast.IfExp(test=condition, body=then, orelse=other):
                 return self.operation("if", node, condition, then, other)
             case ast.Tuple(elts=parts):
                 return tuple(self.value(part) for part in parts)
             case ast.List(elts=parts):
-                return [self.value(part) for part in parts]
+                return read_values(self, parts)
             case ast.Dict():
                 return self.dictionary(node)
             case ast.Attribute():
                 return self.unknown(node, _undotted(node))
             case ast.BinOp(op=operator) if type(operator) in _JOINTS:
                 return self.unknown(node, f"layers are joined by '+', not {_word(node)}: A + B")
+            case ast.SetComp() | ast.DictComp():
+                return self.unknown(node, "layers with 'for' are in round brackets, values in square brackets")
             case ast.Set():
                 return self.unknown(node, "layers are joined by '+', not in braces: A + B")
             case ast.BinOp(op=ast.MatMult()):
                 return self.unknown(node, "'@' is for lines of a graph; the layers of a stack are joined by '+': A + B")
+            case ast.Starred():
+                return self.unknown(node, "'*' is for arguments and lists: Parallel(*branches)")
             case _:
                 return self.unknown(node, f"{_word(node)} is not part of the recipe language")
 
@@ -414,11 +439,8 @@ class _Reader:
             return self.unknown(node.func, said)
         if called in CONSTANTS or called == "_":
             return self.unknown(node.func, f"{called!r} is not a layer")
-        places: list[Place] = []
-        args: list[Any] = []
-        for arg in node.args:
-            args.append(self.value(arg))
-            places.append(self.place(arg))
+        args = read_values(self, node.args)
+        places = [self.place(arg) for arg in node.args]
         kwargs: dict[str, Any] = {}
         for named in node.keywords:
             value = self.value(named.value)
@@ -465,7 +487,7 @@ class _Reader:
     def signed(self, node: ast.UnaryOp) -> Any:
         value = self.value(node.operand)
         minus = isinstance(node.op, ast.USub)
-        if _is_number(value) and not isinstance(value, Operation):
+        if _is_number(value) and not isinstance(value, Operation | Infer):
             return -value if minus else value
         return value if value is _BROKEN else Operation("-" if minus else "+", (value,), self.place(node))
 
@@ -486,6 +508,10 @@ class _Reader:
                 continue
             result[word] = self.value(item)
         return result
+
+
+_OPEN = ast.Constant(None)
+"""The end of a slice that is not written."""
 
 
 class _Broken:
@@ -513,20 +539,18 @@ def _is_wired(node: ast.AST) -> TypeGuard[ast.BinOp]:
 def _is_number(value: object) -> bool:
     """Whether a value as written is a number, or arithmetic that results in one."""
     if isinstance(value, Operation):
-        return value.operator not in ("if", "[]", "*")
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        return value.operator not in ("if", "[]", "[:]", "*")
+    return isinstance(value, Infer) or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _called(layer: Layer) -> bool:
-    return bool(layer.args or layer.kwargs)
+    return bool(layer.args or layer.kwargs) and layer.name not in FUNCTIONS
 
 
 _WORDS = {
-    ast.Subscript: "a slice",
     ast.Compare: "this comparison",
     ast.Lambda: "lambda",
     ast.JoinedStr: "an f-string",
-    ast.Starred: "'*' before an argument",
     ast.NamedExpr: "':='",
     ast.Await: "await",
     ast.Yield: "yield",
@@ -549,4 +573,4 @@ def _word(node: ast.expr) -> str:
     """The name of a node in messages."""
     if isinstance(node, ast.BinOp | ast.UnaryOp):
         return repr(_OPERATORS.get(type(node.op), type(node.op).__name__))
-    return _WORDS.get(type(node), "a comprehension" if hasattr(node, "generators") else "this")
+    return _WORDS.get(type(node), "this")

@@ -1,9 +1,10 @@
 """A stack as frozen data, and how it is printed as text.
 
-A stack is a :class:`Layer`, a :class:`Repeat` or a :class:`Chain`. It is always in normal form: a chain has at least
-two items and none of them is a chain, so that equivalent texts are equal data. As written, it may contain
-:class:`Operation` nodes, which ``assembler.binding.expansion`` evaluates; expansion leaves :class:`BlockUse` and
-:class:`PassedIn` nodes where the layers of a block came from.
+A stack is a :class:`Layer`, a :class:`Repeat`, a :class:`Each` or a :class:`Chain`. It is always in normal form: a
+chain has at least two items and none of them is a chain, so that equivalent texts are equal data. As written, it may
+contain :class:`Operation` and :class:`Star` nodes, which ``assembler.binding.expansion`` evaluates; expansion leaves
+:class:`Turns` instead of :class:`Each`, and :class:`BlockUse` and :class:`PassedIn` nodes where the layers of a block
+came from.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Layer:
 
     def arguments_text(self) -> str:
         """The text between the parentheses."""
+        if len(self.args) == 1 and not self.kwargs and isinstance(only := self.args[0], Each):
+            return only.clause()
         named = (f"{name}={print_value(value)}" for name, value in self.kwargs)
         return ", ".join([*(print_value(value) for value in self.args), *named])
 
@@ -69,6 +72,55 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """``(Unit(w) for w in widths)``: the group once for each value. ``[2 ** i for i in range(8)]`` has one in a Star.
+
+    Args:
+        names: of the parts of a value; ``_`` for a part that is not used.
+        values: what evaluates to a list.
+    """
+
+    body: Any
+    names: tuple[str, ...]
+    values: Any
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def clause(self) -> str:
+        """The text without the brackets around it."""
+        return f"{print_value(self.body)} for {', '.join(self.names)} in {_operand(self.values)}"
+
+    def __str__(self) -> str:
+        return f"({self.clause()})"
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What an :class:`Each` of layers expands to: the layers for each value. It prints as the layers that it is.
+
+    Args:
+        each: as written.
+        turns: one or more stacks.
+    """
+
+    each: Each
+    turns: tuple[Stack, ...]
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.turns))
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """``*branches``, an argument or element: the elements of a list, or the turns of a repeat or an :class:`Each`."""
+
+    body: Any
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"*{_operand(self.body)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """``A + B``: run A, then B. Make one with :func:`chain`."""
 
@@ -84,8 +136,8 @@ class Operation:
     """An operation that is evaluated when the parameters are known: ``kernel // 2``, ``depths[0]``, ``a if c else b``.
 
     Args:
-        operator: as in Python; ``[]`` for indexing, ``if`` for (condition, then, else), and ``-`` or ``+`` with one
-            operand for a sign.
+        operator: as in Python; ``[]`` for indexing, ``[:]`` for a slice, whose open ends are None, ``if`` for
+            (condition, then, else), and ``-`` or ``+`` with one operand for a sign.
         operands: values; a name is a :class:`Layer` without arguments.
     """
 
@@ -99,6 +151,9 @@ class Operation:
             return f"{parts[1]} if {parts[0]} else {parts[2]}"
         if self.operator == "[]":
             return f"{parts[0]}[{print_value(self.operands[1])}]"
+        if self.operator == "[:]":
+            start, stop = ("" if end is None else print_value(end) for end in self.operands[1:])
+            return f"{parts[0]}[{start}:{stop}]"
         if len(parts) == 1:
             return f"not {parts[0]}" if self.operator == "not" else f"{self.operator}{parts[0]}"
         return f" {self.operator} ".join(parts)
@@ -106,8 +161,8 @@ class Operation:
 
 def _operand(value: Any) -> str:
     text = print_value(value)
-    tight = isinstance(value, Operation) and value.operator == "[]"
-    return f"({text})" if isinstance(value, Operation | Repeat | Chain) and not tight else text
+    tight = isinstance(value, Operation) and value.operator in ("[]", "[:]")
+    return f"({text})" if isinstance(value, Operation | Repeat | Chain | Turns) and not tight else text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +191,7 @@ class Wire:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        body = f"({self.body})" if isinstance(bare(self.body), Chain | Operation | Repeat) else str(self.body)
+        body = f"({self.body})" if isinstance(bare(self.body), Chain | Operation | Repeat | Turns) else str(self.body)
         sources = ", ".join(map(print_source, self.sources))
         return f"{body} @ {sources}" if len(self.sources) == 1 else f"{body} @ ({sources})"
 
@@ -200,7 +255,7 @@ class PassedIn:
         return str(self.body)
 
 
-Link: TypeAlias = Layer | Repeat | Operation | Shared | Graph | BlockUse | PassedIn
+Link: TypeAlias = Layer | Repeat | Each | Turns | Operation | Shared | Graph | BlockUse | PassedIn
 """What a chain may hold."""
 
 Stack: TypeAlias = Link | Chain
@@ -244,7 +299,7 @@ def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
 
 def is_stack(value: object) -> bool:
     """Whether an argument is layers rather than plain data."""
-    return isinstance(value, Layer | Repeat | Chain | Shared | Graph | BlockUse | PassedIn)
+    return isinstance(value, Layer | Repeat | Each | Turns | Chain | Shared | Graph | BlockUse | PassedIn)
 
 
 def bare(stack: Any) -> Any:
@@ -252,6 +307,19 @@ def bare(stack: Any) -> Any:
     while isinstance(stack, BlockUse | PassedIn):
         stack = stack.body
     return stack
+
+
+def is_row(stack: Stack) -> bool:
+    """Whether it is several layers one after the other, or a repeat, which may be of one."""
+    return isinstance(bare(stack), Chain | Repeat | Turns)
+
+
+def is_row_of_turns(stack: Stack) -> bool:
+    """Whether it is a repeat whose turns are one layer, graph or shared part each, or such repeats."""
+    found = bare(stack)
+    if not isinstance(found, Repeat | Turns):
+        return False
+    return all(not is_row(turn) or is_row_of_turns(turn) for turn in children(found))
 
 
 def may_be_stack(value: object) -> bool:
@@ -265,10 +333,12 @@ def print_value(value: object) -> str:
         inside = ", ".join(map(print_value, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, list):
+        if len(value) == 1 and isinstance(value[0], Star) and isinstance(each := value[0].body, Each):
+            return f"[{each.clause()}]"
         return f"[{', '.join(map(print_value, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{print_value(key)}: {print_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, Infer | Operation) or is_stack(value):
+    if isinstance(value, Infer | Operation | Star) or is_stack(value):
         return str(value)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return "1e999" if value > 0 else "-1e999"  # repr is `inf`, which would parse as a layer's name
@@ -304,8 +374,12 @@ def children(value: Any) -> Iterable[Any]:
     match value:
         case Layer():
             return [*value.args, *(argument for _, argument in value.kwargs)]
-        case Repeat() | Shared() | Wire() | BlockUse() | PassedIn():
+        case Repeat() | Star() | Shared() | Wire() | BlockUse() | PassedIn():
             return [value.body]
+        case Each():
+            return [value.body, value.values]
+        case Turns():
+            return value.turns
         case Chain():
             return value.items
         case Operation():

@@ -176,7 +176,9 @@ def _item(item: object, key: str) -> Stack:
         )
     inside, key = item[name], f"{key}.{name}"
     if not all(part.isidentifier() for part in name.split(".")):
-        raise GrammarError(f"{name!r} is not a valid name of a layer; remove the colon after it", Place(key=key))
+        for_after = name.startswith("for ") and isinstance(inside, str)
+        instead = f"write ({inside} {name}) as a string" if for_after else "remove the colon after it"
+        raise GrammarError(f"{name!r} is not a valid name of a layer; {instead}", Place(key=key))
     place = Place(key=key)
     if inside is None:
         return Layer(name, place=place)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from assembler.binding.structure import Step
@@ -44,15 +44,21 @@ class EqualLayers:
         self._rows = rows
         self._notes = notes
         self._known: dict[Hashable, Known] = {}
+        self._written: dict[int, Hashable] = {}  # the layer as written, by identity → what it is
 
     def key(self, step: Step, inside: Sequence[Step], inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Hashable:
         """What equal layers have in common; None of those that are always planned anew.
 
-        The layer as written is the same object in every repeat. A shared part is one Cell, not one of several equals.
+        The layer as written is the same object in every turn of a repeat, and an equal one in those of a group with
+        ``for``. A shared part is one Cell, not one of several equals.
         """
         if named or any(one.shared for one in inside):
             return None
-        return id(step.layer), signature(inputs)
+        identity = id(step.layer)
+        if identity not in self._written:
+            written = step.graph or step.layer
+            self._written[identity] = written.place, _as_written(written)
+        return self._written[identity], signature(inputs)
 
     def find(self, key: Hashable) -> Known | None:
         """What is known of an equal layer."""
@@ -77,3 +83,16 @@ class EqualLayers:
             self._notes.repeat(one, note, before, path)
         for row in known.rows:
             self._rows.add(replace(row, path=path + row.path[before:]))
+
+
+def _as_written(value: Any) -> Hashable:
+    """What equal parts of a recipe have in common. 1 is neither True nor 1.0."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(_as_written, value))
+    if isinstance(value, dict):
+        return (dict, *((_as_written(key), _as_written(item)) for key, item in value.items()))
+    if is_dataclass(value):
+        return (type(value), *(_as_written(getattr(value, one.name)) for one in fields(value) if one.compare))
+    if isinstance(value, float):
+        return float, repr(value)
+    return type(value), value if isinstance(value, Hashable) else id(value)

@@ -22,10 +22,11 @@ from typing import Any
 
 from mindspore import nn
 
-from assembler.binding.bind import bind
+from assembler.binding.arithmetic import fill_in
+from assembler.binding.bind import as_argument, bind
 from assembler.binding.structure import Step, Steps, root_graph, walk
-from assembler.errors import AssemblerError, raise_all
-from assembler.language.recipe import Definitions, Stack
+from assembler.errors import AssemblerError, RecipeError, raise_all
+from assembler.language.recipe import INFER, Definitions, Stack, print_value
 from assembler.planning.building import Builder
 from assembler.planning.equal_layers import EqualLayers, Known
 from assembler.planning.operators import LostParameters, TakesIntegers
@@ -187,6 +188,7 @@ class _Planner:
         is_one_value = len(inputs) == 1 and not named
         taken: Specs = tensors[0] if len(tensors) == 1 else recorded(inputs[0]) if is_one_value else tensors
         draft = Row(path, step.layer.name, step.arguments_text(), taken, (), place=step.layer.place)
+        self.refusals.require_inputs(step, draft, inputs)
         inferred = self.infer(step, draft, inputs)
         self.notes.note_inferred(step, path, inferred)
         if inferred:
@@ -196,17 +198,30 @@ class _Planner:
         return Known(inferred, row, found.output, found.meter.peak)
 
     def infer(self, step: Step, draft: Row, inputs: Sequence[Any]) -> dict[str, Any]:
-        """The arguments marked ``_``, read from the shape of the input that the registry entry names."""
+        """The arguments marked ``_``, and those with ``_`` in their arithmetic."""
         found: dict[str, Any] = {}
         for name in step.unknown:
-            number, axes = step.entry.source(name)
-            given = inputs[number] if number < len(inputs) else None
-            shape = given.shape if isinstance(given, Spec) else ()
+            written = step.arguments[name]
+            if written is INFER and name in step.entry.infer:
+                found[name] = self.read(step, draft, inputs, name)
+                continue
+            number = self.read(step, draft, inputs, step.entry.inferred_number)
             try:
-                found[name] = shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
-            except IndexError:
-                raise self.refusals.no_axis(step, draft, name) from None
+                found[name] = as_argument(step.entry, name, fill_in(written, number))
+            except RecipeError as mistake:
+                message = f"{step.layer.name}, where _ is {number}: {name}={print_value(written)}: {mistake.message}"
+                raise RecipeError(message, step.layer.place) from None
         return found
+
+    def read(self, step: Step, draft: Row, inputs: Sequence[Any], name: str) -> Any:
+        """What an argument is by its rule: read from the shape of the input that the registry entry names."""
+        number, axes = step.entry.source(name)
+        given = inputs[number] if number < len(inputs) else None
+        shape = given.shape if isinstance(given, Spec) else ()
+        try:
+            return shape[axes] if isinstance(axes, int) else tuple(shape[axis] for axis in axes)
+        except IndexError:
+            raise self.refusals.no_axis(step, draft, name) from None
 
     def run(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Row, Found]:
         """Build and call one layer.

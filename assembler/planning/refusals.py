@@ -49,6 +49,17 @@ class Refusals:
         """Note how the layers at a path are wired."""
         self._graphs[path] = graph
 
+    def require_inputs(self, step: Step, draft: Row, inputs: tuple[Any, ...]) -> None:
+        """Refuse another number of inputs than a graph has. Several may be passed as one tuple."""
+        if step.graph is None:
+            return
+        names = step.graph.inputs
+        is_tuple = len(inputs) == 1 < len(names) and isinstance(inputs[0], tuple | list)
+        if len(inputs[0] if is_tuple else inputs) != len(names):
+            takes = "1 input" if len(names) == 1 else f"{len(names)} inputs"
+            message = f"{self.edge(draft)}; {draft} takes {takes}: {', '.join(names)}"
+            raise ShapeMismatch(message, step.layer.place)
+
     def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
         number, axes = step.entry.source(name)
@@ -128,7 +139,7 @@ class Refusals:
             return wired
         before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
         if before is not None and (row := self._rows.get(before)) is not None:
-            return f"{row} emits {print_specs(draft.input)}"
+            return f"{row} emits {_with_others(row.output, draft.input)}"
         return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
 
     def _wire(self, draft: Row) -> Wire | None:
@@ -148,6 +159,14 @@ class Refusals:
         assert isinstance(taken, tuple)
         told = zip(map(print_source, wire.sources), map(print_specs, taken), strict=False)
         return " and ".join(f"{source} is {specs}" for source, specs in told)
+
+
+def _with_others(emitted: Specs, taken: Specs) -> str:
+    """What a layer emits, and the inputs of the next turn that it does not replace."""
+    values = emitted if isinstance(emitted, tuple) else (emitted,)
+    if not isinstance(taken, tuple) or taken[: len(values)] != values or len(taken) == len(values):
+        return print_specs(taken)
+    return f"{print_specs(emitted)} beside {', '.join(map(print_specs, taken[len(values) :]))}"
 
 
 def _wants(step: Step, taken: Specs, error: Exception) -> str | None:

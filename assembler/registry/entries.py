@@ -149,6 +149,15 @@ class Entry:
         rule = self.infer[name]
         return (rule["input"], rule["axis"]) if isinstance(rule, Mapping) else (0, rule)
 
+    @property
+    def inferred_number(self) -> str:
+        """The argument whose number ``_`` is in arithmetic and in arguments without a rule; empty if there is none.
+
+        It is the first whose rule is one axis: ``in_channels`` of ``Conv2d``.
+        """
+        names = (name for name in self.parameters if name in self.infer and isinstance(self.source(name)[1], int))
+        return next(names, "")
+
     def describe(self) -> str:
         """The layer with its arguments, for messages: ``Dense(in_channels, out_channels, weight_init=None)``."""
         return f"{self.name}({print_parameters(self.parameters)})"

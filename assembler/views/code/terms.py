@@ -93,12 +93,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """A graph: each wire's name, layers and sources."""
+    """A graph: each wire's name, layers and sources.
+
+    Args:
+        unpacks: whether its inputs may come as one tuple.
+    """
 
     inputs: tuple[str, ...]
     wires: tuple[tuple[str, Sequential, tuple[tuple[str, int | None], ...]], ...]
     outputs: tuple[tuple[str, int | None], ...]
     shapes: tuple[str, ...] = field(default=(), compare=False)
+    unpacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +336,7 @@ def skeleton(term: Term) -> Any:
             return ("use", term.block, skeleton(term.body))
         case Wires():
             wires = ((name, skeleton(row), sources) for name, row, sources in term.wires)
-            return ("wired", term.inputs, term.outputs, *wires)
+            return ("wired", term.inputs, term.outputs, term.unpacks, *wires)
         case LayerArgument():
             return ("part", term.whole)
         case Loop():

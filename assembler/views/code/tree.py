@@ -21,7 +21,9 @@ from assembler.binding.structure import (
     children,
     equal_neighbours,
     leaf_steps,
+    root_graph,
 )
+from assembler.binding.structure import walk as walk_steps
 from assembler.errors import NOWHERE, Place, RecipeError
 from assembler.language.recipe import Graph, leaves
 from assembler.layers.layer_norm_2d import LayerNorm2d
@@ -102,6 +104,7 @@ class Tree:
         self.target = target
         self.rows = {row.path: row for row in planned.rows}
         self.parts: dict[str, Term] = {}
+        self.wired_directly = set(_wired_directly(planned.steps))
 
     def chain(self, steps: Steps, depth: int = 0) -> Sequential:
         """A chain of layers, written in this many blocks."""
@@ -156,6 +159,9 @@ class Tree:
     def _whole(self, step: Step, depth: int) -> Term:
         if step.graph is not None:
             return Use("", self.wired(step, step.graph, depth), depth, self._shape(step))
+        if step.chain is not None:
+            turns = Nest("*", (Sequential(tuple(self.row(step.chain.nodes, depth))),))
+            return Call(self.target(step), (Argument("", turns),), shape=self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
@@ -196,7 +202,19 @@ class Tree:
         cells = step.arguments["cells"]
         wires = tuple((wire.name, self.chain(cells[wire.name], depth), wire.sources) for wire in graph.wires)
         shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
-        return Wires(graph.inputs, wires, graph.outputs, shapes)
+        unpacks = len(graph.inputs) > 1 and step not in self.wired_directly
+        return Wires(graph.inputs, wires, graph.outputs, shapes, unpacks)
+
+
+def _wired_directly(steps: Steps) -> Iterator[Step]:
+    """The whole model, if it is a graph, and the layers that get each of several sources as an input of its own."""
+    if (root := root_graph(steps)) is not None:
+        yield root
+    for step in walk_steps(steps):
+        for wire in step.graph.wires if step.graph else ():
+            (first, *_) = step.arguments["cells"][wire.name]
+            if len(wire.sources) > 1 and not first.shared:
+                yield from first.chain or (first,)
 
 
 def folded(items: Sequence[Term]) -> Iterator[Term]:

@@ -90,7 +90,7 @@ class Writer:
                 (given,) = argument.value.items
                 assert isinstance(given, Sequential)
                 items = tuple(self.items(given.items))
-                yield from items if len(many) == 1 else [Bracketed("[", items, "]")]
+                yield from items if made is None or len(many) == 1 else [Bracketed("[", items, "]")]
             else:
                 yield self._argument(argument, many)
 
@@ -250,9 +250,11 @@ class Writer:
             name, element = one
             return names[name] if element is None else f"{names[name]}[{element}]"
 
-        yield from lines(
-            Bracketed("def construct(", ("self", *(names[name] for name in wired.inputs)), ")"), INDENT, after=":"
-        )
+        inputs = [names[name] for name in wired.inputs]
+        given = ["*inputs"] if wired.unpacks else inputs
+        yield from lines(Bracketed("def construct(", ("self", *given), ")"), INDENT, after=":")
+        if wired.unpacks:
+            yield f"{' ' * BODY}{', '.join(inputs)} = inputs[0] if len(inputs) == 1 else inputs"
         for (name, _, sources), shape in zip(wired.wires, wired.shapes, strict=True):
             attribute = f"self.{name}" if _is_plain_name(name) else f'getattr(self, "{name}")'
             call = Bracketed(f"{attribute}(", tuple(map(source, sources)), ")")

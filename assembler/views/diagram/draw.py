@@ -13,7 +13,7 @@ from assembler.planning.plan import Plan
 from assembler.planning.specs import Spec, Specs, print_shape
 from assembler.views.diagram.data import MAX_EDGES, MAX_NODES, Diagram, Edge, Group, Node
 from assembler.views.diagram.fold import joined, path, times
-from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, passes_on
+from assembler.views.diagram.parts import InputSpecs, Part, Parts, is_plain_merge, is_turns, passes_on, taken_on
 
 _Ends: TypeAlias = tuple[int, ...]
 """The nodes that a tensor comes from: several for a graph with several outputs."""
@@ -111,9 +111,21 @@ class _Drawer:
             return self.layer(part, "folded" if part.chains else "layer", sources, group)
         if part.is_chain:
             return self.chain(part.chains[0], sources, self.group(part, group))
+        if part.step is not None and is_turns(part.step):
+            return self.turns(part, sources, self.group(part, group))
         if part.is_graph:
             return tuple(chain(*self.wires(part, sources, self.group(part, group))))
         return self.container(part, sources, group)
+
+    def turns(self, part: Part, sources: tuple[_Ends, ...], group: int) -> _Ends:
+        """Draw layers that replace the first of their inputs in turn; return the last nodes."""
+        ends: _Ends = ()
+        for one in part.chains[0]:
+            ends = self.part(one, sources, group)
+            count = len(taken_on(one.emits, ()))
+            each = tuple((end,) for end in ends) if len(ends) == count else (ends,) * count
+            sources = (*each, *sources[count:])
+        return ends
 
     def layer(self, part: Part, kind: str, sources: tuple[_Ends, ...], group: int) -> _Ends:
         title = part.title or " + ".join(one.title for one in part.chains[0])
@@ -136,11 +148,12 @@ class _Drawer:
         assert part.step is not None
         assert part.step.graph is not None
         graph = part.step.graph
+        if len(sources) == 1 < len(graph.inputs):  # they come as one tuple
+            sources = tuple(_taken_from(sources[0], at) for at in range(len(graph.inputs)))
         values = dict(zip(graph.inputs, sources, strict=False))
 
         def taken(name: str, element: int | None) -> _Ends:
-            ends = values.get(name, ())
-            return ends if element is None or len(ends) == 1 else (ends[element],)
+            return _taken_from(values.get(name, ()), element)
 
         for wire, parts in zip(graph.wires, part.chains, strict=True):
             values[wire.name] = self.chain(parts, tuple(taken(*source) for source in wire.sources), group)
@@ -173,6 +186,11 @@ class _Drawer:
         outside = set(chain(*sources))
         drawn = self.edges[before:]
         self.edges[before:] = [replace(edge, dashed=True) if edge.source in outside else edge for edge in drawn]
+
+
+def _taken_from(ends: _Ends, element: int | None) -> _Ends:
+    """Where an element of a tuple comes from."""
+    return ends if element is None or len(ends) == 1 else (ends[element],)
 
 
 def _dtype(specs: Specs | None) -> str:

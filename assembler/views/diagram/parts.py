@@ -18,6 +18,7 @@ from assembler.binding.structure import (
     TreeNode,
     children,
     equal_neighbours,
+    leaf_steps,
     root_graph,
     steps_in,
 )
@@ -224,16 +225,26 @@ class Parts:
         """The parts of each chain in a layer."""
         if step.graph is not None:
             return tuple(self.wires(step, given))
+        if is_turns(step):
+            return (self.turns(step, given),)
         chains = list(steps_in(step))
         if step.entry.cell is nn.SequentialCell and chains:
             return (self.chain(children(step), given),)
         given = given if is_plain_merge(step) else (None,)
         return tuple(self.chain(each.nodes, given) for each in chains)
 
+    def turns(self, step: Step, given: InputSpecs) -> tuple[Part, ...]:
+        """The turns of a repeat of several inputs. Each is one layer, or a block of one."""
+        parts: list[Part] = []
+        for node in _turns(step.chain.nodes if step.chain else [one.nodes for one in steps_in(step)]):
+            parts += self.chain((node,), given)
+            given = taken_on(parts[-1].emits, given)
+        return self.folded(parts)
+
     def wires(self, step: Step, given: InputSpecs) -> Iterator[tuple[Part, ...]]:
         """The parts of each wire of a graph; a single part has the wire's name, several are in a part that has it."""
         assert step.graph is not None
-        values: dict[str, Specs | None] = dict(zip(step.graph.inputs, given, strict=False))
+        values: dict[str, Specs | None] = dict(zip(step.graph.inputs, unpacked(step, given), strict=False))
         for wire in step.graph.wires:
             steps: Steps = step.arguments["cells"][wire.name]
             parts = self.chain(steps.nodes, tuple(_pick(values.get(name), at) for name, at in wire.sources))
@@ -250,12 +261,32 @@ def is_plain_merge(step: Step) -> bool:
     return step.entry.target in (_RESIDUAL, _PARALLEL)
 
 
+def is_turns(step: Step) -> bool:
+    """Whether it passes its inputs to several layers in turn, each of which replaces the first of them."""
+    return step.entry.target == _TURNS
+
+
+def taken_on(emits: Specs | None, given: InputSpecs) -> InputSpecs:
+    """The inputs of the next turn."""
+    values = emits if isinstance(emits, tuple) else (emits,)
+    return (*values, *given[len(values) :])
+
+
+def unpacked(step: Step, given: InputSpecs) -> InputSpecs:
+    """The inputs of a graph, which may be passed as one tuple."""
+    count = len(step.graph.inputs) if step.graph is not None else 1
+    if len(given) == count or len(given) != 1:
+        return given
+    return given[0] if isinstance(given[0], tuple) else (None,) * count
+
+
 def passes_on(step: Step) -> bool:
     """Whether it also joins its input."""
     return step.entry.target == _RESIDUAL and step.arguments.get("shortcut") is None
 
 
 _RESIDUAL = "assembler.layers.residual.Residual"
+_TURNS = "assembler.layers.turns.Turns"
 _PARALLEL = "assembler.layers.parallel.Parallel"
 
 
@@ -273,6 +304,17 @@ def _given(row: Row, count: int) -> InputSpecs:
     if count == 1:
         return (row.input or None,)
     return row.input if isinstance(row.input, tuple) and len(row.input) == count else (None,) * count
+
+
+def _turns(nodes: Iterable[TreeNode | tuple[TreeNode, ...]]) -> Iterator[TreeNode]:
+    """The turns in some nodes: what has one layer, inside all repeats."""
+    for node in nodes:
+        if isinstance(node, tuple):
+            yield from _turns(node)
+        elif isinstance(node, RepeatNode) or sum(1 for _ in leaf_steps(node)) > 1:
+            yield from _turns(tuple(children(node)))
+        else:
+            yield node
 
 
 def _opened(nodes: Iterable[TreeNode]) -> Iterator[Step | BlockNode | tuple[TreeNode, ...]]:

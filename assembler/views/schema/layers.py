@@ -113,7 +113,7 @@ def _taking(properties: Node, required: list[str], most: int | None, others: boo
 
 def _argument(entry: Entry, name: str, parameter: inspect.Parameter, said: str | None) -> Node:
     default = entry.defaults.get(name, parameter.default)
-    node: Node = {"allOf": [_VALUE if name in entry.infer else _GIVEN]}
+    node: Node = {"allOf": [_VALUE if name in entry.infer or entry.inferred_number else _GIVEN]}
     words = [said] if said else []
     if default is not parameter.empty:
         words.append(f"Default: {print_value(default)}.")
