@@ -213,7 +213,7 @@ def noted(mistakes: list[AssemblerError]) -> Iterator[None]:
 
 
 def note(mistakes: list[AssemblerError], mistake: AssemblerError) -> None:
-    """Collect an error, unless it is known at its place, as for each turn of a group with ``for``.
+    """Collect an error, unless it is known at its place, as for each turn of a loop.
 
     Raises:
         Enough: ``MAX_MISTAKES`` errors are collected.

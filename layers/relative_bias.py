@@ -50,11 +50,8 @@ class RelativeBias(nn.Cell):
 
     def construct(self, distances: Tensor) -> Tensor:
         """Map (queries, keys) to (heads, queries, keys)."""
-        before = ops.minimum(ops.relu(-distances), self.max_distance)
-        index = ops.gather(self.bucket, before, 0)
-        if not self.causal:
-            after = ops.minimum(ops.relu(distances), self.max_distance)
-            index = ops.where(distances > 0, self.directed + ops.gather(self.bucket, after, 0), index)
+        index = ops.gather(self.bucket, ops.minimum(ops.abs(distances), self.max_distance), 0)
+        index = ops.where(distances > 0, 0 if self.causal else self.directed + index, index)
         return ops.transpose(ops.gather(self.table, index, 0), (2, 0, 1))
 
 

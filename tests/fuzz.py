@@ -78,6 +78,20 @@ WORDS = [
     "or",
     "not",
     "for",
+    " for i in ",
+    " for a, b in ",
+    "in",
+    "i",
+    "range(",
+    "enumerate(",
+    "zip(",
+    "len(",
+    "max(",
+    "sum(",
+    "round(",
+    "stages",
+    "Over",
+    "4 * _",
     "lambda",
     "_",
     "None",
@@ -165,8 +179,12 @@ class Targets:
 
         recipe = {
             "input": {"shape": [2, 3, 8, 8]},
-            "params": {"width": 8, "depths": [1, 2], "x": "a"},
-            "blocks": {"Twice(layer)": "layer + layer", "Wide(n, kernel=3)": "Conv2d(_, n * 2, kernel) + ReLU"},
+            "params": {"width": 8, "depths": [1, 2], "stages": [[8, 1], [4, 2]], "x": "a"},
+            "blocks": {
+                "Twice(layer)": "layer + layer",
+                "Wide(n, kernel=3)": "Conv2d(_, n * 2, kernel) + ReLU",
+                "Over(parts)": "Parallel(*parts)",
+            },
             "shared": {"mix": "Conv2d(_, 3, 1)"},
             "stack": text_of(data, WORDS, " " if data[:1] >= b"\xc0" else ""),
         }
@@ -245,7 +263,14 @@ def seeds(name: str) -> list[bytes]:
     recipes = [(ROOT / "conf" / "recipe" / f"{name}.yaml").read_bytes() for name in small]
     if name == "recipe":
         texts = ["Dense(8, 128) + Centered", "3 * Twice(ReLU)", "Wide(width if depths[0] > 1 else 4) + mix + Flatten"]
-        return [b"\0" + text.encode() for text in texts] + [bytes([0xC0, *range(40)])]
+        texts += [
+            "(Wide(n, k) for n, k in stages) + Flatten",
+            "(Conv2d(_, _ * i, 1, group=_) if i % 2 else 0 * ReLU for i in range(len(depths), 6))",
+            "Over(*[3 * Conv2d(_, d, 1)]) + Parallel(*(2 * ReLU), *(Conv2d(_, d, 1) for d in depths[1:]))",
+            "(Twice(ReLU) for i in [2 ** i for i in range(max(depths), sum(d for d in depths))])",
+            "(Wide(*zip([n], range(1, 2))[0]) for i, n in enumerate([width, round(width / 3)]))",
+        ]
+        return [b"\0" + text.encode() for text in texts] + [bytes([0xC0, *range(len(WORDS))])]
     if name == "yaml":
         return [b"\x41" + text for text in recipes] + [bytes([0x80, *range(60)])]
     if name == "npy":

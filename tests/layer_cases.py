@@ -1,5 +1,7 @@
 """One case for each registered layer: how it is written, and what goes in."""
 
+import numpy as np
+
 SEQUENCE = (2, 5, 8)
 IMAGE = (2, 4, 8, 8)
 SMALL_IMAGE = (2, 4, 4, 6)
@@ -27,17 +29,23 @@ OURS = {
         (1, 4, 8),
     ),
     "SwiGLU": ("SwiGLU(_, 6)", SEQUENCE),
+    "MixtureOfExperts": ("MixtureOfExperts(_, 3, count=3)", SEQUENCE),
+    "Windows": ("Windows(Attention(_, 1, positions=WindowBias(1, 2)), 2, shift=1)", (1, 4, 3, 2)),
+    "MergePatches": ("MergePatches", (2, 4, 3, 2)),
     "RMSNorm": ("RMSNorm(_)", SEQUENCE),
+    "Mamba": ("Mamba(_, state=2, kernel=2)", (1, 5, 2)),
     "LayerScale": ("LayerScale(_)", SEQUENCE),
     "Unembed": ("Unembed(Embedding(10, 8))", SEQUENCE),
     "SqueezeExcite": ("SqueezeExcite(_, 3)", SMALL_IMAGE),
     "LayerNorm2d": ("LayerNorm2d(_)", SMALL_IMAGE),
+    "StochasticDepth": ("StochasticDepth(0.2)", SMALL_IMAGE),
 }
 
 # Those that take integers.
 OF_INTEGERS = {
     "RelativeBias": ("RelativeBias(2, 8, 10)", (5, 7), "int32"),
     "ALiBi": ("ALiBi(2)", (5, 7), "int32"),
+    "WindowBias": ("WindowBias(2, 3)", (9, 9), "int32"),
 }
 
 # Other arguments of the same.
@@ -69,11 +77,21 @@ VARIANTS = [
     ("Attention(_, 4, causal=True, positions=RelativeBias(4, 8, 10, causal=True))", (2, 30, 16)),
     ("Attention(_, 4, positions=RelativeBias(4))", (1, 200, 16)),
     ("SwiGLU(_, 6, has_bias=True)", SEQUENCE),
+    ("MixtureOfExperts(_, 6, 4, 1)", ROWS),
+    ("MixtureOfExperts(_, 6, 2, 2)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3)", IMAGE),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 3)), 3, shift=2)", (2, 7, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 4, 9, 8)),
+    ("Windows(Attention(_, 2), 4, shift=2)", (2, 3, 3, 8)),
+    ("MergePatches", IMAGE),
     ("RMSNorm(_, epsilon=0.5)", ROWS),
+    ("Mamba(_, 3, expand=1, rank=2)", (2, 9, 20)),
+    ("Mamba(_, 1, kernel=1)", (2, 1, 4)),
     ("LayerScale(_, init=0.5)", ROWS),
     ("Unembed(Embedding(10, 8))", ROWS),
     ("SqueezeExcite(_, 2, activation=SiLU, gate=Tanh)", IMAGE),
     ("LayerNorm2d(_, 0.5)", IMAGE),
+    ("StochasticDepth(0)", ROWS),
 ]
 
 NATIVE = {
@@ -199,8 +217,63 @@ SEVERAL_INPUTS = {
     "MaxUnpool3d": "MaxUnpool3d(2)",
 }
 
+INDICES = ((3,), "int32")
+CHOICE = (ROWS, "bool")
+
+
+def resized(x, rows, columns):
+    """The nearest pixels."""
+    return x[:, :, rows][:, :, :, columns]
+
+
+# Operators, a line for each case: how it is written, the shapes that go in, and what comes out, in NumPy.
+OPERATORS = [
+    ("Exp", [ROWS], np.exp),
+    ("Log", [ROWS], np.log),
+    ("Sin", [ROWS], np.sin),
+    ("Cos", [ROWS], np.cos),
+    ("Abs", [ROWS], np.abs),
+    ("Sqrt", [ROWS], np.sqrt),
+    ("Clamp(-0.75, 1)", [ROWS], lambda x: np.minimum(np.maximum(x, -0.75), 1)),
+    ("Clamp(min=0)", [ROWS], lambda x: x * (x > 0)),
+    ("Clamp(max=0.0)", [ROWS], lambda x: x * (x < 0)),
+    ("Scale(0.5)", [IMAGE], lambda x: x / 2),
+    ("Scale(by=-3)", [ROWS], lambda x: -x - x - x),
+    ("Subtract", [ROWS, ROWS], lambda x, y: x - y),
+    ("Subtract", [SEQUENCE, (8,)], lambda x, y: x - y),
+    ("Divide", [ROWS, ROWS], lambda x, y: x / y),
+    ("Maximum", [ROWS, ROWS], lambda x, y: np.where(x > y, x, y)),
+    ("Minimum", [ROWS, ROWS], lambda x, y: np.where(x < y, x, y)),
+    ("MatMul", [SEQUENCE, (2, 8, 3)], lambda x, y: np.einsum("bij,bjk->bik", x, y)),
+    ("Gather(-1)", [SEQUENCE, INDICES], lambda x, i: np.stack([x[..., one] for one in i], -1)),
+    ("Where", [CHOICE, ROWS, ROWS], lambda c, x, y: c * x + ~c * y),
+    ("Sum(1)", [SEQUENCE], lambda x: np.einsum("btc->bc", x)),
+    ("Sum((2, 3), True)", [SMALL_IMAGE], lambda x: np.einsum("nchw->nc", x)[:, :, None, None]),
+    ("Max(-1)", [SEQUENCE], lambda x: np.sort(x, -1)[..., -1]),
+    ("Max([1, 2], keepdims=True)", [SEQUENCE], lambda x: np.sort(x.reshape(2, 40))[:, -1].reshape(2, 1, 1)),
+    ("Min(1)", [SEQUENCE], lambda x: np.sort(x, 1)[:, 0]),
+    ("TopK(2)", [ROWS], lambda x: (-np.sort(-x)[:, :2], np.argsort(-x)[:, :2])),
+    ("TopK(1, 1, largest=False)", [SEQUENCE], lambda x: (np.sort(x, 1)[:, :1], np.argsort(x, 1)[:, :1])),
+    ("Split(4)", [ROWS], lambda x: (x[:, :4], x[:, 4:])),
+    ("Split((1, 4), axis=1)", [SEQUENCE], lambda x: (x[:, :1], x[:, 1:])),
+    ("Slice(1, -1)", [SEQUENCE], lambda x: x[:, 1:-1]),
+    ("Slice(None, None, 2, axis=2)", [IMAGE], lambda x: x[:, :, ::2]),
+    ("Slice(1, step=3, axis=-1)", [SEQUENCE], lambda x: x[..., 1::3]),
+    ("Reshape(2, -1)", [ROWS], lambda x: np.stack((x[:, :4], x[:, 4:]), 1)),
+    ("Reshape(40)", [SEQUENCE], lambda x: np.hstack([x[:, i] for i in range(5)])),
+    ("Squeeze(1)", [(2, 1, 8)], lambda x: x[:, 0]),
+    ("Squeeze((2, 3))", [(2, 4, 1, 1)], lambda x: x[:, :, 0, 0]),
+    ("ExpandDims(-2)", [ROWS], lambda x: x[:, None]),
+    ("Tile((1, 2))", [ROWS], lambda x: np.hstack((x, x))),
+    ("Interpolate(2)", [SMALL_IMAGE], lambda x: x.repeat(2, 2).repeat(2, 3)),
+    ("Interpolate((0.5, 1.5))", [SMALL_IMAGE], lambda x: resized(x, [0, 2], [0, 0, 1, 2, 2, 3, 4, 4, 5])),
+    ("Interpolate(3)", [SIGNAL], lambda x: x.repeat(3, 2)),
+    ("Interpolate(2, 'linear', True)", [(2, 1, 2)], lambda x: x @ np.array([[3, 2, 1, 0], [0, 1, 2, 3]]) / 3),
+    ("Noise(in_inference=False)", [ROWS], np.zeros_like),
+]
+
 # This MindSpore's CPU has no kernel for them. All but Roll can be planned all the same.
 NOT_ON_CPU = {"InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Unfold", "Roll"}
 
 # Of ours, what MindSpore does not compute on any device, and what it says.
-NO_KERNEL = {("PatchEmbedding", "float64"): "Conv2D.* must be a type of"}
+NO_KERNEL = {(name, "float64"): "Conv2D.* must be a type of" for name in ("PatchEmbedding", "Mamba")}

@@ -4,10 +4,11 @@ import keyword
 
 from hypothesis import strategies as st
 
-from assembler.language.recipe import INFER, Layer, Repeat, chain
+from assembler.language.names import FUNCTIONS
+from assembler.language.recipe import INFER, Each, Layer, Operation, Repeat, Star, chain
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null")
+    lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null", *FUNCTIONS)
 )
 
 
@@ -54,3 +55,45 @@ def _bigger(inner):
 
 
 STACKS = st.recursive(LAYERS.map(Layer), _bigger, max_leaves=6)
+
+OPERANDS = st.one_of(st.integers(0, 9), st.just(INFER), NAMES.map(Layer))
+
+
+def _operations(inner):
+    """Arithmetic, elements, slices and functions. ``a + b`` and ``2 * a`` may be layers: they are not among them."""
+    operation = st.builds(
+        lambda operator, *operands: Operation(operator, operands),
+        st.sampled_from(["+", "-", "*", "/", "//", "%", "**"]),
+        inner,
+        st.one_of(st.just(INFER), st.integers(0, 9)),
+    ).filter(lambda one: one.operator != "*" or not isinstance(one.operands[0], Layer | Repeat))
+    ends = st.one_of(st.none(), inner)
+    sliced = st.tuples(NAMES.map(Layer), ends, ends).map(lambda operands: Operation("[:]", operands))
+    element = st.tuples(NAMES.map(Layer), inner).map(lambda operands: Operation("[]", operands))
+    argument = st.one_of(inner, st.lists(inner, max_size=2))
+    function = st.builds(Layer, st.sampled_from(FUNCTIONS), st.lists(argument, min_size=1, max_size=2).map(tuple))
+    return st.one_of(operation, sliced, element, function)
+
+
+NUMBERS = st.recursive(OPERANDS, _operations, max_leaves=4)
+
+
+def _each(body, values):
+    names = st.lists(NAMES, min_size=1, max_size=3, unique=True).map(tuple)
+    return st.builds(Each, body, names, values)
+
+
+def _with_loops(inner):
+    values = st.one_of(NUMBERS, st.lists(NUMBERS, max_size=3))
+    each = _each(inner, values)
+    listed = _each(NUMBERS, values).map(lambda one: [Star(one)])
+    starred = st.one_of(
+        each, NAMES.map(Layer), st.lists(NUMBERS, max_size=2), st.builds(Repeat, st.integers(1, 9), inner)
+    )
+    arguments = st.lists(st.one_of(NUMBERS, listed, each, starred.map(Star)), max_size=3).map(tuple)
+    layer = st.builds(Layer, NAMES, arguments)
+    return st.one_of(each, layer, st.lists(st.one_of(each, layer, inner), min_size=1, max_size=3).map(chain))
+
+
+LOOPS = st.recursive(NAMES.map(Layer), _with_loops, max_leaves=5)
+"""Stacks as written, with loops, stars, slices, functions and arithmetic, which only expansion evaluates."""

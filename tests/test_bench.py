@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import time
 
@@ -167,7 +168,7 @@ def test_every_mode_with_every_batch(run):
 def test_the_table(run):
     done = run(*FAST, "task.modes=[graph]")
     (row,) = (line for line in done.out.splitlines() if line.startswith("graph"))
-    assert row.count(" ms") == 5
+    assert len(re.findall(r" (?:ms|s)\b", row)) == 5  # compiling may take seconds
     heading = next(line for line in done.out.splitlines() if "first call" in line)
     assert heading.split() == (
         ["mode", "batch", "first", "call", "latency", "spread", "lowest", "highest", "samples/s"]
@@ -182,6 +183,7 @@ def test_what_is_expected_of_the_plan_holds_here_too(run):
     assert "expect.trainable" in done.out
 
 
+@pytest.mark.slow
 def test_a_larger_activation_takes_more_memory(run):
     done = run("task=bench", "task.warmup=0", "task.repeat=1", "task.modes=[pynative]", "recipe=inline",
                'recipe.stack="Dense(16, 1024) + ReLU + Dense(1024, 8)"', "recipe.input.shape=[32,16]",
@@ -215,6 +217,7 @@ def test_a_layer_that_raises_is_blamed(run, tmp_path):
     assert done.err.splitlines()[-3].endswith("#1 theirs raised KeyError: 'on numbers'")
 
 
+@pytest.mark.slow
 def test_the_guard_looks_at_the_largest_batch(run, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda target: 2**20)
     assert run(*FAST, "task.modes=[pynative]").code == 0
@@ -223,6 +226,7 @@ def test_the_guard_looks_at_the_largest_batch(run, monkeypatch):
     assert done.err.startswith("the model needs ")
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_latencies(run):
     done = run("-m", *FAST, "recipe=centered,mylinear", "mode=graph")
     assert (done.code, done.err) == (0, "")
@@ -234,6 +238,7 @@ def test_a_sweep_compares_latencies(run):
     assert "latency" in done.out.rpartition("sweep\n")[2]
 
 
+@pytest.mark.slow
 def test_a_sweep_of_something_else_has_no_latencies(run):
     done = run("-m", "task=plan", "seed=1,2")
     assert "latency" not in done.out

@@ -54,9 +54,9 @@ MISTAKES = [
      "    MyLinear(1, 2, 3)\n                   ^"),
     ("Dense(8, 1, in_channels=8)",
      "13: Dense is given 'in_channels' twice\n    Dense(8, 1, in_channels=8)\n                ^^^^^^^^^^^"),
-    ("Dense(8, _)",
-     "1: Dense has no rule to infer 'out_channels' from its input. Write its value, or add the input's axis to its "
-     "registry entry: infer: {out_channels: -1}\n    Dense(8, _)\n    ^^^^^"),
+    ("LeakyReLU(_)",
+     "1: LeakyReLU has no rule to infer 'alpha' from its input. Write its value, or add the input's axis to its "
+     "registry entry: infer: {alpha: -1}\n    LeakyReLU(_)\n    ^^^^^^^^^"),
 ]  # fmt: skip
 
 

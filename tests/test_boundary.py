@@ -646,6 +646,7 @@ class Faulty(nn.Cell):
 """
 
 
+@pytest.mark.slow
 def test_what_is_left_tells_nothing_of_the_persons_home_and_environment(run, recipe_file, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("TOKEN_OF_MINE", "sesame-4711")

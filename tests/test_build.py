@@ -117,6 +117,7 @@ def test_error_of_a_plain_argument(given, message):
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.slow
 def test_planning_in_a_process_that_nobody_prepared(tmp_path):
     (tmp_path / "fresh.py").write_text(
         "from mindspore import nn\n"

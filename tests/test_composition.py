@@ -93,12 +93,6 @@ OVERRIDES = st.lists(st.sampled_from(CHOICES + VALUES + OF_HYDRA), max_size=7)
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(OVERRIDES)
-def test_it_is_equal_to_what_hydra_composes_at_length(stock, master, overrides):
-    compare(stock, master, overrides)
-
-
-@settings(max_examples=12, deadline=None)
-@given(OVERRIDES)
 def test_it_is_equal_to_what_hydra_composes(stock, master, overrides):
     compare(stock, master, overrides)
 

@@ -111,11 +111,11 @@ def test_arguments_that_a_cell_stores_in_another_form_are_found(text):
     assert describe(nn.SequentialCell(FORMS[text]())) == text
 
 
-def test_names_of_parts_are_left_out():
+def test_names_of_parts_are_names_of_items():
     inner = nn.SequentialCell(OrderedDict(fc=nn.Dense(8, 4), act=nn.ReLU()))
     net = nn.SequentialCell(OrderedDict(stem=nn.Dense(8, 8), body=inner, none=nn.SequentialCell()))
     text = describe(net)
-    assert text == "Dense(8, 8) + Dense(8, 4) + ReLU"
+    assert text == "(stem := Dense(8, 8)) + (body := (fc := Dense(8, 4)) + (act := ReLU))"
     assert_equal_outputs(net, assemble(text), sample((2, 8)))
 
 

@@ -97,6 +97,7 @@ def test_generators_are_left_untouched():
     assert (np.random.rand(), mindspore.ops.randn(2).asnumpy().tolist()) == expected
 
 
+@pytest.mark.slow
 def test_what_fails_later_fails_inside(tmp_path):
     code = (
         "from assembler.runtime import device\n"
@@ -113,6 +114,7 @@ def test_what_fails_later_fails_inside(tmp_path):
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_looking_for_devices_prints_nothing():
     code = (
         "from assembler.runtime import device\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mindspore import nn
 
@@ -744,8 +744,17 @@ RECORDS = st.builds(
 )
 
 
-@settings(deadline=None)
+AN_INPUT_IN_A_GROUP = {
+    "name": "a record",
+    "nodes": [{"kind": "input", "title": "n0", "group": 0}, {"kind": "layer", "title": "n1", "group": 0}],
+    "groups": [{"title": "g0", "group": -1}],
+    "edges": [{"source": 0, "target": 1}],
+}
+
+
+@settings(max_examples=50, deadline=None)
 @given(RECORDS)
+@example(AN_INPUT_IN_A_GROUP)
 def test_any_record_of_a_diagram_can_be_arranged_at_every_depth(kept):
     """Its groups need not be what ``diagram`` makes: their nodes may be in any order."""
     found = view.from_record(kept)

@@ -13,7 +13,7 @@ import yaml
 from assembler.checks import CHECKS
 from assembler.commands import run as commands_of_runs
 from assembler.commands.project import Project
-from assembler.settings import EntrySettings, Expect, Input
+from assembler.settings import EntrySettings, Expect, FunctionSettings, Input
 from tests.conftest import ROOT
 from tests.test_recipes import RECIPES as RECIPE_FILES
 from tests.test_recipes import command
@@ -218,6 +218,7 @@ def test_the_python_of_the_readme_runs(run, code, tmp_path):
     runpy.run_path(str(tmp_path / "example.py"))
 
 
+@pytest.mark.slow
 def test_the_steps_to_a_project_lead_to_one(run, tmp_path):
     write_steps(tmp_path)
     assert len([file for file in tmp_path.rglob("*") if file.is_file()]) == 6
@@ -330,7 +331,7 @@ def test_the_docs_list_every_check_with_its_arguments():
 def test_the_docs_list_every_key():
     assert set(rows("input")) | {"low", "high"} == set(Input.model_fields)
     assert set(rows("expect")) == set(Expect.model_fields)
-    assert set(rows("The registry")) == set(EntrySettings.model_fields)
+    assert set(rows("The registry")) == set(EntrySettings.model_fields) | set(FunctionSettings.model_fields)
 
 
 def test_the_tables_of_the_language_hold():

@@ -49,29 +49,43 @@ SMALL = {
         "params": {"width": 8, "heads": 2, "depth": 3, "vocabulary": 50, "positions": 7},
     },
     "convnext_tiny": {**IMAGE, "params": {"depths": [1, 2, 1, 3], "widths": [4, 8, 16, 32]}},
+    "dcgan": {"params": {"width": 2}, "init": {}},  # a file has no initial values of its own
+    "dcn_v2": {"params": {"size": 2, "widths": [6, 4]}},
     "densenet121": {**IMAGE, "params": {"growth": 4, "depths": [1, 2, 1, 3]}},
+    "efficientnet_b0": {
+        **IMAGE,
+        "params": {
+            "stages": [[1, 4, 3, 1, 1, 0], [6, 4, 5, 2, 2, 1], [6, 8, 3, 2, 3, 3], [6, 8, 3, 1, 1, 6]],
+            "total": 7,
+        },
+    },
+    "googlenet": IMAGE,
     "gpt2_small": {**TOKENS, "params": {"vocabulary": 50, "positions": 7, "width": 8, "depth": 2, "heads": 2}},
+    "inception_v3": {"input": {"shape": [1, 3, 139, 139], "sample": "normal"}},
     "llama2_7b": {
         **TOKENS,
         "params": {"vocabulary": 50, "width": 8, "hidden": 12, "depth": 2, "heads": 4, "kv_heads": 2},
     },
     "mixer_b16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "tokens": 4}},
-    "mobilenet_v2": IMAGE,
+    "mobilenet_v2": {**IMAGE, "params": {"stages": [[4, 2, 2], [8, 3, 1], [6, 1, 2]]}},
+    "regnet_x_800mf": {**IMAGE, "params": {"widths": [4, 8, 16], "depths": [1, 3, 2], "group": 4}},
     "resnet": IMAGE,
     "resnet18": IMAGE,
     "resnet50": {**IMAGE, "params": {"depths": [1, 2, 1, 2]}},
+    "shufflenet_v2_x0_5": {**IMAGE, "params": {"widths": [4, 8], "depths": [2, 3], "last": 16}},
     "squeezenet1_1": IMAGE,
     "unet": {"input": {"shape": [1, 1, 32, 32]}, "params": {"width": 4}},
-    "vgg": IMAGE,
-    "vgg11": IMAGE,
-    "vgg16": IMAGE,
-    "vgg16_bn": IMAGE,
+    **{key: {**IMAGE, "params": {"widths": [4, 8, 8, 4, 4]}} for key in ("vgg", "vgg11", "vgg16", "vgg16_bn")},
     "vit_b_16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "heads": 2}},
+    "wavenet": {
+        "input": {"shape": [2, 12], "sample": "integers", "high": 8},
+        "params": {"levels": 8, "channels": 4, "layers": 2, "stacks": 2},
+    },
 }
 """Recipes made small, so that their networks are built and compiled in a moment. The others are small already."""
 
 
-NARROWED = ("alexnet", "vgg", "resnet", "densenet", "mobilenet", "squeezenet")
+NARROWED = ("alexnet", "googlenet", "vgg", "resnet", "densenet", "mobilenet", "squeezenet", "efficientnet")
 """Recipes whose channels stand in the stack itself."""
 
 
@@ -684,6 +698,26 @@ TRICKY = {
             }
         },
         "stack": "Fork(2) + 2 * Fork(3) + Residual(Fork(4)) + 2 * (Fork(3) + ReLU)",
+    },
+    "loops": {
+        "params": {"stages": [[1, 8, 1], [2, 12, 2], [2, 8, 3]]},
+        "blocks": {
+            "Unit(t, n, rate)": "Dense(_, t * _) + ReLU + Dense(_, n) + Dropout(p=rate)",
+            "Stage(t, n, depth)": "Unit(t, n, 0.0) + (Residual(Unit(t, n, 0.1 * i / depth)) for i in range(1, depth))",
+            "Over(parts)": "(Residual(part) + LayerNorm(_) for part in parts)",
+            "Each(part, n)": "(part + Dense(_, 8 + i) for i in range(n)) + Dense(_, 8)",
+        },
+        "stack": "(Stage(t, n, depth) for t, n, depth in stages) + Over([Dense(_, 8), ReLU]) + Over([Dense(_, 8) + Tanh])"
+        " + Each(ReLU, 2) + Each(Dense(_, 4), 3) + ((Dense(_, 8 + a * b) for b in range(a)) for a in range(1, 3))",
+    },
+    "loops whose turns have different forms": {
+        "shared": {"mix": "Dense(8, 8)"},
+        "blocks": {
+            "Unit(part)": "Residual(Dense(_, 8) + part)",
+            "Turns(n)": "(Unit(ReLU) if i % 2 else Unit(Tanh) + mix for i in range(n))",
+        },
+        "stack": "Turns(2) + Turns(5) + Parallel(*(Dense(_, 2) + ReLU for _ in range(3)), *[mix, Tanh]) + Dense(_, 8) "
+        "+ Residual(0 * ReLU if i == 1 else Dense(_, 8) for i in range(4))",
     },
     "inputs with names that Python has": {
         "inputs": {"self": {"shape": [4, 8]}, "getattr": {"shape": [4, 8]}},

@@ -80,6 +80,45 @@ MEANINGS = [
     ("Uses(2)", "2 * (Conv2d(_, 16, 3, 1, padding=1) + BatchNorm2d(_)) + ReLU"),
     ("head + ReLU + head", "head + ReLU + head"),
     ("1 / 0 if not deep else ReLU", "ReLU"),
+    ("(Dense(_, w) for w in depths)", "Dense(_, 2) + Dense(_, 3)"),
+    ("Dense(_, w) for w in depths", "Dense(_, 2) + Dense(_, 3)"),
+    ("ReLU + (ConvNorm(c, k) + Plain for c, k in [[8, 1], (4, 5)]) + Tanh",
+     "ReLU + Conv2d(_, 8, 1, 1, padding=0) + BatchNorm2d(_) + ReLU + Conv2d(_, 4, 5, 1, padding=2) + BatchNorm2d(_) + ReLU "
+     "+ Tanh"),
+    ("(Dense(_, i * w) for i, w in enumerate(depths))", "Dense(_, 0) + Dense(_, 3)"),
+    ("(Dense(a, b) for a, b in zip(depths, [4, 5]))", "Dense(2, 4) + Dense(3, 5)"),
+    ("(Dense(_, b) for _, b in zip(depths, [4, 5]))", "Dense(_, 4) + Dense(_, 5)"),
+    ("(ReLU for _ in range(3))", "ReLU + ReLU + ReLU"),
+    ("((Dense(a, b) for b in range(a)) for a in range(1, 3))", "Dense(1, 0) + Dense(2, 0) + Dense(2, 1)"),
+    ("2 * (Dense(_, w) for w in depths)", "2 * (Dense(_, 2) + Dense(_, 3))"),
+    ("(2 * Dense(_, w) for w in depths)", "2 * Dense(_, 2) + 2 * Dense(_, 3)"),
+    ("(Dense(width, width) for width in depths) + Dense(width, 1)", "Dense(2, 2) + Dense(3, 3) + Dense(64, 1)"),
+    ("(ReLU if i % 2 else Tanh for i in range(3))", "Tanh + ReLU + Tanh"),
+    ("ReLU + (0 * Tanh if i < 2 else Tanh for i in range(3)) + (Tanh for i in [])", "ReLU + Tanh"),
+    ("(part for part in [ReLU, act, 2 * Tanh])", "ReLU + Tanh + 2 * Tanh"),
+    ("Residual(Dense(_, w) for w in depths)", "Residual(Dense(_, 2) + Dense(_, 3))"),
+    ("Twice(Dense(_, w) for w in depths)", "Dense(_, 2) + Dense(_, 3) + Dense(_, 2) + Dense(_, 3)"),
+    ("(head for i in range(2))", "head + head"),
+    ("Parallel(*(3 * ReLU))", "Parallel(ReLU, ReLU, ReLU)"),
+    ("Parallel(*(2 * (ReLU + Tanh)), Tanh)", "Parallel(ReLU + Tanh, ReLU + Tanh, Tanh)"),
+    ("Parallel(*(Dense(_, w) for w in depths), *[act, ReLU], merge='add')",
+     "Parallel(Dense(_, 2), Dense(_, 3), Tanh, ReLU, merge='add')"),
+    ("Parallel(*[Dense(_, w) for w in depths])", "Parallel(Dense(_, 2), Dense(_, 3))"),
+    ("Parallel(ReLU, *(0 * ReLU), *[])", "Parallel(ReLU)"),
+    ("Dense(*depths)", "Dense(2, 3)"),
+    ("ConvNorm(*depths)", "Conv2d(_, 2, 3, 1, padding=1) + BatchNorm2d(_)"),
+    ("LayerNorm([*depths, 4], 1, 1)", "LayerNorm([2, 3, 4], 1, 1)"),
+    ("LayerNorm([2 ** i for i in range(4)], 1, 1)", "LayerNorm([1, 2, 4, 8], 1, 1)"),
+    ("Dense(len(depths), len([]), len(table))", "Dense(2, 0, 1)"),
+    ("Dense(min(depths), max(1, width), max(*depths))", "Dense(2, 64, 3)"),
+    ("Dense(sum(depths), sum(2 * d for d in depths), sum([]))", "Dense(5, 10, 0)"),
+    ("Dense(round(rate * 5), int(7.9), abs(-rate))", "Dense(2, 7, 0.5)"),
+    ("Dense(len(depths) + 1, 2 * len(depths), len(depths) + len(depths))", "Dense(3, 4, 4)"),
+    ("len(depths) * ReLU + (len(depths) - 1) * Tanh", "2 * ReLU + 1 * Tanh"),
+    ("Dense(range(3), range(1, 4), range(4, 0, -2))", "Dense([0, 1, 2], [1, 2, 3], [4, 2])"),
+    ("Dense(depths[1:], depths[:-1], depths[:])", "Dense([3], [2], [2, 3])"),
+    ("Dense(depths[width / 64], depths[2.0 - 1:], range(width / 32))", "Dense(3, [3], [0, 1])"),
+    ("Dense(_, 4 * _) + Dense(_, -_ // 2 + width)", "Dense(_, 4 * _) + Dense(_, ((-_) // 2) + 64)"),
 ]  # fmt: skip
 
 
@@ -113,7 +152,6 @@ MISTAKES = [
     ("width", "s:1: expected a layer, found 64\n    width\n    ^^^^^"),
     ("ReLU + width", "s:1: '+' joins layers or adds numbers, not both: 64 is not a layer\n    ReLU + width\n    ^^^^^^^^^^^^"),
     ("Dense(kind + 1, 1)", "s:7: '+' needs numbers, not 'wide'\n    Dense(kind + 1, 1)\n          ^^^^^^^^"),
-    ("Dense(_ * 2, 1)", "s:7: '*' needs numbers, not _\n    Dense(_ * 2, 1)\n          ^^^^^"),
     ("Dense(width // 0, 1)", "s:7: division by zero\n    Dense(width // 0, 1)\n          ^^^^^^^^^^"),
     ("Dense(9 ** 99, 1)", "s:7: 9 ** 99 is too large\n    Dense(9 ** 99, 1)\n          ^^^^^^^"),
     ("Dense(9 ** 60, 1)", "s:7: 9 ** 60 is out of bounds\n    Dense(9 ** 60, 1)\n          ^^^^^^^"),
@@ -225,6 +263,17 @@ def test_ten_thousand_layers_are_expanded_and_bound_in_a_moment():
     steps = bind(parse("5000 * Plain + 1250 * Grows(8) + 625 * Uses(1)"), LAYERS, DEFINITIONS)
     assert len(steps) == 5000 + 2500 + 3 * 625
     assert time.perf_counter() - start < 2
+
+
+WORDS = ["(", ")", "[", "]", ", ", " + ", "2 * ", "*", "_", "i", "a", "3", ":", "depths", "kind", "act", "head", "ReLU", "Twice(",
+         "ConvNorm(", "Parallel(", " for i in ", " for a, b in ", "range(", "enumerate(", "zip(", "len(", "max(", "sum(", "round(",
+         " if ", " else ", "table", "deep", "-", "/ 2", "[1:]", "Dense(_, "]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map("".join))
+@settings(max_examples=400, deadline=None)
+def test_any_text_of_words_means_something_or_points_at_its_mistake(text):
+    test_any_text_means_something_or_points_at_its_mistake.hypothesis.inner_test(text)
 
 
 @given(st.text("Dense(8, width)*+-/[]<>=0123456789 ifelsenotandrdepthsConvNormTwicehead_.'"))

@@ -99,6 +99,8 @@ STACKS = [
     ("Parallel(Dense(_, 3), Identity, axis=-1)", (4, 8)),
     ("LayerNorm2d(_) + Mean((2, 3))", (2, 4, 3, 3)),
     ("Attention(_, 4, 2, causal=True, rotary=100) + RMSNorm(_) + SwiGLU(_, 6)", (2, 5, 8)),
+    ("Attention(_, 2, window=3, positions=RelativeBias(2, 8, 10)) + MixtureOfExperts(_, 3, count=2)", (2, 5, 8)),
+    ("Windows(Attention(_, 2, positions=WindowBias(2, 2)), 2, shift=1) + MergePatches", (2, 4, 6, 8)),
     ("Centered + MyLinear(_, 3) + TensorReduction(_, 2)", (4, 8)),
 ]
 
@@ -480,6 +482,7 @@ def test_a_run_leaves_its_files_and_says_so(run):
     assert {path.name for path in done.folder.parent.iterdir()} == {"run"}
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_space_in_its_name(run, tmp_path):
     done = run("task=export", "task.formats=[mindir,onnx]", "hydra.run.dir='a folder, with=more'")
     assert (done.code, done.err) == (0, "")
@@ -529,6 +532,7 @@ def test_a_large_recipe_is_written(run, name, more):
     assert (done.code, done.err) == (0, ""), done.out
 
 
+@pytest.mark.slow
 def test_an_export_that_fails_leaves_what_an_earlier_one_wrote(run):
     first = run("recipe=inline", 'recipe.stack="Dense(8, 4)"', "task=export")
     assert first.code == 0

@@ -7,7 +7,7 @@ from assembler.language import grammar
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Chain, Layer, Repeat
 from assembler.language.yaml_form import parse_stack
-from tests.strategies import STACKS
+from tests.strategies import LOOPS, STACKS
 
 DENSE = Layer("Dense", (8, 128))
 READS = [
@@ -51,7 +51,7 @@ REFUSES = [
     ("A # why", "s:3: a stack cannot contain comments; put them on a YAML line\n    A # why\n      ^"),
     ("A, B", "s:1: expected a layer, found a tuple; layers are joined by '+': A + B\n    A, B\n    ^"),
     ("3", "s:1: expected a layer, found 3\n    3\n    ^"),
-    ("A + _", "s:5: expected a layer, found '_'\n    A + _\n        ^"),
+    ("A + _", "s:1: expected a layer, found A + _; '_' is for the arguments of a layer\n    A + _\n    ^^^^^"),
     ("A + 'B'", "s:5: expected a layer, found a string; remove the quotes: B\n    A + 'B'\n        ^^^"),
     ("A(1).b", "s:1: a dot can only separate a scope from a layer's name\n    A(1).b\n    ^^^^^^"),
     (
@@ -183,17 +183,25 @@ def test_deep_mappings_are_refused():
         parse_stack([{"A": {"x": deep}}])
 
 
-@given(STACKS)
+@given(st.one_of(STACKS, LOOPS))
 def test_printing_then_parsing_gives_the_same_recipe(stack):
     assert parse(str(stack)) == stack
 
 
-@given(st.one_of(st.text(), st.text("Dense(8, 12)+*-_[]{}'\"=:.#\n A@lambdfor"), STACKS.map(str).map(lambda s: s[:-1])))
+@given(
+    st.one_of(
+        st.text(),
+        st.text("Dense(8, 12)+*-_[]{}'\"=:.#\n A@lambdforin if"),
+        st.one_of(STACKS, LOOPS).map(str).map(lambda s: s[:-1]),
+    )
+)
 @example("\x00")
 @example("\ud800")
 @example("A\\")
 @example("\f+A")
 @example("A(\r\nB().c)")
+@example("A for x in y\n + é")
+@example("é + B for é in\n y @ z")
 @example("'''")
 @settings(max_examples=500)
 def test_any_text_parses_or_points_at_its_mistake(text):

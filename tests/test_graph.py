@@ -156,6 +156,7 @@ def test_a_graph_may_take_several_inputs_and_elements_of_tuples(mode):
     assert y.shape == (2, 5, 2)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_several_inputs_runs(run, tmp_path):
     (tmp_path / "conf" / "recipe").mkdir(parents=True)
     (tmp_path / "conf" / "recipe" / "mine.yaml").write_text(

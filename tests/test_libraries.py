@@ -31,6 +31,7 @@ SHOP = """\
 Gate: {target: shop.cells.Gate, infer: {channels: -1}}
 Dense: shop.cells.Dense
 Broken: shop.broken.Broken
+Turnstile: shop.cells.Gate
 Flat: mindspore.nn.Flatten
 """
 
@@ -123,7 +124,7 @@ def test_names_that_are_loaded_come_before_those_of_libraries(shop):
 
 UNKNOWN = [
     ("shop.Gat", "no layer named 'shop.Gat'. Did you mean 'shop.Gate'"),
-    ("Gat", "no layer named 'Gat'. Did you mean 'Gate'"),
+    ("Turnstle", "no layer named 'Turnstle'. Did you mean 'Turnstile'"),
     ("shopp.Gate", "no layer named 'shopp.Gate'. Did you mean 'shop.Gate'"),
     ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
     ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),
@@ -159,16 +160,16 @@ def test_a_module_that_does_not_import_is_told_when_its_layer_is_asked_for(shop)
 
 @pytest.mark.parametrize(("extras", "instead"), [((), ""), (["crates"], ": pip install 'stall[crates]'")])
 def test_error_when_what_a_library_needs_is_not_installed(install, extras, instead):
-    files = {"stall/__init__.py": "", "stall/goods.yaml": "Crate: absent_package.Crate"}
+    files = {"stall/__init__.py": "", "stall/goods.yaml": "Quiltwork: absent_package.Quiltwork"}
     install("stall", {"crates": "stall:goods"}, files, extras)
     with pytest.raises(UnknownLayer) as error:
-        find("crates.Crate")
-    said = f"'crates.Crate' requires the package absent_package, which is not installed{instead}"
+        find("crates.Quiltwork")
+    said = f"'crates.Quiltwork' requires the package absent_package, which is not installed{instead}"
     assert (error.value.message, error.value.place.key) == (said, "stack")
     said = f" The library crates has it{instead}." if extras else " Searched"
     with pytest.raises(UnknownLayer) as error:
-        find("Crate")
-    assert error.value.message.startswith(f"no layer named 'Crate'.{said}")
+        find("Quiltwork")
+    assert error.value.message.startswith(f"no layer named 'Quiltwork'.{said}")
 
 
 BROKEN = [

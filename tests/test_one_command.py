@@ -84,6 +84,24 @@ def test_words_are_overrides(here, typed, shape, found):
     assert arguments(typed, shape, Project.at(None)) == found
 
 
+PLACES = [
+    (".", "Recipes are those in conf/recipe and those that ship."),
+    ("nets", "There is one in {here}; run the command there, or with --config-dir {here}/conf."),
+    ("..", "This folder has no conf with recipes of its own."),
+]
+
+
+@pytest.mark.parametrize(("folder", "said"), PLACES)
+def test_an_unknown_name_says_where_recipes_were_searched(here, monkeypatch, folder, said):
+    name = "quxquux" if folder == "." else "zweiundvierzig"
+    (here / "conf" / "recipe" / "zweiundvierzig.yaml").write_text("input: {shape: [2, 3]}\nstack: Dense(3, 4)\n")
+    monkeypatch.chdir(here / folder)
+    with pytest.raises(AssemblerError) as error:
+        arguments([name], "", Project.at(None))
+    assert error.value.message.startswith(f"no recipe or layer named '{name}'.")
+    assert error.value.message.endswith(said.format(here=here))
+
+
 def test_a_file_outside_the_working_directory_is_named_in_full(here, monkeypatch):
     monkeypatch.chdir(here / "conf")
     assert arguments(["../nets/my.yaml"], "", Project.at(None)) == [f"recipe={here}/nets/my.yaml"]
@@ -91,7 +109,7 @@ def test_a_file_outside_the_working_directory_is_named_in_full(here, monkeypatch
 
 REFUSED = [
     (["resnet5"], "", "no recipe or layer named 'resnet5'. Did you mean 'resnet50' or 'resnet' or 'resnet18'?"),
-    (["Dence"], "", "no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"),
+    (["Dence"], "", "no recipe or layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"),
     (["Tanh"], "4", "'Tanh' is both a layer and a recipe; write 'Tanh()' for the layer, conf/recipe/Tanh.yaml for the recipe"),
     (["nets/no.yaml"], "", "there is no file nets/no.yaml"),
     (["Dense(8, 1)"], "", "a stack needs the shape of its input: --input 4,8"),

@@ -1,5 +1,7 @@
 """The same networks as other people's, not only of the same size: with the same weights, the outputs are the same."""
 
+import importlib
+
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
@@ -7,10 +9,17 @@ from mindspore import Tensor, nn
 from assembler import plan
 from assembler.layers.alibi import ALiBi
 from assembler.layers.attention import Attention
+from assembler.layers.layer_norm_2d import LayerNorm2d
+from assembler.layers.layer_scale import LayerScale
+from assembler.layers.mamba import Mamba
+from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.relative_bias import RelativeBias
+from assembler.layers.window_bias import WindowBias
+from assembler.layers.windows import Windows
 from assembler.model.build import build
 from assembler.reading.recipe_files import load_recipe
 from assembler.runtime import device
+from tests import torch_parts
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
@@ -19,13 +28,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # other people's
 def ours(name, **changes):
     """The recipe, with parameters changed, built."""
     recipe = load_recipe(ROOT / "conf" / "recipe" / f"{name}.yaml")
-    recipe["params"] |= changes.pop("params", {})
-    recipe |= {"expect": {}, **changes}
+    for key in changes:
+        recipe[key] = {**recipe.get(key, {}), **changes[key]}
+    recipe["expect"] = {}
     return build(plan(recipe))
 
 
 def leaves(model, *kinds):
     return [cell for _, cell in model.cells_and_names() if type(cell) in kinds]
+
+
+KINDS = (
+    nn.Conv1d, nn.Conv2d, nn.Conv2dTranspose, nn.Dense, nn.BatchNorm2d, nn.LayerNorm, nn.Embedding, LayerNorm2d, LayerScale,
+)  # fmt: skip
+"""The layers that have parameters in networks whose weights are taken by their order."""
 
 
 THEIRS = {
@@ -36,11 +52,11 @@ THEIRS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "densenet121", "googlenet", "vgg16_bn"])
 def test_a_network_of_mindcv_computes_the_same(name):
     models = pytest.importorskip("mindcv").models
     theirs = THEIRS.get(name, lambda models: getattr(models, name)())(models).set_train(False)
-    model = ours(name)
+    model = ours(name, params={"pool": "same"} if "resnet" in name else {})
     random = np.random.default_rng(0)
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.Dense)
     for one, other in zip(leaves(model, *kinds), leaves(theirs, *kinds), strict=True):
@@ -63,6 +79,75 @@ def test_a_network_of_mindcv_computes_the_same(name):
     expected, found = theirs(x).asnumpy(), model(x).asnumpy()
     assert np.ptp(expected) > 1e-6
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet", "vgg11", "vgg16_bn", "resnet18", "resnet50", "squeezenet1_1", "densenet121", "mobilenet_v2",
+        "convnext_tiny", "efficientnet_b0", "regnet_x_800mf", "shufflenet_v2_x0_5", "inception_v3",
+    ],
+)  # fmt: skip
+def test_a_network_of_torchvision_computes_the_same(name):
+    size = 299 if name == "inception_v3" else 110  # pools and strides meet odd sizes
+    shape = [2, 3, size, size]
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert_the_same(ours(name, input={"shape": shape}), torch_parts.torchvision_network(name), x)
+
+
+def assert_the_same(model, theirs, *inputs):
+    """With the weights of a network of PyTorch, whose layers are in the same order, a model emits what that does."""
+    for cell, tensors in zip(leaves(model, *KINDS), torch_parts.tensors(theirs), strict=True):
+        given = {parameter.name.rpartition(".")[2]: parameter for parameter in cell.get_parameters()}
+        assert given.keys() == tensors.keys()
+        for kind, parameter in given.items():
+            parameter.set_data(Tensor(tensors[kind].reshape(parameter.shape)))
+    emitted = model(*map(Tensor, inputs))
+    found = [one.asnumpy() for one in (emitted if isinstance(emitted, tuple) else [emitted])]
+    for one, expected in zip(found, torch_parts.outputs(theirs, *inputs), strict=True):
+        assert np.ptp(expected) > 1e-2
+        np.testing.assert_allclose(one, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def networks():
+    pytest.importorskip("torch").manual_seed(0)
+    return importlib.import_module("tests.torch_networks")
+
+
+@pytest.mark.slow
+def test_dcgan_computes_the_same_as_that_of_pytorchs_examples():
+    theirs = torch_parts.trained(networks().Generator())
+    assert_the_same(ours("dcgan"), theirs, np.random.default_rng(0).normal(size=(2, 100, 1, 1)).astype(np.float32))
+
+
+@pytest.mark.slow
+def test_vae_computes_the_same_as_that_of_pytorchs_examples():
+    x = np.random.default_rng(0).uniform(size=(2, 1, 28, 28)).astype(np.float32)
+    assert_the_same(ours("vae"), networks().VAE().eval(), x)
+
+
+@pytest.mark.slow
+def test_wavenet_computes_the_same_as_its_paper():
+    tokens = np.random.default_rng(0).integers(0, 256, (2, 200)).astype(np.int32)
+    model = ours("wavenet", params={"layers": 5, "stacks": 2}, input={"shape": [2, 200]})
+    assert_the_same(model, networks().WaveNet(5, 2).eval(), tokens)
+
+
+@pytest.mark.slow
+def test_dcn_v2_computes_the_same_as_its_paper():
+    random = np.random.default_rng(0)
+    numbers, categories = random.normal(size=(4, 13)).astype(np.float32), random.integers(0, 1000, (4, 26))
+    assert_the_same(ours("dcn_v2"), networks().DeepAndCross().eval(), numbers, categories.astype(np.int32))
+
+
+@pytest.mark.slow
+def test_siamese_computes_the_same_as_its_paper():
+    one, other = np.random.default_rng(0).uniform(size=(2, 2, 1, 105, 105)).astype(np.float32)
+    theirs = networks().Siamese().eval().requires_grad_(False)
+    for parameter in theirs.parameters():
+        parameter.mul_(3)  # or the answer hardly depends on the letters
+    assert_the_same(ours("siamese"), theirs, one, other)
 
 
 def set_dense(dense, weight, bias=None):
@@ -270,4 +355,84 @@ def test_attention_computes_the_same_as_that_of_transformers(name, mode):
         expected = theirs(torch.tensor(x), torch.tensor(memory)).detach().numpy()
     with device.mode(mode):
         found = mine(Tensor(x), Tensor(memory)).asnumpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def mixtral():
+    mixtral = pytest.importorskip("transformers.models.mixtral.modeling_mixtral")
+    config = mixtral.MixtralConfig(hidden_size=32, intermediate_size=24, num_local_experts=8, num_experts_per_tok=2)
+    config._experts_implementation = "eager"
+    theirs = drawn(mixtral.MixtralSparseMoeBlock(config))
+    mine = MixtureOfExperts(32, 24)
+    set_dense(mine.router, theirs.gate.weight)
+    pairs = zip(theirs.experts.gate_up_proj, theirs.experts.down_proj, strict=True)
+    for expert, (gate_up, down) in zip(mine.experts, pairs, strict=True):
+        for dense, weight in zip((expert.gate, expert.up, expert.down), (*gate_up.chunk(2), down), strict=True):
+            set_dense(dense, weight)
+    return theirs, mine
+
+
+def swin(size, shift):
+    swin = torchvision_models().swin_transformer
+    theirs = drawn(swin.ShiftedWindowAttention(32, [size, size], [shift, shift], 4))
+    bias = WindowBias(4, size)
+    bias.table.set_data(Tensor(theirs.relative_position_bias_table.detach().numpy()))
+    attention = Attention(32, 4, positions=bias)
+    weights, biases = theirs.qkv.weight.chunk(3), theirs.qkv.bias.chunk(3)
+    for dense, weight, one in zip((attention.query, attention.key, attention.value), weights, biases, strict=True):
+        set_dense(dense, weight.contiguous(), one.contiguous())
+    set_dense(attention.output, theirs.proj.weight, theirs.proj.bias)
+    return theirs, Windows(attention, size, shift)
+
+
+def mamba():
+    mamba = pytest.importorskip("transformers.models.mamba.modeling_mamba")
+    theirs = drawn(mamba.MambaMixer(mamba.MambaConfig(hidden_size=32, state_size=5, time_step_rank=3), 0))
+    mine = Mamba(32, 5, rank=3)
+    given = dict(theirs.named_parameters())
+    for name, parameter in mine.parameters_and_names():
+        parameter.set_data(Tensor(given.pop(name).detach().numpy().reshape(parameter.shape)))
+    assert not given
+    return theirs, mine
+
+
+def torchvision_models():
+    try:
+        return pytest.importorskip("torchvision.models")
+    except RuntimeError as error:  # compiled for another PyTorch
+        pytest.skip(str(error))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (mixtral, (2, 40, 32)),
+        (mamba, (2, 21, 32)),
+        (lambda: swin(4, 0), (2, 8, 8, 32)),
+        (lambda: swin(4, 2), (2, 8, 12, 32)),
+        (lambda: swin(4, 2), (2, 9, 6, 32)),
+        (lambda: swin(4, 2), (2, 4, 11, 32)),
+        (lambda: swin(7, 3), (1, 5, 5, 32)),
+    ],
+    ids=[
+        "Mixtral",
+        "Mamba",
+        "Swin",
+        "Swin shifted",
+        "Swin padded",
+        "Swin shifted along one axis",
+        "Swin of one window",
+    ],
+)
+def test_a_layer_computes_the_same_as_that_of_others(make, shape, mode):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    theirs, mine = make()
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x)).numpy()
+    with device.mode(mode):
+        found = mine(Tensor(x)).asnumpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

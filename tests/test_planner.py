@@ -423,7 +423,7 @@ def test_a_large_layer_is_compiled_and_not_run(fallbacks):
     assert found.macs == 2 * (tokens * 4 * 4096**2 + 2 * (2 * 16 * 16 * 4096) + 2 * tokens * 4096 * 4096)
 
 
-@pytest.mark.parametrize("width", [8, 4096])
+@pytest.mark.parametrize("width", [8, pytest.param(4096, marks=pytest.mark.slow)])
 def test_the_ways_agree_about_a_layer(fallbacks, monkeypatch, width):
 
     text = f"TransformerEncoderLayer({width}, 2, dim_feedforward={width})"
@@ -675,7 +675,7 @@ INFERRED = [
     ("Conv1d(_, 8, 3) + BatchNorm1d(_)", (2, 4, 16), 4 * 8 * 3 + 16),
     ("Embedding(100, 8) + LayerNorm(_)", (2, 5), 800 + 16),
     ("GroupNorm(2, _)", (2, 4, 8, 8), 8),
-    ("Twice(Residual(Dense(_, _)))", (4, 8), None),
+    ("Twice(Residual(Dense(_, _)))", (4, 8), 72),
     ("Lists([Dense(_, 8), Residual(Dense(_, 8) + ReLU)])", (4, 8), 144),
     ("Residual(Residual(Dense(_, 8)))", (4, 8), 72),
 ]
@@ -683,10 +683,5 @@ INFERRED = [
 
 @pytest.mark.parametrize(("text", "shape", "trainable"), INFERRED)
 def test_sizes_are_inferred_inside_any_container(text, shape, trainable):
-    if trainable is None:
-        with pytest.raises(RecipeError) as error:
-            planned(text, shape)
-        assert "out_channels" in error.value.message
-        return
     dtype = "int32" if text.startswith("Embedding") else "float32"
     assert plan(parse(text), REGISTRY, Spec(shape, dtype)).trainable == trainable

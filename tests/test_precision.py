@@ -26,8 +26,11 @@ def sample(*shape):
     return Tensor(np.random.default_rng(0).normal(size=shape).astype(np.float32))
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("mode", ["pynative", "graph"])
+@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=SLOW)])
 @pytest.mark.parametrize(("stack", "shape"), [(IMAGES, (2, 1, 8, 8)), (SEQUENCES, (3, 2, 8))])
 def test_a_mixed_model_agrees_and_emits_float32_under_the_same_names(level, mode, stack, shape):
     model = assemble(stack, input=shape)
@@ -62,8 +65,8 @@ def test_o0_is_the_model_itself():
     assert mixed(model, "O0") is model
 
 
-@pytest.mark.parametrize("level", ["O1", "O2", "O3"])
-@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("level", [pytest.param("O1", marks=SLOW), "O2", pytest.param("O3", marks=SLOW)])
+@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=SLOW)])
 def test_a_run_with_mixed_precision(run, tmp_path, level, mode):
     done = run("recipe=lenet5", f"amp={level}", f"mode={mode}", "checks=full", "weights.save=w.safetensors")
     assert (done.code, done.err) == (0, ""), done.out

@@ -502,6 +502,7 @@ def test_a_terminal_without_utf_8_gets_its_tables(tmp_path):
     assert done.stderr == b""
 
 
+@pytest.mark.slow
 def test_two_runs_started_together_leave_two_folders(tmp_path):
     command = [sys.executable, "-W", "ignore", str(ROOT / "run.py"), "recipe=centered_vector"]
     runs = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
@@ -734,6 +735,7 @@ def test_the_guard_counts_the_sample_and_the_checks(run, monkeypatch):
     assert "(0 B of parameters, about 7.6 MiB of activations, 61.0 MiB for the sample and the checks)" in done.err
 
 
+@pytest.mark.slow
 def test_the_guard_counts_what_training_takes(run, monkeypatch):
     from assembler.runtime import memory
 

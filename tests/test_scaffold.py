@@ -107,6 +107,7 @@ BETWEEN = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
 def test_blocks_of_mindcv_between_ours_pass_their_checks(run, mode):
     asked = "checks.run={output: {}, finite: {}, modes: {}, reload: {}, gradients: {}, frozen: {}, mean: {equals: 0}}"

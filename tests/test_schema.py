@@ -124,7 +124,7 @@ BAD = [
     ("recipe", {"stack": ["ReLU", 3]}, "stack.1"),
     ("recipe", {"stack": [{"Dense": {"in_channels": 8}}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"Dense": {"in_channels": 8, "out_channels": 8, "has_bais": True}}]}, "stack.0.Dense"),
-    ("recipe", {"stack": [{"Dense": {"in_channels": 8, "out_channels": "_"}}]}, "stack.0.Dense.out_channels"),
+    ("recipe", {"stack": [{"LeakyReLU": {"alpha": "_"}}]}, "stack.0.LeakyReLU.alpha"),
     ("recipe", {"stack": [{"Dense": [8]}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"Dense": None}]}, "stack.0.Dense"),
     ("recipe", {"stack": [{"ReLU": {"inplace": True}}]}, "stack.0.ReLU"),

@@ -325,20 +325,20 @@ def test_two_processes_do_not_sweep_in_one_folder(run, tmp_path):
 # ---- losing jobs
 
 
-@pytest.mark.parametrize(
-    ("construct", "said"),
-    [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "its process was ended by signal 11 (SIGSEGV)"),
-        (
-            "os.kill(os.getpid(), signal.SIGKILL)",
-            "ended by signal 9 (SIGKILL); the system ends processes so when memory",
-        ),
-        ("os._exit(3)", "its process ended by itself, with exit code 3"),
-        ("time.sleep(60)", "it took more than 2 s and was ended"),
-    ],
-    ids=["segfault", "kill", "exit", "sleep"],
-)
-def test_a_job_that_is_lost_costs_only_itself(run, layer, construct, said):
+LOST = {
+    "exit": ("os._exit(3)", "its process ended by itself, with exit code 3"),
+    "segfault": ("os.kill(os.getpid(), signal.SIGSEGV)", "its process was ended by signal 11 (SIGSEGV)"),
+    "kill": (
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "ended by signal 9 (SIGKILL); the system ends processes so when memory",
+    ),
+    "sleep": ("time.sleep(60)", "it took more than 2 s and was ended"),
+}
+
+
+@pytest.mark.parametrize("how", ["exit", *(pytest.param(how, marks=pytest.mark.slow) for how in LOST if how != "exit")])
+def test_a_job_that_is_lost_costs_only_itself(run, layer, how):
+    construct, said = LOST[how]
     own = layer(REAL.format(construct))
     command = ("-m", own, *INLINE, "recipe.stack=ReLU,Own,Sigmoid", "recipe.input.sample=uniform", "sweep.timeout=2")
     done = run(*command)

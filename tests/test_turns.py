@@ -224,7 +224,7 @@ def test_the_turns_of_a_group_with_for_differ():
     ]  # fmt: skip
     again = plan({"inputs": recipe["inputs"], **dump(planned.steps)})
     assert (again.rows, again.output) == (planned.rows, planned.output)
-    assert "Turns(*[Both(" in code("both", planned)
+    assert "self.y = Turns(Both(3), Both(5))" in code("turns", planned)
 
 
 def test_turns_may_differ():

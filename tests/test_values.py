@@ -204,6 +204,7 @@ def same_every_time(times):
     }
 
 
+@pytest.mark.slow
 def test_activations_are_the_same_every_time():
     assert all(len(found) == 1 for found in same_every_time(25).values())
 

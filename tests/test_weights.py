@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import random
-import re
 import shlex
 import signal
 import subprocess
@@ -140,9 +139,6 @@ MISFITS = [
      ["1.weight is (4, 2) in the file, and (2, 4) in the model",
       "'weights.rename={1.*: null}' weights.strict=false loads all but 1.*"]),
     ({"1.weight": np.zeros((2, 4), np.float16)}, (), ["1.weight is float16 in the file, and float32 in the model"]),
-    ({"features.kernel": STORED["1.weight"]}, ("1.weight",),
-     ["1.weight (2, 4) is not in the file; it has 'features.kernel'",
-      "features.kernel (2, 4) is not in the model; did you mean '1.weight'?"]),
 ]  # fmt: skip
 
 
@@ -191,9 +187,7 @@ OF_TORCH = [
 
 
 @pytest.mark.parametrize(("stack", "renamed"), OF_TORCH)
-def test_hints_lead_to_the_arrays_of_pytorch(tmp_path, monkeypatch, stack, renamed):
-    """Followed, whether from the file to the model or back, they load what was saved."""
-    monkeypatch.setattr(weights, "MAX_TOLD", 100)
+def test_arrays_of_pytorch_load_with_no_rule(tmp_path, stack, renamed):
     file = tmp_path / "w.safetensors"
     one = model(1, stack)
     for index, parameter in enumerate(one.get_parameters()):
@@ -202,28 +196,12 @@ def test_hints_lead_to_the_arrays_of_pytorch(tmp_path, monkeypatch, stack, renam
     for name, array in values(one).items():
         layer, _, last = name.rpartition(".")
         stored[f"{renamed(layer)}.{TORCH.get(last, last)}"] = array
-    save_file(stored, file)
-    with pytest.raises(AssemblerError) as error:
-        weights.load(model(2, stack), file)
-    lines = str(error.value).splitlines()
-    lacks = {m[2]: m[1] for line in lines if (m := re.search(r"(\S+) \(.* is not in the file; it has '(\S+)'$", line))}
-    takes = {
-        m[1]: m[2] for line in lines if (m := re.search(r"(\S+) \(.* not in the model; did you mean '(\S+)'\?$", line))
-    }
-    assert lacks
-    for rename in (lacks, takes):
-        other = model(2, stack)
-        weights.load(other, file, rename=rename)
-        assert same(values(other), values(one))
-
-
-def test_hint_for_what_pytorch_alone_counts(tmp_path):
-    file = tmp_path / "w.safetensors"
-    save_file({**values(small()), "1.num_batches_tracked": np.array(3)}, file)
-    with pytest.raises(AssemblerError) as error:
-        weights.load(small(), file)
-    assert "{*.num_batches_tracked: null} skips it" in str(error.value)
-    weights.load(small(), file, rename={"*.num_batches_tracked": None})
+    save_file({**stored, "1.num_batches_tracked": np.array(3)}, file)
+    other = model(2, stack)
+    weights.load(other, file)
+    assert same(values(other), values(one))
+    with pytest.raises(AssemblerError, match="is not in the file"):
+        weights.load(model(2, stack), file, names="mindspore")
 
 
 HEADS = [
@@ -354,12 +332,15 @@ def test_files_have_the_rights_that_the_umask_leaves(tmp_path):
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("name", ["w.pt", "w", "w.npz", "w.safetensors.bak"])
+@pytest.mark.parametrize("name", ["w", "w.npz", "w.safetensors.bak"])
 def test_error_of_another_ending(tmp_path, name):
-    for act in (weights.save, weights.load):
+    for act, endings in (
+        (weights.save, ".safetensors or .ckpt"),
+        (weights.load, ".safetensors, .ckpt, .index.json, .pth, .pt or .bin"),
+    ):
         with pytest.raises(AssemblerError) as error:
             act(small(), tmp_path / name)
-        assert str(error.value) == f"{tmp_path / name}: a parameter file must end in .safetensors or .ckpt"
+        assert str(error.value) == f"a parameter file must end in {endings}, not {tmp_path / name}"
 
 
 class Evil:
@@ -396,7 +377,8 @@ def test_error_of_a_pickle_which_is_not_loaded(tmp_path, monkeypatch, format, co
     with pytest.raises(AssemblerError) as error:
         weights.load(small(), file)
     assert str(error.value) == (
-        f"{file} is a pickle, as PyTorch saves; it can run code and is never loaded. Convert it to safetensors"
+        f"{file} is a pickle, as PyTorch saves; it can run code and is not loaded. "
+        "If its name ends in .pth, PyTorch reads it without"
     )
     assert not (tmp_path / "evil").exists()
 
@@ -731,7 +713,10 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
     for arguments, message in (
         (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
         (["weights.save=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
-        (["weights.load=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
+        (
+            ["weights.load=w.h5"],
+            "a parameter file must end in .safetensors, .ckpt, .index.json, .pth, .pt or .bin, not w.h5",
+        ),
     ):
         done = run(*arguments)
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from assembler.errors import RecipeError
 from assembler.language.grammar import MAX_NUMBER
-from assembler.language.recipe import INFER, Infer, Operation, is_stack, print_value
+from assembler.language.recipe import INFER, Infer, Operation, is_stack, print_value, walk
+
+MAX_OPEN = 200
+"""Numbers and operators of one value that has ``_`` in it; others are computed at once."""
 
 ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -52,7 +56,7 @@ def compute(name: str, values: tuple[Any, ...]) -> Any:
         values: one for a sign, else two.
 
     Raises:
-        RecipeError: a value is no number, or the result is out of bounds.
+        RecipeError: a value is not a number, or the result is out of bounds.
     """
     for value in values:
         if not is_number(value) and not is_inferred(value):
@@ -60,7 +64,10 @@ def compute(name: str, values: tuple[Any, ...]) -> Any:
                 raise RecipeError("a sign is only allowed before a number")
             raise RecipeError(f"{name!r} needs numbers, not {print_value(value)}")
     if any(map(is_inferred, values)):
-        return Operation(name, values)
+        operation = Operation(name, values)
+        if sum(1 for _ in islice(walk(operation), MAX_OPEN + 1)) > MAX_OPEN:
+            raise RecipeError(f"arithmetic with '_' has more than {MAX_OPEN} numbers and operators")
+        return operation
     if len(values) == 1:
         return -values[0] if name == "-" else values[0]
     left, right = values

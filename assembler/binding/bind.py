@@ -29,6 +29,7 @@ from assembler.errors import (
     AssemblerError,
     Place,
     RecipeError,
+    note,
     noted,
     raise_all,
 )
@@ -40,6 +41,7 @@ from assembler.language.recipe import (
     Definitions,
     Graph,
     Layer,
+    Named,
     PassedIn,
     Repeat,
     Shared,
@@ -48,6 +50,7 @@ from assembler.language.recipe import (
     Turns,
     Wire,
     children,
+    has_names,
     is_row,
     is_stack,
     layers_in,
@@ -91,17 +94,25 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
         raise RecipeError(
             f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
         )
-    steps = _Writer(bound).steps(stack)
-    raise_all(list(_named_like_parts(steps)))
+    writer = _Writer(bound)
+    try:
+        steps = writer.whole(stack)
+    except RecursionError:
+        raise RecipeError("nested too deep", getattr(stack, "place", NOWHERE)) from None
+    raise_all([*writer.mistakes, *_named_like_parts(steps)])
     return steps
 
 
 def _named_like_parts(steps: Steps) -> Iterator[AssemblerError]:
     """Errors of wires of the whole that have the name of a shared part, because parameters are named after both."""
+    parts = {step.shared for step in walk(steps) if step.shared}
+    for step in steps:
+        if step.name in parts:
+            message = f"{step.name!r} is the name of an item and of a shared part; one of them needs another name"
+            yield RecipeError(message, step.layer.place)
     graph = root_graph(steps)
     if graph is None or graph.graph is None:
         return
-    parts = {step.shared for step in walk(steps) if step.shared}
     for wire in graph.graph.wires:
         cells = graph.arguments["cells"][wire.name]
         if wire.name in parts and [step.shared for step in cells] != [wire.name]:
@@ -123,9 +134,29 @@ class _Writer:
     def __init__(self, bound: Mapping[int, Step]):
         self.bound = bound
         self.shared: dict[str, Step] = {}
+        self.mistakes: list[AssemblerError] = []
+
+    def whole(self, stack: Stack) -> Steps:
+        """The steps of a model: the row of a block that is all of it is the model's own."""
+        if isinstance(stack, BlockUse) and has_names(stack.body):
+            return self.row([BlockNode(stack.call, self.whole(stack.body).nodes)])
+        return self.row(self.nodes(stack))
 
     def steps(self, stack: Stack) -> Steps:
-        return Steps(self.nodes(stack))
+        """The steps of a chain. A row of one layer with a name is one Cell with that layer in it."""
+        steps = self.row(self.nodes(stack))
+        return Steps((_row(stack, steps, _place_of(stack)),)) if len(steps) == 1 and steps.has_names else steps
+
+    def row(self, nodes: Iterable[TreeNode]) -> Steps:
+        """The steps of a row, in which each name is given once."""
+        steps = Steps(nodes)
+        names: set[str] = set()
+        for step in steps:
+            if step.name and step.name in names:
+                said = f"{step.name!r} is the name of two items of one row; a block or a turn of a repeat is a row"
+                note(self.mistakes, RecipeError(said, step.layer.place))
+            names.add(step.name)
+        return steps
 
     def nodes(self, stack: Stack) -> Iterator[TreeNode]:
         match stack:
@@ -134,11 +165,13 @@ class _Writer:
                 arguments = {name: self.value(value) for name, value in step.arguments.items()}
                 yield replace(step, arguments=arguments, extra=tuple(map(self.value, step.extra)))
             case Repeat():
-                yield RepeatNode(stack, tuple(tuple(self.nodes(stack.body)) for _ in range(stack.count)))
+                yield RepeatNode(stack, tuple(self.inside(stack.body) for _ in range(stack.count)))
             case Turns():
-                yield RepeatNode(stack, tuple(tuple(self.nodes(turn)) for turn in stack.turns))
+                yield RepeatNode(stack, tuple(map(self.inside, stack.turns)))
+            case Named():
+                yield from self.named(stack)
             case BlockUse():
-                yield BlockNode(stack.call, tuple(self.nodes(stack.body)))
+                yield BlockNode(stack.call, self.inside(stack.body))
             case PassedIn():
                 yield PassedNode(stack.depth, tuple(self.nodes(stack.body)))
             case Shared():
@@ -150,13 +183,24 @@ class _Writer:
                 for item in stack.items:
                     yield from self.nodes(item)
 
+    def inside(self, stack: Stack) -> tuple[TreeNode, ...]:
+        """A block or a turn of a repeat in a row. If it has names, it is one Cell."""
+        nodes = tuple(self.nodes(stack))
+        return (_row(stack, self.row(nodes), _place_of(stack)),) if has_names(stack) else nodes
+
+    def named(self, stack: Named) -> Iterable[TreeNode]:
+        """An item with a name: the layer itself, or a Cell of a row."""
+        steps = self.steps(stack.body)
+        if stack.is_row or len(steps) > 1:
+            steps = Steps((_row(stack.body, steps, stack.place),))
+        return steps.mapped(lambda step: replace(step, name=stack.name)).nodes
+
     def wire(self, wire: Wire) -> Steps:
         """The layers of a line. A repeat of several sources is one step, which passes them to every turn."""
         steps = self.steps(wire.body)
         if len(wire.sources) == 1 or not is_row(wire.body):
             return steps
-        turns = tuple(Steps((step,)) for step in steps)
-        return Steps((Step(_TURNS, Layer("Turns", (wire.body,), place=wire.place), {}, turns, chain=steps),))
+        return Steps((_row(wire.body, steps, wire.place, _TURNS),))
 
     def value(self, value: Any) -> Any:
         return map_leaves(value, lambda leaf: self.steps(leaf) if is_stack(leaf) else leaf)
@@ -164,8 +208,7 @@ class _Writer:
     def part(self, shared: Shared) -> Step:
         if shared.name not in self.shared:
             steps = self.steps(shared.body)
-            alone = tuple(Steps((step,)) for step in steps)
-            step = steps[0] if len(steps) == 1 else Step(_CHAIN, Layer("SequentialCell"), {}, alone, chain=steps)
+            step = steps[0] if len(steps) == 1 else _row(shared.body, steps, NOWHERE)
             # A part that is only another name of a part is that part.
             self.shared[shared.name] = step if step.shared else replace(step, shared=shared.name)
         return self.shared[shared.name]
@@ -174,6 +217,16 @@ class _Writer:
 _CHAIN = Entry("SequentialCell", "mindspore.nn.SequentialCell", trusted=TRUSTED)
 _TURNS = Entry("Turns", "assembler.layers.turns.Turns", trusted=TRUSTED)
 _GRAPH = Entry("graph", "assembler.layers.wired_cells.WiredCells", trusted=TRUSTED)
+
+
+def _row(stack: Stack, steps: Steps, place: Place, entry: Entry = _CHAIN) -> Step:
+    """Steps in a row as one step."""
+    layer = Layer(entry.name, (stack,), place=place)
+    return Step(entry, layer, {}, tuple(Steps((step,)) for step in steps), chain=steps)
+
+
+def _place_of(stack: Stack) -> Place:
+    return getattr(stack, "place", NOWHERE)
 
 
 def wiring(graph: Graph) -> dict[str, Any]:
@@ -229,8 +282,8 @@ def _bind_layer(layer: Layer, registry: Registry) -> Step:
     return Step(entry, layer, arguments, extra)
 
 
-_NO_SIZES = {"central_fraction", "threshold", "value"}
-"""Required arguments of MindSpore's layers that may be any number."""
+_NO_SIZES = {"by", "central_fraction", "factor", "threshold", "value"}
+"""Required arguments of shipped layers that may be any number."""
 
 
 def _is_a_size(entry: Entry, name: str) -> bool:

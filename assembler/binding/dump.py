@@ -22,7 +22,7 @@ def dump(steps: Steps) -> dict[str, Any]:
         inputs = layers.pop("inputs")
         assert inputs  # the recipe's own
     else:
-        layers = {"stack": [dumper.step(step) for step in steps]}
+        layers = {"stack": [dumper.item(step) for step in steps]}
     named = {"blocks": dumper.blocks, "shared": dumper.shared}
     return {**{name: parts for name, parts in named.items() if parts}, **layers}
 
@@ -34,7 +34,16 @@ class _Dumper:
         self.names: dict[str, str] = {}  # a graph as printed → its block
 
     def chain(self, steps: Steps) -> str:
-        return " + ".join(map(self.step, steps))
+        return " + ".join(map(self.item, steps))
+
+    def item(self, step: Step) -> str:
+        """A layer of a chain, with its name there."""
+        if not step.name:
+            return self.step(step)
+        if step.chain is None:
+            return f"({step.name} := {self.step(step)})"
+        is_row = len(step.chain) > 1 or step.chain.has_names
+        return f"({step.name} := {self.chain(step.chain) if is_row else f'1 * ({self.chain(step.chain)})'})"
 
     def step(self, step: Step) -> str:
         if not step.shared:
@@ -48,6 +57,8 @@ class _Dumper:
     def whole(self, step: Step) -> str:
         if step.graph is not None:
             return self.block(step, step.graph)
+        if step.chain is not None and step.layer.name == "SequentialCell":
+            return f"1 * ({self.chain(step.chain)})"  # a turn of a repeat that has names is one Cell
         if step.chain is not None and len(turns := {self.chain(turn) for turn in step.extra}) == 1:
             return f"{len(step.chain)} * {turns.pop()}"
         return step.text(self.chain)

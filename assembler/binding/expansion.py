@@ -14,7 +14,7 @@ from typing import Any
 
 from assembler.binding import functions
 from assembler.binding.arithmetic import COMPARISONS, as_integer, compare, compute, is_inferred
-from assembler.errors import AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
+from assembler.errors import NOWHERE, AssemblerError, Enough, Place, RecipeError, UnknownLayer, note
 from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
@@ -25,6 +25,7 @@ from assembler.language.recipe import (
     Each,
     Graph,
     Layer,
+    Named,
     Operation,
     PassedIn,
     Repeat,
@@ -35,6 +36,7 @@ from assembler.language.recipe import (
     Wire,
     bare,
     chain,
+    has_names,
     is_row,
     is_row_of_turns,
     is_stack,
@@ -89,7 +91,7 @@ class _Scope:
     """Where a value is written: in which blocks, and what their arguments are.
 
     Args:
-        values: of the arguments of the innermost block, and of the names of groups with ``for`` in it.
+        values: of the arguments of the innermost block, and of the names of loops in it.
         within: the blocks, the innermost first, each with the place where it is used.
         depth: how many blocks that is; inside a shared part, counted from that part.
         wires: the names of the innermost graph's inputs and lines, for messages.
@@ -173,6 +175,8 @@ class _Expansion:
                 return self.sum(written, [self.attempt(self.value, item, scope) for item in written.items], scope)
             case Each():
                 return self.each(written, scope)
+            case Named():
+                return self.item(written, scope)
             case Graph():
                 return self.graph(written, scope)
             case list() | tuple():
@@ -341,18 +345,31 @@ class _Expansion:
             if name not in values:
                 values[name] = self.value(default, inner)
         body = self.stack(block.body, inner)
-        return body if body == NOTHING else BlockUse(call, body)
+        return body if body == NOTHING else BlockUse(call, body, _is_written_as_row(block.body, body))
 
-    # ---- groups with `for`, functions
+    # ---- loops, functions
+
+    def item(self, written: Named, scope: _Scope) -> Stack:
+        """An item with a name."""
+        body = self.stack(written.body, scope)
+        if body == NOTHING:
+            return body
+        if isinstance(shared := bare(body), Shared):
+            said = (
+                f"{shared.name!r} is a shared part, whose parameters have its name; it cannot be named {written.name!r}"
+            )
+            raise self.wrong(said, written, scope)
+        is_row = _is_written_as_row(written.body, body)
+        return Named(written.name, body, scope.place(written.place), is_row)
 
     def each(self, written: Each, scope: _Scope) -> Stack:
-        """The layers of a group for each value; zero values are zero layers."""
+        """The layers of a loop for each value; zero values are zero layers."""
         turns = [self.turn(written, inner) for inner in self.scopes(written, scope)]
         turns = [turn for turn in turns if turn != NOTHING]
         return Turns(replace(written, place=scope.place(written.place)), tuple(turns)) if turns else NOTHING
 
     def turn(self, written: Each, scope: _Scope) -> Stack:
-        """The layers of a group for one value."""
+        """The layers of a loop for one value."""
         value = self.value(written.body, scope)
         if is_stack(value):
             return value
@@ -361,13 +378,14 @@ class _Expansion:
         raise self.wrong(f"{said}{hint}", written, scope)
 
     def scopes(self, written: Each, scope: _Scope) -> Iterator[_Scope]:
-        """Where the body of a group is expanded: with the names of one value after the other."""
+        """Where the body of a loop is expanded: with the names of one value after the other."""
         for name in written.names:
             if other := self.meaning(name):
                 said = f"{name!r} is a name after 'for' and {other}; one of them needs another name"
                 raise self.wrong(said, written, scope)
         values = self.no_layer_unknown(self.argument(written.values, scope), scope)
-        for names in self.located(functions.bindings, written, scope, written, values):
+        spot = written if _place_of(written.values) == NOWHERE else written.values
+        for names in self.located(functions.bindings, spot, scope, written, values):
             self.look_at(1, written, scope)
             yield replace(scope, values={**scope.values, **names})
 
@@ -392,7 +410,7 @@ class _Expansion:
         return self.used(result, layer, scope)
 
     def no_layer_unknown(self, value: Any, scope: _Scope) -> Any:
-        """A value, if it is no call of something unknown, which would be taken for layers: ``reversed(widths)``."""
+        """A value, unless it is a call of something unknown, which looks like layers: ``reversed(widths)``."""
         if isinstance(value, Layer) and not self.is_known(value.name, scope):
             message = f"{value.name!r} is not defined; the functions are {', '.join(FUNCTIONS)}"
             raise UnknownLayer(message, value.place)
@@ -510,6 +528,19 @@ class _Expansion:
         return Graph(written.inputs, wires, written.outputs, scope.place(written.place))
 
 
+def _is_written_as_row(written: Any, body: Stack) -> bool:
+    """Whether layers are written as several or as a repeat, directly or by a block, even if they expand to one."""
+    if isinstance(written, Chain | Repeat | Each) or (
+        isinstance(written, Operation) and written.operator in ("+", "*")
+    ):
+        return True
+    while isinstance(body, PassedIn):
+        body = body.body
+    if isinstance(body, BlockUse):
+        return body.is_row and not has_names(body.body)  # a block with names is one Cell
+    return isinstance(body, Chain | Repeat | Turns)
+
+
 def _several_sources(wire: Wire) -> str:
     """The message for several sources of several layers; empty for one layer, or one in each turn of a repeat."""
     count, body = len(wire.sources), bare(wire.body)
@@ -517,6 +548,8 @@ def _several_sources(wire: Wire) -> str:
         return f"{count} sources need one layer, and the shared part {body.name!r} has several: make it a graph"
     if not is_row(body) or is_row_of_turns(body):
         return ""
+    if isinstance(body, Named):
+        return f"{body.name!r} is in a row of its own, which takes one source: the line is named {wire.name!r} already"
     if isinstance(body, Repeat | Turns):
         return f"{count} sources need one layer in each turn, and {wire.name!r} has several: write a block with a graph"
     return f"{count} sources need one layer, and {wire.name!r} has several: put those after the first on another line"
@@ -549,4 +582,4 @@ def _passed_in(value: Any, depth: int) -> Any:
 
 
 def _place_of(written: Any) -> Place:
-    return getattr(written, "place", Place())
+    return getattr(written, "place", NOWHERE)

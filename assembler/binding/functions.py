@@ -1,4 +1,4 @@
-"""Functions of numbers and lists, slices, and what a list of values is for a group with ``for``."""
+"""Functions of numbers and lists, slices, and what a list of values is for a loop."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def call(layer: Layer, args: Sequence[Any]) -> Any:
     most = _MOST.get(name, len(args))
     if len(args) > most:
         raise RecipeError(f"{name} takes {most} argument{'s' * (most > 1)}, {len(args)} given; write {_USAGE[name]}")
-    return _CALLS[name](*args)
+    return CALLS[name](*args)
 
 
 def bindings(each: Each, values: Any) -> list[Mapping[str, Any]]:
-    """What the names of a group with ``for`` are, for each value.
+    """What the names of a loop are, for each value.
 
     Raises:
         RecipeError: the values are not a list, or a value has another number of parts than there are names.
@@ -85,7 +85,7 @@ def sliced(inside: Any, start: Any, stop: Any) -> Any:
     """A part of a list.
 
     Raises:
-        RecipeError: it is no list, or an end is no integer.
+        RecipeError: it is not a list, or an end is not an integer.
     """
     if not isinstance(inside, list | tuple):
         raise RecipeError(f"only lists have slices, not {print_value(inside)}")
@@ -93,7 +93,7 @@ def sliced(inside: Any, start: Any, stop: Any) -> Any:
 
 
 def spread(value: Any) -> list[Any]:
-    """What an argument with a star is: the elements of a list, the turns of a repeat or of a group with ``for``.
+    """What an argument with a star is: the elements of a list, the turns of a repeat or of a loop.
 
     Raises:
         RecipeError: it is something else.
@@ -108,8 +108,8 @@ def spread(value: Any) -> list[Any]:
         case PassedIn():
             return [PassedIn(one, value.depth) for one in spread(value.body)]
     if is_stack(value):
-        raise RecipeError(f"'*' needs a list, a repeat or a group with 'for'; write {print_value(value)} without it")
-    raise RecipeError(f"'*' needs a list, a repeat or a group with 'for', not {print_value(value)}")
+        raise RecipeError(f"'*' needs a list, a repeat or a loop; write {print_value(value)} without it")
+    raise RecipeError(f"'*' needs a list, a repeat or a loop, not {print_value(value)}")
 
 
 # ---- the functions
@@ -183,7 +183,7 @@ def _zip(*lists: Any) -> list[tuple[Any, ...]]:
     return list(zip(*lists, strict=True))
 
 
-_CALLS: Mapping[str, Callable[..., Any]] = {
+CALLS: Mapping[str, Callable[..., Any]] = {
     "abs": lambda value: abs(_number(value, "abs")),
     "enumerate": lambda values: list(enumerate(list_of(values, "enumerate"))),
     "int": _rounded("int", int),
@@ -208,4 +208,4 @@ _USAGE: Mapping[str, str] = {
     "sum": "sum(list)",
     "zip": "zip(list, list)",
 }
-assert set(_CALLS) == set(_USAGE) == set(FUNCTIONS)
+assert set(CALLS) == set(_USAGE) == set(FUNCTIONS)

@@ -49,7 +49,7 @@ class BlockNode:
 
 @dataclass(frozen=True, slots=True)
 class RepeatNode:
-    """A ``*`` of the recipe, or a group with ``for``.
+    """A ``*`` of the recipe, or a loop.
 
     Args:
         repeat: as written, with its count or its values filled in.
@@ -84,8 +84,9 @@ class Step:
         path: the Cell's name in the model, once it is planned; a shared part's is ``shared``.
         shared: the name of a part that is built once; every use of it is the same step.
         graph: how the layers in ``cells`` are wired, for a graph.
-        chain: the layers of a shared part of several layers, or of a repeat of several sources; ``extra`` has each of
-            them as a chain of one.
+        name: that the recipe gives it in its row; empty if its place there is its name.
+        chain: the layers of a row that is one Cell, or of a repeat of several sources; ``extra`` has each of them as
+            a chain of one. A shared part of several layers is such a row, and so is what has or contains names.
     """
 
     entry: Entry
@@ -94,6 +95,7 @@ class Step:
     extra: tuple[Any, ...] = ()
     path: str = ""
     shared: str = ""
+    name: str = ""
     graph: Graph | None = None
     chain: Steps | None = None
 
@@ -181,6 +183,16 @@ class Steps(tuple[Step, ...]):
         steps.nodes = nodes
         return steps
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the Cells in their row: those that the recipe gives, and positions."""
+        return tuple(step.name or str(index) for index, step in enumerate(self))
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the recipe gives any of them."""
+        return any(step.name for step in self)
+
     def mapped(self, change: Callable[[Step], Step]) -> Steps:
         """The same tree with each step changed."""
 
@@ -257,7 +269,9 @@ def shared_parts(steps: Steps) -> list[Step]:
 
 def root_graph(steps: Steps) -> Step | None:
     """The graph of a model that is one graph; None for a chain, such as one of a shared part."""
-    return steps[0] if len(steps) == 1 and steps[0].graph is not None and not steps[0].shared else None
+    if len(steps) != 1 or steps[0].graph is None or steps[0].shared or steps[0].name:
+        return None
+    return steps[0]
 
 
 def _holds_steps(value: Any) -> bool:

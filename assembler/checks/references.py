@@ -147,3 +147,59 @@ def _pair(value: Any) -> tuple[int, ...]:
 
 
 Reference: TypeAlias = Callable[[Array, Parameters, Arguments], Array]
+
+
+# ---- functions of mindspore.ops; of several outputs, the first
+
+
+def clamp(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """x, but not below ``min`` and not above ``max``."""
+    return np.clip(x, arguments["min"], arguments["max"])
+
+
+def sum_along(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The sum along axes."""
+    return x.sum(axis=_axes(arguments["dim"]), keepdims=arguments["keepdim"])
+
+
+def max_along(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The largest number along axes."""
+    return x.max(axis=_axes(arguments["axis"]), keepdims=arguments["keepdims"])
+
+
+def min_along(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The smallest number along axes."""
+    return x.min(axis=_axes(arguments["axis"]), keepdims=arguments["keepdims"])
+
+
+def topk(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The ``k`` largest or smallest numbers along an axis, in order."""
+    axis = -1 if arguments["dim"] is None else arguments["dim"]
+    ordered = np.sort(x, axis=axis)
+    return (np.flip(ordered, axis) if arguments["largest"] else ordered).take(range(arguments["k"]), axis=axis)
+
+
+def split(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """The first part along an axis."""
+    sizes = arguments["split_size_or_sections"]
+    return x.take(range(sizes if isinstance(sizes, int) else sizes[0]), axis=arguments["axis"])
+
+
+def squeeze(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """x without those of the axes that have the size 1."""
+    axes = np.atleast_1d(arguments["axis"])
+    return x.squeeze(tuple(axis for axis in axes if x.shape[axis] == 1))
+
+
+def expand_dims(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """x with one more axis, of size 1."""
+    return np.expand_dims(x, arguments["axis"])
+
+
+def tile(x: Array, parameters: Parameters, arguments: Arguments) -> Array:
+    """x several times along each axis."""
+    return np.tile(x, arguments["dims"])
+
+
+def _axes(axis: Any) -> Any:
+    return tuple(axis) if isinstance(axis, list) else axis

@@ -23,11 +23,23 @@ _INPUTS: tuple[dict[str, Any], ...] = (
 )
 """Rows, images, tokens, volumes, numbers of tokens, one row."""
 
-_SEVERAL_INPUTS: tuple[dict[str, Any], ...] = ({"shape": [4, 8]}, {"shape": [2, 5, 8]})
+_SEVERAL_INPUTS: tuple[dict[str, Any], ...] = ({"shape": [4, 8]}, {"shape": [2, 5, 8]}, {"shape": [8, 8]})
 """Shapes of each input of a layer with several inputs."""
+
+_INDEXED: dict[str, dict[str, Any]] = {
+    "one": {"shape": [4, 8]},
+    "other": {"shape": [2], "sample": "integers", "high": 4},
+}
+"""Inputs of a layer that takes numbers and integers."""
 
 _VALUES: dict[str, tuple[str, ...]] = {
     "axis": ("1", "-1"),
+    "by": ("0.5",),
+    "dim": ("1",),
+    "dims": ("(1, 2)",),
+    "factor": ("2",),
+    "k": ("2",),
+    "split_size_or_sections": ("4",),
     "keep_prob": ("0.9",),
     "p": ("0.1",),
     "vocab_size": ("10",),
@@ -68,6 +80,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }
 """Values to try for required arguments; any other argument is a layer, or a size."""
 _NEEDED = {
+    "Clamp": ("min=0", "max=6"),
     "FractionalMaxPool2d": ("output_size=(3, 3)",),
     "FractionalMaxPool3d": ("output_size=(3, 3, 3)",),
     "Transformer": ("d_model=8", "nhead=2", "num_encoder_layers=1", "num_decoder_layers=1", "dim_feedforward=16"),
@@ -75,7 +88,7 @@ _NEEDED = {
 }
 """Arguments that a layer needs, or is too large without, although its signature does not require them."""
 _OTHERS = ("8", "ReLU", "2", "1")
-_SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU")
+_SEVERAL = ("Dense(8, 8), Identity", "0, 2, 3, 1", "ReLU", "2, 4")
 """For `*arguments`."""
 
 _MOST = 60
@@ -120,6 +133,7 @@ def _recipes(texts: Iterable[str]) -> Iterator[dict[str, Any]]:
         for names, said in product((("one", "other"), ("one", "two", "three")), _SEVERAL_INPUTS):
             graph = {"joined": f"{text} @ ({', '.join(names)})"}
             yield {"inputs": {name: deepcopy(said) for name in names}, "graph": graph}
+        yield {"inputs": deepcopy(_INDEXED), "graph": {"joined": f"{text} @ (one, other)"}}
 
 
 def _texts(entry: Entry, name: str) -> Iterator[str]:

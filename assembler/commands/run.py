@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
-from assembler.errors import SettingsError
+from assembler.errors import SettingsError, UnknownLayer
 from assembler.hydra_edge.arguments import overrides_first
 from assembler.reading.recipe_files import merged_recipe
 from assembler.reading.recipe_paths import recipe_at, typed_path
@@ -139,10 +139,27 @@ def _recipe(word: str, shape: str, others: Sequence[str], project: Project) -> l
     if files := _files(word, project):
         return [f"recipe={','.join(files)}", *(_without_sizes(files.values(), project) if shape else [])]
     if is_name(word):
-        project.registry.find(word)  # the shape of an unknown layer is not what is missing
+        _require_layer(word, project)  # the shape of an unknown layer is not what is missing
     if not shape and not any(one.lstrip("+").startswith(("recipe.input.", "recipe.input=")) for one in others):
         raise SettingsError("a stack needs the shape of its input: --input 4,8")
     return ["recipe=inline", f"recipe.stack={quoted(word, always=True)}"]
+
+
+def _require_layer(word: str, project: Project) -> None:
+    """Raise an error that says where recipes and layers were searched, if no layer has this name."""
+    try:
+        project.registry.find(word)
+    except UnknownLayer as error:
+        beside = Path("conf", "recipe", f"{word}.yaml")
+        if folder := next((folder for folder in Path.cwd().parents if (folder / beside).is_file()), None):
+            there = f" There is one in {folder}; run the command there, or with --config-dir {folder / 'conf'}."
+        elif "Did you mean" in error.message:
+            there = ""
+        elif project.folder is None:
+            there = " This folder has no conf with recipes of its own."
+        else:
+            there = f" Recipes are those in {project.folder / 'recipe'} and those that ship."
+        raise UnknownLayer(error.message.replace("no layer", "no recipe or layer", 1) + there) from None
 
 
 def _files(word: str, project: Project) -> dict[str, Path]:

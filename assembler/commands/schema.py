@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -88,7 +89,7 @@ def documents(known: Sequence[Entry], project: Project) -> dict[str, Any]:
 
 
 def signatures(registry: Registry) -> Mapping[str, Any]:
-    """The signatures of other packages' classes in the registry, and the package versions that they are valid for.
+    """The signatures of other packages' classes and functions in the registry, and the versions they are valid for.
 
     Raises:
         SettingsError: one of these packages is not installed.
@@ -102,5 +103,14 @@ def signatures(registry: Registry) -> Mapping[str, Any]:
     ours = [entry for entry in entries_of(registry) if entry.scope in scopes]
     theirs = [entry for entry in ours if not entry.target.startswith("assembler.") and not entry.signature]
     packages = sorted({entry.target.partition(".")[0] for entry in theirs})
-    layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs}
-    return {"versions": {package: version(package) for package in packages}, "layers": dict(sorted(layers.items()))}
+    layers = {entry.target: print_parameters(parameters_of(entry.cell)) for entry in theirs if not entry.inputs}
+    functions = {
+        entry.target: print_parameters(inspect.signature(entry.implementation).parameters)
+        for entry in theirs
+        if entry.inputs
+    }
+    return {
+        "versions": {package: version(package) for package in packages},
+        "layers": dict(sorted(layers.items())),
+        "functions": dict(sorted(functions.items())),
+    }

@@ -102,6 +102,8 @@ def _show_layer(entry: Entry, registry: Registry) -> None:
     say(f"{entry.describe()}\n")
     scope = scope_of_entry(entry)
     say(f"{entry.target}, {f'scope {scope}' if scope else 'registered in Python'}")
+    if entry.inputs:
+        say(f"it takes {', '.join(entry.input_names)}")
     for argument in entry.infer:
         number, axis = entry.source(argument)
         say(f"{argument} may be _: {_axes(axis)} of {input_name(number)}")
@@ -109,7 +111,8 @@ def _show_layer(entry: Entry, registry: Registry) -> None:
         say(f"{argument} is {value!r} by default")
     if entry.reference:
         say(f"in NumPy: {entry.reference}")
-    say(f"\n{inspect.cleandoc(vars(entry.cell).get('__doc__') or 'It has no docstring.')}\n")
+    own = entry.implementation.__doc__ if entry.inputs else vars(entry.implementation).get("__doc__")  # not nn.Cell's
+    say(f"\n{inspect.cleandoc(own or 'It has no docstring.')}\n")
     say(_code(entry))
     _say_example(example(entry, registry))
 
@@ -129,13 +132,13 @@ def _axes(axis: int | list[int]) -> str:
 
 
 def _code(entry: Entry) -> str:
-    """The class's file and line, and its code if it is the assembler's and short."""
+    """The file and line of the class or function, and its code if it is the assembler's and short."""
     try:
-        lines, number = inspect.getsourcelines(entry.cell)
-        place = f"{short(Path(inspect.getsourcefile(entry.cell) or ''))}:{number}"
+        lines, number = inspect.getsourcelines(entry.implementation)
+        place = f"{short(Path(inspect.getsourcefile(entry.implementation) or ''))}:{number}"
     except (OSError, TypeError):
         return "its source was not found\n"
-    ours = not entry.cell.__module__.startswith("mindspore.")
+    ours = not entry.implementation.__module__.startswith("mindspore.")
     return f"{place}\n\n{''.join(lines)}" if ours and len(lines) <= _LONGEST else f"{place}, {len(lines)} lines\n"
 
 

@@ -23,6 +23,7 @@ from assembler.language.recipe import (
     Block,
     Infer,
     Layer,
+    Named,
     Operation,
     Repeat,
     Stack,
@@ -279,6 +280,8 @@ class _Reader:
                 said = "put brackets around what is repeated: A(x, (B(w) for w in widths))"
             if self.text.lstrip().startswith("for "):
                 said = "'for' comes after the layers: (Unit(w) for w in widths)"
+            if "assignment expression" in said:
+                said = "put brackets around an item with a name: A + (name := B)"
             if "decimal literal" in said:
                 said = "a number is followed by letters; a repeat is written 3 * ReLU"
             end = self.offset((error.end_lineno or 0) - 1, (error.end_offset or 0) - 1)
@@ -325,7 +328,8 @@ class _Reader:
     def stack(self, node: ast.expr) -> Stack:
         """The value of a node that must be layers."""
         value = self.value(node)
-        if may_be_stack(value) and not (isinstance(value, Operation) and INFER in value.operands):
+        is_number = isinstance(value, Operation) and value.operator == "+" and INFER in value.operands
+        if may_be_stack(value) and not is_number:
             return value
         if value is not _BROKEN:
             self.mistake(f"expected a layer, found {self.describe(node, value)}", node)
@@ -388,6 +392,8 @@ class _Reader:
                 return read_each(self, node)
             case ast.ListComp():
                 return [Star(read_each(self, node), self.place(node))]
+            case ast.NamedExpr(target=ast.Name() as target, value=body):
+                return self.named(node, target, body)
             case ast.IfExp(test=condition, body=then, orelse=other):
                 return self.operation("if", node, condition, then, other)
             case ast.Tuple(elts=parts):
@@ -474,6 +480,12 @@ class _Reader:
                 self.mistake(f"expected a layer, found {self.describe(part, value)}", part)
         return chain([value if may_be_stack(value) else Layer(BROKEN) for value in values], self.place(node))
 
+    def named(self, node: ast.NamedExpr, target: ast.Name, body: ast.expr) -> Any:
+        """``(layer1 := A + B)``: an item of a stack with a name."""
+        if target.id in CONSTANTS or target.id == "_":
+            return self.unknown(target, f"{target.id!r} cannot be used as a name")
+        return Named(target.id, self.stack(body), self.place(node))
+
     def product(self, node: ast.BinOp) -> Any:
         """``3 * A`` and ``A * 3`` repeat; what is not written as a number is found out later."""
         left, right = self.value(node.left), self.value(node.right)
@@ -551,7 +563,6 @@ _WORDS = {
     ast.Compare: "this comparison",
     ast.Lambda: "lambda",
     ast.JoinedStr: "an f-string",
-    ast.NamedExpr: "':='",
     ast.Await: "await",
     ast.Yield: "yield",
     ast.YieldFrom: "yield",

@@ -67,13 +67,13 @@ class Repeat:
     place: Place = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:
-        body = str(self.body) if isinstance(bare(self.body), Layer) else f"({self.body})"
+        body = str(self.body) if isinstance(bare(self.body), Layer | Named) else f"({self.body})"
         return f"{self.count} * {body}"
 
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """``(Unit(w) for w in widths)``: the group once for each value. ``[2 ** i for i in range(8)]`` has one in a Star.
+    """``(Unit(w) for w in widths)``: a loop. ``[2 ** i for i in range(8)]`` has one in a Star.
 
     Args:
         names: of the parts of a value; ``_`` for a part that is not used.
@@ -121,6 +121,23 @@ class Star:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """``(layer1 := 3 * Unit(64))``: one item of a chain, whose parameters' names begin with its name.
+
+    Args:
+        is_row: of an expanded one, whether it is a row of layers, even of one, such as ``n * Unit(64)`` where n is 1.
+    """
+
+    name: str
+    body: Stack
+    place: Place = field(default=NOWHERE, compare=False, repr=False)
+    is_row: bool = field(default=False, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"({self.name} := {self.body})"
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
     """``A + B``: run A, then B. Make one with :func:`chain`."""
 
@@ -156,6 +173,8 @@ class Operation:
             return f"{parts[0]}[{start}:{stop}]"
         if len(parts) == 1:
             return f"not {parts[0]}" if self.operator == "not" else f"{self.operator}{parts[0]}"
+        if self.operator == "**" and parts[0].startswith("-"):
+            parts[0] = f"({parts[0]})"
         return f" {self.operator} ".join(parts)
 
 
@@ -231,10 +250,12 @@ class BlockUse:
     Args:
         call: the use as written, with its arguments filled in: ``ConvNorm(64, kernel=3)``.
         body: the block's layers.
+        is_row: whether they are written as a row, even if it expands to one.
     """
 
     call: Layer
     body: Stack
+    is_row: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return str(self.body)
@@ -255,7 +276,7 @@ class PassedIn:
         return str(self.body)
 
 
-Link: TypeAlias = Layer | Repeat | Each | Turns | Operation | Shared | Graph | BlockUse | PassedIn
+Link: TypeAlias = Layer | Repeat | Each | Turns | Named | Operation | Shared | Graph | BlockUse | PassedIn
 """What a chain may hold."""
 
 Stack: TypeAlias = Link | Chain
@@ -299,7 +320,7 @@ def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
 
 def is_stack(value: object) -> bool:
     """Whether an argument is layers rather than plain data."""
-    return isinstance(value, Layer | Repeat | Each | Turns | Chain | Shared | Graph | BlockUse | PassedIn)
+    return isinstance(value, Layer | Repeat | Each | Turns | Named | Chain | Shared | Graph | BlockUse | PassedIn)
 
 
 def bare(stack: Any) -> Any:
@@ -310,8 +331,20 @@ def bare(stack: Any) -> Any:
 
 
 def is_row(stack: Stack) -> bool:
-    """Whether it is several layers one after the other, or a repeat, which may be of one."""
-    return isinstance(bare(stack), Chain | Repeat | Turns)
+    """Whether it is several layers, or one that is a row: of a repeat, or with a name."""
+    return isinstance(bare(stack), Chain | Repeat | Turns | Named)
+
+
+def has_names(stack: Stack) -> bool:
+    """Whether a row has names. Those in a block or in the turn of a repeat are in a row of its own."""
+    match stack:
+        case Named():
+            return True
+        case Chain():
+            return any(map(has_names, stack.items))
+        case PassedIn():
+            return has_names(stack.body)
+    return False
 
 
 def is_row_of_turns(stack: Stack) -> bool:
@@ -374,7 +407,7 @@ def children(value: Any) -> Iterable[Any]:
     match value:
         case Layer():
             return [*value.args, *(argument for _, argument in value.kwargs)]
-        case Repeat() | Star() | Shared() | Wire() | BlockUse() | PassedIn():
+        case Repeat() | Named() | Star() | Shared() | Wire() | BlockUse() | PassedIn():
             return [value.body]
         case Each():
             return [value.body, value.values]

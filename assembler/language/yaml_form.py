@@ -8,7 +8,7 @@ from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.language.grammar import CONSTANTS, MAX_NESTING, parse, parse_header, parse_line, parse_sources
-from assembler.language.recipe import INFER, Block, Graph, Layer, Source, Stack, Wire, chain
+from assembler.language.recipe import INFER, Block, Graph, Layer, Named, Source, Stack, Wire, chain
 from assembler.words import suggestion
 
 
@@ -16,7 +16,7 @@ def parse_stack(items: object, key: str = "stack") -> Stack:
     """Read the value of ``stack``: a string, or a list of strings and of mappings of a layer to its arguments.
 
     ``{Dense: {in_channels: 8, out_channels: 128}}``, ``{Dense: [8, 128]}`` and ``{Centered: null}`` are mappings.
-    An argument ``{stack: …}`` is layers.
+    An argument ``{stack: …}`` is layers. ``{stem: Dense(8, 128) + ReLU}`` is an item with a name.
 
     Raises:
         GrammarError, Mistakes: as :func:`parse`.
@@ -45,13 +45,18 @@ def _as_list(items: object) -> str:
     return f"; write each layer with a dash: - {names[0]}: …" if names and names[0][:1].isupper() else ""
 
 
+def is_name(name: str) -> bool:
+    """Whether a recipe may define a name, and a stack use it."""
+    return name.isidentifier() and name not in CONSTANTS and name != "_" and not keyword.iskeyword(name)
+
+
 def require_name(name: str, key: str) -> str:
     """A name that a recipe may define.
 
     Raises:
         GrammarError: it cannot be written in a stack.
     """
-    if not name.isidentifier() or name in CONSTANTS or name == "_" or keyword.iskeyword(name):
+    if not is_name(name):
         raise GrammarError(f"{name!r} cannot be used as a name", Place(key=key))
     return name
 
@@ -175,6 +180,8 @@ def _item(item: object, key: str) -> Stack:
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
+    if isinstance(inside, str) or (isinstance(inside, Mapping) and ("graph" in inside or set(inside) == {"stack"})):
+        return _named(name, inside, key)
     if not all(part.isidentifier() for part in name.split(".")):
         for_after = name.startswith("for ") and isinstance(inside, str)
         instead = f"write ({inside} {name}) as a string" if for_after else "remove the colon after it"
@@ -189,6 +196,12 @@ def _item(item: object, key: str) -> Stack:
         args = tuple(parse_value(value, f"{key}[{index}]") for index, value in enumerate(inside))
         return Layer(name, args, (), place, tuple(Place(key=f"{key}[{index}]") for index in range(len(args))))
     raise GrammarError(f"the arguments of {name} are a mapping or a list, not {_kind(inside)}", place)
+
+
+def _named(name: str, body: object, key: str) -> Stack:
+    """An item with a name: ``{layer1: 3 * Unit(64)}``, ``{layer1: {stack: […]}}`` or ``{layer1: {graph: …}}``."""
+    require_name(name, key)
+    return Named(name, parse_part(body, key), Place(key=key))
 
 
 def parse_value(value: object, key: str, depth: int = 0) -> Any:

@@ -10,7 +10,7 @@ from mindspore import Parameter, Tensor, nn
 
 from assembler.binding.structure import Step, Steps, root_graph, shared_parts
 from assembler.errors import AssemblerError, ParameterError, noted, raise_all
-from assembler.planning.cells import cast, make
+from assembler.planning.cells import cast, in_a_row, make
 from assembler.planning.plan import Plan, Rule, Weight
 from assembler.runtime import device
 from assembler.runtime.messages import reason
@@ -92,7 +92,7 @@ def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
     builder = _Builder(dtype)
     builder.cells(shared_parts(steps))
     graph = root_graph(steps)
-    model = nn.SequentialCell(builder.cells(steps)) if graph is None else builder.cell(graph)
+    model = in_a_row(steps, builder.cells(steps)) if graph is None else builder.cell(graph)
     builder.name_parts()
     model.set_train(False)
     return model
@@ -148,4 +148,4 @@ class _Builder:
     def inner(self, steps: Steps) -> nn.Cell:
         """A chain inside a layer: a SequentialCell, or a single Cell as it is."""
         cells = self.cells(steps)
-        return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
+        return cells[0] if len(cells) == 1 else in_a_row(steps, cells)

@@ -13,7 +13,9 @@ from mindspore.nn.utils import no_init_parameters
 from assembler.binding.bind import bind
 from assembler.errors import AssemblerError, RecipeError
 from assembler.language.grammar import parse
-from assembler.language.recipe import Layer, Stack, chain
+from assembler.language.recipe import Layer, Named, Repeat, Stack, chain
+from assembler.language.yaml_form import is_name
+from assembler.layers.operator import Operator
 from assembler.model.arguments import UNSET, Search, values
 from assembler.model.build import build_steps
 from assembler.model.contents import Contents, contents, is_chain, unlike
@@ -27,8 +29,8 @@ def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
 
     Arguments are read from what the Cells hold. The text is returned only if the Cells that it creates hold the same:
     attributes, constants, attributes of primitives, and the shapes, dtypes and order of the parameters. Left out are
-    the values of parameters, initializers, which parameters are frozen, and names: SequentialCells in a SequentialCell
-    become one chain, whose parameters are named by position.
+    the values of parameters, initializers, and which parameters are frozen. Names of Cells are names of items. Without
+    names, SequentialCells in a SequentialCell become one chain, whose parameters are named by position.
 
     Raises:
         RecipeError: it is another Cell; a Cell's class is not registered; its arguments cannot be read; or two layers
@@ -43,18 +45,18 @@ def describe(cell: nn.SequentialCell, registry: Registry = LAYERS) -> str:
     _refuse_shared(parts)
     describer = _Describer(registry)
     with device.untouched_generators():
-        text = str(chain([describer.layer(part, path) for path, part in parts])) or "Identity"
+        text = str(chain(describer.items(cell))) or "Identity"
         bind(parse(text), registry)  # a text has bounds that a network may exceed
     return text
 
 
 def _parts(cells: nn.Cell, path: str = "") -> Iterator[tuple[str, nn.Cell]]:
     """The Cells that run one after another, with their paths."""
-    for index, cell in enumerate(cells.cell_list):
+    for name, cell in vars(cells)["_cells"].items():
         if is_chain(cell):
-            yield from _parts(cell, f"{path}{index}.")
+            yield from _parts(cell, f"{path}{name}.")
         else:
-            yield f"{path}{index}", cell
+            yield f"{path}{name}", cell
 
 
 def _refuse_shared(parts: list[tuple[str, nn.Cell]]) -> None:
@@ -72,21 +74,35 @@ class _Describer:
     def __init__(self, registry: Registry):
         self.registry = registry
         self.known: dict[str, Layer] = {}
-        self.entries: dict[type, Entry] = {}
+        self.entries: dict[Any, Entry] = {}  # by class or function
         for entry in registry.all_entries():
             is_of_a_library = registry.get(entry.name) is not entry
             if is_of_a_library and entry.target.rpartition(".")[0] not in sys.modules:
                 continue  # a module that was not imported has no Cells here
             try:
-                self.entries.setdefault(entry.cell, entry)
+                self.entries.setdefault(entry.implementation, entry)
             except AssemblerError:
                 continue  # the entry is broken
 
+    def items(self, cells: nn.Cell, path: str = "") -> list[Stack]:
+        """The items of a chain. Chains in it are part of it, unless they have a name, or names in them."""
+        found: list[Stack] = []
+        for name, cell in vars(cells)["_cells"].items():
+            part: list[Stack]
+            part = self.items(cell, f"{path}{name}.") if is_chain(cell) else [self.layer(cell, f"{path}{name}")]
+            has_name, has_names = is_name(name), any(isinstance(one, Named) for one in part)
+            if has_names != has_name and (has_names or (is_chain(cell) and len(part) == 1)):
+                part = [Repeat(1, chain(part))]  # a row of its own
+            found += [Named(name, chain(part))] if has_name and part else part
+        return found
+
     def layer(self, cell: nn.Cell, path: str) -> Layer:
         """A Cell as a layer with arguments that create an equal Cell. Equal Cells are looked at once."""
-        entry = self.entries.get(type(cell))
+        entry = self.entries.get(cell.function if type(cell) is Operator else type(cell))
         if entry is None:
             raise RecipeError(f"#{path} {type(cell).__name__} is not registered; add it with @register")
+        if type(cell) is Operator:
+            return Layer(self.registry.name_of(entry), kwargs=tuple(cell.arguments.items()))
         held = contents(cell)
         key = repr(held)
         if key not in self.known:

@@ -14,7 +14,7 @@ from assembler.binding.structure import Step, walk
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
 from assembler.files import short
 from assembler.model.subject import Subject
-from assembler.planning.cells import is_ours, required_inputs
+from assembler.planning.cells import is_ours, takes_several
 from assembler.planning.plan import Row
 from assembler.planning.specs import print_specs
 from assembler.planning.tensors import tensors_for
@@ -34,7 +34,7 @@ def blame(subject: Subject, error: Exception) -> AssemblerError:
             return _refused_by_graph_mode(subject, error)
         return LayerFault(f"the model raised {reason(error)}, but not when called again")
     step = _step_of(row, subject)
-    if not is_ours(step.entry.cell):
+    if not is_ours(step.entry.implementation):
         return LayerFault(f"{row} raised {type(error).__name__}: {without_stack(error)}", row.place)
     if lacks_kernel(error):
         return DeviceError(f"{row} cannot run on this device: {reason(error)}", row.place)
@@ -62,7 +62,7 @@ def _compile(row: Row, cell: nn.Cell | None) -> Exception | None:
     if cell is None or row.input == ():
         return None
     given = tensors_for(row.input, real=True)
-    several = isinstance(given, tuple) and len(required_inputs(type(cell))) > 1
+    several = isinstance(given, tuple) and takes_several(type(cell))
     try:
         with device.mode("graph"), device.contained():
             cell(*given) if several else cell(given)

@@ -104,7 +104,7 @@ def _lacking(step: Step, row: Row, dtype: Dtype, target: str) -> Iterator[Device
     except AssemblerError:
         raise
     except Exception as error:
-        if lacks_kernel(error) or is_ours(step.entry.cell):
+        if lacks_kernel(error) or is_ours(step.entry.implementation):
             said = f"{row} cannot run in {dtype} on {target}: {reason(error)}"
             yield DeviceError(said, row.place)
 

@@ -11,7 +11,7 @@ from mindspore import nn
 from assembler.binding.structure import Step, Steps, walk
 from assembler.errors import ArgumentMismatch, AssemblerError, noted, raise_all
 from assembler.planning.cell_copies import made_without_storage
-from assembler.planning.cells import cast, make
+from assembler.planning.cells import cast, in_a_row, make
 from assembler.planning.placeholders import Planner, name_placeholders, placeholder
 from assembler.planning.plan import Weight
 from assembler.planning.probing import Trials
@@ -128,4 +128,4 @@ class Builder:
                 )
                 raise ArgumentMismatch(message, step.layer.place)
         cells = [self._one_if_shared(step, make, step, partial(self._build_inner, step)) for step in steps]
-        return cells[0] if len(cells) == 1 else nn.SequentialCell(cells)
+        return cells[0] if len(cells) == 1 else in_a_row(steps, cells)

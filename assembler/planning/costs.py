@@ -4,6 +4,10 @@ One MAC is one multiply and one add. Matrix products, convolutions and recurrent
 attention included; elementwise operators, biases, normalisation, pooling, look-ups and transforms such as FFT are not,
 as in the tables that papers print. A cost is read from shapes alone, so it is the same on the meta device, on a real
 one, and in a graph that was only compiled.
+
+A Cell that computes more than it needs may count for itself, by a method ``count_macs``: it takes the shapes of the
+Cell's inputs, and its result replaces what was counted inside. A mixture of experts counts the experts that a token
+takes, although it runs them all.
 """
 
 from __future__ import annotations
@@ -145,6 +149,16 @@ def macs_of(name: str, arguments: Sequence[Any], output: Shape) -> int | None:
         return rule(arguments, output)
     except (LookupError, TypeError, ValueError):
         return None  # another version's operator, called with something else
+
+
+def counts_itself(cell: object) -> bool:
+    """Whether a Cell counts its own MACs."""
+    return callable(getattr(cell, "count_macs", None))
+
+
+def macs_by_itself(cell: Any, inputs: Sequence[Any]) -> int:
+    """The MACs that a Cell counts for inputs, of which the tensors have shapes."""
+    return int(cell.count_macs(*[tuple(one.shape) for one in inputs if hasattr(one, "shape")]))
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from assembler.binding.structure import Step
+from assembler.language.recipe import Graph, Layer
 from assembler.planning.equal_calls import signature
 from assembler.planning.plan import Row
 from assembler.planning.row_table import RowTable
@@ -44,21 +45,17 @@ class EqualLayers:
         self._rows = rows
         self._notes = notes
         self._known: dict[Hashable, Known] = {}
-        self._written: dict[int, Hashable] = {}  # the layer as written, by identity → what it is
+        self._written = _Written()
 
     def key(self, step: Step, inside: Sequence[Step], inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Hashable:
         """What equal layers have in common; None of those that are always planned anew.
 
-        The layer as written is the same object in every turn of a repeat, and an equal one in those of a group with
-        ``for``. A shared part is one Cell, not one of several equals.
+        The layer as written is the same object in every turn of a repeat, and an equal one in those of a loop. A shared
+        part is one Cell, not one of several equals.
         """
         if named or any(one.shared for one in inside):
             return None
-        identity = id(step.layer)
-        if identity not in self._written:
-            written = step.graph or step.layer
-            self._written[identity] = written.place, _as_written(written)
-        return self._written[identity], signature(inputs)
+        return self._written.number(step.graph or step.layer), signature(inputs)
 
     def find(self, key: Hashable) -> Known | None:
         """What is known of an equal layer."""
@@ -85,14 +82,34 @@ class EqualLayers:
             self._rows.add(replace(row, path=path + row.path[before:]))
 
 
-def _as_written(value: Any) -> Hashable:
-    """What equal parts of a recipe have in common. 1 is neither True nor 1.0."""
-    if isinstance(value, list | tuple):
-        return (type(value), *map(_as_written, value))
-    if isinstance(value, dict):
-        return (dict, *((_as_written(key), _as_written(item)) for key, item in value.items()))
-    if is_dataclass(value):
-        return (type(value), *(_as_written(getattr(value, one.name)) for one in fields(value) if one.compare))
-    if isinstance(value, float):
-        return float, repr(value)
-    return type(value), value if isinstance(value, Hashable) else id(value)
+class _Written:
+    """Numbers layers as written: equal ones at one place, such as those of the turns of a loop, have one number.
+
+    A layer inside another is in its key by its number, so that nested layers are read once.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+        self._by_identity: dict[int, int] = {}
+
+    def number(self, written: Layer | Graph) -> int:
+        """The number of a layer, or of a graph."""
+        if id(written) not in self._by_identity:
+            parts = tuple(self._key(getattr(written, one.name)) for one in fields(written) if one.compare)
+            key = (type(written), written.place, parts)
+            self._by_identity[id(written)] = self._numbers.setdefault(key, len(self._numbers))
+        return self._by_identity[id(written)]
+
+    def _key(self, value: Any) -> Hashable:
+        """What equal values have in common. 1 is neither True nor 1.0."""
+        if isinstance(value, Layer | Graph):
+            return type(value), self.number(value)
+        if isinstance(value, list | tuple):
+            return (type(value), *map(self._key, value))
+        if isinstance(value, dict):
+            return (dict, *((self._key(key), self._key(item)) for key, item in value.items()))
+        if is_dataclass(value):
+            return (type(value), *(self._key(getattr(value, one.name)) for one in fields(value) if one.compare))
+        if isinstance(value, float):
+            return float, repr(value)
+        return type(value), value if isinstance(value, Hashable) else id(value)

@@ -169,7 +169,8 @@ class _Outliner:
         inside = self.inside(step)
         if row is None:
             return inside
-        return [self.of_row(row, inside, step.plain_arguments())]
+        node = self.of_row(row, inside, step.plain_arguments())
+        return [self.keyed(replace(node, title=step.name)) if step.name and step.chain else node]
 
     def inside(self, step: Step) -> list[Node]:
         """The nodes of the layers inside a layer, or of the wires of a graph."""

@@ -70,7 +70,7 @@ class ChainPlaceholder(nn.SequentialCell):
 
     def __getitem__(self, index: int) -> Placeholder:
         index = range(len(self.steps))[index]
-        path = None if self.path is None else f"{self.path}.{index}"
+        path = None if self.path is None else f"{self.path}.{self.steps.names[index]}"
         return Placeholder(self.planner, self.steps[index], self.owner, path)
 
     def __iter__(self) -> Iterator[Placeholder]:
@@ -102,7 +102,7 @@ def name_placeholders(cell: nn.Cell, path: str) -> dict[Step, str]:
             slots[inner.step] = name
         elif isinstance(inner, ChainPlaceholder):
             inner.path = name
-            slots.update((step, f"{name}.{index}") for index, step in enumerate(inner.steps))
+            slots.update((step, f"{name}.{own}") for own, step in zip(inner.steps.names, inner.steps, strict=True))
     return slots
 
 

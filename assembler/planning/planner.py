@@ -28,6 +28,7 @@ from assembler.binding.structure import Step, Steps, root_graph, walk
 from assembler.errors import AssemblerError, RecipeError, raise_all
 from assembler.language.recipe import INFER, Definitions, Stack, print_value
 from assembler.planning.building import Builder
+from assembler.planning.cells import require_names
 from assembler.planning.equal_layers import EqualLayers, Known
 from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Plan, Row
@@ -75,10 +76,14 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
         DeviceError: it takes too much memory.
         Mistakes: several of them.
     """
+    require_names(steps)
     if input is None:
         raise_all([needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
-    return _Planner(dtype).plan(steps, input)
+    try:
+        return _Planner(dtype).plan(steps, input)
+    except RecursionError:
+        raise RecipeError("nested too deep to be planned", steps[0].layer.place) from None
 
 
 class _Planner:
@@ -136,10 +141,13 @@ class _Planner:
             What the last one emits, and the most bytes that are alive at once, without the chain's own input.
         """
         most = held = 0
-        for index, step in enumerate(steps):
-            path = f"{prefix}{index}"
-            if index:
+        before = ""
+        for name, step in zip(steps.names, steps, strict=True):
+            path = f"{prefix}{name}"
+            self.refusals.note_before(path, before)
+            if before:
                 self.refusals.require_input(step, path, value)
+            before = path
             value, peak = self.visit(step, path, (value,), {})
             most = max(most, held + peak)
             if peak or held:  # what makes nothing passes on the memory of its input
@@ -229,6 +237,8 @@ class _Planner:
         Returns:
             Its row, and what the call showed.
         """
+        if step.entry.inputs not in (0, len(inputs)):  # a function would take what is too much for an argument
+            raise self.refusals.miscounted(step, draft)
         cell = self.builder.take(step, draft.path)
         draft = replace(draft, weights=self.builder.weights(cell))
         try:

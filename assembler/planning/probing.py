@@ -17,7 +17,7 @@ from mindspore import nn
 from assembler.errors import AssemblerError
 from assembler.files import short
 from assembler.planning import compiler
-from assembler.planning.costs import Counter, Meter
+from assembler.planning.costs import Counter, Meter, counts_itself, macs_by_itself
 from assembler.planning.operators import Operators, Owned
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
@@ -103,6 +103,8 @@ class Trials:
         operators = Operators(owned, real=self.real)
         with device.contained(), _references_only(), self.counter.use(meter, operators):
             output = specs_among(cell(*given, **by_name))
+        if counts_itself(cell):
+            meter.macs = macs_by_itself(cell, inputs)
         return Found(output, meter)
 
     def stand_in(self, plan_inside: Callable[[], tuple[Any, int]]) -> Any:

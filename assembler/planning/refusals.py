@@ -44,10 +44,15 @@ class Refusals:
     def __init__(self, rows: RowTable):
         self._rows = rows
         self._graphs: dict[str, Graph] = {}  # path → what is wired there
+        self._before: dict[str, str] = {}  # path → that of the layer before it in its chain
 
     def note_graph(self, path: str, graph: Graph) -> None:
         """Note how the layers at a path are wired."""
         self._graphs[path] = graph
+
+    def note_before(self, path: str, before: str) -> None:
+        """Note which layer is before another in a chain; an empty path if it is the first."""
+        self._before[path] = before
 
     def require_inputs(self, step: Step, draft: Row, inputs: tuple[Any, ...]) -> None:
         """Refuse another number of inputs than a graph has. Several may be passed as one tuple."""
@@ -63,7 +68,7 @@ class Refusals:
     def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
         number, axes = step.entry.source(name)
-        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry.cell)) == 1:
+        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry)) == 1:
             return self.takes_one(step, draft)
         which = "it" if isinstance(draft.input, Spec) else input_name(number)
         message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
@@ -87,8 +92,7 @@ class Refusals:
         """
         if isinstance(value, Spec) or (isinstance(value, tuple | list) and recorded(value) != ()):
             return
-        parent, _, index = path.rpartition(".")
-        before = self._rows.get(f"{parent}.{int(index) - 1}".lstrip("."))
+        before = self._rows.get(self._before[path])
         raise ShapeMismatch(f"{before} emits {kind_of(value)}; {step} takes a tensor or a tuple", step.layer.place)
 
     def require_output(self, steps: Steps, value: Any) -> None:
@@ -98,7 +102,7 @@ class Refusals:
             return
         where, kind = found
         last = steps[-1]
-        subject = "the graph" if last.graph is not None else self._rows.get(str(len(steps) - 1)) or last
+        subject = "the graph" if last.graph is not None else self._rows.get(steps.names[-1]) or last
         said = f"{subject} emits {kind}, not a tensor"
         if where:
             said = (
@@ -108,21 +112,26 @@ class Refusals:
 
     def raised(self, step: Step, draft: Row, error: Exception) -> AssemblerError:
         """A layer raised: its input is wrong if the layer is MindSpore's or the assembler's, else the layer is."""
-        names = required_inputs(step.entry.cell)
+        names = required_inputs(step.entry)
         if len(names) > 1 and isinstance(draft.input, Spec):
-            said = f"{self.edge(draft)}; {draft} takes {len(names)} inputs: {', '.join(names)}"
-            return ShapeMismatch(said, step.layer.place)
-        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.cell):
+            return self.miscounted(step, draft)
+        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.implementation):
             return self.takes_one(step, draft)
         if isinstance(error, CannotTell | NoTensor):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
         if lacks_memory(error):
             return DeviceError(f"{draft} cannot be planned: it takes too much memory", step.layer.place)
-        if not is_ours(step.entry.cell):
+        if not is_ours(step.entry.implementation):
             message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
             return LayerFault(message, step.layer.place)
         wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
+
+    def miscounted(self, step: Step, draft: Row) -> AssemblerError:
+        """More or fewer tensors arrive than the layer takes."""
+        names = required_inputs(step.entry)
+        count = "1 input" if len(names) == 1 else f"{len(names)} inputs"
+        return ShapeMismatch(f"{self.edge(draft)}; {draft} takes {count}: {', '.join(names)}", step.layer.place)
 
     def takes_one(self, step: Step, draft: Row) -> AssemblerError:
         """A tuple arrives at a layer that takes one tensor: ``LSTM(8, 4) + Dense(_, 2)``."""
@@ -137,15 +146,17 @@ class Refusals:
         parent, _, index = draft.path.rpartition(".")
         if wired := self._wires(draft):
             return wired
-        before = f"{parent}.{int(index) - 1}".lstrip(".") if index.isdigit() and index != "0" else None
-        if before is not None and (row := self._rows.get(before)) is not None:
+        is_turn = index.isdigit() and index != "0"
+        before = self._before.get(draft.path) or (f"{parent}.{int(index) - 1}".lstrip(".") if is_turn else "")
+        if before and (row := self._rows.get(before)) is not None:
             return f"{row} emits {_with_others(row.output, draft.input)}"
         return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
 
     def _wire(self, draft: Row) -> Wire | None:
         """The wire whose first layer this is."""
         parent, _, index = draft.path.rpartition(".")
-        path = parent if index == "0" and parent not in self._graphs else draft.path
+        is_first = index == "0" or self._before.get(draft.path) == ""
+        path = parent if is_first and parent not in self._graphs else draft.path
         owner, _, name = path.rpartition(".")
         wires = self._graphs[owner].wires if owner in self._graphs else ()
         return next((wire for wire in wires if wire.name == name), None)

@@ -17,6 +17,7 @@ from assembler.language.recipe import leaves, print_value
 from assembler.planning.cell_copies import unwatched, with_zeros
 from assembler.planning.cells import is_ours
 from assembler.planning.compiler import CannotTell
+from assembler.planning.costs import counts_itself, macs_by_itself
 from assembler.planning.equal_calls import EqualCalls
 from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Row
@@ -50,6 +51,7 @@ class Walk:
 
     def __init__(self, cell: nn.Cell, trials: Trials):
         self.cell = cell
+        self.cells = [*_apart(cell)]
         self.trials = trials
         self.equals = EqualCalls()
         self.rows: dict[str, Row] = {}  # in the order of the calls
@@ -72,11 +74,11 @@ class Walk:
         """
         rows: list[Row] = []
         containers: list[Row] = []
-        for path, cell in self.cell.cells_and_names():
+        for path, cell in self.cells:
             if path not in self.rows:
                 self.rows[path] = _row(path, cell, (), ())
-                self.count(path, cell, expand=False)
-        cells = dict(self.cell.cells_and_names())
+                self.count(path, cell, expand=counts_itself(cell))
+        cells = dict(self.cells)
         for path, row in self.rows.items():
             leaf = path in self.busy or not list(cells[path].cells())
             if row.parameters or row.macs or (leaf and row.output != ()):
@@ -94,13 +96,12 @@ class Walk:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Every call of a Cell in the model goes through ``call``."""
-        cells = list(self.cell.cells_and_names())
-        for path, cell in cells:
+        for path, cell in self.cells:
             object.__setattr__(cell, "construct", self.watching(path, cell, cell.construct))
         try:
             yield
         finally:
-            for _, cell in cells:
+            for _, cell in self.cells:
                 object.__delattr__(cell, "construct")
 
     def watching(self, path: str, cell: nn.Cell, construct: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,7 +127,9 @@ class Walk:
             output = self.emitted(path, cell, partial(construct, *inputs, **named), given, by_name, here)
         finally:
             self.calls.pop()
-        self.count(path, cell, expand=False)
+        self.count(path, cell, expand=counts_itself(cell))
+        if counts_itself(cell):
+            meter.macs = here.macs + macs_by_itself(cell, given)
         macs, operators = meter.macs - here.macs, meter.operators - here.operators
         if self.calls:
             self.calls[-1].macs_inside += macs
@@ -212,6 +215,17 @@ class Walk:
         tensors = self.trials.tensors(found.output)
         self.trials.counter.hold(leaves_among(tensors))
         return tensors
+
+
+def _apart(cell: nn.Cell) -> Iterator[tuple[str, nn.Cell]]:
+    """The Cells in a Cell with their paths, without those in a Cell that counts its own MACs."""
+    inside: set[int] = set()
+    for path, one in cell.cells_and_names():
+        if id(one) in inside:
+            continue
+        if counts_itself(one):
+            inside |= {id(inner) for _, inner in one.cells_and_names() if inner is not one}
+        yield path, one
 
 
 def _taken(inputs: Sequence[Any], named: Mapping[str, Any]) -> Specs:

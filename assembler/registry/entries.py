@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError
 from assembler.html import html_table
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Layer, print_value
 from assembler.registry.signatures import known_parameters, print_parameters
-from assembler.settings import EntrySettings, InferSettings
+from assembler.settings import EntrySettings, FunctionSettings, InferSettings
 from assembler.validation import read
 from assembler.words import suggestion
 
@@ -34,16 +36,18 @@ class Entry:
 
     Args:
         name: the short name in recipes.
-        target: the class, as ``package.module.Class``.
+        target: the class, as ``package.module.Class``, or the function.
         defaults: default arguments, which the recipe can override.
         infer: for each argument that may be written ``_``, the axis of the layer's first input that it is inferred
             from, or a list of axes for an argument that is a tuple of sizes; ``{input: 1, axis: -1}`` names another
             input, counted from 0.
         signature: the arguments, as ``LSTM(input_size, hidden_size, num_layers=1)``, for a class whose own signature
             is ``*args``.
-        reference: a function that computes the same in NumPy, as ``package.module.function``.
+        reference: a function that computes the same in NumPy, as ``package.module.function``, or a ufunc of NumPy,
+            ``numpy.exp``.
         row: what a row of a network file passes in front of the arguments in the file: ``c1``, the channels of its
             input; ``c2``, those of its output; ``n``, the number of repeats. Default: from the first parameters' names.
+        inputs: of a function, how many tensors are its first arguments; 0 for a class.
         scope: where the entry is declared: a configuration key, ``registry.mindspore``, a library, ``mindcv``, or the
             module of a class that was registered in Python.
         trusted: packages that may contain targets.
@@ -57,6 +61,7 @@ class Entry:
     signature: str | None = None
     reference: str | None = None
     row: tuple[str, ...] | None = None
+    inputs: int = 0
     scope: str = ""
     trusted: tuple[str, ...] = field(default=TRUSTED, compare=False)
     registered: type | None = field(default=None, compare=False)
@@ -73,18 +78,45 @@ class Entry:
         return Place(key=f"{self.scope}.{self.name}" if self.scope else self.name)
 
     @cached_property
-    def cell(self) -> type:
-        """The class. Imports its module, and so MindSpore.
+    def implementation(self) -> Any:
+        """The class or the function. Imports its module, and so MindSpore.
 
         Raises:
-            BadTarget: it does not import, is not a Cell, or is not defined in a trusted package.
+            BadTarget: it does not import, is neither a Cell nor a function as declared, or is not defined in a trusted
+                package.
         """
-        cls = self.registered or resolve(self.target, self.trusted, self.place)
+        found = self.registered or resolve(self.target, self.trusted, self.place)
         from mindspore import nn
 
-        if not (isinstance(cls, type) and issubclass(cls, nn.Cell)):
-            raise BadTarget(f"{self.target} is not an nn.Cell class", self.place)
-        return cls
+        is_function = inspect.isroutine(found)
+        if self.inputs and not is_function:
+            raise BadTarget(f"{self.target} is not a function", self.place)
+        if not self.inputs and not (isinstance(found, type) and issubclass(found, nn.Cell)):
+            instead = f"; write {{function: {self.target}}}" if is_function else ""
+            raise BadTarget(f"{self.target} is not an nn.Cell class{instead}", self.place)
+        return found
+
+    @property
+    def cell(self) -> type:
+        """The class of its Cells: its own, or ``Operator`` for a function.
+
+        Raises:
+            BadTarget: see ``implementation``.
+        """
+        if not self.inputs:
+            return cast(type, self.implementation)
+        from assembler.layers.operator import Operator
+
+        return Operator
+
+    def make(self, *args: Any, **kwargs: Any) -> Any:
+        """A Cell with these arguments.
+
+        Raises:
+            BadTarget: see ``implementation``.
+            Exception: whatever its constructor raises.
+        """
+        return self.cell(*((self.implementation,) if self.inputs else ()), *args, **kwargs)
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -99,12 +131,41 @@ class Entry:
         if self.registered is not None or self.signature is not None or "mindspore" in sys.modules:
             return self._own_parameters
         _require_trust(self.target, self.target.rpartition(".")[0], self.trusted, self.place)
-        known = known_parameters(self.target)
-        return self._own_parameters if known is None else self._checked(known)
+        known = known_parameters(self.target, of_function=bool(self.inputs))
+        return self._own_parameters if known is None else self._checked(self._after_tensors(known))
 
     @cached_property
     def _own_parameters(self) -> Mapping[str, inspect.Parameter]:
-        return self._checked(parameters_of(self.cell) if self.signature is None else self._said_parameters())
+        if self.signature is not None:
+            return self._checked(self._said_parameters())
+        if not self.inputs:
+            return self._checked(parameters_of(self.cell))
+        return self._checked(self._after_tensors(inspect.signature(self.implementation).parameters))
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the tensors that a function takes, or numbers if it is ``*args``."""
+        slots = inspect.signature(self.implementation).parameters.values()
+        names = [one.name for one in slots if one.kind in _POSITIONAL][: self.inputs]
+        return names if len(names) == self.inputs else list(map(str, range(self.inputs)))
+
+    def _after_tensors(self, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
+        """The arguments of a function without its tensors; those of a class as they are."""
+        if not self.inputs:
+            return parameters
+        written = f"{self.target}({print_parameters(parameters)})"
+        if any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters.values()):
+            said = f"the arguments of {written} are unknown; list them: signature: {self.name}(argument, other=default)"
+            raise RegistryError(said, self.place)
+        slots = [one for one in parameters.values() if one.kind in _POSITIONAL]
+        if len(slots) < self.inputs:
+            raise RegistryError(f"{written} does not take {self.inputs} tensors", self.place)
+        tensors = {one.name for one in slots[: self.inputs]}
+        return {
+            name: one.replace(kind=one.KEYWORD_ONLY if one.kind is one.KEYWORD_ONLY else one.POSITIONAL_OR_KEYWORD)
+            for name, one in parameters.items()
+            if name not in tensors
+        }
 
     def _checked(self, parameters: Mapping[str, inspect.Parameter]) -> Mapping[str, inspect.Parameter]:
         variadic = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -127,8 +188,11 @@ class Entry:
         """The NumPy function, if any; it may be in the package of a class that was registered in Python.
 
         Raises:
-            BadTarget: see ``reference_at``.
+            BadTarget: see ``reference_at``; or it is a ufunc and the layer has arguments, which a ufunc has not.
         """
+        if str(self.reference).startswith("numpy.") and self.parameters:
+            said = f"{self.reference} takes no arguments, unlike {self.describe()}; write signature: {self.name}()"
+            raise BadTarget(said, self.place)
         beside = (self.registered.__module__.partition(".")[0],) if self.registered else ()
         return reference_at(self.reference, (*self.trusted, *beside), self.place) if self.reference else None
 
@@ -170,6 +234,9 @@ def _axes(entry: Entry, name: str) -> str:
     return f"axis {print_value(axes)} of {input_name(number)}"
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 def input_name(number: int) -> str:
     """An input of a layer in messages: ``the input``, which is the first, or ``input 1``."""
     return f"input {number}" if number else "the input"
@@ -188,11 +255,14 @@ def _read_signature(text: str) -> Mapping[str, inspect.Parameter]:
 def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..., Any]:
     """The reference at ``package.module.function``: a function ``(x, parameters, arguments)`` of a trusted package.
 
-    Other functions are refused, so that configuration cannot call arbitrary code.
+    Also a ufunc of NumPy, such as ``numpy.exp``, which computes a number from a number and is called with the inputs
+    alone. Other functions are refused, so that configuration cannot call arbitrary code.
 
     Raises:
         BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
     """
+    if isinstance(ufunc := getattr(np, path.removeprefix("numpy."), None), np.ufunc) and path.startswith("numpy."):
+        return lambda x, parameters, arguments: ufunc(*x) if isinstance(x, tuple) else ufunc(x)
     function = resolve(path, trusted, place)
     if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
         raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)
@@ -263,7 +333,7 @@ def parameters_of(cell: type) -> Mapping[str, inspect.Parameter]:
 
 
 def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: Any) -> Entry:
-    """Read an entry from YAML data: a dotted path, or a mapping.
+    """Read an entry from YAML data: a dotted path, or a mapping with ``target`` or ``function``.
 
     Args:
         scope: where it is declared.
@@ -276,7 +346,11 @@ def read_entry(name: str, value: object, *, scope: str, key: str = "", **about: 
     key = key or f"{scope}.{name}"
     if not name.isidentifier():
         raise RegistryError(f"{name!r} cannot be a layer's name in a recipe", Place(key=key))
-    said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
+    if isinstance(value, Mapping) and "function" in value:
+        said = dict(read(FunctionSettings, value, key))
+        said["target"] = said.pop("function")
+    else:
+        said = dict(read(EntrySettings, {"target": value} if isinstance(value, str) else value, key))
     said["infer"] = {
         word: dict(rule) if isinstance(rule, InferSettings) else rule for word, rule in said["infer"].items()
     }

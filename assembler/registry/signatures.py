@@ -1,4 +1,4 @@
-"""Signatures of classes, found without importing them, because importing MindSpore takes a second.
+"""Signatures of classes and functions, found without importing them, because importing MindSpore takes a second.
 
 The assembler ships signatures of known packages, each valid for one version of the package only. The signature of a
 custom class is read from its source, if that is unambiguous.
@@ -20,15 +20,18 @@ from typing import Any
 from assembler.language.recipe import Verbatim
 
 FILE = Path(__file__).parent.parent / "schemas" / "signatures.json"
-"""``versions`` of packages, and signatures of ``layers`` by dotted path; ``assembler.commands.schema`` writes it."""
+"""``versions`` of packages, and signatures of ``layers`` and ``functions`` by dotted path.
+
+``assembler.commands.schema`` writes it.
+"""
 
 Parameters = Mapping[str, inspect.Parameter]
 
 
-def known_parameters(target: str) -> Parameters | None:
-    """The parameters of the class at a dotted path; None if it must be imported to know them."""
-    text = _stored("layers").get(target)
-    return _stored_parameters(text) if text is not None else _written_parameters(target)
+def known_parameters(target: str, *, of_function: bool = False) -> Parameters | None:
+    """The parameters of the class or function at a dotted path; None if it must be imported to know them."""
+    text = _stored("functions" if of_function else "layers").get(target)
+    return _stored_parameters(text) if text is not None else _written_parameters(target, of_function)
 
 
 @cache
@@ -44,7 +47,7 @@ def _stored(kind: str) -> Mapping[str, str]:
     except FileNotFoundError:
         return {}
     as_installed = {package for package, stated in data["versions"].items() if _version(package) == stated}
-    return {path: text for path, text in data[kind].items() if path.partition(".")[0] in as_installed}
+    return {path: text for path, text in data.get(kind, {}).items() if path.partition(".")[0] in as_installed}
 
 
 def _version(package: str) -> str | None:
@@ -105,10 +108,13 @@ def _parameter(slot: ast.arg, kind: Any, default: ast.expr | None) -> inspect.Pa
     return inspect.Parameter(slot.arg, kind, default=value)
 
 
-def _written_parameters(target: str) -> Parameters | None:
-    """The parameters of a class from its source: a plain Cell with its own constructor, neither decorated."""
+def _written_parameters(target: str, of_function: bool) -> Parameters | None:
+    """The parameters from the source of a function, or of a plain Cell with its own constructor, without decorators."""
     module, _, name = target.rpartition(".")
     found = [node for node in _statements(module) if name in _bound(node)]
+    if of_function:
+        made = found[0] if len(found) == 1 else None
+        return _parameters(made.args) if isinstance(made, ast.FunctionDef) and not made.decorator_list else None
     if len(found) != 1 or not isinstance(cls := found[0], ast.ClassDef) or cls.decorator_list or cls.keywords:
         return None
     if [ast.unparse(base) for base in cls.bases] not in (["nn.Cell"], ["Cell"], ["mindspore.nn.Cell"]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -265,22 +266,53 @@ class CheckSettings(Model):
 
 
 WEIGHT_FILES = (".safetensors", ".ckpt")
-"""Suffixes of parameter files."""
+"""Suffixes of parameter files that are written."""
+
+PICKLES = (".pth", ".pt", ".bin")
+"""Suffixes of PyTorch's own files, which are read where PyTorch is installed."""
+
+LOADED_FILES = (*WEIGHT_FILES, ".index.json", *PICKLES)
+"""Suffixes of parameter files that are read."""
+
+
+def parameter_format(file: str | PurePath, suffixes: Sequence[str]) -> str:
+    """Which of some suffixes the name of a parameter file has.
+
+    Raises:
+        ValueError: none of them.
+    """
+    found = next((suffix for suffix in suffixes if str(file).endswith(suffix)), None)
+    if found is None:
+        raise ValueError(f"a parameter file must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}, not {file}")
+    return found
+
+
+Names = Literal["auto", "mindspore", "torch"]
+"""Whose names a parameter file has: the model's own, those of PyTorch or another framework, or whichever it is."""
 
 
 class WeightSettings(Model):
-    """Where parameters are loaded from and saved to: .safetensors or .ckpt files."""
+    """Where parameters are loaded from and saved to, and whose names they have there."""
 
     load: str | None = None
     save: str | None = None
     strict: Annotated[bool, Field(strict=True)] = True
-    rename: dict[str, str | None] | None = None
+    rename: dict[str, str | None] | str | None = None
+    names: Names = "auto"
+    show: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("rename")
+    @classmethod
+    def _is_a_mapping_file(cls, rename: dict[str, str | None] | str | None) -> dict[str, str | None] | str | None:
+        if isinstance(rename, str) and PurePath(rename).suffix not in (".yaml", ".yml"):
+            raise ValueError(f"a mapping file must end in .yaml, not {rename}; rules are {{names in the file: names}}")
+        return rename
 
     @field_validator("load", "save")
     @classmethod
-    def _ends_in_a_format(cls, file: str | None) -> str | None:
-        if file is not None and PurePath(file).suffix not in WEIGHT_FILES:
-            raise ValueError(f"a parameter file must end in {' or '.join(WEIGHT_FILES)}, not {file}")
+    def _ends_in_a_format(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None:
+            parameter_format(file, LOADED_FILES if info.field_name == "load" else WEIGHT_FILES)
         return file
 
 
@@ -419,15 +451,31 @@ class InferSettings(Model):
     input: int = Field(default=0, ge=0)
 
 
+def _of_an_input(value: Any) -> Any:
+    """Report the error inside a mapping, instead of that it is not an integer."""
+    for name, rule in value.items() if isinstance(value, dict) else ():
+        if isinstance(rule, dict):
+            try:
+                InferSettings.model_validate(rule)
+            except ValidationError:
+                raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
+    return value
+
+
+_Infer = Annotated[dict[str, int | list[int] | InferSettings], BeforeValidator(_of_an_input)]
+
+
 class EntrySettings(Model):
-    """One registry entry; see ``assembler.registry.entries.Entry``."""
+    """One registry entry of a class; see ``assembler.registry.entries.Entry``."""
 
     target: str
     defaults: dict[str, Any] = {}
-    infer: dict[str, int | list[int] | InferSettings] = {}
+    infer: _Infer = {}
     signature: str | None = None
     reference: str | None = None
     row: tuple[Literal["c1", "c2", "n"], ...] | None = None
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {"inputs": "it belongs to a function; write function in place of target"}
 
     @field_validator("row")
     @classmethod
@@ -436,14 +484,15 @@ class EntrySettings(Model):
             raise ValueError(f"must name each of c1, c2 and n at most once, not {show_value(list(row))}")
         return row
 
-    @field_validator("infer", mode="before")
-    @classmethod
-    def _of_an_input(cls, value: Any) -> Any:
-        """Report the error inside a mapping, instead of that it is not an integer."""
-        for name, rule in value.items() if isinstance(value, dict) else ():
-            if isinstance(rule, dict):
-                try:
-                    InferSettings.model_validate(rule)
-                except ValidationError:
-                    raise AtKey(f"must be like {{input: 1, axis: -1}}, not {show_value(rule)}", name) from None
-        return value
+
+class FunctionSettings(Model):
+    """One registry entry of a function. ``inputs`` is the number of tensors that it takes first."""
+
+    function: str
+    inputs: int = Field(default=1, ge=1, strict=True)
+    defaults: dict[str, Any] = {}
+    infer: _Infer = {}
+    signature: str | None = None
+    reference: str | None = None
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {"target": "an entry has either target or function"}

@@ -149,7 +149,7 @@ def _made(case: _Case) -> tuple[nn.Cell, Inputs, Loaded | None]:
     inputs = _inputs(case)
     device.seed(case.settings.seed)
     model = build(case.planned, case.settings.seed)
-    loaded = None if case.settings.weights.load is None else load_weights(model, case.settings.weights)
+    loaded = None if case.settings.weights.load is None else load_weights(model, case.planned, case.settings.weights)
     return mixed(model, case.settings.amp), inputs, loaded
 
 

@@ -57,7 +57,7 @@ def assembled(settings: Settings, result: Result) -> tuple[Subject, list[Prepare
         model = build(planned, settings.seed)
     if settings.weights.load is not None:
         with result.timed("load", f"loading {settings.weights.load}"):
-            result.loaded = load_weights(model, settings.weights)
+            result.loaded = load_weights(model, planned, settings.weights)
     loaded = result.loaded.names if result.loaded else ()
     result.parameters = observe(planned, model, set(loaded), settings.weights.load)
     subject = checks.Subject(model, planned, samples, settings.mode, settings.dtype, settings.amp, folder=result.folder)
@@ -85,16 +85,26 @@ def prepare_device(settings: Settings, result: Result) -> str:
     return result.device.got
 
 
-def load_weights(model: nn.Cell, said: WeightSettings) -> Loaded:
-    """Load the file of ``weights.load``.
+def load_weights(model: nn.Cell, planned: Plan, said: WeightSettings) -> Loaded:
+    """Load the file of ``weights.load``, renamed by ``weights.rename``: rules, or a mapping file.
 
     Raises:
-        ParameterError, Mistakes: it does not fit the model.
+        ParameterError, Mistakes, SettingsError: it does not fit the model, or the mapping file cannot be read.
     """
     from assembler.model import weights
+    from assembler.model.naming import read_mapping
 
     assert said.load is not None
-    return weights.load(model, Path(said.load), rename=said.rename, strict=said.strict, key="weights.load")
+    rename = read_mapping(Path(said.rename)) if isinstance(said.rename, str) else said.rename
+    return weights.load(
+        model,
+        Path(said.load),
+        rename=rename,
+        strict=said.strict,
+        names=said.names,
+        planned=planned,
+        key="weights.load",
+    )
 
 
 def bind(settings: Settings, result: Result) -> BoundRecipe:

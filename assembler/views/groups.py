@@ -38,7 +38,8 @@ def print_groups(console: Console, groups: Groups, objective: str | None = None)
     console.print(make_text(f"{counted(len(groups.groups), 'group')}{over}", "bold"))
     names = [name for name in groups.varied() if name == objective or _is_shown(name)]
     names.sort(key=lambda name: name != objective)
-    if names:
+    only_time = names == ["seconds"] and objective != "seconds"  # of the whole run, which says little about a model
+    if names and not only_time:
         unbounded = console.options.update(max_width=10_000)
         for headings in _HEADINGS:
             table = _table(groups, names[:MOST], headings)
@@ -48,9 +49,11 @@ def print_groups(console: Console, groups: Groups, objective: str | None = None)
         console.print("± 95 %: half the confidence interval of the mean, by Student's t distribution")
         console.print("n: jobs with a value, failed ones included; the statistics are over these")
     else:
-        console.print("no metric differs within a group")
+        console.print(f"no metric{' but seconds' if only_time else ''} differs within a group")
     more = f"{counted(len(names) - MOST, 'other metric')} and " if len(names) > MOST else ""
-    console.print(f"{more}metrics that are equal within groups: groups.csv")
+    console.print(
+        "all statistics: groups.csv" if only_time else f"{more}metrics that are equal within groups: groups.csv"
+    )
 
 
 def _is_shown(name: str) -> bool:

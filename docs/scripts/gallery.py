@@ -9,8 +9,23 @@ from markdown_parts import joined
 
 PARITY = {
     **dict.fromkeys(
-        ("resnet18", "resnet50", "mobilenet_v2", "densenet121", "squeezenet1_1", "vgg16_bn"), "mindcv 0.3.0"
+        (
+            "alexnet",
+            "vgg11",
+            "squeezenet1_1",
+            "convnext_tiny",
+            "efficientnet_b0",
+            "regnet_x_800mf",
+            "shufflenet_v2_x0_5",
+            "inception_v3",
+        ),
+        "torchvision 0.28",
     ),
+    **dict.fromkeys(
+        ("resnet18", "resnet50", "mobilenet_v2", "densenet121", "vgg16_bn"), "torchvision 0.28 and of mindcv 0.3.0"
+    ),
+    "googlenet": "mindcv 0.3.0",
+    **dict.fromkeys(("dcgan", "vae"), "PyTorch's examples"),
     **dict.fromkeys(("gpt2_small", "llama2_7b"), "transformers 5"),
 }
 """Recipe → the library whose weights it takes: tests/test_parity.py compares the outputs."""

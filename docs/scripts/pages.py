@@ -99,7 +99,8 @@ def configuration() -> str:
     parts += ["## recipe", _described(settings.RecipeSettings), _table(settings.RecipeSettings)]
     parts += _section("recipe.input", settings.Input, level=3)
     parts += _section("recipe.expect", settings.Expect, level=3)
-    parts += ["## registry.SCOPE.NAME", "An entry of a registry file.", _table(settings.EntrySettings)]
+    parts += ["## registry.SCOPE.NAME", "An entry of a registry file: of a class.", _table(settings.EntrySettings)]
+    parts += ["Of a function.", _table(settings.FunctionSettings)]
     parts += ["## pyproject.toml", "Keys of `[tool.assembler]`.", _table(settings.ProjectSettings)]
     return joined(parts)
 

@@ -60,9 +60,11 @@ def code(name: str, planned: Plan) -> str:
 def _code(name: str, planned: Plan) -> str:
     sources = LayerSources()
     sources.read(walk(planned.steps))
+    if any(step.name for step in walk(planned.steps)):
+        sources.imports.add(("collections", "OrderedDict", "OrderedDict"))
     title = class_name(name)
     title = unique(f"{title}Net" if title in sources.taken else title, sources.taken)
-    tree = Tree(planned, lambda step: sources.names[step.entry.cell])
+    tree = Tree(planned, sources.names)
     root = _root(tree, planned.steps)
     classes = Classes(sources.taken | set(LOCALS) | set(tree.parts) | {title})
     body, parts = _lowered(classes, root, tree)

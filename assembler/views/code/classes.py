@@ -71,7 +71,7 @@ class Class:
             and len(self.body.items) == 1
             and isinstance(only := self.body.items[0], Call)
         ):
-            return None if only.many or self.whole else only
+            return None if only.many or self.whole or self.body.names else only
         return None
 
 
@@ -129,7 +129,7 @@ class Classes:
             if isinstance(term, Use):
                 return self.called(self.calls[id(term)]) if id(term) in self.calls else term
             if isinstance(term, Sequential):
-                return Sequential(tuple(_flat(map(self.called, term.items))), term.alone)
+                return replace(term, items=tuple(_flat(map(self.called, term.items))))
             return None
 
         return mapped(term, change)
@@ -146,7 +146,7 @@ class Classes:
         self.taken.add(name)
         body = _body(mapped(template, found.at))
         made = self.made[name] = Class(name, body, parameters)
-        many = isinstance(body, Sequential) and made.alone is None
+        many = isinstance(body, Sequential) and not body.names and made.alone is None
         draws = any(isinstance(term, Call) and term.draws for term in walk(body))
         values = dict(zip(found.names, found.values, strict=True))
         for at, (one, _) in enumerate(members):
@@ -244,7 +244,7 @@ def _owned(term: Term, depth: int) -> Term | None:
             items += children(mapped(_deeper(item, depth).row, own))
         else:
             items.append(mapped(item, own))
-    return Sequential(tuple(items), term.alone)
+    return replace(term, items=tuple(items))
 
 
 def _given_on(term: Term, depth: int) -> Term | None:

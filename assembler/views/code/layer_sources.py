@@ -1,4 +1,4 @@
-"""The classes of layers: imports of their modules, and copies of the source of the assembler's layers."""
+"""The classes and functions of layers: imports of their modules, and copies of the source of the assembler's layers."""
 
 from __future__ import annotations
 
@@ -28,41 +28,47 @@ class LayerSources:
         imports: the imports.
         constants: name → source of the copied constants.
         copies: name → source of the copied classes and functions, in the order of definition.
-        names: class → its name in the file.
+        names: class or function → its name in the file.
     """
 
     imports: set[Import] = field(default_factory=lambda: {("mindspore", "nn", "nn")})
     constants: dict[str, str] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
-    names: dict[type, str] = field(default_factory=dict)
+    names: dict[Any, str] = field(default_factory=dict)
 
     def read(self, steps: Iterable[Step]) -> None:
-        """Add the imports and copies of some layers' classes.
+        """Add the imports and copies of some layers' classes and functions.
 
         Raises:
-            BadTarget: a class cannot be imported.
+            BadTarget: one of them cannot be imported.
         """
-        found = {step.entry.cell: step for step in steps if step.graph is None}
-        copied = {cell: step for cell, step in found.items() if cell.__module__.startswith("assembler.")}
-        for cell in sorted(copied, key=lambda cell: cell.__name__):
-            self.names[cell] = cell.__name__
-            _Module(cell.__module__).copy(cell.__name__, self)
-        for cell, step in found.items():
-            if cell not in copied:
-                self.names[cell] = self.imported(cell, step)
+        own = [step for step in steps if step.graph is None]
+        found = {step.entry.implementation: step for step in own}
+        named = {*found, *(step.entry.cell for step in own)}
+        copied = {one for one in named if one.__module__.startswith("assembler.")}
+        for one in sorted(copied, key=lambda one: str(one.__name__)):
+            self.names[one] = one.__name__
+            _Module(one.__module__).copy(one.__name__, self)
+        for one, step in found.items():
+            if one not in copied:
+                self.names[one] = self.imported(one, step)
 
-    def imported(self, cell: type, step: Step) -> str:
-        """Import a class from its module; a class of MindSpore from its public module."""
+    def imported(self, one: Any, step: Step) -> str:
+        """Import a class or function from its module; one of MindSpore from its public module."""
         target = step.entry.target
         module, _, name = target.rpartition(".")
         if module == "mindspore.nn":
             return f"nn.{name}"
+        if module == "mindspore.ops":
+            self.imports.add(("mindspore", "ops", "ops"))
+            return f"ops.{name}"
         if module.startswith("mindspore.mint"):
             self.imports.add(("mindspore", "mint", "mint"))
             return target.removeprefix("mindspore.")
-        if module == "__main__" or not _is_at(cell, module, name):
+        if module == "__main__" or not _is_at(one, module, name):
+            kind = "function" if step.entry.inputs else "class"
             message = (
-                f"the class of {step.layer.name} cannot be imported from {module!r}; "
+                f"the {kind} of {step.layer.name} cannot be imported from {module!r}; "
                 "move it to a module that can be imported"
             )
             raise BadTarget(message, step.layer.place)
@@ -102,9 +108,9 @@ def _by_kind(pair: tuple[str, str]) -> tuple[int, str]:
     return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
 
 
-def _is_at(cell: type, module: str, name: str) -> bool:
+def _is_at(one: Any, module: str, name: str) -> bool:
     try:
-        return getattr(importlib.import_module(module), name, None) is cell
+        return getattr(importlib.import_module(module), name, None) is one
     except ImportError:
         return False
 

@@ -61,10 +61,12 @@ class Sequential:
     Args:
         items: calls, repeats, parts.
         alone: whether it is one layer, which is an argument itself, without a SequentialCell around it.
+        names: those of the Cells in it; none if they are their positions.
     """
 
     items: tuple[Term, ...]
     alone: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +331,7 @@ def skeleton(term: Term) -> Any:
             arguments = ((one.name, one.keyword, skeleton(one.value)) for one in term.arguments)
             return (term.target, term.many, *arguments)
         case Sequential():
-            return ("row", term.alone, *map(skeleton, term.items))
+            return ("row", term.alone, term.names, *map(skeleton, term.items))
         case Turns():
             return ("turns", skeleton(term.rows[0]))
         case Use():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,7 @@ from assembler.views.code.terms import (
     Turns,
     Use,
     Wires,
+    emitted,
     is_plain,
     walk,
     without_outer,
@@ -95,22 +96,23 @@ class Tree:
     """Reads a plan.
 
     Args:
-        target: the name of a layer's class in the file.
+        names: class or function → its name in the file.
         parts: the shared parts in the order of their first use, each after those inside it; filled as the plan is
             read.
     """
 
-    def __init__(self, planned: Plan, target: Callable[[Step], str]):
-        self.target = target
+    def __init__(self, planned: Plan, names: Mapping[Any, str]):
+        self.names = names
         self.rows = {row.path: row for row in planned.rows}
         self.parts: dict[str, Term] = {}
         self.wired_directly = set(_wired_directly(planned.steps))
 
     def chain(self, steps: Steps, depth: int = 0) -> Sequential:
         """A chain of layers, written in this many blocks."""
-        row = Sequential(tuple(self.row(steps.nodes, depth)), alone=len(steps) == 1)
+        row = Sequential(tuple(self.row(steps.nodes, depth)), len(steps) == 1, _names(steps))
         if row.items and isinstance(only := row.items[0], LayerArgument) and len(row.items) == 1:
-            return Sequential((replace(only, whole=True),), row.alone)
+            whole = replace(only, whole=True, row=replace(only.row, names=row.names))
+            return replace(row, items=(whole,))
         return row
 
     def row(self, nodes: Iterable[TreeNode], depth: int) -> Iterator[Term]:
@@ -143,6 +145,8 @@ class Tree:
                     return without_outer(only)
                 case Reference() as only:
                     return only
+                case Sequential(names=(_, *_)) as only:
+                    return Use(name, only, depth, emitted(only))
                 case Call() as call if is_plain(Nest("()", tuple(argument.value for argument in call.arguments))):
                     return call
         *_, last = leaf_steps(node)
@@ -159,19 +163,25 @@ class Tree:
     def _whole(self, step: Step, depth: int) -> Term:
         if step.graph is not None:
             return Use("", self.wired(step, step.graph, depth), depth, self._shape(step))
+        if step.chain is not None and step.layer.name == "SequentialCell":
+            return Sequential(tuple(self.row(step.chain.nodes, depth)), names=_names(step.chain))
         if step.chain is not None:
             turns = Nest("*", (Sequential(tuple(self.row(step.chain.nodes, depth))),))
-            return Call(self.target(step), (Argument("", turns),), shape=self._shape(step))
+            return Call(self.names[step.entry.cell], (Argument("", turns),), shape=self._shape(step))
         place = step.layer.place
         positional = list(step.arguments)[: len(step.layer.args) - len(step.extra)]
         if step.entry.signature is not None and not step.extra:
             positional = []  # the order of the class's own arguments may differ
+        if step.entry.inputs:
+            positional = []  # an Operator takes them by name
         arguments = [Argument(name, self._value(step.arguments[name], depth, place, name)) for name in positional]
         arguments += [Argument("", self._value(value, depth, place)) for value in step.extra]
         for name, value in step.arguments.items():
             if name not in positional:
                 arguments.append(Argument(_keyword(name, place), self._value(value, depth, place, name), keyword=True))
-        return Call(self.target(step), tuple(arguments), shape=self._shape(step), draws=self._draws(step))
+        if step.entry.inputs:
+            arguments.insert(0, Argument("function", Literal(self.names[step.entry.implementation])))
+        return Call(self.names[step.entry.cell], tuple(arguments), shape=self._shape(step), draws=self._draws(step))
 
     def _shape(self, step: Step) -> str:
         row = self.rows.get(step.path)
@@ -204,6 +214,10 @@ class Tree:
         shapes = tuple(self._shape(cells[wire.name][-1]) for wire in graph.wires)
         unpacks = len(graph.inputs) > 1 and step not in self.wired_directly
         return Wires(graph.inputs, wires, graph.outputs, shapes, unpacks)
+
+
+def _names(steps: Steps) -> tuple[str, ...]:
+    return steps.names if steps.has_names else ()
 
 
 def _wired_directly(steps: Steps) -> Iterator[Step]:

@@ -54,7 +54,7 @@ def unify(terms: Sequence[Term | None], hint: str = "") -> Term:
             shape = _same(term.shape for term in known if isinstance(term, Call))
             return replace(_with(first, terms, hints), shape=shape)
         case Sequential() as first:
-            return Sequential(tuple(_items(terms)), first.alone)
+            return replace(first, items=tuple(_items(terms)))
         case Wires() as first:
             each = [term.shapes for term in known if isinstance(term, Wires)]
             wires = _with(first, terms, [name for name, _, _ in first.wires])

@@ -109,15 +109,32 @@ class Writer:
 
     def cell(self, row: Sequential) -> Doc:
         """Layers as one Cell: a SequentialCell, or the only layer itself."""
+        is_argument = len(row.items) == 1 and isinstance(row.items[0], Variable) and not row.items[0].many
+        if row.names and not is_argument:
+            return Bracketed("nn.SequentialCell(", (self.named(row),), ")")
         if len(row.items) == 1:
             match row.items[0]:
                 case Call(many=True) as only:
                     return suffixed(self.call(only), "[0]") if row.alone else self.call(only)
-                case Call() | Reference() | Variable(many=False) as only:
+                case Call() | Reference() if not row.alone:
+                    pass  # a row of one, such as a repeat with a name
+                case Call() | Reference() | Sequential() | Variable(many=False) as only:
                     return self.expression(only)
                 case Loop() as only:
                     return Bracketed("nn.SequentialCell(", (self.comprehension(only),), ")")
         return Bracketed("nn.SequentialCell(", tuple(self.items(row.items)), ")", listed=True)
+
+    def named(self, row: Sequential) -> Doc:
+        """Layers by their names."""
+        shapes = tuple(map(emitted, row.items))
+        one_by_one = not any(isinstance(item, Loop) or getattr(item, "many", False) for item in row.items)
+        if one_by_one and all(name.isidentifier() and not keyword.iskeyword(name) for name in row.names):
+            cells = zip(row.names, map(self.expression, row.items), strict=True)
+            items = tuple(prefixed(f"{name}=", cell) for name, cell in cells)
+            return Bracketed("OrderedDict(", items, ")", shapes, any(shapes) and len(items) > 1, listed=True)
+        names = Bracketed("(", tuple(f'"{name}"' for name in row.names), ")")
+        layers = Bracketed("[", tuple(self.items(row.items)), "]", shapes, listed=True)
+        return Bracketed("OrderedDict(", (Bracketed("zip(", (names, layers), ")", listed=True),), ")", listed=True)
 
     def items(self, items: Sequence[Term]) -> Iterator[Doc]:
         """Layers as the items of a list."""
@@ -134,7 +151,7 @@ class Writer:
         match loop.body.items:
             case (Call(many=True) as only,):
                 return Comprehension("[", "cell", (over, ("cell in ", self.call(only))), "]")
-            case (Call() | Reference() as only,):
+            case (Call() | Reference() | Sequential() as only,):
                 return Comprehension("[", self.expression(only), (over,), "]")
         each = Bracketed("(", tuple(self.items(loop.body.items)), ")")
         return Comprehension("[", "cell", (over, ("cell in ", each)), "]")
@@ -168,6 +185,9 @@ class Writer:
 
     def row(self, row: Sequential) -> Iterator[str]:
         """The constructor of a class that is a chain of layers: one call if possible, else several statements."""
+        if row.names:
+            yield from lines(Bracketed("super().__init__(", (self.named(row),), ")"), BODY)
+            return
         if not any(isinstance(item, Loop) for item in row.items):
             yield from self.shown("super().__init__(", row.items, ")", BODY)
             return
@@ -192,7 +212,7 @@ class Writer:
         match items:
             case (Call(many=True) as only,):
                 yield from lines(self.call(only), indent, "layers += ", comment=only.shape)
-            case (Call() | Reference() as only,):
+            case (Call() | Reference() | Sequential() as only,):
                 doc = Bracketed("layers.append(", (self.expression(only),), ")")
                 yield from lines(doc, indent, comment=emitted(only))
             case _:

@@ -8,6 +8,9 @@ from itertools import pairwise
 
 from assembler.views.diagram.data import Diagram, Edge, Group, clip
 
+PILLS = frozenset({"input", "output", "more"})
+"""Kinds of nodes that are drawn alone."""
+
 MANY_JOINS = 3
 """Nested ways around the middle of a network, from which on it is drawn as a U."""
 
@@ -86,9 +89,8 @@ class _Reader:
 
     def continues(self, before: int, at: int) -> bool:
         """Whether a node outside of chains belongs to the card of the one before it."""
-        alone = {"input", "output", "more", "folded"}
         kinds = {self.drawn.nodes[before].kind, self.drawn.nodes[at].kind}
-        return not kinds & alone and not self.drawn.nodes[at].macs and self.follows(before, at)
+        return not kinds & {*PILLS, "folded"} and not self.drawn.nodes[at].macs and self.follows(before, at)
 
     def follows(self, before: int, at: int) -> bool:
         """Whether a node passes its output to another alone, which takes nothing else."""
@@ -97,7 +99,7 @@ class _Reader:
 
     def is_chain(self, nodes: Sequence[int]) -> bool:
         return all(self.follows(*pair) for pair in pairwise(nodes)) and not any(
-            self.drawn.nodes[at].kind == "more" for at in nodes
+            self.drawn.nodes[at].kind in PILLS for at in nodes
         )
 
     def nodes(self, group: int) -> list[int]:

@@ -139,7 +139,8 @@ class _Drawer:
     def group(self, part: Part, group: int, layers: int | None = None) -> int:
         layers = (part.step is not None) if layers is None else layers
         shared = part.step.shared if part.step else ""
-        title = "" if part.is_graph and part.names else part.title
+        named = part.is_graph or (part.is_chain and part.step is not None and not part.step.shared)
+        title = "" if named and part.names else part.title
         self.groups.append(Group(title, part.names, part.arguments, shared, part.repeat, layers, group))
         return len(self.groups) - 1
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from unicodedata import east_asian_width
 
-from assembler.views.diagram.cards import Card, Frame, Row, arranged, kind_of, shape_of, turning_point
+from assembler.views.diagram.cards import PILLS, Card, Frame, Row, arranged, kind_of, shape_of, turning_point
 from assembler.views.diagram.data import Diagram, Edge, Node, clip
 
 MAX_CURVES = 100
@@ -30,8 +30,6 @@ ROOM = "\u00a0"
 
 _LONG = 26
 """Letters of a line of arguments, about."""
-
-_PILLS = {"input", "output", "more"}
 
 _HEAD = """\
 digraph {{
@@ -73,7 +71,7 @@ def _title(label: str) -> str:
 
 def _box(drawn: Diagram, card: Card) -> str:
     node = drawn.nodes[card.nodes[0]]
-    if node.kind in _PILLS:
+    if node.kind in PILLS:
         shape = "plain" if node.kind == "more" else "box"
         lines = [*node.lines, *([shape_of(drawn, card.nodes[0])] if node.kind == "input" else [])]
         label = "\\n".join(_quoted(line)[1:-1] for line in lines if line)

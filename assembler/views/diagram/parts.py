@@ -123,7 +123,8 @@ class Parts:
         for node in _opened(nodes):
             match node:
                 case Step():
-                    parts.append(self.layer(node, given))
+                    part = self.layer(node, given)
+                    parts.append(self.made(replace(part, names=(node.name, *part.names))) if node.name else part)
                 case BlockNode():
                     parts.append(self.around(node.call.name, self.chain(node.nodes, given)))
                 case _:

@@ -94,6 +94,7 @@ class _Reader:
             text = (
                 f"graph of ({', '.join(step.graph.inputs)}), emits {', '.join(map(print_source, step.graph.outputs))}"
             )
+        text = f"{step.name} := {text}" if step.name else text
         return self.part(kind, text, step.path, () if again else self.inside(step), row)
 
     def inside(self, step: Step) -> Iterator[Part]:

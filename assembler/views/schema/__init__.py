@@ -15,6 +15,7 @@ from assembler.settings import (
     CheckSettings,
     DeviceSettings,
     EntrySettings,
+    FunctionSettings,
     RecipeSettings,
     Settings,
     ShowSettings,
@@ -149,10 +150,26 @@ def _initializer() -> Node:
 
 
 def _registry() -> Node:
-    entry = {name: value for name, value in schema_of(EntrySettings).items() if name not in ("patternErrorMessage",)}
     target = {"pattern": r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", "patternErrorMessage": "must be package.module.Class"}
-    entry |= {"description": "A layer: its class, as package.module.Class, or a mapping.", **target}
-    entry["properties"]["target"] |= target
+    function = {**target, "patternErrorMessage": "must be package.module.function"}
+    of_class, of_function = (
+        {
+            name: value
+            for name, value in schema_of(model).items()
+            if name not in ("type", "pattern", "patternErrorMessage")
+        }
+        for model in (EntrySettings, FunctionSettings)
+    )
+    of_class["properties"]["target"] |= target
+    of_function["properties"]["function"] |= function
+    entry = {
+        "type": ["object", "string"],
+        "description": "A layer: its class, as package.module.Class, or a mapping with target or function.",
+        **target,
+        "if": {"type": "object", "required": ["function"]},
+        "then": of_function,
+        "else": of_class,
+    }
     return {"type": "object", "propertyNames": {"pattern": NAME}, "additionalProperties": entry}
 
 

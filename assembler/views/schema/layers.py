@@ -87,7 +87,7 @@ def _layer(entry: Entry) -> Node:
         said = f"{entry.describe()}\n\n{entry.target}"
     except AssemblerError:  # such as a library that is not installed
         return {**_taking({}, [], None, True), "description": entry.target}
-    summary, told = ("", {}) if entry.target.partition(".")[0] in _THEIRS else _docs(entry.cell)
+    summary, told = ("", {}) if entry.target.partition(".")[0] in _THEIRS else _docs(entry.implementation)
     properties = {}
     for name, one in parameters.items():
         if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
@@ -143,9 +143,9 @@ def _block(block: Block) -> Node:
     }
 
 
-def _docs(cell: type) -> tuple[str, dict[str, str]]:
+def _docs(implementation: Any) -> tuple[str, dict[str, str]]:
     """The first paragraph of a docstring, and its Args."""
-    text = inspect.getdoc(cell) or ""
+    text = inspect.getdoc(implementation) or ""
     found = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
     items = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\S|\Z)", found[1], re.MULTILINE | re.DOTALL) if found else []
     summary = text.partition("\n\n")[0].replace("\n", " ")

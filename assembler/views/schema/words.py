@@ -2,6 +2,13 @@
 
 from assembler.settings.metrics import plan_metrics
 
+_OF_BOTH = {
+    "defaults": "Default arguments, which the recipe can override.",
+    "infer": "For an argument that may be written `_`: the axis of the first input, or a list of axes.",
+    "signature": "The arguments, as `LSTM(input_size, num_layers=1)`, if they cannot be read or are too many.",
+}
+"""Keys of every registry entry."""
+
 DESCRIPTIONS = {
     "RecipeSettings.name": "The recipe's name in tables.",
     "RecipeSettings.input": "The input: values, or a sample of a shape, the batch first.",
@@ -31,12 +38,13 @@ DESCRIPTIONS = {
     "StoredValues.file": "A .npy or .safetensors file below the working directory.",
     "StoredValues.name": "The name of a tensor in a .safetensors file.",
     "EntrySettings.target": "The class, an nn.Cell in a trusted package: `package.module.Class`.",
-    "EntrySettings.defaults": "Default arguments, which the recipe can override.",
-    "EntrySettings.infer": "For an argument that may be written `_`: the axis of the first input, or a list of axes.",
+    **{f"{model}.{key}": said for model in ("EntrySettings", "FunctionSettings") for key, said in _OF_BOTH.items()},
+    "FunctionSettings.function": "A function in a trusted package, which becomes a layer: `package.module.function`.",
+    "FunctionSettings.inputs": "How many of the function's first arguments are tensors.",
     "InferSettings.axis": "The axis, or a list of axes.",
     "InferSettings.input": "Which input, counted from 0.",
-    "EntrySettings.signature": "The arguments, as `LSTM(input_size, num_layers=1)`, if the class has only `*args`.",
     "EntrySettings.reference": "A function `(x, parameters, arguments)` that computes the same in NumPy.",
+    "FunctionSettings.reference": "As for a class, or a ufunc of NumPy: `numpy.exp`.",
     "EntrySettings.row": "What a row of a network file passes in front of the file's arguments: `[c1, c2, n]`.",
     "ProjectSettings.trusted": "Packages whose layers and checks YAML may name.",
     "ProjectSettings.layers": "Modules that register layers when they are imported.",

@@ -1,0 +1,100 @@
+"""The names of a file as a tree, whose leaves are layers.
+
+``layer1.0.conv1.weight``, ``layer1.0.bn1.weight`` and ``layer1.0.bn1.bias`` are::
+
+    layer1
+      0
+        conv1  {weight}
+        bn1    {weight, bias}
+
+Siblings have no order but for their numbers: files are sorted by name, or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from assembler.model.naming.roles import split
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What belongs together: the parameters of one layer.
+
+    Args:
+        path: their common prefix.
+        names: role → name of the array or parameter.
+        shapes: role → shape.
+    """
+
+    path: str
+    names: Mapping[str, str]
+    shapes: Mapping[str, Shape]
+
+    def without(self, names: Collection[str]) -> Unit:
+        """The same without some parameters."""
+        roles = [role for role, name in self.names.items() if name not in names]
+        return Unit(self.path, {role: self.names[role] for role in roles}, {role: self.shapes[role] for role in roles})
+
+
+@dataclass
+class Node:
+    """A prefix of names.
+
+    Args:
+        component: its last part.
+        unit: the layer, if it is one; then it has no children.
+        children: by their components.
+    """
+
+    component: str = ""
+    unit: Unit | None = None
+    children: dict[str, Node] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[str, tuple[int, str]]:
+        """The text before its number, and the number: ``("layer", (2, ""))``; ``("inception", (4, "b"))``."""
+        match = re.fullmatch(r"(.*?)(\d+)([A-Za-z]?)", self.component)
+        return (match[1], (int(match[2]), match[3])) if match else (self.component, (0, ""))
+
+    def units(self) -> Iterator[Unit]:
+        """The layers below it, itself included."""
+        if self.unit is not None:
+            yield self.unit
+        for child in self.children.values():
+            yield from child.units()
+
+
+def units_of(shapes: Mapping[str, Shape]) -> list[Unit]:
+    """The layers of a flat mapping name → shape, in the order of their first names."""
+    found: dict[str, dict[str, str]] = {}
+    for name in shapes:
+        layer, role = split(name)
+        roles = found.setdefault(layer, {})
+        if role in roles:  # gamma beside weight: two layers in one
+            layer, roles = name, found.setdefault(name, {})
+            role = "weight"
+        roles[role] = name
+    return [Unit(path, names, {role: shapes[name] for role, name in names.items()}) for path, names in found.items()]
+
+
+def tree_of(units: list[Unit]) -> Node:
+    """The tree of some layers' paths. A layer that has layers inside it is a child ``""`` of its node."""
+    root = Node()
+    for unit in units:
+        node = root
+        for part in unit.path.split("."):
+            node = node.children.setdefault(part, Node(part))
+        node.children[""] = Node("", unit)
+    return _with_leaves(root)
+
+
+def _with_leaves(node: Node) -> Node:
+    children = {name: _with_leaves(child) for name, child in node.children.items()}
+    if set(children) == {""}:
+        return Node(node.component, children[""].unit)
+    return Node(node.component, node.unit, children)
