@@ -209,8 +209,6 @@ CLASHES = [
     (definitions(params=[("ReLU", 1)]), "'ReLU' is a parameter and a layer of the registry; one of them needs another name"),
     (definitions(params=[("a", 1)], shared=[("a", "ReLU")]),
      "'a' is a shared part and a parameter; one of them needs another name"),
-    (definitions(blocks=[("Dense(n)", "ReLU")]),
-     "'Dense' is a block and a layer of the registry; one of them needs another name"),
     (definitions(shared=[("n", "ReLU")], blocks=[("B(n)", "ReLU")]),
      "'n' is an argument of the block B and a shared part; one of them needs another name"),
 ]  # fmt: skip
