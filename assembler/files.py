@@ -22,15 +22,17 @@ def _mode(most: int = 0o666) -> int:
 
 
 @contextmanager
-def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, follow: bool = False, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path on the same file system; on success it replaces the old file.
 
-    The data is flushed to disk first. After an exception the old file is unchanged and the temporary one is gone. A
+    After an exception the old file is unchanged and the temporary one is gone. A
     killed process may leave a folder whose name begins with a dot; the next one that writes the file deletes it.
 
     Args:
         follow: whether a link stays and the file that it leads to is replaced. This is for files that a person names:
             a link in a run folder may lead anywhere.
+        flush: whether the data is on the disk before the old file is gone. If the power fails, what is not flushed may
+            be lost.
 
     Raises:
         OSError: the file cannot be written; it names the file.
@@ -39,8 +41,9 @@ def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
         new = folder / f"new{path.suffix}"
         yield new
         new.chmod(_mode())
-        with new.open("rb") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with new.open("rb") as file:
+                os.fsync(file.fileno())
         new.replace(target)
 
 
@@ -157,8 +160,11 @@ def discard(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: to a temporary name in the same folder, to disk, then over the old name."""
-    with replacing(path) as new:
+    """Write a text file atomically: to a temporary name in the same folder, then over the old name.
+
+    It is not flushed, which would take most of the time of a small run: what writes texts can be run again.
+    """
+    with replacing(path, flush=False) as new:
         new.write_text(text, encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ MAX_NAME = 60
 """Longer names, in characters, get no suggestion."""
 
 
-MAX_KNOWN = 1000
+MAX_KNOWN = 2000
 """Candidates that a name is compared with, at most."""
 
 

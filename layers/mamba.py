@@ -15,7 +15,7 @@ class Mamba(nn.Cell):
     Maps (batch, tokens, size) to the same shape and dtype; the recurrence of float16 is computed in float32. u is a
     causal convolution of a projection of x, and Δ, B and C are linear in u. All tokens are computed at once, in
     log2(tokens) rounds. The recurrence is elementwise, so it has no MACs. Gu and Dao, Mamba, arXiv:2312.00752; the
-    names are theirs.
+    names are those of the paper.
 
     Args:
         size: size of a token.

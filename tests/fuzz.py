@@ -80,6 +80,7 @@ WORDS = [
     "for",
     " for i in ",
     " for a, b in ",
+    ":=",
     "in",
     "i",
     "range(",
@@ -268,6 +269,8 @@ def seeds(name: str) -> list[bytes]:
             "(Conv2d(_, _ * i, 1, group=_) if i % 2 else 0 * ReLU for i in range(len(depths), 6))",
             "Over(*[3 * Conv2d(_, d, 1)]) + Parallel(*(2 * ReLU), *(Conv2d(_, d, 1) for d in depths[1:]))",
             "(Twice(ReLU) for i in [2 ** i for i in range(max(depths), sum(d for d in depths))])",
+            "(a := Twice(b := ReLU)) + 2 * (c := Dense(_, 8) + Tanh) + (Wide(n) for n in [a := 1])",
+            "((d := mix) for _ in depths) + (e := (f := 2 * (g := Twice(h := ReLU) + Wide(3))))",
             "(Wide(*zip([n], range(1, 2))[0]) for i, n in enumerate([width, round(width / 3)]))",
         ]
         return [b"\0" + text.encode() for text in texts] + [bytes([0xC0, *range(len(WORDS))])]

@@ -5,7 +5,7 @@ import keyword
 from hypothesis import strategies as st
 
 from assembler.language.names import FUNCTIONS
-from assembler.language.recipe import INFER, Each, Layer, Operation, Repeat, Star, chain
+from assembler.language.recipe import INFER, Each, Layer, Named, Operation, Repeat, Star, chain
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: not keyword.iskeyword(name) and name not in ("true", "false", "null", *FUNCTIONS)
@@ -94,6 +94,17 @@ def _with_loops(inner):
     layer = st.builds(Layer, NAMES, arguments)
     return st.one_of(each, layer, st.lists(st.one_of(each, layer, inner), min_size=1, max_size=3).map(chain))
 
+
+def _with_names(inner):
+    named = st.builds(Named, NAMES, inner)
+    repeat = st.builds(Repeat, st.integers(1, 9), st.one_of(named, inner))
+    layer = st.builds(Layer, NAMES, st.lists(named, max_size=2).map(tuple))
+    each = st.builds(Each, st.one_of(named, inner), NAMES.map(lambda name: (name,)), NAMES.map(Layer))
+    return st.one_of(named, repeat, layer, each, st.lists(st.one_of(named, inner), min_size=1, max_size=3).map(chain))
+
+
+ITEMS = st.recursive(NAMES.map(Layer), _with_names, max_leaves=5)
+"""Stacks with names."""
 
 LOOPS = st.recursive(NAMES.map(Layer), _with_loops, max_leaves=5)
 """Stacks as written, with loops, stars, slices, functions and arithmetic, which only expansion evaluates."""

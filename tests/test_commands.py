@@ -366,7 +366,7 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
         ("a.yaml", "input: {shape: [4, 8]}\n", "a.yaml:1:1: 'stack' is missing"),
         ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults include b.yaml, which does not exist"),
         ("a.yaml", START + "blocks: {A(n: ReLU}\n", "a.yaml:3:11: '(' is never closed\n    blocks: {A(n: ReLU}\n              ^"),
-        ("a.yaml", START + "blocks: {Tanh(n): ReLU}\n", "a.yaml:3:10: 'Tanh' is a block and a layer of the registry; one of them needs another name"),
+        ("a.yaml", START + "params: {Tanh: 1}\n", "a.yaml:3:10: 'Tanh' is a parameter and a layer of the registry; one of them needs another name"),
         ("a.yaml", START + "params: {if: 3}\n", "a.yaml:3:10: 'if' cannot be used as a name"),
         ("a.yaml", START + "init: {b: true}\n", "a.yaml:3:8: init takes an initializer such as HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not True"),
         ("a.yaml", START + "checks: {mine.checks.small: {}}\n", "a.yaml:3:10: mine.checks.small is in 'mine', which is not trusted."),
@@ -569,7 +569,7 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("show SqueezeEx", ["SqueezeExcite"]),
+        ("show MixtureO", ["MixtureOfExperts"]),
         ("show mint.Lin", ["mint.Linear"]),
         ("validate resnet1", ["resnet18"]),
         ("watch vgg16", ["vgg16", "vgg16_bn"]),

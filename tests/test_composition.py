@@ -4,6 +4,7 @@ import copy
 import gc
 import tempfile
 import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,23 @@ from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.defaults_list import create_defaults_list
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core import utils as core_utils
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
+from omegaconf import Node, OmegaConf, omegaconf, open_dict
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException, ReadonlyConfigError
 
 from assembler.errors import AssemblerError, SettingsError
 from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget, require_each_once
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
-from assembler.hydra_edge.internals import CommonPart
+from assembler.hydra_edge.internals import run_jobs_quickly
+from assembler.hydra_edge.nodes import CommonPart, copied, node_of, quicken, to_yaml
 from assembler.hydra_edge.repository import Repository
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
@@ -63,7 +67,7 @@ VALUES = [
     "show=parameters", "recipe.input=null", "recipe.params={}", "+a.b.c=1e-3", "weights=null", "mode='a,b'",
 ]  # fmt: skip
 OF_HYDRA = [
-    "hydra.sweep.subdir='17'", "hydra.sweep.subdir='${hydra.job.override_dirname}'", "hydra.job.chdir=true",
+    "hydra.sweep.subdir='17'", "hydra.sweep.dir=elsewhere", "hydra.sweep.subdir='${hydra.job.override_dirname}'", "hydra.job.chdir=true",
     "hydra.job.config.override_dirname.exclude_keys=[seed]", "hydra.verbose=true", "hydra.job.env_copy=[PATH]",
 ]  # fmt: skip
 
@@ -113,6 +117,114 @@ def compare(stock, master, overrides):
         # What is shared may not be changed; all else may be as before.
         assert {**flags, "registry": 0} == {**same(expected)[1], "registry": 0}
         assert OmegaConf.get_cache(config) == OmegaConf.get_cache(expected)
+
+
+def run_jobs_quickly_in(monkeypatch):
+    for owner, name in ((core_utils, "copy"), (core_utils, "_save_config"), (HydraConfig, "set_config")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    run_jobs_quickly()
+
+
+def anatomy(node):
+    """A node with all that it holds but its parent, whose key has to do."""
+    state = {name: value for name, value in vars(node).items() if name not in ("_parent", "_content", "_flags_cache")}
+    content = vars(node).get("_content")
+    if isinstance(content, dict):
+        content = {key: anatomy(child) for key, child in content.items()}
+    elif isinstance(content, list):
+        content = [anatomy(child) for child in content]
+    elif isinstance(content, Node):
+        content = anatomy(content)
+    parent = vars(node)["_parent"]
+    return type(node), state, content, None if parent is None else parent._key()
+
+
+def with_a_union():
+    @dataclass
+    class Schema:
+        width: int | float = 3
+        deep: dict[str, int | None] = field(default_factory=lambda: {"a": None})
+
+    config = OmegaConf.create({"a": OmegaConf.structured(Schema), "now": "${now:%f}", "list": [1, {"b": "${now}"}]})
+    str(config.now)  # is in the cache of the configuration
+    OmegaConf.set_readonly(config.list, True)
+    return config
+
+
+def require_equal_copies(config):
+    for node in (config, *(config._get_node(name) for name in config)):
+        assert anatomy(copied(node)) == anatomy(copy.deepcopy(node))
+    assert OmegaConf.get_cache(copied(config)) is not OmegaConf.get_cache(config)
+
+
+@settings(max_examples=12, deadline=None)
+@given(OVERRIDES)
+def test_copies_are_those_of_python(stock, master, overrides):
+    try:
+        require_equal_copies(QuickLoader(stock).load_sweep_config(master, list(overrides)))
+    except HydraException:
+        reject()
+
+
+def test_copies_of_all_kinds_of_nodes_are_those_of_python():
+    config = with_a_union()
+    require_equal_copies(config)
+    other = copied(config)
+    other.a.width, other.now = 4.5, "x"
+    other.list[1]._get_node("b")._set_parent(None)
+    assert (config.a.width, config._get_node("now")._value()) == (3, "${now:%f}")
+    assert config.list[1]._get_node("b")._get_parent() is config.list._get_node(1)
+
+
+def test_hydras_own_configuration_of_a_job_is_as_hydra_sets_it(stock, master, monkeypatch):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp", "+hydra.job.env_set.A='${seed}'", "seed=3"])
+    set_by = {}
+    for name in ("hydra", "the assembler"):
+        HydraConfig.instance().set_config(copied(config))
+        set_by[name] = HydraConfig.instance().cfg
+        run_jobs_quickly_in(monkeypatch)
+    one, other = set_by.values()
+    assert same(one) == same(other)
+    assert (one.hydra.job.env_set.A, other.hydra.job.env_set.A) == ("3", "3")
+    assert OmegaConf.is_readonly(one.hydra)
+    assert OmegaConf.is_readonly(other.hydra)
+
+
+TEXTS = st.text() | st.sampled_from(
+    ["yes", "1e3", "0x1F", "2026-11-26", "a: b", "- x", "# no", "=", "~", "ä\n\tb", "x" * 200]
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(TEXTS, ANYTHING, max_size=4))
+def test_files_by_libyaml_hold_the_same_as_those_of_omegaconf(data):
+    try:
+        config = OmegaConf.create(data)
+        before = yaml.safe_load(OmegaConf.to_yaml(config))
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError):  # what looks like a reference; control characters
+        reject()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
+        quicken()
+        # Of some line breaks, PyYAML's own emitter makes spaces.
+        assert yaml.safe_load(to_yaml(config)) in (before, data)
+
+
+def test_files_of_a_job_are_those_of_omegaconf_to_the_letter(stock, master, monkeypatch):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp"])
+    with open_dict(config):
+        del config["hydra"]  # which has long texts, whose lines libyaml breaks elsewhere
+    expected = OmegaConf.to_yaml(config)
+    monkeypatch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
+    quicken()
+    assert isinstance(node_of(config, "registry"), CommonPart)
+    assert to_yaml(config) == expected
+    assert to_yaml(copied(config)) == expected
+    assert to_yaml(OmegaConf.create(["recipe=mlp"])) == "- recipe=mlp\n"
 
 
 @pytest.mark.parametrize("overrides", [["recipe=mlp", "seed=3"], ["recipe=mlp", "+recipe.params.x=1", "~recipe.name"]])

@@ -105,6 +105,7 @@ MEANINGS = [
      "Parallel(Dense(_, 2), Dense(_, 3), Tanh, ReLU, merge='add')"),
     ("Parallel(*[Dense(_, w) for w in depths])", "Parallel(Dense(_, 2), Dense(_, 3))"),
     ("Parallel(ReLU, *(0 * ReLU), *[])", "Parallel(ReLU)"),
+    ("Parallel(*(ReLU if i else 0 * Tanh for i in range(3)))", "Parallel(ReLU, ReLU)"),
     ("Dense(*depths)", "Dense(2, 3)"),
     ("ConvNorm(*depths)", "Conv2d(_, 2, 3, 1, padding=1) + BatchNorm2d(_)"),
     ("LayerNorm([*depths, 4], 1, 1)", "LayerNorm([2, 3, 4], 1, 1)"),
@@ -209,8 +210,6 @@ CLASHES = [
     (definitions(params=[("ReLU", 1)]), "'ReLU' is a parameter and a layer of the registry; one of them needs another name"),
     (definitions(params=[("a", 1)], shared=[("a", "ReLU")]),
      "'a' is a shared part and a parameter; one of them needs another name"),
-    (definitions(blocks=[("Dense(n)", "ReLU")]),
-     "'Dense' is a block and a layer of the registry; one of them needs another name"),
     (definitions(shared=[("n", "ReLU")], blocks=[("B(n)", "ReLU")]),
      "'n' is an argument of the block B and a shared part; one of them needs another name"),
 ]  # fmt: skip

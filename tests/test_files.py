@@ -20,26 +20,40 @@ def test_a_file_is_written_over_an_old_one(tmp_path):
 
 @pytest.mark.parametrize(("owner", "stumbles"), [(os, "fsync"), (Path, "replace")])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, owner, stumbles):
-    file = tmp_path / "result.json"
+    file = tmp_path / "sweep.json"
     write_text(file, "old")
 
     def fail(*arguments):
         raise OSError("disk full")
 
     monkeypatch.setattr(owner, stumbles, fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_text(file, "new")
+    with pytest.raises(OSError, match="disk full"), replacing(file) as new:
+        new.write_text("new")
     assert file.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path, monkeypatch):
     file = tmp_path / "result.json"
     write_text(file, "old")
     seen = []
-    monkeypatch.setattr(os, "fsync", lambda handle: seen.append(file.read_text()))
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda new, old: seen.append(old.read_text() + new.read_text()) or replace(new, old)
+    )
     write_text(file, "new")
-    assert (seen, file.read_text()) == (["old"], "new")
+    assert (seen, file.read_text()) == (["oldnew"], "new")
+
+
+def test_data_is_on_the_disk_before_the_old_file_is_gone_unless_it_can_be_made_again(tmp_path, monkeypatch):
+    file = tmp_path / "weights"
+    file.write_text("old")
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda handle: seen.append(file.read_text()))
+    with replacing(file) as new:
+        new.write_text("new")
+    write_text(file, "text")
+    assert (seen, file.read_text()) == (["old"], "text")
 
 
 LEFT = ["w.safetensors", "result.json", "sweep[1].csv", "no ending", ".hidden"]
@@ -67,7 +81,7 @@ def test_what_a_killed_write_left_is_deleted_by_the_next(tmp_path, name):
     assert {path.name for path in tmp_path.iterdir()} == {name, f"{name}2"}
 
 
-def full(*arguments):
+def full(*arguments, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -87,13 +101,14 @@ def replaced_by(file, write):
 def moved_to(file):
     made = file.parent / "made"
     made.mkdir()
-    (made / file.name).write_text("new")
+    (made / file.name).touch()
     move(made / file.name, file.parent)
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_error_of_a_full_disk_names_the_file(tmp_path, monkeypatch, write):
     monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match="No space left") as error:
         write(tmp_path / "w.bin")
     assert str(error.value) == f"[Errno 28] No space left on device: '{tmp_path / 'w.bin'}'"
@@ -114,9 +129,15 @@ FULL = {
 
 @pytest.mark.parametrize("name", FULL)
 def test_a_full_disk_is_one_line_with_the_file(run, monkeypatch, name):
-    fsync = os.fsync
+    """Texts are found not to fit when they are written; the system may notice it of other files only at the end."""
+    fsync, write = os.fsync, Path.write_text
     monkeypatch.setattr(
         os, "fsync", lambda handle: full() if name in str(Path(f"/proc/self/fd/{handle}").readlink()) else fsync(handle)
+    )
+    monkeypatch.setattr(
+        Path,
+        "write_text",
+        lambda path, *args, **options: full() if name in str(path) else write(path, *args, **options),
     )
     done = run(*FULL[name])
     assert done.code == 2

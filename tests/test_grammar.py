@@ -7,7 +7,7 @@ from assembler.language import grammar
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Chain, Layer, Repeat
 from assembler.language.yaml_form import parse_stack
-from tests.strategies import LOOPS, STACKS
+from tests.strategies import ITEMS, LOOPS, STACKS
 
 DENSE = Layer("Dense", (8, 128))
 READS = [
@@ -75,7 +75,7 @@ REFUSES = [
         "s:1: expected a layer, found a list; layers are in round brackets: (A for A in B)\n    [A for A in B]\n"
         "    ^^^^^^^^^^^^^^",
     ),
-    ("A(x := 1)", "s:3: ':=' is not part of the recipe language\n    A(x := 1)\n      ^^^^^^"),
+    ("A(x := 1)", "s:8: expected a layer, found 1\n    A(x := 1)\n           ^"),
     ("Ä + B().c", "s:5: a dot can only separate a scope from a layer's name\n    Ä + B().c\n        ^^^^^"),
     ("A +\nB().c", "s:5: a dot can only separate a scope from a layer's name\n    B().c\n    ^^^^^"),
 ]
@@ -183,7 +183,7 @@ def test_deep_mappings_are_refused():
         parse_stack([{"A": {"x": deep}}])
 
 
-@given(st.one_of(STACKS, LOOPS))
+@given(st.one_of(STACKS, LOOPS, ITEMS))
 def test_printing_then_parsing_gives_the_same_recipe(stack):
     assert parse(str(stack)) == stack
 
@@ -192,7 +192,7 @@ def test_printing_then_parsing_gives_the_same_recipe(stack):
     st.one_of(
         st.text(),
         st.text("Dense(8, 12)+*-_[]{}'\"=:.#\n A@lambdforin if"),
-        st.one_of(STACKS, LOOPS).map(str).map(lambda s: s[:-1]),
+        st.one_of(STACKS, LOOPS, ITEMS).map(str).map(lambda s: s[:-1]),
     )
 )
 @example("\x00")

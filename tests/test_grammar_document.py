@@ -15,7 +15,7 @@ from assembler.language.grammar import MAX_NUMBER, parse, parse_header, parse_li
 from assembler.language.recipe import Layer
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
-from tests.strategies import LOOPS, STACKS
+from tests.strategies import ITEMS, LOOPS, STACKS
 from tests.test_grammar import READS
 
 (EBNF,) = re.findall(r"```ebnf\n(.*?)```", (ROOT / "docs" / "design.md").read_text(), re.DOTALL)
@@ -149,7 +149,7 @@ def test_what_is_nearly_a_sentence_is_refused_by_both(start, text):
 # ---- from the parser to the document
 
 
-@given(st.one_of(STACKS, LOOPS))
+@given(st.one_of(STACKS, LOOPS, ITEMS))
 @settings(max_examples=60, deadline=None, phases=[Phase.reuse, Phase.generate])  # shrinking takes minutes
 def test_a_printed_stack_is_a_sentence(stack):
     assert derives("stack", str(stack))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from assembler import LAYERS, plan
 from assembler.binding import functions
 from assembler.binding.bind import bind
+from assembler.binding.structure import PassedNode
 from assembler.errors import AssemblerError, flatten
 from assembler.language.grammar import parse
 from assembler.model.build import build
@@ -252,6 +253,13 @@ def test_a_loop_in_a_graph_and_in_a_shared_part():
     assert [row.path for row in found.rows] == ["row", "row.0", "row.1", "1"]
 
 
+def test_layers_that_a_block_was_given_with_a_star_are_marked_as_passed_in():
+    (wide,) = plan({**RECIPE, "stack": "Wide(2 * Unit(4))"}).steps.nodes
+    (parallel,) = wide.nodes
+    passed = [node for steps in parallel.extra for node in steps.nodes]
+    assert [(type(node), node.depth) for node in passed] == [(PassedNode, 0)] * 2
+
+
 def test_names_of_a_loop_are_known_inside_it_alone():
     with pytest.raises(AssemblerError, match="'w' is not defined"):
         plan({**RECIPE, "stack": "(Unit(w) for w in widths) + Dense(_, w)"})
@@ -277,7 +285,7 @@ INFERRED = [
     ("Conv2d(_, 2 * (_ + 1) ** 2 % 10 - 3, 3)", (1, 6, 4, 4), ["Conv2d(6, 5, 3)"]),
     ("Conv2d(_, _ / 2, 3)", (1, 6, 4, 4), ["Conv2d(6, 3, 3)"]),
     ("Conv2d(6, -_ + 8, 3)", (1, 6, 4, 4), ["Conv2d(6, 2, 3)"]),
-    ("SelfAttention(_, _ // 4)", (1, 3, 8), ["SelfAttention(8, 2)"]),
+    ("Attention(_, _ // 4)", (1, 3, 8), ["Attention(8, 2)"]),
     ("2 * Dense(_, 2 * _)", (2, 8), ["Dense(8, 16)", "Dense(16, 32)"]),
     ("(Dense(_, w) for w in [_, 2 * _])", (2, 8), ["Dense(8, 8)", "Dense(8, 16)"]),
     ("Grow(2 * _) + Grow(_)", (2, 8), ["Dense(8, 24)", "Dense(24, 36)"]),

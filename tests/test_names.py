@@ -6,9 +6,11 @@ import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
+from typer.testing import CliRunner
 
 from assembler import assemble, describe, plan
 from assembler.binding.dump import dump
+from assembler.commands.app import app
 from assembler.errors import AssemblerError
 from assembler.language.grammar import parse
 from assembler.language.recipe import Layer, Named, Repeat, chain
@@ -304,7 +306,7 @@ def test_a_cell_with_names_is_described_with_them():
         ("ReLU + a := ReLU", "put brackets around an item with a name: A + (name := B)"),
         ("(true := ReLU)", "'true' cannot be used as a name"),
         ("Dense(8, (a := 3))", "expected a layer, found 3"),
-        ([{"Dense": "8, 4"}], "expected a layer, found a tuple"),
+        ([{"Dense": "8, 4"}], "layers are joined by '+': A + B; arguments of a layer are a list: {Dense: [8, 4]}"),
         ([{"class": "ReLU"}], "'class' cannot be used as a name"),
         ([{"layers.Dense": "ReLU"}], "'layers.Dense' cannot be used as a name"),
         ("(a := Dense(8, 8)) + Dense(4, 4)", "#a Dense(8, 8) emits (2, 8) float32; #1 Dense(4, 4) wants (…, 4)"),
@@ -325,3 +327,46 @@ def test_error_of_a_name_with_several_sources():
     assert str(error.value) == (
         "recipe.graph.y: 'b' is in a row of its own, which takes one source: the line is named 'y' already"
     )
+
+
+# ---- blocks with the names of layers
+
+HIDING = {
+    "input": {"shape": [2, 8]},
+    "blocks": {"Norm(n)": "LayerNorm(_) + Dense(_, n)"},
+    "stack": "Norm(8) + 2 * Norm(4)",
+}
+
+
+def test_a_block_wins_over_a_layer_of_the_registry_and_the_plan_says_so_once():
+    planned = plan(HIDING)
+    assert [row.layer for row in planned.rows] == ["LayerNorm", "Dense"] * 3
+    said = "Norm is the block of this recipe, not the layer mindspore.nn.Norm"
+    assert str(planned).count(said) == 1
+    assert "is the block" not in str(plan({**HIDING, "stack": "ReLU"}))
+
+
+def test_validate_says_that_a_block_hides_a_layer(tmp_path):
+    file = tmp_path / "hiding.yaml"
+    file.write_text("input: {shape: [2, 8]}\nblocks: {Norm: LayerNorm(_)}\nstack: 2 * Norm\n")
+    result = CliRunner().invoke(app, ["validate", str(file)])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines[:-1]] == [
+        "Norm is the block of this recipe, not the layer mindspore.nn.Norm"
+    ]
+    assert lines[-1] == "1 file, no errors"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ({"Norm": "Norm + ReLU"}, "blocks use each other in a circle: Norm → Norm; rename the block to use the layer Norm "
+         "in it"),
+        ({"Own": "Own + ReLU"}, "blocks use each other in a circle: Own → Own"),
+    ],
+)  # fmt: skip
+def test_error_of_a_block_that_uses_its_own_name(blocks, message):
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 8]}, "blocks": blocks, "stack": next(iter(blocks))})
+    assert error.value.message == message

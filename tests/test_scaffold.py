@@ -9,7 +9,7 @@ from mindspore import nn
 
 from assembler import plan
 from assembler.errors import RegistryError
-from assembler.registry.registry import LAYERS
+from assembler.registry.registry import LAYERS, Registry
 from assembler.registry.scaffold import scaffold
 from tests.conftest import ROOT
 
@@ -187,3 +187,40 @@ def test_error_of_a_package_without_layers(goods):
     with pytest.raises(RegistryError) as error:
         scaffold("goods", "shop", modules=True)
     assert str(error.value) == "cannot import 'goods': OSError: no"
+
+
+FUNCTIONS = """
+from mindspore import Tensor, ops
+
+
+def soft_clip(x: Tensor, limit: float = 1.0) -> Tensor:
+    return limit * ops.tanh(x / limit)
+
+
+def blend(x: Tensor, y: "Tensor", share=0.5):
+    return share * x + (1 - share) * y
+
+
+def of_any(*tensors: Tensor): ...
+def of_numbers(x: float): ...
+def of_an_object(x: Tensor, other: object): ...
+def _private(x: Tensor): ...
+"""
+
+
+def test_functions_of_tensors_are_layers_if_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "their_functions.py").write_text(FUNCTIONS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(RegistryError, match="has no layers"):
+        scaffold("their_functions", "theirs")
+    text = scaffold("their_functions", "theirs", functions=True)
+    assert text == (
+        "# @package registry.theirs\n"
+        "# Written by `assembler scaffold-registry their_functions --scope theirs --functions`.\n\n"
+        "Blend: {function: their_functions.blend, inputs: 2}\n"
+        "SoftClip: {function: their_functions.soft_clip}\n"
+    )
+    registry = Registry(trusted=["their_functions"])
+    registry.load(yaml.safe_load(text))
+    assert plan("SoftClip(2.5)", input=(2, 3), registry=registry).output.shape == (2, 3)
+    del sys.modules["their_functions"]

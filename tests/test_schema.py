@@ -82,6 +82,10 @@ GOOD = [
     ("recipe", {"stack": [{"Dense": {"in_channels": "_", "out_channels": "width"}}]}),
     ("recipe", {"stack": [{"Dense": [8, 128]}, {"Centered": None}, {"Mine": {"anything": 1}}]}),
     ("recipe", {"stack": [{"Residual": {"inner": {"stack": [{"Dense": {"in_channels": 8, "out_channels": 8}}]}}}]}),
+    (
+        "recipe",
+        {"stack": [{"stem": "Dense(8, 8) + ReLU"}, {"a": {"stack": ["ReLU"]}}, {"b": {"graph": {"c": "ReLU"}}}]},
+    ),
     ("recipe", {"stack": [{"ConvNorm": {"channels": 8, "mine": 3}}]}),  # a recipe may have a block of that name
     ("recipe", {"stack": [{"graph": {"a": "Dense(8, 8)", "b": "ReLU @ a"}, "outputs": "b"}]}),
     ("recipe", {"input": {"shape": [4, 8], "sample": "integers", "high": "${recipe.params.vocabulary}"}}),

@@ -1,6 +1,7 @@
 """Networks of PyTorch in inference, the tensors in them, and what they emit."""
 
 import importlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 def torchvision_network(name):
     """One of ``torchvision.models``, with random weights and its auxiliary heads."""
     torch = pytest.importorskip("torch")
-    models = _torchvision_models()
+    models = torchvision_models()
     torch.manual_seed(0)
     more = {"aux_logits": True, "init_weights": False} if name == "inception_v3" else {}
     return trained(getattr(models, name)(**more))
@@ -71,7 +72,7 @@ def outputs(network, *inputs):
     return [one.numpy() for one in (*(emitted if isinstance(emitted, tuple) else [emitted]), *seen)]
 
 
-def _torchvision_models():
+def torchvision_models():
     """``torchvision.models``. Its compiled operators need the build of torch that they were compiled with.
 
     Networks that classify use none of them, but ``import torchvision`` gives shapes to some, and fails without.
@@ -83,6 +84,13 @@ def _torchvision_models():
     except RuntimeError:  # "operator torchvision::nms does not exist"
         _declare_operators()
         return importlib.import_module("torchvision.models")
+
+
+def transformers():
+    """``transformers``, whose models import torchvision if that is installed."""
+    if importlib.util.find_spec("torchvision"):
+        torchvision_models()
+    return pytest.importorskip("transformers")
 
 
 def _declare_operators():

@@ -94,7 +94,8 @@ def bind(stack: Stack, registry: Registry, definitions: Definitions | None = Non
         raise RecipeError(
             f"the stack has {total:,} layers; the limit is {MAX_LAYERS:,}", getattr(stack, "place", NOWHERE)
         )
-    writer = _Writer(bound)
+    blocks = definitions.blocks if definitions else ()
+    writer = _Writer(bound, {name: registry[name].target for name in blocks if name in registry})
     try:
         steps = writer.whole(stack)
     except RecursionError:
@@ -131,15 +132,16 @@ def _count(value: Any) -> int:
 class _Writer:
     """Unrolls repeats: each use of a layer is a separate step, all uses of a shared part are one step."""
 
-    def __init__(self, bound: Mapping[int, Step]):
+    def __init__(self, bound: Mapping[int, Step], hidden: Mapping[str, str]):
         self.bound = bound
+        self.hidden = hidden
         self.shared: dict[str, Step] = {}
         self.mistakes: list[AssemblerError] = []
 
     def whole(self, stack: Stack) -> Steps:
         """The steps of a model: the row of a block that is all of it is the model's own."""
         if isinstance(stack, BlockUse) and has_names(stack.body):
-            return self.row([BlockNode(stack.call, self.whole(stack.body).nodes)])
+            return self.row([self.use(stack, self.whole(stack.body).nodes)])
         return self.row(self.nodes(stack))
 
     def steps(self, stack: Stack) -> Steps:
@@ -171,7 +173,7 @@ class _Writer:
             case Named():
                 yield from self.named(stack)
             case BlockUse():
-                yield BlockNode(stack.call, self.inside(stack.body))
+                yield self.use(stack, self.inside(stack.body))
             case PassedIn():
                 yield PassedNode(stack.depth, tuple(self.nodes(stack.body)))
             case Shared():
@@ -182,6 +184,10 @@ class _Writer:
             case Chain():
                 for item in stack.items:
                     yield from self.nodes(item)
+
+    def use(self, stack: BlockUse, nodes: tuple[TreeNode, ...]) -> BlockNode:
+        """A use of a block."""
+        return BlockNode(stack.call, nodes, self.hidden.get(stack.call.name, ""))
 
     def inside(self, stack: Stack) -> tuple[TreeNode, ...]:
         """A block or a turn of a repeat in a row. If it has names, it is one Cell."""

@@ -131,7 +131,7 @@ class _Expansion:
             *((name, "a block", block.place) for name, block in said.blocks.items()),
         ]
         for name, kind, place in named:
-            if name in kinds or name in self.layers:
+            if name in kinds or (name in self.layers and kind != "a block"):
                 other = kinds[name][0] if name in kinds else "a layer of the registry"
                 yield RecipeError(f"{name!r} is {kind} and {other}; one of them needs another name", place)
             kinds[name] = (kind, place)
@@ -318,7 +318,8 @@ class _Expansion:
         inside = [name for name, _ in scope.within]
         if block.name in inside:
             circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
-            raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}", layer, scope)
+            hint = f"; rename the block to use the layer {block.name} in it" if block.name in self.layers else ""
+            raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}{hint}", layer, scope)
         self.enter(layer, scope)
         slots = list(block.defaults)
         args = [one for value in layer.args for one in self.spread(value, scope)]

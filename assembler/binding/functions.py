@@ -46,7 +46,7 @@ def bindings(each: Each, values: Any) -> list[Mapping[str, Any]]:
     """
     values = list_of(values, "'for'")
     if len(each.names) == 1:
-        return [{name: value for name in each.names if name != "_"} for value in values]
+        return [{each.names[0]: value} for value in values]
     return [_unpacked(each.names, value) for value in values]
 
 
@@ -56,7 +56,7 @@ def _unpacked(names: Sequence[str], value: Any) -> Mapping[str, Any]:
     if len(value) != len(names):
         what = f"'for {', '.join(names)}' has {len(names)} names"
         raise RecipeError(f"{what}, and {print_value(value)} has {len(value)} values")
-    return {name: one for name, one in zip(names, value, strict=True) if name != "_"}
+    return dict(zip(names, value, strict=True))
 
 
 def list_of(value: Any, whose: str) -> list[Any] | tuple[Any, ...]:

@@ -41,10 +41,12 @@ class BlockNode:
     Args:
         call: the use as written, where it was written, with its arguments filled in: ``ConvNorm(64, kernel=3)``.
         nodes: what it expands to.
+        hides: the target of the registry's layer of the block's name; empty if there is none.
     """
 
     call: Layer
     nodes: tuple[TreeNode, ...]
+    hides: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,12 @@ def walk_tree(steps: Steps) -> Iterator[TreeNode]:
 def walk(steps: Steps) -> Iterator[Step]:
     """Every step of a chain, including those inside arguments, in reading order; a shared part once."""
     return (node for node in walk_tree(steps) if isinstance(node, Step))
+
+
+def hidden_layers(steps: Steps) -> list[str]:
+    """A sentence for each block that is used and has the name of a layer of the registry."""
+    used = {node.call.name: node.hides for node in walk_tree(steps) if isinstance(node, BlockNode) and node.hides}
+    return [f"{name} is the block of this recipe, not the layer {target}" for name, target in used.items()]
 
 
 def steps_in(step: Step) -> Iterator[Steps]:

@@ -23,6 +23,9 @@ def scaffold_registry(
             metavar="MODULE", help="A module whose classes keep a name that several modules have; may be repeated."
         ),
     ] = None,
+    functions: Annotated[
+        bool, typer.Option("--functions", help="Include functions whose first arguments are annotated as tensors.")
+    ] = False,
 ) -> None:
     """Print a registry file for the layers of a package.
 
@@ -33,4 +36,4 @@ def scaffold_registry(
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the person names the package, which may be one that is not installed
     scope = scope or package.partition(".")[0]
-    say(scaffold(package, scope, modules=modules, first=first or ()), end="")
+    say(scaffold(package, scope, modules=modules, first=first or (), functions=functions), end="")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assembler.binding.structure import hidden_layers
 from assembler.commands.project import ConfigDir, Project, complete_recipe, library_of, scope_of
 from assembler.errors import AssemblerError, Mistakes, Place, SettingsError, flatten, noted
 from assembler.files import short
@@ -41,9 +42,10 @@ def validate(
     wrong, told = 0, set[str]()
     for said in files:
         mistakes: list[AssemblerError] = []
+        notes: list[str] = []
         with noted(mistakes), Budget(Place(label=said)):
             file = project.recipe(said)
-            mistakes += mistakes_in(file, project)
+            mistakes += mistakes_in(file, project, notes)
             if plan and not mistakes and _kind(file) == "recipe":
                 _plan(file, project)
         messages = dict.fromkeys(map(str, flatten(mistakes)))
@@ -51,6 +53,8 @@ def validate(
             if message not in told:  # an error in a file that several include is reported once
                 say(message, err=True)
         told.update(messages)
+        for note in notes:
+            say(f"{short(file)}: {note}")
         wrong += bool(mistakes)
     of = "1 file" if len(files) == 1 else f"{len(files)} files"
     if wrong:
@@ -68,15 +72,19 @@ def _kind(file: Path) -> str:
         return "registry" if re.match(r"#\s*@package\s+registry\b", stream.readline(100)) else "recipe"
 
 
-def mistakes_in(file: Path, project: Project) -> list[AssemblerError]:
-    """All errors in a file, in reading order, each with its place."""
+def mistakes_in(file: Path, project: Project, notes: list[str] | None = None) -> list[AssemblerError]:
+    """All errors in a file, in reading order, each with its place.
+
+    Args:
+        notes: takes what is no error, but worth knowing.
+    """
     kind = _kind(file)
     found: list[AssemblerError] = []
     sources = Sources()
     with noted(found):
         if kind == "recipe":
             sources = Sources(recipe_files(file) | project.registry_files)
-            found += _in_recipe(load_recipe(file), project)
+            found += _in_recipe(load_recipe(file), project, [] if notes is None else notes)
         else:
             key = f"registry.{scope_of(file)}" if kind == "registry" else "blocks"
             sources = Sources({key: [file]})
@@ -91,11 +99,11 @@ def _in_file(mistake: AssemblerError, file: Path) -> AssemblerError:
     return mistake
 
 
-def _in_recipe(data: Any, project: Project) -> list[AssemblerError]:
+def _in_recipe(data: Any, project: Project, notes: list[str]) -> list[AssemblerError]:
     """The errors of a recipe, except in values that only a run has."""
     found: list[AssemblerError] = []
     with noted(found):
-        bind_recipe(data, lambda: project.registry, lambda: project.said)
+        notes += hidden_layers(bind_recipe(data, lambda: project.registry, lambda: project.said).steps)
     return [mistake for mistake in flatten(found) if not _is_open(data, mistake.place.key)]
 
 

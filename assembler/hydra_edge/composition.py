@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
-from assembler.hydra_edge.internals import Loader, make_common, tell_overrides
+from assembler.hydra_edge.internals import Loader, tell_overrides
+from assembler.hydra_edge.nodes import copied, make_common
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
 """The only key of Hydra that differs from job to job."""
+
+_FOLDERS = ("hydra.sweep.dir", SUBDIR)
+"""Keys of Hydra that decide nothing about the files that are merged."""
 
 _bases: dict[tuple[str, ...], DictConfig] = {}
 """The configurations that this process composed, by their choices."""
@@ -73,7 +76,7 @@ class QuickLoader(Loader):
         parsed = [_parsed(line) for line in lines]
         choices, values = [], []
         of_hydra = tuple(
-            str(one.input_line) for one in parsed if one.is_hydra_override() and one.key_or_group != SUBDIR
+            str(one.input_line) for one in parsed if one.is_hydra_override() and one.key_or_group not in _FOLDERS
         )
         config_name = str(master_config.hydra.job.config_name)
         is_group = self._is_group(config_name, of_hydra)
@@ -87,7 +90,7 @@ class QuickLoader(Loader):
         if key not in _bases:
             _bases[key] = super().load_sweep_config(master_config, choices)
             make_common(_bases[key], COMMON)
-        config = copy.deepcopy(_bases[key])
+        config = copied(_bases[key])
         self.set_values(values, config)
         app = [one for one in parsed if not one.is_hydra_override()]
         config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
@@ -105,14 +108,14 @@ class QuickLoader(Loader):
 
 def _sets_a_value(override: Override) -> bool:
     """Whether an override sets a value, unless its key is a group."""
-    if override.key_or_group == SUBDIR:
+    if override.key_or_group in _FOLDERS:
         return True
     if override.package is not None or override.key_or_group.partition(".")[0] == COMMON:
         return False
     return not override.is_hydra_override() and not override.is_sweep_override()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2**15)
 def _parsed(line: str) -> Override:
     return OverridesParser.create().parse_override(line)
 

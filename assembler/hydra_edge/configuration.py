@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, raise_all
-from assembler.hydra_edge.internals import CommonPart
+from assembler.hydra_edge.nodes import CommonPart
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import recipe_files
@@ -113,12 +114,16 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     Args:
         scopes: the keys of the composed ``registry``.
     """
-    folders = [folder for source in hydra.runtime.config_sources if (folder := folder_of(source.schema, source.path))]
+    runtime: Any = OmegaConf.to_container(hydra.runtime, resolve=True)
+    choices = runtime["choices"]
+    folders = [
+        folder for source in runtime["config_sources"] if (folder := folder_of(source["schema"], source["path"]))
+    ]
     files: dict[str, list[Path]] = {}
     # A group with several chosen options is not among Hydra's choices; each option has its own scope.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
-    chosen = {group: f"{group}/{choice}" for group, choice in hydra.runtime.choices.items()}
-    typed = recipe_at(str(hydra.runtime.choices.get("recipe")), Path(hydra.runtime.cwd))
+    chosen = {group: f"{group}/{choice}" for group, choice in choices.items()}
+    typed = recipe_at(str(choices.get("recipe")), Path(runtime["cwd"]))
     for key, name in {**chosen, **several}.items():
         found = typed if key == "recipe" and typed else first_file(folders, f"{name}.yaml")
         if found:
@@ -126,7 +131,7 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     primary = first_file(folders, f"{hydra.job.config_name}.yaml") or first_file(folders, "assembler.yaml")
     if primary:
         files[""] = [primary]
-    groups = {*hydra.runtime.choices, "registry"} - {"device"}
+    groups = {*choices, "registry"} - {"device"}
     values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
     return Sources(files, values)
 
@@ -141,4 +146,4 @@ def folder_of(schema: str, path: str) -> Path | None:
 
 def first_file(folders: Sequence[Path], name: str) -> Path | None:
     """The first file with this name in some folders."""
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    return next((folder / name for folder in folders if os.path.isfile(f"{folder}/{name}")), None)  # noqa: PTH113 - quick

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict, read_write
 
 from assembler.hydra_edge.configuration import plain
-from assembler.hydra_edge.internals import CommonPart, node_of, raw
+from assembler.hydra_edge.nodes import CommonPart, CommonValues, node_of, raw
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that do not change what a job does."""
@@ -56,6 +56,8 @@ def digest(data: Any) -> str:
 
 def _ordered(data: Any) -> Any:
     """Mappings as lists sorted by key; keys need not be strings."""
+    if isinstance(data, CommonValues):
+        return data.once("ordered", lambda: _ordered(dict(data)))
     if isinstance(data, Mapping):
         return {
             "mapping": sorted(([repr(key), _ordered(value)] for key, value in data.items()), key=lambda pair: pair[0])

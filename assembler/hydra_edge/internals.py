@@ -1,6 +1,6 @@
-"""The private names of Hydra and OmegaConf that the assembler uses: all are here, and nowhere else.
+"""The private names of Hydra that the assembler uses: all are here, and nowhere else.
 
-Each was checked with Hydra 1.3.8 and 1.4.0rc3, unless it says otherwise, and with the OmegaConf that these bring.
+Each was checked with Hydra 1.3.8 and 1.4.0rc3, unless it says otherwise. Those of OmegaConf are in ``nodes``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from hydra._internal import config_loader_impl
@@ -17,8 +19,10 @@ from hydra._internal.config_repository import ConfigRepository, IConfigRepositor
 from hydra._internal.core_plugins import basic_launcher, basic_sweeper
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra._internal.defaults_list import Overrides
+from hydra.core import utils as core_utils
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.default_element import DefaultsTreeNode, GroupDefault, InputDefault
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
@@ -27,6 +31,8 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
+
+from assembler.hydra_edge.nodes import copied, only, to_yaml
 
 BASIC_LAUNCHER = basic_launcher.__name__
 """The module of Hydra's serial launcher, which names its logger."""
@@ -63,6 +69,28 @@ def look_at_choices_by(look: Callable[[Choices], None]) -> None:
         return found
 
     config_loader_impl.create_defaults_list = create_and_look
+
+
+def run_jobs_quickly() -> None:
+    """Have Hydra copy and save the configuration of each job by ``nodes``, in this process.
+
+    Its own copies and files took most of the time of a small job. ``hydra.yaml`` is not written: it describes this
+    machine, with the user's folders.
+    """
+    core_utils.copy = SimpleNamespace(deepcopy=copied)
+    core_utils._save_config = _save
+    HydraConfig.set_config = _set_config
+
+
+def _save(config: Any, filename: str, output_dir: Path) -> None:
+    if filename != "hydra.yaml":
+        output_dir.mkdir(parents=True, exist_ok=True)
+        (output_dir / filename).write_text(to_yaml(config), encoding="utf-8")
+
+
+def _set_config(self: HydraConfig, config: DictConfig) -> None:
+    OmegaConf.set_readonly(config.hydra, True)
+    self.cfg = only(config, "hydra")
 
 
 @dataclass(frozen=True)
@@ -178,50 +206,3 @@ def is_serial(launcher: Launcher) -> bool:
 def raised_by(job: JobReturn) -> Any:
     """What a failed job raised; ``return_value`` would raise it."""
     return job._return_value
-
-
-# ---- nodes of OmegaConf's
-
-
-def node_of(config: DictConfig, name: Any) -> Any:
-    """The node of a key, its interpolation not resolved."""
-    return config._get_node(name)
-
-
-def raw(node: Any) -> Any:
-    """The value of a node, interpolations as they are written."""
-    is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
-    return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
-
-
-class CommonPart(DictConfig):
-    """A part of a configuration that its copies share, because it is large, and the same in each job.
-
-    It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
-    """
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> CommonPart:
-        same = CommonPart({})
-        same.__dict__.update(self.__dict__, _metadata=copy.deepcopy(self.__dict__["_metadata"], memo))
-        memo[id(self)] = same
-        return same
-
-    def plain(self) -> Any:
-        """Its values, as one object for all copies, which lives as long as one of them; it must not be changed."""
-        values = self.__dict__["_plain"]
-        if not values:
-            values.append(OmegaConf.to_container(self, resolve=True))
-        return values[0]
-
-
-def make_common(config: DictConfig, name: str) -> None:
-    """Make a part of a configuration a ``CommonPart``, if it can be one."""
-    node = node_of(config, name)
-    if not isinstance(node, DictConfig) or not isinstance(node.__dict__["_content"], dict):
-        return
-    text = str(OmegaConf.to_container(node, resolve=False))
-    if "${" not in text and "???" not in text:
-        node._set_flag("readonly", True)
-        common = CommonPart({})
-        common.__dict__.update(node.__dict__, _plain=[])
-        config.__dict__["_content"][name] = common

@@ -180,12 +180,12 @@ def _item(item: object, key: str) -> Stack:
             Place(key=key),
         )
     inside, key = item[name], f"{key}.{name}"
-    if isinstance(inside, str) or (isinstance(inside, Mapping) and ("graph" in inside or set(inside) == {"stack"})):
-        return _named(name, inside, key)
     if not all(part.isidentifier() for part in name.split(".")):
         for_after = name.startswith("for ") and isinstance(inside, str)
         instead = f"write ({inside} {name}) as a string" if for_after else "remove the colon after it"
         raise GrammarError(f"{name!r} is not a valid name of a layer; {instead}", Place(key=key))
+    if isinstance(inside, str) or (isinstance(inside, Mapping) and ("graph" in inside or set(inside) == {"stack"})):
+        return _named(name, inside, key)
     place = Place(key=key)
     if inside is None:
         return Layer(name, place=place)
@@ -201,7 +201,12 @@ def _item(item: object, key: str) -> Stack:
 def _named(name: str, body: object, key: str) -> Stack:
     """An item with a name: ``{layer1: 3 * Unit(64)}``, ``{layer1: {stack: […]}}`` or ``{layer1: {graph: …}}``."""
     require_name(name, key)
-    return Named(name, parse_part(body, key), Place(key=key))
+    try:
+        return Named(name, parse_part(body, key), Place(key=key))
+    except GrammarError as error:
+        if isinstance(body, str) and error.message.startswith("expected a layer"):
+            error.message += f"; arguments of a layer are a list: {{{name}: [8, 4]}}"
+        raise
 
 
 def parse_value(value: object, key: str, depth: int = 0) -> Any:

@@ -88,8 +88,9 @@ class _Describer:
         """The items of a chain. Chains in it are part of it, unless they have a name, or names in them."""
         found: list[Stack] = []
         for name, cell in vars(cells)["_cells"].items():
-            part: list[Stack]
-            part = self.items(cell, f"{path}{name}.") if is_chain(cell) else [self.layer(cell, f"{path}{name}")]
+            part: list[Stack] = (
+                self.items(cell, f"{path}{name}.") if is_chain(cell) else [self.layer(cell, f"{path}{name}")]
+            )
             has_name, has_names = is_name(name), any(isinstance(one, Named) for one in part)
             if has_names != has_name and (has_names or (is_chain(cell) and len(part) == 1)):
                 part = [Repeat(1, chain(part))]  # a row of its own

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from assembler.binding.structure import hidden_layers
 from assembler.html import html_table
 from assembler.planning.columns import NARROWER, Column, columns_of, dtype_of
 from assembler.planning.outline import Node, outline
@@ -167,12 +168,13 @@ class PlanTable:
         return html_table([column.name for column in columns], rows, right=right, below=below)
 
     def notes(self, layers: str, deeper: str) -> Iterator[str]:
-        """What is not shown, and how to see it.
+        """Blocks that hide layers; what is not shown, and how to see it.
 
         Args:
             layers: what shows all layers.
             deeper: what opens as many levels as are put in for ``{}``.
         """
+        yield from hidden_layers(self.planned.steps)
         if not self.is_folded:
             return
         all_layers = f"{layers} shows all {counted(len(self.planned.rows), 'layer')}"

@@ -1,4 +1,4 @@
-"""Package → registry file: an entry for each Cell class that networks can be built from."""
+"""Package → registry file: an entry for each Cell class, and on request each function, of use in networks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from types import ModuleType
 from typing import TypeGuard
 
 import mindspore
-from mindspore import mint, nn
+from mindspore import Tensor, mint, nn
 
 from assembler.errors import RegistryError
 from assembler.registry.entries import parameters_of
@@ -28,7 +29,9 @@ PLAIN = (int, float, bool, str, tuple, list, dict)
 """Types that a recipe can pass to a layer, besides layers."""
 
 
-def scaffold(package: str, scope: str, *, modules: bool = False, first: Sequence[str] = ()) -> str:
+def scaffold(
+    package: str, scope: str, *, modules: bool = False, first: Sequence[str] = (), functions: bool = False
+) -> str:
     """A registry file for the layers of a package.
 
     Networks, which have an argument ``num_classes``, losses, private classes and classes that require objects are
@@ -39,6 +42,8 @@ def scaffold(package: str, scope: str, *, modules: bool = False, first: Sequence
         scope: the scope of the layers.
         modules: whether to include the classes of the package's modules besides those that it exports itself.
         first: the modules, by the last part of their names, whose classes keep a name that several modules have.
+        functions: whether to include functions that the package exports and whose first arguments are annotated as
+            tensors: ``soft_clip(x: Tensor, limit)`` is ``SoftClip(limit)``.
 
     Returns:
         YAML, with the command in its header.
@@ -51,9 +56,10 @@ def scaffold(package: str, scope: str, *, modules: bool = False, first: Sequence
     try:
         top = importlib.import_module(package)
         found = list(_cells(top, modules))
+        made = dict(_functions(top)) if functions else {}
     except (Exception, SystemExit) as error:
         raise RegistryError(f"cannot import {package!r}: {type(error).__name__}: {error}") from error
-    if not found:
+    if not found and not made:
         instead = "" if modules else "; --modules includes those that its modules define"
         raise RegistryError(f"{package!r} has no layers{instead}")
     lines: dict[str, str] = {}
@@ -61,7 +67,9 @@ def scaffold(package: str, scope: str, *, modules: bool = False, first: Sequence
         ranks = [_rank(other, name, top, first) for known, _, other in found if known == name]
         keeps = len(ranks) == 1 or _rank(cell, name, top, first) == min(ranks) < len(first)
         lines[name if keeps else f"{_module(cell)}_{name}"] = _entry(target, cell)
-    options = "".join([f" --scope {scope}", " --modules" * modules, *(f" --first {module}" for module in first)])
+    lines = {**made, **lines}
+    asked = [" --modules" * modules, *(f" --first {module}" for module in first), " --functions" * functions]
+    options = "".join([f" --scope {scope}", *asked])
     head = f"# @package registry.{scope}\n# Written by `assembler scaffold-registry {package}{options}`.\n\n"
     return head + "".join(f"{name}: {lines[name]}\n" for name in sorted(lines, key=str.casefold))
 
@@ -87,6 +95,20 @@ def _cells(top: ModuleType, modules: bool) -> Iterator[tuple[str, str, type]]:
             is_its_own = getattr(value, "__module__", "") == info.name and _is_named(name)
             if is_its_own and _is_layer(value) and value not in offered.values():
                 yield name, f"{info.name}.{name}", value
+
+
+def _functions(top: ModuleType) -> Iterator[tuple[str, str]]:
+    """The layer's name and the entry of each function of tensors."""
+    for name, value in vars(top).items():
+        if name.startswith("_") or not inspect.isfunction(value):
+            continue
+        parameters = list(inspect.signature(value).parameters.values())
+        inputs = sum(1 for _ in takewhile(lambda one: one.annotation in (Tensor, "Tensor"), parameters))
+        unnamed = any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters)
+        if inputs and not unnamed and all(map(_is_writable, parameters[inputs:])):
+            said = f", inputs: {inputs}" if inputs > 1 else ""
+            title = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+            yield title, f"{{function: {top.__name__}.{name}{said}}}"
 
 
 def _is_named(name: str) -> bool:

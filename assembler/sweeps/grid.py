@@ -25,7 +25,8 @@ from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
-from assembler.hydra_edge.internals import BasicSweeper, is_serial, node_of, raised_by, raw
+from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
+from assembler.hydra_edge.nodes import node_of, raw
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
@@ -163,12 +164,12 @@ class Grid(Sweeper):
         try:
             with Budget() as budget:
                 config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
-            subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # type: ignore[index, call-overload]
-            with budget, _as_hydras(config):
-                data = plain(config)
-                identity = identity_of(data)
-                sources = sources_of(config.hydra, scopes_of(config))
-                known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
+                subdir = raw(node_of(config.hydra.sweep, "subdir"))
+                with _as_hydras(config):
+                    data = plain(config)
+                    identity = identity_of(data)
+                    sources = sources_of(config.hydra, scopes_of(config))
+                    known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
         except Exception as error:
             if not isinstance(error, AssemblerError | OSError | ValueError) and "hydra" not in type(error).__module__:
                 raise

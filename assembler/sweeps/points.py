@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.errors import Place, SettingsError
-from assembler.files import short, write_text
+from assembler.files import replacing, short
 from assembler.sweeps.records import read_ledger, read_result
 from assembler.words import first_line
 
@@ -55,6 +55,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._points = {point.identity: point for point in read_points(folder)}
+        self._wrong = {tuple(point.overrides): point.identity for point in self if point.error}
 
     def __iter__(self) -> Iterator[Point]:
         return iter(self._points.values())
@@ -65,9 +66,12 @@ class Ledger:
 
     def add(self, point: Point) -> None:
         """Add a job, or update it; it replaces one that could not be composed."""
-        for known in [known for known in self if known.error and known.overrides == point.overrides]:
-            del self._points[known.identity]
+        wrong = self._points.get(self._wrong.pop(tuple(point.overrides), ""))
+        if wrong is not None and wrong.error and wrong.overrides == point.overrides:
+            del self._points[wrong.identity]
         self._points[point.identity] = point
+        if point.error:
+            self._wrong[tuple(point.overrides)] = point.identity
 
     def numbers(self) -> Iterator[int]:
         """Unused numbers for folders of jobs."""
@@ -81,7 +85,8 @@ class Ledger:
     def write(self) -> None:
         """Write ``sweep.json``."""
         data = {"version": VERSION, "jobs": [asdict(point) for point in self]}
-        write_text(self.folder / LEDGER, json.dumps(data, indent=1) + "\n")
+        with replacing(self.folder / LEDGER) as new:  # flushed: jobs without it are another sweep's
+            new.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def folder_name(job: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,9 @@ VERSION = 1
 """Version of the format of ``result.json``. It increases when a key changes its meaning or is removed."""
 
 
+@cache
 def versions() -> dict[str, str]:
-    """The versions of the software that the run used."""
+    """The versions of the software that the run used; the packages are read once."""
     names = ("assembler", "mindspore", "numpy", "hydra-core")
     return {"python": python_version(), **{name: version(name) for name in names}}
 

@@ -23,8 +23,8 @@ from assembler.model.naming.roles import rank
 from assembler.model.naming.targets import Span
 from assembler.model.naming.trees import Node, Unit
 
-MAX_STEPS = 200_000
-"""Steps of one search. ResNet-152 takes 4,000; a file of hundreds of layers of one shape without numbers takes more."""
+MAX_STEPS = 100_000
+"""Steps of one search, about a second. ResNet-50 takes 700; many layers of one shape without numbers take more."""
 
 Fit = Callable[[Unit, int], Iterator[tuple[int, int, Hashable]]]
 """How a layer of the file can be placed at a position: the position after it, the cost, and what is to be recorded."""

@@ -125,14 +125,12 @@ def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | No
 
 
 def _rivals(targets: Targets, found: Found) -> str:
-    """The first layer of the file that can be two of the model's."""
-    one = {pair.unit.path: pair for pair in flat(found.pairs)}
-    for other in flat(found.rival):
-        mine = one[other.unit.path]
-        if mine.parts != other.parts:
-            places = [targets.units[pair.parts[0]].path if pair.parts else "left out" for pair in (mine, other)]
-            return f"{other.unit.path} can be {' or '.join(places)}; weights.rename decides which"
-    raise AssertionError("rivals differ")
+    """A layer of the file that can be two of the model's: the first by name."""
+    one = {pair.unit.path: pair.parts for pair in flat(found.pairs)}
+    other = {pair.unit.path: pair.parts for pair in flat(found.rival)}
+    path = min(path for path, parts in one.items() if other[path] != parts)
+    places = sorted(targets.units[parts[0]].path if parts else "left out" for parts in (one[path], other[path]))
+    return f"{path} can be {' or '.join(places)}; weights.rename decides which"
 
 
 def _parts(unit: Unit, at: int, targets: Targets) -> Iterator[tuple[int, ...]]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Any, TypeAlias
 
-from mindspore import nn
-
 from assembler.binding.structure import (
     BlockNode,
     PassedNode,
@@ -28,6 +26,12 @@ from assembler.planning.specs import Specs
 
 InputSpecs: TypeAlias = tuple[Specs | None, ...]
 """The inputs of a part; None if one is not known."""
+
+
+def _is_sequential(step: Step) -> bool:
+    from mindspore import nn  # not for the pictures of records, which a sweep draws without MindSpore
+
+    return step.entry.cell is nn.SequentialCell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +71,7 @@ class Part:
     @property
     def is_chain(self) -> bool:
         """Whether it only runs the parts in it, one after the other."""
-        return bool(self.chains) and (self.step is None or self.step.entry.cell is nn.SequentialCell)
+        return bool(self.chains) and (self.step is None or _is_sequential(self.step))
 
     @property
     def is_graph(self) -> bool:
@@ -229,7 +233,7 @@ class Parts:
         if is_turns(step):
             return (self.turns(step, given),)
         chains = list(steps_in(step))
-        if step.entry.cell is nn.SequentialCell and chains:
+        if _is_sequential(step) and chains:
             return (self.chain(children(step), given),)
         given = given if is_plain_merge(step) else (None,)
         return tuple(self.chain(each.nodes, given) for each in chains)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from xml.etree import ElementTree
 
@@ -49,15 +50,23 @@ def to_svg(dot: str) -> str | None:
         if program in _too_slow:
             continue
         try:
-            done = subprocess.run(
-                [program, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True
-            )
-            return _cleaned(ElementTree.fromstring(done.stdout))
+            return _drawn(program, dot)
         except subprocess.TimeoutExpired:
             _too_slow.add(program)
         except (OSError, subprocess.SubprocessError, ElementTree.ParseError):
             continue
     return None
+
+
+@lru_cache(maxsize=32)
+def _drawn(program: str, dot: str) -> str:
+    """What a program draws; most jobs of a sweep have the picture of the job before.
+
+    Raises:
+        OSError, subprocess.SubprocessError, ElementTree.ParseError: it draws nothing.
+    """
+    done = subprocess.run([program, "-Tsvg"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=True)
+    return _cleaned(ElementTree.fromstring(done.stdout))
 
 
 def standalone(svg: str) -> str:

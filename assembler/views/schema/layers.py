@@ -53,7 +53,7 @@ def definitions(entries: Iterable[Entry], blocks: Mapping[str, Block]) -> Node:
             "then": {"properties": graph, "additionalProperties": False},
             "else": {"properties": known, "additionalProperties": ref("arguments"), "maxProperties": 1},
         },
-        "arguments": {"type": ["object", "array", "null"], "items": _VALUE, "additionalProperties": _VALUE},
+        "arguments": {"type": ["object", "array", "null", "string"], "items": _VALUE, "additionalProperties": _VALUE},
         "value": {
             "if": {"required": ["stack"], "type": "object"},
             "then": {"properties": {"stack": ref("part")}, "maxProperties": 1},

@@ -1,0 +1,154 @@
+"""The private names of OmegaConf that the assembler uses: all are here, and nowhere else.
+
+Each was checked with the OmegaConf 2.3.1 of Hydra 1.3.8, and with the OmegaConf 2.4.1rc1 of Hydra 1.4.0rc3.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, Node, OmegaConf, base, grammar_parser, omegaconf
+from omegaconf._utils import get_omega_conf_dumper
+
+
+def node_of(config: DictConfig, name: Any) -> Any:
+    """The node of a key, its interpolation not resolved."""
+    return config._get_node(name)
+
+
+def raw(node: Any) -> Any:
+    """The value of a node, interpolations as they are written."""
+    is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
+    return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
+
+
+# ---- copies
+
+
+def copied(node: Any) -> Any:
+    """What ``copy.deepcopy`` makes of a node, ten times faster; the copy has the parent of the node, too."""
+    kind = type(node)
+    new = object.__new__(kind)
+    state = new.__dict__
+    state.update(node.__dict__)
+    state["_metadata"] = _copied_metadata(state["_metadata"])
+    state["_flags_cache"] = None
+    if kind is CommonPart or "_content" not in state:
+        return new
+    content = state["_content"]
+    if isinstance(content, dict):
+        state["_content"] = {key: _inside(new, child) for key, child in content.items()}
+    elif isinstance(content, list):
+        state["_content"] = [_inside(new, child) for child in content]
+    elif isinstance(content, Node):
+        state["_content"] = _inside(new, content)
+    return new
+
+
+def _inside(parent: Any, child: Any) -> Any:
+    new = copied(child)
+    new.__dict__["_parent"] = parent
+    return new
+
+
+def _copied_metadata(metadata: Any) -> Any:
+    new = object.__new__(type(metadata))
+    state = new.__dict__
+    state.update(metadata.__dict__)
+    state["flags"] = state["flags"].copy()
+    cache = state["resolver_cache"]
+    state["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
+    return new
+
+
+def only(config: DictConfig, name: str) -> DictConfig:
+    """A configuration with one key of another. The node is the same, so its references are to the other one."""
+    return _with({name: node_of(config, name)})
+
+
+def _with(nodes: Mapping[Any, Any]) -> DictConfig:
+    part = DictConfig({})
+    part.__dict__["_content"].update(nodes)
+    return part
+
+
+class CommonValues(dict[Any, Any]):
+    """The values of a common part: one object for all copies, so what is made of them is made once."""
+
+    def once(self, name: str, made: Callable[[], Any]) -> Any:
+        """Something made of the values, by its name."""
+        if name not in self._made:
+            self._made[name] = made()
+        return self._made[name]
+
+    def __init__(self, values: Mapping[Any, Any]) -> None:
+        super().__init__(values)
+        self._made: dict[str, Any] = {}
+
+
+class CommonPart(DictConfig):
+    """A part of a configuration that its copies share, because it is large, and the same in each job.
+
+    It is read-only. It holds neither interpolations, which would look into what was copied, nor ``???``.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        same = memo[id(self)] = copied(self)
+        return same
+
+    def plain(self) -> CommonValues:
+        """Its values, which live as long as one of its copies; they must not be changed."""
+        values = self.__dict__["_plain"]
+        if not values:
+            values.append(CommonValues(OmegaConf.to_container(self, resolve=True)))  # type: ignore[arg-type]
+        return values[0]
+
+    def yaml(self) -> str:
+        """Its key and values as YAML."""
+        return str(self.plain().once("yaml", lambda: OmegaConf.to_yaml(_with({self._key(): self}))))
+
+
+def make_common(config: DictConfig, name: str) -> None:
+    """Make a part of a configuration a ``CommonPart``, if it can be one."""
+    node = node_of(config, name)
+    if not isinstance(node, DictConfig) or not isinstance(node.__dict__["_content"], dict):
+        return
+    text = str(OmegaConf.to_container(node, resolve=False))
+    if "${" not in text and "???" not in text:
+        node._set_flag("readonly", True)
+        common = CommonPart({})
+        common.__dict__.update(node.__dict__, _plain=[])
+        config.__dict__["_content"][name] = common
+
+
+# ---- files
+
+
+def to_yaml(config: Any) -> str:
+    """What ``OmegaConf.to_yaml`` writes; of a common part, the text is made once."""
+    content = config.__dict__["_content"]
+    if not isinstance(content, dict) or not any(isinstance(node, CommonPart) for node in content.values()):
+        return OmegaConf.to_yaml(config)
+    texts = []
+    for is_common, items in groupby(content.items(), key=lambda item: isinstance(item[1], CommonPart)):
+        nodes = dict(items)
+        texts += [node.yaml() for node in nodes.values()] if is_common else [OmegaConf.to_yaml(_with(nodes))]
+    return "".join(texts)
+
+
+class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
+    """Writes what OmegaConf's own writes, by libyaml."""
+
+    yaml_representers = get_omega_conf_dumper().yaml_representers
+
+
+def quicken() -> None:
+    """Have OmegaConf write YAML by libyaml, and parse each reference once, in this process."""
+    base.parse = lru_cache(maxsize=1024)(grammar_parser.parse)  # type: ignore[attr-defined]
+    omegaconf.get_omega_conf_dumper = lambda: _Dumper  # type: ignore[attr-defined]
