@@ -38,12 +38,14 @@ CASES = {**OURS, **NATIVE}
 
 
 IMAGE = {"input": {"shape": [1, 3, 32, 32], "sample": "normal"}}
-TOKENS = {"input": {"shape": [2, 6], "sample": "integers", "high": 50}}
+WORDS = {"shape": [2, 6], "sample": "integers", "high": 50}
+TOKENS = {"input": WORDS}
+GROUPED = {"vocabulary": 50, "width": 8, "hidden": 12, "depth": 2, "heads": 4, "kv_heads": 2}
 SMALL = {
     "alexnet": {"input": {"shape": [1, 3, 64, 64], "sample": "normal"}},
     "bert_base": {
         "inputs": {
-            "words": {"shape": [2, 6], "sample": "integers", "high": 50},
+            "words": WORDS,
             "segments": {"shape": [2, 6], "sample": "integers", "high": 2},
         },
         "params": {"width": 8, "heads": 2, "depth": 3, "vocabulary": 50, "positions": 7},
@@ -61,11 +63,10 @@ SMALL = {
     },
     "googlenet": IMAGE,
     "gpt2_small": {**TOKENS, "params": {"vocabulary": 50, "positions": 7, "width": 8, "depth": 2, "heads": 2}},
-    "llama2_7b": {
-        **TOKENS,
-        "params": {"vocabulary": 50, "width": 8, "hidden": 12, "depth": 2, "heads": 4, "kv_heads": 2},
-    },
+    **{key: {**TOKENS, "params": GROUPED} for key in ("llama2_7b", "llama3_8b", "qwen2_0_5b")},
+    "mistral_7b": {**TOKENS, "params": {**GROUPED, "window": 3}},
     "mixer_b16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "tokens": 4}},
+    "mixtral_8x7b": {**TOKENS, "params": {**GROUPED, "experts": 3}},
     "mobilenet_v2": {**IMAGE, "params": {"stages": [[4, 2, 2], [8, 3, 1], [6, 1, 2]]}},
     "regnet_x_800mf": {**IMAGE, "params": {"widths": [4, 8, 16], "depths": [1, 3, 2], "group": 4}},
     "resnet": IMAGE,
@@ -73,12 +74,21 @@ SMALL = {
     "resnet50": {**IMAGE, "params": {"depths": [1, 2, 1, 2]}},
     "shufflenet_v2_x0_5": {**IMAGE, "params": {"widths": [4, 8], "depths": [2, 3], "last": 16}},
     "squeezenet1_1": IMAGE,
+    "swin_t": {**IMAGE, "params": {"width": 4, "depths": [1, 2, 2], "heads": [1, 2, 4], "window": 3}},
+    "t5_small": {
+        "inputs": {"words": WORDS, "answer": {**WORDS, "shape": [2, 5]}},
+        "params": {"vocabulary": 50, "width": 8, "hidden": 12, "depth": 2, "heads": 2, "head_dim": 3},
+    },
     "unet": {"input": {"shape": [1, 1, 32, 32]}, "params": {"width": 4}},
     **{key: {**IMAGE, "params": {"widths": [4, 8, 8, 4, 4]}} for key in ("vgg", "vgg11", "vgg16", "vgg16_bn")},
     "vit_b_16": {**IMAGE, "params": {"patch": 16, "width": 8, "depth": 2, "heads": 2}},
     "wavenet": {
         "input": {"shape": [2, 12], "sample": "integers", "high": 8},
         "params": {"levels": 8, "channels": 4, "layers": 2, "stacks": 2},
+    },
+    "whisper_tiny": {
+        "inputs": {"sound": {"shape": [2, 3, 10], "sample": "normal"}, "words": WORDS},
+        "params": {"vocabulary": 50, "width": 8, "depth": 2, "heads": 2, "frames": 5, "positions": 7},
     },
 }
 """Recipes made small, so that their networks are built and compiled in a moment. The others are small already."""
