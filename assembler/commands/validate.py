@@ -76,7 +76,7 @@ def mistakes_in(file: Path, project: Project, notes: list[str] | None = None) ->
     """All errors in a file, in reading order, each with its place.
 
     Args:
-        notes: takes what is worth knowing, but not an error.
+        notes: where remarks that are not errors are appended.
     """
     kind = _kind(file)
     found: list[AssemblerError] = []
