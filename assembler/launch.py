@@ -30,7 +30,7 @@ from assembler.hydra_edge.composition import for_each_choice, require_each_once
 from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
-from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, run_jobs_quickly, sweep_by
+from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, find_mode_quickly, run_jobs_quickly, sweep_by
 from assembler.hydra_edge.nodes import quicken
 from assembler.hydra_edge.versions import allowing, take_up_beside
 from assembler.runtime import exits
@@ -85,6 +85,7 @@ def launch(begin: Callable[[], Any]) -> NoReturn:
     choices.install()
     sweep_by(Grid)
     quicken()
+    find_mode_quickly()
     run_jobs_quickly()
     code: int | None = None
     try:

@@ -29,7 +29,7 @@ from assembler.errors import AssemblerError, SettingsError
 from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget, require_each_once
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
-from assembler.hydra_edge.internals import run_jobs_quickly
+from assembler.hydra_edge.internals import find_mode_quickly, run_jobs_quickly
 from assembler.hydra_edge.nodes import CommonPart, copied, node_of, quicken, to_yaml
 from assembler.hydra_edge.repository import Repository
 from assembler.reading.recipe_files import load_recipe
@@ -188,6 +188,27 @@ def test_hydras_own_configuration_of_a_job_is_as_hydra_sets_it(stock, master, mo
     assert (one.hydra.job.env_set.A, other.hydra.job.env_set.A) == ("3", "3")
     assert OmegaConf.is_readonly(one.hydra)
     assert OmegaConf.is_readonly(other.hydra)
+
+
+@pytest.fixture
+def quick_mode(monkeypatch):
+    monkeypatch.setattr(Hydra, "get_mode", Hydra.get_mode)
+    find_mode_quickly()
+
+
+@pytest.mark.skipif(hasattr(ConfigLoaderImpl, "get_mode"), reason="platform: Hydra 1.4 composes once by itself")
+def test_hydra_composes_once_unless_the_mode_is_set(composer, quick_mode, monkeypatch):
+    assert composer.get_mode("assembler", ["recipe=mlp", "hydra.mode=MULTIRUN"]) == RunMode.MULTIRUN
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", None)
+    assert composer.get_mode("assembler", ["recipe=mlp"]) is None
+    assert composer.get_mode("no such file", ["recipe=mlp"]) is None
+
+
+@pytest.mark.skipif(hasattr(ConfigLoaderImpl, "get_mode"), reason="platform: Hydra 1.4 composes once by itself")
+def test_the_mode_of_a_primary_configuration_counts(quick_mode, tmp_path):
+    (tmp_path / "config.yaml").write_text("hydra: {mode: MULTIRUN}")
+    loader = ConfigLoaderImpl(create_config_search_path(str(tmp_path)))
+    assert Hydra("run", loader).get_mode("config", []) == RunMode.MULTIRUN
 
 
 TEXTS = st.text() | st.sampled_from(

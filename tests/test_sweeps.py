@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -849,3 +850,26 @@ def test_the_live_line_on_a_terminal(monkeypatch, capsys):
     assert "[2/3] failed  seed=2  0.5 s  mean failed" in printed.err
     assert "2 done, 1 not passed, 1 running" in printed.err
     assert "2/3" in printed.err
+
+
+def cpu_of_a_sweep(folder, jobs, *extra):
+    def used():
+        of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return of_children.ru_utime + of_children.ru_stime
+
+    before = used()
+    command = [sys.executable, str(ROOT / "run.py"), "-m", "recipe=mlp", "task=plan", f"seed=range({jobs})", *extra]
+    subprocess.run([*command, f"hydra.sweep.dir={jobs}"], cwd=folder, check=True, capture_output=True)
+    return used() - before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", [["sweep.dry_run=true"], []], ids=["points", "jobs"])
+def test_the_cost_of_one_more_does_not_grow_with_their_number(tmp_path, extra):
+    few, some, many = (cpu_of_a_sweep(tmp_path, jobs, *extra) for jobs in (100, 500, 2000))
+    assert (many - some) / 1500 < 1.5 * (some - few) / 400
+
+
+def test_the_process_that_hands_out_jobs_does_without_mindspore():
+    code = "import sys, assembler.launch, assembler.views.page, assembler.views.diagram; sys.exit('mindspore' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from hydra._internal.config_repository import ConfigRepository, IConfigRepositor
 from hydra._internal.core_plugins import basic_launcher, basic_sweeper
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra._internal.defaults_list import Overrides
+from hydra._internal.hydra import Hydra
 from hydra.core import utils as core_utils
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.default_element import DefaultsTreeNode, GroupDefault, InputDefault
@@ -80,6 +82,26 @@ def run_jobs_quickly() -> None:
     core_utils.copy = SimpleNamespace(deepcopy=copied)
     core_utils._save_config = _save
     HydraConfig.set_config = _set_config
+
+
+def find_mode_quickly() -> None:
+    """Have Hydra 1.3 compose once, and not once more to read ``hydra.mode``, in this process.
+
+    It counts on the command line and in the primary configuration, as in Hydra 1.4, which composes once by itself.
+    """
+    if hasattr(ConfigLoaderImpl, "get_mode"):
+        return
+    original = getattr(Hydra.get_mode, "__wrapped__", Hydra.get_mode)
+
+    @functools.wraps(original)
+    def get_mode(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+        is_set = any("hydra" in one and "mode" in one for one in overrides)
+        with suppress(Exception):  # composing reports it
+            primary = self.config_loader.repository.load_config(config_name)
+            is_set = is_set or OmegaConf.select(primary.config, "hydra.mode") is not None
+        return original(self, config_name=config_name, overrides=overrides) if is_set else None
+
+    Hydra.get_mode = get_mode
 
 
 def _save(config: Any, filename: str, output_dir: Path) -> None:

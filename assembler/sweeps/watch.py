@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any
 
 from assembler.sweeps.points import LOCK, result_of
@@ -13,7 +13,7 @@ from assembler.sweeps.table import message_of, telling
 from assembler.views.progress import SweepLine
 
 INTERVAL = 0.3
-"""Minimal polling interval in seconds; polling many jobs over a network may take longer."""
+"""Seconds between two looks, at least; and looking at many jobs takes at most a tenth of the time."""
 
 
 class Watch:
@@ -52,8 +52,11 @@ class Watch:
         self._line.__exit__()
 
     def _watch(self) -> None:
-        while not self._end.wait(INTERVAL):
+        pause = INTERVAL
+        while not self._end.wait(pause):
+            began = monotonic()
             self.look()
+            pause = max(INTERVAL, 10 * (monotonic() - began))
             self._follow()
 
     def look(self) -> None:
