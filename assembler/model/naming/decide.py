@@ -58,7 +58,7 @@ def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) ->
 
 def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) -> Mapping:
     """The use with the fewest layers that do not fit."""
-    for apart in (1, 2, MOST_APART):
+    for apart in range(1, MOST_APART + 1):
         try:
             return assign(targets, shapes, apart=apart)
         except Refused as nearest:
