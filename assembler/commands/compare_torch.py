@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assembler.commands.project import ConfigDir, Project, complete_recipe
-from assembler.errors import AssemblerError, ParameterError, Place
+from assembler.errors import AssemblerError, Place
 from assembler.language.recipe import print_value
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
@@ -18,10 +16,8 @@ from assembler.settings import DeviceSettings
 from assembler.words import make_table, make_text, say
 
 if TYPE_CHECKING:
-    import torch.nn
     from mindspore import Tensor, nn
 
-    from assembler.model.naming import Mapping
     from assembler.model.parity import Comparison
     from assembler.pipeline import BoundRecipe
     from assembler.planning.plan import Plan
@@ -46,7 +42,7 @@ def compare_torch(
     in inference in float32. Each layer here gets the input that its module gets, so that a difference is its own. The
     report ends at the first layer beyond the bound, with the likely cause. Exit code 1 if there is one.
     """
-    from assembler.model.parity import Comparing, torch_module
+    from assembler.model.parity import Comparing, hand_over, torch_module
     from assembler.runtime import device
 
     torch_module.require_torch()
@@ -56,7 +52,8 @@ def compare_torch(
     bound, planned, model, inputs = _built(recipe, project, seed)
     module = torch_module.make_module(make, project.home)
     torch_module.randomize(module, seed)
-    found = Comparing(model, planned, inputs, module, _loaded(model, planned, module, make)).run()
+    mapping = hand_over(module, model, planned, make)
+    found = Comparing(model, planned, inputs, module, mapping).run()
     _print(found, f"{bound.recipe.name} and {make}")
     if found.first is not None:
         raise typer.Exit(1)
@@ -78,26 +75,6 @@ def _built(recipe: str, project: Project, seed: int) -> tuple[BoundRecipe, Plan,
         except AssemblerError as error:
             raise sources.tell(error) from error.__cause__
     return bound, planned, build(planned, seed), make_inputs(bound.recipe, "float32", seed)
-
-
-def _loaded(model: nn.Cell, planned: Plan, module: torch.nn.Module, make: str) -> Mapping:
-    """The module's weights, saved and loaded into the model; the assignment of its tensors.
-
-    Raises:
-        ParameterError: they do not fit the model.
-    """
-    from assembler.model import weights
-    from assembler.model.parity import torch_module
-
-    with TemporaryDirectory(prefix="assembler-") as folder:
-        file = Path(folder) / "weights.safetensors"
-        torch_module.save_module(module, file)
-        try:
-            mapping = weights.load(model, file, names="torch", planned=planned).mapping
-        except ParameterError as error:
-            raise ParameterError(error.message.replace(str(file), f"the state of {make}")) from None
-    assert mapping is not None
-    return mapping
 
 
 # ---- the report

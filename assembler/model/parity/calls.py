@@ -50,7 +50,7 @@ def call_model(
 
     Args:
         cells: those whose calls are recorded.
-        instead: what the model goes on with in place of the single output of a call; None leaves it.
+        instead: what replaces the single output of a call; None leaves it.
 
     Returns:
         The calls in the order of their ends, and the model's outputs.

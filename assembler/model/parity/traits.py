@@ -54,7 +54,7 @@ class Made:
 
     def get(self, name: str) -> Any:
         """An argument, or an attribute; None if there is none."""
-        return self.arguments[name] if name in self.arguments else vars(self.cell).get(name)
+        return self.arguments[name] if name in self.arguments else getattr(self.cell, name, None)
 
 
 def made_with(planned: Plan, path: str, cell: nn.Cell) -> Made:
@@ -67,7 +67,7 @@ def made_with(planned: Plan, path: str, cell: nn.Cell) -> Made:
 
 
 def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
-    """What differs, each with what to write, the most telling first."""
+    """What differs, each with what to write."""
     name, other = type(here.cell).__name__, type(there).__name__
     if NAMES[PYTORCH].get(other, other) != name and not list(here.cell.get_parameters()):
         yield f"it is {name} here and {other} there; write {NAMES[PYTORCH].get(other, other)}"
@@ -107,8 +107,8 @@ def _padding(here: Made, there: torch.nn.Module) -> Iterator[str]:
     write = "pad_mode='valid'" if wanted == 0 else f"pad_mode='pad', padding={print_value(wanted)}"
     side = ""
     if padding == "same" and _plain(getattr(there, "stride", 1), 1) != 1:
-        side = " 'same' puts an odd row on the last side; PyTorch pads both sides."
-    yield f"padding is {print_value(padding)} here and {print_value(wanted)} there;{side} write {write}"
+        side = ", and 'same' pads more at the end than at the start"
+    yield f"padding is {print_value(padding)} here and {print_value(wanted)} there{side}; write {write}"
 
 
 def _approximation(here: Made, there: torch.nn.Module) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _approximation(here: Made, there: torch.nn.Module) -> Iterator[str]:
 
 def training_notes(here: Made, there: torch.nn.Module) -> Iterator[str]:
     """What differs in training only, and cannot be seen in outputs of inference."""
-    value, wanted = vars(here.cell).get("momentum"), getattr(there, "momentum", None)
+    value, wanted = getattr(here.cell, "momentum", None), getattr(there, "momentum", None)
     if value is None or wanted is None or not _is_of_mindspore_nn(here.cell) or abs(value - wanted) < 1e-9:
         return
     yield f"momentum is {1 - value:.6g} here and {1 - wanted:.6g} there (1 - {wanted:.6g}); it shows in training only"
