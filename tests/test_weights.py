@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import random
-import re
 import shlex
 import signal
 import subprocess
@@ -333,12 +332,15 @@ def test_files_have_the_rights_that_the_umask_leaves(tmp_path):
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("name", ["w.pt", "w", "w.npz", "w.safetensors.bak"])
+@pytest.mark.parametrize("name", ["w", "w.npz", "w.safetensors.bak"])
 def test_error_of_another_ending(tmp_path, name):
-    for act in (weights.save, weights.load):
+    for act, endings in (
+        (weights.save, ".safetensors or .ckpt"),
+        (weights.load, ".safetensors, .ckpt, .index.json, .pth, .pt or .bin"),
+    ):
         with pytest.raises(AssemblerError) as error:
             act(small(), tmp_path / name)
-        assert str(error.value) == f"{tmp_path / name}: a parameter file must end in .safetensors or .ckpt"
+        assert str(error.value) == f"a parameter file must end in {endings}, not {tmp_path / name}"
 
 
 class Evil:
@@ -375,7 +377,8 @@ def test_error_of_a_pickle_which_is_not_loaded(tmp_path, monkeypatch, format, co
     with pytest.raises(AssemblerError) as error:
         weights.load(small(), file)
     assert str(error.value) == (
-        f"{file} is a pickle, as PyTorch saves; it can run code and is never loaded. Convert it to safetensors"
+        f"{file} is a pickle, as PyTorch saves; it can run code and is not loaded. "
+        "If its name ends in .pth, PyTorch reads it without"
     )
     assert not (tmp_path / "evil").exists()
 
@@ -710,7 +713,10 @@ def test_error_of_weights_on_the_command_line(run, tmp_path):
     for arguments, message in (
         (["weights.save=nowhere/w.ckpt"], "nowhere/w.ckpt cannot be written: there is no folder nowhere"),
         (["weights.save=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
-        (["weights.load=w.pt"], "a parameter file must end in .safetensors or .ckpt, not w.pt"),
+        (
+            ["weights.load=w.h5"],
+            "a parameter file must end in .safetensors, .ckpt, .index.json, .pth, .pt or .bin, not w.h5",
+        ),
     ):
         done = run(*arguments)
         assert (done.code, done.err) == (2, f"override {arguments[0]}: {message}\n")

@@ -82,12 +82,14 @@ def _example(key: str) -> str:
 
 
 def from_where_typed(data: dict[str, Any]) -> dict[str, Any]:
-    """The same data; with ``hydra.job.chdir``, its ``weights.load`` is from where the command was typed."""
+    """The same data; with ``hydra.job.chdir``, files that ``weights`` reads are from where the command was typed."""
     hydra = HydraConfig.get()
     weights = data.get("weights")
-    if not hydra.job.chdir or not isinstance(weights, dict) or not isinstance(file := weights.get("load"), str):
+    if not hydra.job.chdir or not isinstance(weights, dict):
         return data
-    return {**data, "weights": {**weights, "load": str(Path(hydra.runtime.cwd) / file)}}
+    read = {key: weights[key] for key in ("load", "rename") if isinstance(weights.get(key), str)}
+    found = {key: str(Path(hydra.runtime.cwd) / file) for key, file in read.items()}
+    return {**data, "weights": {**weights, **found}}
 
 
 def overrides_of(hydra: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -265,7 +266,25 @@ class CheckSettings(Model):
 
 
 WEIGHT_FILES = (".safetensors", ".ckpt")
-"""Suffixes of parameter files."""
+"""Suffixes of parameter files that are written."""
+
+PICKLES = (".pth", ".pt", ".bin")
+"""Suffixes of PyTorch's own files, which are read where PyTorch is installed."""
+
+LOADED_FILES = (*WEIGHT_FILES, ".index.json", *PICKLES)
+"""Suffixes of parameter files that are read."""
+
+
+def parameter_format(file: str | PurePath, suffixes: Sequence[str]) -> str:
+    """Which of some suffixes the name of a parameter file has.
+
+    Raises:
+        ValueError: none of them.
+    """
+    found = next((suffix for suffix in suffixes if str(file).endswith(suffix)), None)
+    if found is None:
+        raise ValueError(f"a parameter file must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}, not {file}")
+    return found
 
 
 Names = Literal["auto", "mindspore", "torch"]
@@ -273,19 +292,27 @@ Names = Literal["auto", "mindspore", "torch"]
 
 
 class WeightSettings(Model):
-    """Where parameters are loaded from and saved to: .safetensors or .ckpt files."""
+    """Where parameters are loaded from and saved to, and whose names they have there."""
 
     load: str | None = None
     save: str | None = None
     strict: Annotated[bool, Field(strict=True)] = True
-    rename: dict[str, str | None] | None = None
+    rename: dict[str, str | None] | str | None = None
     names: Names = "auto"
+    show: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("rename")
+    @classmethod
+    def _is_a_mapping_file(cls, rename: dict[str, str | None] | str | None) -> dict[str, str | None] | str | None:
+        if isinstance(rename, str) and PurePath(rename).suffix not in (".yaml", ".yml"):
+            raise ValueError(f"a mapping file must end in .yaml, not {rename}; rules are {{names in the file: names}}")
+        return rename
 
     @field_validator("load", "save")
     @classmethod
-    def _ends_in_a_format(cls, file: str | None) -> str | None:
-        if file is not None and PurePath(file).suffix not in WEIGHT_FILES:
-            raise ValueError(f"a parameter file must end in {' or '.join(WEIGHT_FILES)}, not {file}")
+    def _ends_in_a_format(cls, file: str | None, info: ValidationInfo) -> str | None:
+        if file is not None:
+            parameter_format(file, LOADED_FILES if info.field_name == "load" else WEIGHT_FILES)
         return file
 
 

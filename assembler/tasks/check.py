@@ -54,7 +54,7 @@ def save(settings: Settings, result: Result, model: nn.Cell) -> None:
         "versions": json.dumps(record.versions()),
     }
     try:
-        weights.save(model, Path(settings.weights.save), about)
+        weights.save(model, Path(settings.weights.save), about, names=settings.weights.names, loaded=result.loaded)
     except ParameterError as error:
         error.place = Place(key="weights.save")
         raise

@@ -86,18 +86,20 @@ def prepare_device(settings: Settings, result: Result) -> str:
 
 
 def load_weights(model: nn.Cell, planned: Plan, said: WeightSettings) -> Loaded:
-    """Load the file of ``weights.load``.
+    """Load the file of ``weights.load``, renamed by ``weights.rename``: rules, or a mapping file.
 
     Raises:
-        ParameterError, Mistakes: it does not fit the model.
+        ParameterError, Mistakes, SettingsError: it does not fit the model, or the mapping file cannot be read.
     """
     from assembler.model import weights
+    from assembler.model.naming import read_mapping
 
     assert said.load is not None
+    rename = read_mapping(Path(said.rename)) if isinstance(said.rename, str) else said.rename
     return weights.load(
         model,
         Path(said.load),
-        rename=said.rename,
+        rename=rename,
         strict=said.strict,
         names=said.names,
         planned=planned,

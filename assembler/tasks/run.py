@@ -30,6 +30,7 @@ from assembler.views.progress import doing
 from assembler.words import say
 
 if TYPE_CHECKING:
+    from assembler.model.weights import Loaded
     from assembler.planning.plan import Plan
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
@@ -156,6 +157,8 @@ def show(result: Result, overrides: Iterable[str] = ()) -> None:
         console.print(f"on {device.got} ({device.why}), {settings.mode} mode, {dtype}, seed {settings.seed}")
     if result.loaded is not None:
         console.print(summary.say_loaded(result.loaded, str(settings.weights.load)))
+        if settings.weights.show:
+            summary.print_mapping(console, result.loaded)
     if result.bench:
         summary.print_bench(console, result.bench)
     if result.outcomes or (device is not None and not result.bench):
@@ -214,6 +217,7 @@ def leave(
     texts = {
         "recipe.yaml": record.recipe_text(recipe, planned) if planned and recipe else None,
         "diagram.mmd": diagram.to_mermaid(drawn) if drawn else None,
+        "mapping.yaml": _mapping_text(result.loaded),
     }
     picture = diagram.picture(drawn) if drawn and alone else None
     if alone:
@@ -229,6 +233,15 @@ def leave(
         there = _files_in(folder, ["result.json", *texts, *result.files, *filter(None, [result.saved]), *_OF_HYDRA])
         page = run_page(recipe.name if recipe else folder.name, data, picture.data() if picture else None, there)
     _replace(folder, {"result.html": page})
+
+
+def _mapping_text(loaded: Loaded | None) -> str | None:
+    """Which arrays became which parameters, unless the names in the file are the model's."""
+    if loaded is None or loaded.mapping is None:
+        return None
+    from assembler.model.naming import to_yaml
+
+    return to_yaml(loaded.mapping)
 
 
 _OF_HYDRA = (".hydra/config.yaml", "run.log")

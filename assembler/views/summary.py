@@ -85,6 +85,24 @@ def say_loaded(loaded: Loaded, file: str) -> str:
     return f"{len(loaded.names)} parameters loaded from {file}" + (f"; {' and '.join(rest)}" if rest else "")
 
 
+def print_mapping(console: Console, loaded: Loaded) -> None:
+    """One row per parameter: where its values are from; then the arrays of the file that are for none."""
+    from assembler.model.naming import entries
+
+    if loaded.mapping is None:
+        console.print("the names in the file are the model's")
+        return
+    table = make_table()
+    rows = entries(loaded.mapping)
+    for name in ("source", "target", "transform" if any("transform" in row for row in rows) else ""):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        source = row["source"] if isinstance(row["source"], str) else " + ".join(row["source"])
+        target = row["target"] or (f"equal to {row['equal']}" if "equal" in row else "skipped")
+        table.add_row(make_text(source), make_text(target), make_text(row.get("transform", "")))
+    console.print(table)
+
+
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """One row per check."""
     if not outcomes:

@@ -15,19 +15,19 @@ ascend, and an ``input_norm`` after an ``output_norm``. If two are equally good 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assembler.model.naming.roles import rank
 from assembler.model.naming.targets import Span
 from assembler.model.naming.trees import Node, Unit
 
-MAX_STEPS = 200_000
-"""Steps of one search. ResNet-152 takes 4,000; a file of hundreds of layers of one shape without numbers takes more."""
+MAX_STEPS = 100_000
+"""Steps of one search, about a second. ResNet-50 takes 700; many layers of one shape without numbers take more."""
 
-Fit = Callable[[Unit, int], Iterator[tuple[int, int, Any]]]
-"""How a layer of the file can lie at a position: the position after it, the cost, and what is to be recorded."""
+Fit = Callable[[Unit, int], Iterator[tuple[int, int, Hashable]]]
+"""How a layer of the file can be placed at a position: the position after it, the cost, and what is to be recorded."""
 
 
 class TooManyOrders(Exception):
@@ -41,23 +41,25 @@ class Found:
     Args:
         cost: its contradictions.
         pairs: what was recorded of its layers, nested.
+        key: equal for the same records in another order.
         rival: another one with this cost that differs, if there is one.
     """
 
     cost: int
     pairs: Any
+    key: int
     rival: Any = None
 
-    def then(self, other: Found, cost: int = 0) -> Found:
+    def then(self, other: Found) -> Found:
         """This, and after it the other."""
         rival = None
         if self.rival is not None or other.rival is not None:
             rival = (self.rival or self.pairs, other.rival or other.pairs)
-        return Found(self.cost + other.cost + cost, (self.pairs, other.pairs), rival)
+        return Found(self.cost + other.cost, (self.pairs, other.pairs), self.key + other.key, rival)
 
     def costing(self, cost: int) -> Found:
         """The same with further contradictions."""
-        return Found(self.cost + cost, self.pairs, self.rival)
+        return replace(self, cost=self.cost + cost)
 
 
 def better(one: Found | None, other: Found) -> Found:
@@ -66,7 +68,8 @@ def better(one: Found | None, other: Found) -> Found:
         return other
     if other.cost > one.cost:
         return one
-    return Found(one.cost, one.pairs, one.rival or other.pairs)
+    rival = one.rival or (other.pairs if other.key != one.key else other.rival)
+    return replace(one, rival=rival)
 
 
 class Alignment:
@@ -75,10 +78,12 @@ class Alignment:
     Args:
         fit: how a layer of the file fits at a position.
         spans: the model's blocks, none of which a subtree of the file should cut.
+        limit: orders that cost as much or more are not searched.
     """
 
-    def __init__(self, fit: Fit, spans: frozenset[Span]) -> None:
+    def __init__(self, fit: Fit, spans: frozenset[Span], limit: int) -> None:
         self._fit = fit
+        self._limit = limit
         self._spans = sorted(spans)
         self._known: dict[tuple[int, int], dict[int, Found]] = {}
         self._classes: dict[int, list[list[Node]]] = {}
@@ -98,19 +103,20 @@ class Alignment:
     def _of_unit(self, unit: Unit, start: int) -> dict[int, Found]:
         found: dict[int, Found] = {}
         for end, cost, pair in self._fit(unit, start):
-            found[end] = better(found.get(end), Found(cost, (pair,)))
+            found[end] = better(found.get(end), Found(cost, (pair,), hash(pair)))
         return found
 
     def _of_node(self, node: Node, start: int) -> dict[int, Found]:
         """Children one after the other; the state is how many of each class are placed, and the position."""
         classes = self._classes.setdefault(id(node), classes_of(node))
-        states = {((0,) * len(classes), start): Found(0, ())}
+        states = {((0,) * len(classes), start): Found(0, (), 0)}
         for _ in range(len(node.children)):
             following: dict[tuple[tuple[int, ...], int], Found] = {}
             for (placed, position), before in states.items():
                 for index, end, found in self._next(classes, placed, position):
                     now = (*placed[:index], placed[index] + 1, *placed[index + 1 :])
-                    following[now, end] = better(following.get((now, end)), before.then(found))
+                    if before.cost + found.cost < self._limit:
+                        following[now, end] = better(following.get((now, end)), before.then(found))
             states = following
         return {end: found.costing(self._cut(start, end)) for (_, end), found in states.items()}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import collections.abc as abc
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from assembler.model.naming.alignment import Alignment, Found, flat
+from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, flat
 from assembler.model.naming.mapping import Assignment, Mapping, Transform, without_ones
 from assembler.model.naming.roles import is_computed, words
 from assembler.model.naming.targets import Targets
@@ -23,13 +23,22 @@ FUSED = {
     "kv_proj": ("key", "value"),
     "gate_up_proj": ("gate", "up"),
 }
-"""Layers of other frameworks that are several of the model's → those, in the order of their rows."""
+"""Layers of other frameworks that are several of the model's → those, in the order of their rows.
+
+``query_key_value`` of GPT-NeoX and BLOOM is not one: its rows alternate between the three, head by head.
+"""
+
+TRANSPOSED = {"c_attn", "c_proj", "c_fc", "q_attn"}
+"""Layers that GPT-2 stores as (inputs, outputs), all of them or none."""
 
 HEADS = {"head", "decoder", "output", "unembed", "classifier", "projection"}
 """Words of a layer from tokens back to the vocabulary."""
 
-TRANSPOSED = {"c_attn", "c_proj", "c_fc", "q_attn"}
-"""Layers that GPT-2 stores as (inputs, outputs), all of them or none."""
+MOST_APART = 4
+"""Layers that the file or the model may lack where a search is to find out which; more are another architecture."""
+
+_APART = 10**6
+"""The cost of one of them, above that of all contradictions of names and order."""
 
 
 class Refused(Exception):
@@ -45,28 +54,33 @@ class Refused(Exception):
         self.is_ambiguous = is_ambiguous
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
     """A layer of the file, and the model's layers that it is.
 
     Args:
         unit: in the file.
-        parts: indexes of the model's layers, in the order of their rows in the file's layer.
+        parts: indexes of the model's layers, in the order of their rows in the file's layer; none if it is left over.
     """
 
     unit: Unit
     parts: tuple[int, ...]
 
+    def __hash__(self) -> int:
+        return hash((self.unit.path, self.parts))
 
-def assign(targets: Targets, shapes: abc.Mapping[str, Shape]) -> Mapping:
-    """The assignment of every array of a file to the parameters of a model.
+
+def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0) -> Mapping:
+    """The assignment of the arrays of a file to the parameters of a model.
 
     Args:
         targets: the model.
         shapes: name → shape, of the file.
+        apart: how many layers may be in one of them only, or differ in shape. Such layers are in the result as
+            ``left``, as ``lacking``, or as assignments of another shape.
 
     Raises:
-        Refused: an array or a parameter is left over, or two assignments are equally good.
+        Refused: more differ, or two assignments are equally good.
     """
     names = {name: shape for name, shape in shapes.items() if not is_computed(name)}
     skipped = tuple(name for name in shapes if name not in names)
@@ -74,59 +88,49 @@ def assign(targets: Targets, shapes: abc.Mapping[str, Shape]) -> Mapping:
     for copy in (None, *_copies(targets, units)):
         kept = [unit for unit in units if unit is not copy]
         for is_transposed in (False, True):
-            found = _aligned(targets, _turned(kept) if is_transposed else kept)
-            if found is not None:
-                assignments = tuple(_assignments(targets, found, is_transposed))
-                return Mapping(assignments, skipped, _equal(targets, assignments, copy))
-    raise Refused("no order of the file's layers fits the model's")
+            pairs = _aligned(targets, _turned(kept) if is_transposed else kept, apart)
+            if pairs is not None:
+                return _mapping(targets, pairs, is_transposed, copy, skipped)
+    raise Refused(_difference(targets, units))
 
 
-def _copies(targets: Targets, units: list[Unit]) -> list[Unit]:
-    """Layers that may be the table of an embedding once more, for the output."""
-    tables = [unit.shapes for unit, said in zip(targets.units, targets.words, strict=True) if "embedding" in said]
-    return [
-        unit
-        for unit in units
-        if words(unit.path) & HEADS and list(unit.shapes.values()) in [[*table.values()] for table in tables]
-    ]
-
-
-def _equal(targets: Targets, assignments: tuple[Assignment, ...], copy: Unit | None) -> tuple[tuple[str, str], ...]:
-    """The copy of a table, and the table: their values must be equal."""
-    if copy is None:
-        return ()
-    names = {
-        unit.names["weight"]
-        for unit, said in zip(targets.units, targets.words, strict=True)
-        if "embedding" in said and unit.shapes["weight"] == copy.shapes["weight"]
-    }
-    return tuple((copy.names["weight"], one.sources[0]) for one in assignments if one.target in names)[:1]
-
-
-def _aligned(targets: Targets, units: list[Unit]) -> Found | None:
-    known = frozenset().union(*(words(unit.path) for unit in units)) & frozenset().union(*targets.words)
+def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | None:
+    """The pairs of the best order; None if no order fits."""
+    known = frozenset[str]().union(*(words(unit.path) for unit in units)) & frozenset[str]().union(*targets.words)
+    count = len(targets.units)
 
     def fit(unit: Unit, at: int) -> Iterator[tuple[int, int, Pair]]:
         said = words(unit.path) & known
-        for parts in _parts(unit, at, targets):
-            apart = sum(len(said ^ (targets.words[part] & known)) for part in parts) if len(parts) == 1 else 0
-            yield at + len(parts), apart, Pair(unit, parts)
+        for gap in range(min(apart, count - at) + 1):
+            for parts in _parts(unit, at + gap, targets):
+                differ = len(said ^ (targets.words[parts[0]] & known)) if len(parts) == 1 else 0
+                yield at + gap + len(parts), gap * _APART + differ, Pair(unit, parts)
+        if apart:
+            yield at, _APART, Pair(unit, ())
+            if at < count and _resembles(unit, targets.units[at]):
+                yield at + 1, _APART + len(said ^ (targets.words[at] & known)), Pair(unit, (at,))
 
-    found = Alignment(fit, targets.spans).search(tree_of(units), 0).get(len(targets.units))
-    if found is not None and found.rival is not None:
-        raise Refused(_rivals(targets, found), is_ambiguous=True)
-    return found
+    try:
+        ends = Alignment(fit, targets.spans, (apart + 1) * _APART).search(tree_of(units), 0)
+    except TooManyOrders:
+        why = "it has too many layers of equal shapes without numbers in their names; weights.rename names them"
+        raise Refused(why, is_ambiguous=True) from None
+    found = [one.costing((count - end) * _APART) for end, one in ends.items() if count - end <= apart]
+    best = min(found, key=lambda one: one.cost, default=None)
+    if best is None or best.cost >= (apart + 1) * _APART:
+        return None
+    if best.rival is not None:
+        raise Refused(_rivals(targets, best), is_ambiguous=True)
+    return list(flat(best.pairs))
 
 
 def _rivals(targets: Targets, found: Found) -> str:
-    """The first layer of the file that can be two of the model's."""
-    one = {pair.unit.path: pair for pair in flat(found.pairs)}
-    for other in flat(found.rival):
-        mine = one[other.unit.path]
-        if mine.parts != other.parts:
-            first, second = (targets.units[pair.parts[0]].path for pair in (mine, other))
-            return f"{other.unit.path} can be {first} or {second}, by its shapes and its name"
-    raise AssertionError("rivals differ")
+    """A layer of the file that can be two of the model's: the first by name."""
+    one = {pair.unit.path: pair.parts for pair in flat(found.pairs)}
+    other = {pair.unit.path: pair.parts for pair in flat(found.rival)}
+    path = min(path for path, parts in one.items() if other[path] != parts)
+    places = sorted(targets.units[parts[0]].path if parts else "left out" for parts in (one[path], other[path]))
+    return f"{path} can be {' or '.join(places)}; weights.rename decides which"
 
 
 def _parts(unit: Unit, at: int, targets: Targets) -> Iterator[tuple[int, ...]]:
@@ -140,17 +144,23 @@ def _parts(unit: Unit, at: int, targets: Targets) -> Iterator[tuple[int, ...]]:
         yield parts
 
 
+def _resembles(unit: Unit, target: Unit) -> bool:
+    """Whether a layer may be the same one with another size, or without a bias."""
+    both = [role for role in unit.shapes if role in target.shapes]
+    return bool(both) and all(len(unit.shapes[role]) == len(target.shapes[role]) for role in both)
+
+
 def _fits(unit: Unit, targets: list[Unit]) -> bool:
     """Whether a layer of the file is, in shape, some layers of the model one after the other."""
     if any(target.shapes.keys() != unit.shapes.keys() for target in targets):
         return False
     if len(targets) == 1:
-        return all(_is_reshaped(shape, targets[0].shapes[role]) for role, shape in unit.shapes.items())
+        return all(is_reshaped(shape, targets[0].shapes[role]) for role, shape in unit.shapes.items())
     together = {role: _stacked([target.shapes[role] for target in targets]) for role in unit.shapes}
     return together == dict(unit.shapes)
 
 
-def _is_reshaped(shape: Shape, target: Shape) -> bool:
+def is_reshaped(shape: Shape, target: Shape) -> bool:
     """Whether shapes differ in axes of length 1 only, or are those of a convolution over all that a Dense flattens."""
     if without_ones(shape) == without_ones(target):
         return True
@@ -176,19 +186,78 @@ def _is_turned(unit: Unit) -> bool:
     return unit.path.rpartition(".")[2] in TRANSPOSED
 
 
-def _assignments(targets: Targets, found: Found, is_transposed: bool) -> Iterator[Assignment]:
-    for pair in flat(found.pairs):
-        turned = is_transposed and _is_turned(pair.unit)
-        for role, source in pair.unit.names.items():
-            low = 0
-            for part in pair.parts:
-                target = targets.units[part]
-                shape = target.shapes[role]
-                high = low + shape[0] if shape else 0
-                transform = Transform(
-                    turned and len(shape) == 2,
-                    (low, high) if len(pair.parts) > 1 else None,
-                    len(pair.parts) == 1 and pair.unit.shapes[role] != shape,
-                )
-                yield Assignment((source,), target.names[role], transform)
-                low = high
+# ---- tables that are stored twice
+
+
+def _tables(targets: Targets) -> list[Unit]:
+    """The embeddings of a model."""
+    return [unit for unit, said in zip(targets.units, targets.words, strict=True) if "embedding" in said]
+
+
+def _copies(targets: Targets, units: list[Unit]) -> list[Unit]:
+    """Layers that may be the table of an embedding once more, for the output."""
+    shapes = [dict(table.shapes) for table in _tables(targets)]
+    return [unit for unit in units if words(unit.path) & HEADS and dict(unit.shapes) in shapes]
+
+
+def _equal(targets: Targets, assignments: Sequence[Assignment], copy: Unit) -> Iterator[tuple[str, str]]:
+    """A copy and the table: their values must be equal."""
+    tables = {table.names["weight"] for table in _tables(targets) if dict(table.shapes) == dict(copy.shapes)}
+    for one in assignments:
+        if one.target in tables:
+            yield copy.names["weight"], one.sources[0]
+
+
+# ---- the result
+
+
+def _mapping(
+    targets: Targets, pairs: list[Pair], is_transposed: bool, copy: Unit | None, skipped: tuple[str, ...]
+) -> Mapping:
+    assignments = tuple(one for pair in pairs for one in _assignments(targets, pair, is_transposed))
+    used = {source for one in assignments for source in one.sources}
+    set_names = {one.target for one in assignments}
+    return Mapping(
+        assignments,
+        skipped,
+        tuple(_equal(targets, assignments, copy)) if copy else (),
+        tuple(name for pair in pairs for name in pair.unit.names.values() if name not in used),
+        tuple(name for name in targets.shapes if name not in set_names),
+    )
+
+
+def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[Assignment]:
+    turned = is_transposed and _is_turned(pair.unit)
+    low = dict.fromkeys(pair.unit.names, 0)
+    for part in pair.parts:
+        target = targets.units[part]
+        for role in [role for role in target.names if role in pair.unit.names]:
+            shape = target.shapes[role]
+            rows = None
+            if len(pair.parts) > 1:
+                rows = (low[role], low[role] + shape[0])
+                low[role] += shape[0]
+            transform = Transform(turned and len(shape) == 2, rows, _is_new_shape(pair.unit.shapes[role], shape, rows))
+            yield Assignment((pair.unit.names[role],), target.names[role], transform)
+
+
+def _is_new_shape(shape: Shape, target: Shape, rows: tuple[int, int] | None) -> bool:
+    return rows is None and shape != target and is_reshaped(shape, target)
+
+
+def _difference(targets: Targets, units: list[Unit]) -> str:
+    """Which shapes the file and the model have in other numbers."""
+    counts: dict[tuple[str, Shape], list[int]] = {}
+    for side, some in enumerate((targets.units, units)):
+        for unit in some:
+            for role, shape in unit.shapes.items():
+                counts.setdefault((role, without_ones(shape)), [0, 0])[side] += 1
+    said = [
+        f"{mine} × {role} {shape} in the model, {other} in the file"
+        for (role, shape), (mine, other) in counts.items()
+        if mine != other
+    ]
+    return (
+        "; ".join(said[:3]) + (f"; and {len(said) - 3} more" if len(said) > 3 else "")
+        or "its layers are nested otherwise"
+    )

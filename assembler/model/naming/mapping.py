@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import collections.abc as abc
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,8 +102,22 @@ class Mapping:
         assignments: one a parameter.
         skipped: arrays that are for no parameter, such as PyTorch's counts of batches.
         equal: an array that is stored twice, and the one that is used: a head with the table of the embedding.
+        left: arrays that the model has no parameter for.
+        lacking: parameters that the file has no array for.
     """
 
     assignments: tuple[Assignment, ...]
     skipped: tuple[str, ...] = ()
     equal: tuple[tuple[str, str], ...] = ()
+    left: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    def renamed(self, came: abc.Mapping[str, str]) -> Mapping:
+        """The same for other names in the file."""
+        return Mapping(
+            tuple(replace(one, sources=tuple(came[name] for name in one.sources)) for one in self.assignments),
+            tuple(came[name] for name in self.skipped),
+            tuple((came[copy], came[used]) for copy, used in self.equal),
+            tuple(came[name] for name in self.left),
+            self.lacking,
+        )

@@ -33,7 +33,7 @@ _COMPUTED = re.compile(
     r"(.*\.)?(num_batches_tracked|position_ids|relative_position_index|relative_coords_table|masked_bias|inv_freq|attn_mask"
     r"|(h\.\d+\.attn\.)bias)"
 )
-"""Arrays that PyTorch stores and that are no parameters: counters, indices and masks."""
+"""Arrays that PyTorch stores and that are not parameters: counters, indices and masks."""
 
 
 def is_computed(name: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.binding.structure import Step, TreeNode, children
+from assembler.model.naming.published import owners
 from assembler.model.naming.roles import words
 from assembler.model.naming.trees import Shape, Unit, units_of
 from assembler.planning.plan import Plan
@@ -34,6 +35,24 @@ class Targets:
     words: tuple[frozenset[str], ...]
     spans: frozenset[Span]
 
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Parameter → shape."""
+        return {name: unit.shapes[role] for unit in self.units for role, name in unit.names.items()}
+
+    def without(self, names: Collection[str]) -> Targets:
+        """The same without some parameters."""
+        kept = [unit.without(names) for unit in self.units]
+        before = [0]
+        for unit in kept:
+            before.append(before[-1] + bool(unit.names))
+        spans = {(before[low], before[high]) for low, high in self.spans}
+        return Targets(
+            tuple(unit for unit in kept if unit.names),
+            tuple(said for unit, said in zip(kept, self.words, strict=True) if unit.names),
+            frozenset(_within(spans, before[-1])),
+        )
+
 
 def targets_of_model(model: nn.Cell, planned: Plan | None = None) -> Targets:
     """The layers of a model that is built.
@@ -46,12 +65,7 @@ def targets_of_model(model: nn.Cell, planned: Plan | None = None) -> Targets:
         return targets_of(
             {name: one.shape for name, _, one in weights}, {name: one.owner for name, _, one in weights}, planned
         )
-    owners = {
-        parameter.name: type(cell).__name__
-        for _, cell in model.cells_and_names()
-        for parameter in cell.get_parameters(expand=False)
-    }
-    return targets_of({one.name: tuple(one.shape) for one in model.get_parameters()}, owners)
+    return targets_of({one.name: tuple(one.shape) for one in model.get_parameters()}, owners(model))
 
 
 def targets_of(shapes: Mapping[str, Shape], owners: Mapping[str, str], planned: Plan | None = None) -> Targets:
@@ -66,12 +80,16 @@ def targets_of(shapes: Mapping[str, Shape], owners: Mapping[str, str], planned: 
     kinds = [owners.get(next(iter(unit.names.values())), "") for unit in units]
     paths = [unit.path for unit in units]
     spans = set(_of_prefixes(paths)) | (set(_of_tree(planned, paths)) if planned is not None else set())
-    whole = (0, len(units))
     return Targets(
         units,
         tuple(words(path) | _kind(kind) for path, kind in zip(paths, kinds, strict=True)),
-        frozenset(span for span in spans if span[1] - span[0] > 1 and span != whole),
+        frozenset(_within(spans, len(units))),
     )
+
+
+def _within(spans: Iterable[Span], count: int) -> Iterator[Span]:
+    """The spans of several layers, but not of all."""
+    return (span for span in spans if 1 < span[1] - span[0] < count)
 
 
 def _kind(owner: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ Siblings have no order but for their numbers: files are sorted by name, or not a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from assembler.model.naming.roles import split
@@ -34,6 +34,11 @@ class Unit:
     path: str
     names: Mapping[str, str]
     shapes: Mapping[str, Shape]
+
+    def without(self, names: Collection[str]) -> Unit:
+        """The same without some parameters."""
+        roles = [role for role, name in self.names.items() if name not in names]
+        return Unit(self.path, {role: self.names[role] for role in roles}, {role: self.shapes[role] for role in roles})
 
 
 @dataclass

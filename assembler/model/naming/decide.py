@@ -1,0 +1,92 @@
+"""Whether a file has the names of the model or others, and what its arrays are then."""
+
+from __future__ import annotations
+
+import collections.abc as abc
+from collections.abc import Sequence
+from dataclasses import replace
+
+from assembler.model.naming.assign import MOST_APART, Refused, assign, is_reshaped
+from assembler.model.naming.mapping import Assignment, Mapping, Transform
+from assembler.model.naming.roles import is_computed, split
+from assembler.model.naming.targets import Targets
+from assembler.model.naming.trees import Shape
+from assembler.settings import Names
+
+
+def decide(
+    targets: Targets,
+    shapes: abc.Mapping[str, Shape],
+    *,
+    names: Names = "auto",
+    given: Sequence[Assignment] = (),
+    equal: Sequence[tuple[str, str]] = (),
+) -> Mapping:
+    """The use of a file. What does not fit is in the result as ``left``, ``lacking`` or of another shape.
+
+    Args:
+        targets: the model.
+        shapes: name → shape, of the file.
+        names: whose names they are.
+        given: assignments that are decided already.
+        equal: arrays that are stored twice, decided already.
+
+    Raises:
+        Refused: the names are not the model's, and their structure fits in no way, or in several.
+    """
+    sources = {source for one in given for source in one.sources}
+    rest = targets.without({one.target for one in given})
+    left = {name: shape for name, shape in shapes.items() if name not in sources}
+    found = _decided(rest, left, names)
+    return replace(found, assignments=(*given, *found.assignments), equal=(*equal, *found.equal))
+
+
+def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) -> Mapping:
+    same = _by_name(targets, shapes, exact=names == "mindspore")
+    fits = all(is_reshaped(shapes[one.sources[0]], targets.shapes[one.target]) for one in same.assignments)
+    if names == "mindspore" or (fits and not same.left and not same.lacking):
+        return same
+    try:
+        return assign(targets, shapes)
+    except Refused as error:
+        if error.is_ambiguous:
+            raise
+        if 2 * len(same.assignments) >= min(len(targets.shapes), len(shapes)):
+            return same
+        return _nearest(targets, shapes, error)
+
+
+def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) -> Mapping:
+    """The use with the fewest layers that do not fit."""
+    for apart in (1, 2, MOST_APART):
+        try:
+            return assign(targets, shapes, apart=apart)
+        except Refused as nearest:
+            if nearest.is_ambiguous:
+                raise error from None
+    raise error
+
+
+def _by_name(targets: Targets, shapes: abc.Mapping[str, Shape], *, exact: bool) -> Mapping:
+    """The arrays of the same layer and role; exact: of the same name."""
+
+    def key(name: str) -> object:
+        return name if exact else split(name)
+
+    names = {key(name): name for name in targets.shapes}
+    pairs = {name: names[key(name)] for name in shapes if key(name) in names}
+    used = set(pairs.values())
+    others = [name for name in shapes if name not in pairs]
+    return Mapping(
+        tuple(
+            Assignment((source,), target, Transform(reshaped=_is_new(shapes[source], targets.shapes[target])))
+            for source, target in pairs.items()
+        ),
+        skipped=tuple(name for name in others if not exact and is_computed(name)),
+        left=tuple(name for name in others if exact or not is_computed(name)),
+        lacking=tuple(name for name in targets.shapes if name not in used),
+    )
+
+
+def _is_new(shape: Shape, target: Shape) -> bool:
+    return shape != target and is_reshaped(shape, target)

@@ -1,0 +1,345 @@
+"""Names of parameter files: which array is which parameter, by structure, order, shapes and words alone."""
+
+import random
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from assembler import plan
+from assembler.errors import AssemblerError
+from assembler.model import naming, weights
+from assembler.model.build import build
+from assembler.model.naming import Assignment, Refused, Transform
+
+BLOCKS = {
+    "Unit": "Residual(LayerNorm(_) + SelfAttention(_, 2)) + Residual(LayerNorm(_) + Dense(_, 16) + ReLU + Dense(_, 8))"
+}
+STACK = "Embedding(11, 8) + 2 * Unit + LayerNorm(_) + Dense(_, 11)"
+
+
+def transformer(stack=STACK, **more):
+    inputs = {"shape": [2, 3], "sample": "integers", "high": 11}
+    return plan({"name": "t", "input": inputs, "blocks": BLOCKS, "stack": stack, **more})
+
+
+def chain(stack, *shape):
+    return plan({"name": "c", "input": {"shape": list(shape)}, "stack": stack})
+
+
+def targets(planned):
+    return naming.targets_of_model(None, planned)
+
+
+def decided(planned, shapes, **more):
+    """Name in the file → parameters, whatever the order of the file."""
+    items = list(shapes.items())
+    random.Random(len(items)).shuffle(items)
+    mapping = naming.decide(targets(planned), dict(items), **more)
+    assert (mapping.left, mapping.lacking) == ((), ())
+    found = {}
+    for one in mapping.assignments:
+        found.setdefault("+".join(one.sources), []).append(one.target)
+    return {name: targets[0] if len(targets) == 1 else targets for name, targets in found.items()}
+
+
+def linear(name, outputs, inputs):
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def norm(name, size=8):
+    return {f"{name}.weight": (size,), f"{name}.bias": (size,)}
+
+
+def llama_like(names, fused=False):
+    """The transformer above as others name it: norm 1, query, key, value, output, norm 2, the two linear layers."""
+    first, query, key, value, output, second, up, down, last, head = names
+    shapes = {"tok.weight": (11, 8), **norm(last), **linear(head, 11, 8)}
+    for block in range(2):
+        shapes |= {
+            f"h.{block}.{name}": shape
+            for name, shape in {
+                **norm(first), **norm(second), **linear(output, 8, 8), **linear(up, 16, 8), **linear(down, 8, 16),
+                **(linear(query, 24, 8) if fused else
+                   linear(query, 8, 8) | linear(key, 8, 8) | linear(value, 8, 8)),
+            }.items()
+        }  # fmt: skip
+    return shapes
+
+
+STYLES = {
+    "of Hugging Face": ("input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                        "post_attention_layernorm", "mlp.up", "mlp.down", "norm", "lm_head"),
+    "of timm": ("norm1", "attn.query", "attn.key", "attn.value", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "norm",
+                "head"),
+    "of LLaMA": ("attention_norm", "attention.wq", "attention.wk", "attention.wv", "attention.wo", "ffn_norm", "ffn.w1",
+                 "ffn.w2", "norm", "output"),
+    "before and after": ("layernorm_before", "attention.q", "attention.k", "attention.v", "attention.out",
+                         "layernorm_after", "intermediate.dense", "output.dense", "ln_f", "classifier"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("style", set(STYLES) - {"of LLaMA"})
+def test_names_and_blocks_decide_among_equal_shapes(style):
+    first, query, key, value, output, second, up, down, last, head = STYLES[style]
+    found = decided(transformer(), llama_like(STYLES[style]))
+    assert found["tok.weight"] == "0.embedding_table"
+    for block, (attention, feed) in enumerate([("1", "2"), ("3", "4")]):
+        before = f"h.{block}."
+        assert found[f"{before}{first}.weight"] == f"{attention}.inner.0.gamma"
+        assert found[f"{before}{query}.weight"] == f"{attention}.inner.1.query.weight"
+        assert found[f"{before}{key}.bias"] == f"{attention}.inner.1.key.bias"
+        assert found[f"{before}{value}.weight"] == f"{attention}.inner.1.value.weight"
+        assert found[f"{before}{output}.weight"] == f"{attention}.inner.1.output.weight"
+        assert found[f"{before}{second}.bias"] == f"{feed}.inner.0.beta"
+        assert found[f"{before}{up}.weight"] == f"{feed}.inner.1.weight"
+        assert found[f"{before}{down}.weight"] == f"{feed}.inner.3.weight"
+    assert (found[f"{last}.weight"], found[f"{head}.weight"]) == ("5.gamma", "6.weight")
+
+
+def test_a_fused_layer_is_split():
+    names = ("norm1", "attn.qkv", "", "", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "norm", "head")
+    mapping = naming.decide(targets(transformer()), llama_like(names, fused=True))
+    rows = {one.target: str(one.transform) for one in mapping.assignments if one.sources == ("h.0.attn.qkv.weight",)}
+    assert rows == {
+        "1.inner.1.query.weight": "rows 0:8",
+        "1.inner.1.key.weight": "rows 8:16",
+        "1.inner.1.value.weight": "rows 16:24",
+    }
+
+
+def test_rows_that_alternate_between_heads_are_not_split():
+    """GPT-NeoX's: the shape is the same, and the order of the rows is not."""
+    names = ("norm1", "attn.query_key_value", "", "", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "norm", "head")
+    with pytest.raises(Refused):
+        naming.decide(targets(transformer()), llama_like(names, fused=True))
+
+
+def test_numbers_are_numbers():
+    shapes = {name: shape for index in range(12) for name, shape in linear(f"body.{index}", 4, 4).items()}
+    found = decided(chain("12 * Dense(4, 4)", 2, 4), shapes)
+    assert [found[f"body.{index}.weight"] for index in range(12)] == [f"{index}.weight" for index in range(12)]
+
+
+ALIKE = {**linear("alpha", 4, 4), **linear("beta", 4, 4)}
+
+
+def test_error_of_two_that_nothing_tells_apart():
+    with pytest.raises(Refused) as error:
+        naming.decide(targets(chain("2 * (Dense(4, 4) + ReLU)", 2, 4)), ALIKE)
+    assert str(error.value) == "alpha can be 0 or 2; weights.rename decides which"
+    given = [Assignment((f"alpha.{role}",), f"2.{role}") for role in ("weight", "bias")]
+    mapping = naming.decide(targets(chain("2 * (Dense(4, 4) + ReLU)", 2, 4)), ALIKE, given=given)
+    assert {one.sources[0]: one.target for one in mapping.assignments}["beta.bias"] == "0.bias"
+
+
+def test_error_of_too_many_that_nothing_tells_apart(monkeypatch):
+    monkeypatch.setattr("assembler.model.naming.alignment.MAX_STEPS", 3000)
+    names = [f"{first}{second}" for first in "abcdefgh" for second in "klmnopqr"]
+    shapes = {name: shape for letter in names for name, shape in linear(letter, 4, 4).items()}
+    with pytest.raises(Refused, match="too many layers of equal shapes without numbers"):
+        naming.decide(targets(chain("64 * Dense(4, 4)", 2, 4)), shapes)
+
+
+# ---- what does not fit is reported by its name
+
+
+def of_timm():
+    return llama_like(STYLES["of timm"])
+
+
+def without(shapes, name):
+    return {key: shape for key, shape in shapes.items() if key != name}
+
+
+def test_what_is_missing_is_reported():
+    mapping = naming.decide(targets(transformer()), without(of_timm(), "h.1.mlp.fc1.bias"))
+    assert (mapping.lacking, mapping.left) == (("4.inner.1.bias",), ())
+
+
+def test_what_is_extra_is_reported():
+    mapping = naming.decide(targets(transformer()), {**of_timm(), "aux.weight": (3, 8), "h.0.step": ()})
+    assert (mapping.lacking, set(mapping.left)) == ((), {"aux.weight", "h.0.step"})
+
+
+def test_what_is_transposed_is_reported():
+    shapes = {**of_timm(), "h.1.mlp.fc2.weight": (16, 8)}
+    mapping = naming.decide(targets(transformer()), shapes)
+    by_target = {one.target: one for one in mapping.assignments}
+    one = by_target["4.inner.3.weight"]
+    assert one.sources == ("h.1.mlp.fc2.weight",)
+    assert one.transform.shape([(16, 8)], (8, 16)) == (16, 8)
+
+
+def test_every_seeded_error_is_reported():
+    """One array missing, added, renamed or transposed: none passes, and most are named."""
+    generator = random.Random(0)
+    planned = targets(transformer())
+    named = 0
+    for _ in range(16):
+        shapes = of_timm()
+        name = generator.choice(list(shapes))
+        match generator.choice(["missing", "extra", "transposed"]):
+            case "missing":
+                del shapes[name]
+            case "extra":
+                shapes[name.replace(".weight", "_more.weight").replace(".bias", "_more.bias")] = shapes[name]
+            case _:
+                name = generator.choice([one for one, shape in shapes.items() if len(set(shape)) == 2])
+                shapes[name] = shapes[name][::-1]
+        try:
+            mapping = naming.decide(planned, shapes)
+        except Refused:
+            continue
+        wrong = [one for one in mapping.assignments if _shape(one, shapes, planned) != planned.shapes[one.target]]
+        assert mapping.left or mapping.lacking or wrong
+        named += 1
+    assert named > 8
+
+
+def _shape(one, shapes, planned):
+    return one.transform.shape([shapes[name] for name in one.sources], planned.shapes[one.target])
+
+
+# ---- transforms
+
+
+TRANSFORMS = ["", "transposed", "rows 2:4", "reshaped", "transposed, rows 0:3", "rows 0:2, reshaped"]
+
+
+@pytest.mark.parametrize("text", TRANSFORMS)
+def test_a_transform_is_read_as_it_is_printed(text):
+    assert str(Transform.read(text)) == text
+
+
+@pytest.mark.parametrize("text", ["turned", "rows 2:", "rows 0:1, transposed", "rows 0:1, rows 1:2", "transposed,"])
+def test_error_of_a_transform(text):
+    with pytest.raises(AssemblerError, match="no transform"):
+        Transform.read(text)
+
+
+def test_the_shape_of_a_transform_is_that_of_its_values():
+    generator = np.random.default_rng(0)
+    array = generator.normal(size=(4, 6))
+    for transform, target in [
+        (Transform(), (4, 6)),
+        (Transform(True), (6, 4)),
+        (Transform(True, (1, 3)), (2, 4)),
+        (Transform(rows=(1, 2), reshaped=True), (6,)),
+        (Transform(reshaped=True), (4, 1, 6)),
+    ]:
+        assert transform.shape([array.shape], target) == target
+        assert transform.apply([array], target).shape == target
+    assert np.array_equal(Transform(True, (1, 3)).apply([array], (2, 4)), array.T[1:3])
+    joined = Transform().apply([array, array[:1]], (5, 6))
+    assert np.array_equal(joined, np.concatenate([array, array[:1]]))
+    assert Transform().shape([(4, 6), (1, 6)], (5, 6)) == (5, 6)
+    assert Transform().shape([(4, 6), (1, 5)], (5, 6)) is None
+
+
+# ---- a mapping file, and writing by it
+
+
+def loaded_by(planned, file, **more):
+    model = build(planned)
+    return model, weights.load(model, file, planned=planned, **more)
+
+
+def values(model):
+    return {one.name: one.asnumpy().copy() for one in model.get_parameters()}
+
+
+def stored(shapes, file, seed=0):
+    generator = np.random.default_rng(seed)
+    arrays = {name: generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    save_file(arrays, file)
+    return arrays
+
+
+def fused_with_copy():
+    names = ("norm1", "attn.qkv", "", "", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2", "norm", "head")
+    return llama_like(names, fused=True)
+
+
+def test_a_mapping_file_loads_the_same(tmp_path):
+    planned, file = transformer(), tmp_path / "w.safetensors"
+    stored(fused_with_copy() | {"bn.num_batches_tracked": ()}, file)
+    model, loaded = loaded_by(planned, file)
+    (tmp_path / "mapping.yaml").write_text(naming.to_yaml(loaded.mapping))
+    rules = naming.read_mapping(tmp_path / "mapping.yaml")
+    other, again = loaded_by(planned, file, rename=rules)
+    assert set(again.mapping.assignments) == set(loaded.mapping.assignments)
+    assert again.mapping.skipped == ("bn.num_batches_tracked",)
+    assert all(np.array_equal(array, values(other)[name]) for name, array in values(model).items())
+
+
+def test_a_mapping_file_can_be_corrected(tmp_path):
+    planned, file = chain("2 * (Dense(4, 4) + ReLU)", 2, 4), tmp_path / "w.safetensors"
+    arrays = stored(ALIKE, file)
+    text = "- {source: alpha.weight, target: 2.weight}\n- {source: alpha.bias, target: 2.bias}\n"
+    (tmp_path / "m.yaml").write_text(text)
+    model, _ = loaded_by(planned, file, rename=naming.read_mapping(tmp_path / "m.yaml"))
+    assert np.array_equal(values(model)["0.weight"], arrays["beta.weight"])
+    assert np.array_equal(values(model)["2.bias"], arrays["alpha.bias"])
+
+
+BAD_MAPPINGS = [
+    ("a: b", "m.yaml must be a list of entries such as {source: conv1.weight, target: 0.weight}"),
+    (
+        "- {source: a}",
+        "m.yaml, entry 1: write {source: conv1.weight, target: 0.weight}, with a transform where one is needed",
+    ),
+    (
+        "- {source: 1, target: b}",
+        "m.yaml, entry 1: names must be strings; write {source: conv1.weight, target: 0.weight}, with a transform where one is needed",
+    ),
+    (
+        "- {source: a, target: b, transform: x}",
+        "m.yaml, entry 1: no transform 'x'; write transposed, rows 0:64, reshaped, or several in this order",
+    ),
+    ("- {source: a, target: b}\n- {source: c, target: b}", "m.yaml has 2 entries for b; keep one"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_MAPPINGS)
+def test_error_of_a_mapping_file(tmp_path, monkeypatch, text, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.yaml").write_text(text)
+    with pytest.raises(AssemblerError) as error:
+        naming.read_mapping((tmp_path / "m.yaml").relative_to(tmp_path))
+    assert str(error.value) == message
+
+
+def test_what_was_loaded_is_written_as_it_was(tmp_path):
+    planned, file = transformer(), tmp_path / "w.safetensors"
+    arrays = stored(fused_with_copy(), file)
+    model, loaded = loaded_by(planned, file)
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    again = load_file(tmp_path / "again.safetensors")
+    assert again.keys() == arrays.keys()
+    assert all(np.array_equal(again[name], array) for name, array in arrays.items())
+
+
+def test_without_a_file_the_roles_are_those_of_pytorch(tmp_path):
+    planned = chain("Conv1d(3, 4, 3) + BatchNorm1d(4)", 2, 3, 9)
+    planned = plan(
+        {"name": "c", "input": {"shape": [2, 3, 9]}, "stack": "Conv1d(3, 4, 3, has_bias=True) + GroupNorm(2, 4)"}
+    )
+    weights.save(build(planned), tmp_path / "w.safetensors", names="torch")
+    found = {name: array.shape for name, array in load_file(tmp_path / "w.safetensors").items()}
+    assert found == {"0.weight": (4, 3, 3), "0.bias": (4,), "1.weight": (4,), "1.bias": (4,)}
+
+
+def test_a_table_that_is_stored_twice_must_be_the_same(tmp_path):
+    shared = {"shared": {"tokens": "Embedding(11, 8)"}}
+    planned = transformer("tokens + 2 * Unit + LayerNorm(_) + Unembed(tokens)", **shared)
+    shapes = {name: shape for name, shape in of_timm().items() if not name.startswith("head")}
+    file = tmp_path / "w.safetensors"
+    arrays = stored({**shapes, "head.weight": (11, 8)}, file)
+    with pytest.raises(AssemblerError, match=r"head\.weight differs from tok\.weight, and the model has one table"):
+        loaded_by(planned, file)
+    save_file({**arrays, "head.weight": arrays["tok.weight"]}, file)
+    model, loaded = loaded_by(planned, file)
+    assert loaded.mapping.equal == (("head.weight", "tok.weight"),)
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    assert np.array_equal(load_file(tmp_path / "again.safetensors")["head.weight"], arrays["tok.weight"])
