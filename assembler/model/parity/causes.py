@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,20 @@ def _transposed(here: Made, part: Segment) -> Iterator[str]:
         yield "the weight is transposed; a Linear has (outputs, inputs), and Conv1D of transformers (inputs, outputs)"
 
 
+def changing(calls: Iterable[Call]) -> list[Call]:
+    """The calls that changed values."""
+    return [call for call in calls if not call.is_identity]
+
+
+def first_apart(part: Segment) -> tuple[Call, Call] | None:
+    """The first of the calls between two pairs that differs here and there; None if they do not correspond."""
+    here, there = changing(part.between), changing(part.between_there)
+    if len(here) != len(there):
+        return None
+    both = zip(here, there, strict=True)
+    return next(((one, other) for one, other in both if not _is_within(one.outputs[0], other.outputs, part)), None)
+
+
 def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module], part: Segment) -> Iterator[str]:
     """Likely causes if what is between two pairs differs.
 
@@ -45,13 +59,10 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
         made: what the Cells between them were made with, those that change values.
         modules: of PyTorch by path.
     """
-    there = [call for call in part.between_there if not call.is_identity]
-    found: list[str] = []
-    if len(there) == len(made):
-        here = [call for call in part.between if call.path in made]
-        for call, other in zip(here, there, strict=True):
-            if not _is_within(call.outputs[0], other.outputs, part):
-                found += [f"#{call.path}: {said}" for said in differences(made[call.path], modules[other.path])]
+    both, found = first_apart(part), list[str]()
+    if both is not None:
+        here, there = both
+        found = [f"#{here.path}: {said}" for said in differences(made[here.path], modules[there.path])]
     yield from found
     if not found:
         yield from _other_activation(made, part)

@@ -172,11 +172,13 @@ class Comparing:
             module = self.modules[part.pair.there[0]]
             where = f"{self._title(part.pair.here)}, which is {part.pair.there[0]} {module} there"
             return Finding(where, tuple(causes.of_pair(self._made(part.pair.here), module, part)))
-        between = [call for call in part.between if not call.is_identity]
+        between = causes.changing(part.between)
+        both = causes.first_apart(part)
         ends = [self._title(one.here) for one in (part.before, part.pair) if one]
         where = f"after {ends[0]}" if part.pair is None else f"between {' and '.join(ends)}"
         where = f"before {ends[0]}" if part.before is None and part.pair is not None else where
-        layers = ", ".join(self._title(call.path) for call in between) or "no layer"
+        shown = between if both is None else [both[0]]
+        layers = ", ".join(self._title(call.path) for call in shown) or "no layer"
         made = {call.path: self._made(call.path) for call in between}
         return Finding(f"{layers}, {where}", tuple(causes.of_between(made, self.modules, part)))
 

@@ -10,7 +10,7 @@ from mindspore import nn
 
 from assembler.errors import ParameterError
 from assembler.model import weights
-from assembler.model.naming import Mapping
+from assembler.model.naming import Assignment, Mapping
 from assembler.model.parity.torch_module import save_module
 from assembler.planning.plan import Plan
 
@@ -34,8 +34,11 @@ def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str)
         file = Path(folder) / "weights.safetensors"
         save_module(module, file)
         try:
-            mapping = weights.load(model, file, names="torch", planned=planned).mapping
+            return assigned(weights.load(model, file, names="torch", planned=planned))
         except ParameterError as error:
             raise ParameterError(error.message.replace(str(file), f"the state of {said}")) from None
-    assert mapping is not None
-    return mapping
+
+
+def assigned(loaded: weights.Loaded) -> Mapping:
+    """The assignment of what was loaded, also if all names were the model's."""
+    return loaded.mapping or Mapping(tuple(Assignment((name,), name) for name in loaded.names))

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 from mindspore import Tensor, nn
 
 from assembler.model.inputs import Array
-from assembler.model.parity.calls import Call, call_model, nearest
+from assembler.model.parity.calls import Call, Watch, agreeing, call_model
 from assembler.model.parity.pairs import Pair
 from assembler.model.parity.torch_module import call_module, first_paths
 from assembler.runtime import device
 
 if TYPE_CHECKING:
     import torch.nn
+
+
+ACTIVATION = ".activation"
+"""Where a Dense has the layer of its argument ``activation``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +67,7 @@ def segments(
     """
     watched = {path for pair in pairs.values() for path in pair.there} | _plain_modules(modules)
     there = _There(*call_module(module, [device.as_array(one) for one in inputs], sorted(watched)))
-    counts: Counter[str] = Counter()
-
-    def instead(call: Call) -> Array | None:
-        if call.path not in pairs:
-            return None
-        pair, number = pairs[call.path], counts[call.path]
-        counts[call.path] += 1
-        found = there.calls_of(pair, number)
-        outputs = pair.outputs(found) if found else ()
-        return nearest(outputs[0], call.outputs[0]) if len(outputs) == len(call.outputs) == 1 else None
-
-    calls, outputs = call_model(model, inputs, _watched(cells, pairs), instead)
+    calls, outputs = call_model(model, inputs, _watched(cells, pairs), _Replacing(there, pairs, cells))
     return list(_cut(calls, outputs, there, pairs)), there.outputs
 
 
@@ -103,6 +96,39 @@ class _There:
         return tuple(self.calls[place] for place in self.places_of(pair, number))
 
 
+class _Replacing(Watch):
+    """A Cell of a pair gets and emits what its module does; of a Dense with an activation, the activation gets that."""
+
+    def __init__(self, there: _There, pairs: Mapping[str, Pair], cells: Mapping[str, nn.Cell]):
+        self.there = there
+        self.pairs = pairs
+        self.activated = {path for path in pairs if f"{path}{ACTIVATION}" in cells}
+        self.counts: Counter[str] = Counter()
+
+    def given(self, path: str, inputs: tuple[Array, ...]) -> Array | None:
+        """The input of the module; for an activation, the output of the module."""
+        owner = path.removesuffix(ACTIVATION)
+        found = self._calls(owner)
+        if not found or not inputs:
+            return None
+        arrays = found[0].inputs if owner == path else self.pairs[owner].outputs(found)
+        return agreeing(arrays[0], inputs[0]) if arrays else None
+
+    def emitted(self, call: Call) -> Array | None:
+        """The output of the module."""
+        if call.path not in self.pairs:
+            return None
+        found = self._calls(call.path)
+        self.counts[call.path] += 1
+        if not found or len(call.outputs) > 1 or call.path in self.activated:
+            return None
+        outputs = self.pairs[call.path].outputs(found)
+        return agreeing(outputs[0], call.outputs[0]) if len(outputs) == 1 else None
+
+    def _calls(self, path: str) -> tuple[Call, ...]:
+        return self.there.calls_of(self.pairs[path], self.counts[path]) if path in self.pairs else ()
+
+
 def _cut(
     calls: Sequence[Call], outputs: tuple[Array, ...], there: _There, pairs: Mapping[str, Pair]
 ) -> Iterator[Segment]:
@@ -120,12 +146,16 @@ def _cut(
         if pair is None:
             between.append(call)
             continue
+        activation = between.pop() if between and between[-1].path == f"{call.path}{ACTIVATION}" else None
+        if activation is not None:
+            call = Call(call.path, call.inputs, activation.inputs)
         places = there.places_of(pair, counts[call.path])
         counts[call.path] += 1
         found = tuple(there.calls[place] for place in places)
         yield Segment(pair, call, found, tuple(between), plain(end, min(places, default=end)), before)
         if places:
             between, before, end = [], pair, max(end, max(places) + 1)
+        between += [activation] if activation is not None else []
     last = Call("", outputs, ())
     expected = Call("", there.outputs, ())
     yield Segment(None, last, (expected,), tuple(between), plain(end, len(there.calls)), before)
