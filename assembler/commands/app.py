@@ -7,6 +7,7 @@ import sys
 import typer
 
 from assembler.commands import runs
+from assembler.commands.compare_torch import compare_torch
 from assembler.commands.diff import diff
 from assembler.commands.init import init
 from assembler.commands.layers import layers
@@ -22,7 +23,7 @@ from assembler.errors import AssemblerError
 from assembler.files import print_os_error
 from assembler.words import say
 
-COMMANDS = (layers, show, recipes, diff, validate, watch, new, init, schema, scaffold_registry)
+COMMANDS = (layers, show, recipes, diff, compare_torch, validate, watch, new, init, schema, scaffold_registry)
 
 app = typer.Typer(
     no_args_is_help=True,

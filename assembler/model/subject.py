@@ -154,14 +154,11 @@ class Subject:
     def tolerance(self, roundings: float, dtype: Dtype | None = None) -> float:
         """The absolute tolerance: a number of roundings, more for long sums, at the model's largest magnitude.
 
-        The error of a sum of n numbers grows like the square root of n roundings.
-
         Args:
             dtype: the dtype of the roundings; by default the run's.
         """
-        magnitude, size = self._extremes
         one = self.resolution if dtype is None else resolution(dtype)
-        return (roundings + math.sqrt(size) / 4) * one * magnitude
+        return rounding_bound(roundings, *self._extremes, one)
 
     @cached_property
     def _extremes(self) -> tuple[float, int]:
@@ -187,6 +184,17 @@ class Subject:
             for handle in handles:
                 handle.remove()
         return max(value for value, _ in extremes), max(size for _, size in extremes)
+
+
+def rounding_bound(roundings: float, magnitude: float, size: int, one: float) -> float:
+    """The absolute error of a number of roundings, more for long sums, at a magnitude.
+
+    The error of a sum of n numbers grows like the square root of n roundings.
+
+    Args:
+        one: the relative error of one rounding.
+    """
+    return (roundings + math.sqrt(size) / 4) * one * magnitude
 
 
 def resolution(dtype: Dtype) -> float:

@@ -1,0 +1,132 @@
+"""Why a layer differs: what it was made with differs, or another layer, tried on the recorded input, does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mindspore import Tensor
+
+from assembler.model.inputs import Array
+from assembler.model.parity.calls import Call, apart, call_model
+from assembler.model.parity.segments import Segment
+from assembler.model.parity.traits import Made, differences
+from assembler.runtime import device
+
+if TYPE_CHECKING:
+    import torch.nn
+
+
+def of_pair(here: Made, module: torch.nn.Module, part: Segment) -> Iterator[str]:
+    """Likely causes if a pair gets the same and emits something else."""
+    found = list(differences(here, module))
+    yield from found
+    if not found:
+        yield from _transposed(here, part)
+
+
+def _transposed(here: Made, part: Segment) -> Iterator[str]:
+    """Whether the layer computes the same with its square weight transposed."""
+    weight, bias = here.get("weight"), here.get("bias")
+    if weight is None or weight.ndim != 2 or weight.shape[0] != weight.shape[1] or part.pair is None:
+        return
+    output = part.here.inputs[0] @ device.as_array(weight)
+    output = output if bias is None else output + device.as_array(bias)
+    if _is_within(output, part.pair.outputs(part.there), part):
+        yield "the weight is transposed; a Linear has (outputs, inputs), and Conv1D of transformers (inputs, outputs)"
+
+
+def changing(calls: Iterable[Call]) -> list[Call]:
+    """The calls that changed values."""
+    return [call for call in calls if not call.is_identity]
+
+
+def first_apart(part: Segment) -> tuple[Call, Call] | None:
+    """The first of the calls between two pairs that differs here and there; None if they do not correspond."""
+    here, there = changing(part.between), changing(part.between_there)
+    if len(here) != len(there):
+        return None
+    both = zip(here, there, strict=True)
+    return next(((one, other) for one, other in both if not _is_within(one.outputs[0], other.outputs, part)), None)
+
+
+def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module], part: Segment) -> Iterator[str]:
+    """Likely causes if what is between two pairs differs.
+
+    Args:
+        made: what the Cells between them were made with, those that change values.
+        modules: of PyTorch by path.
+    """
+    both, found = first_apart(part), list[str]()
+    if both is not None:
+        here, there = both
+        found = [f"#{here.path}: {said}" for said in differences(made[here.path], modules[there.path])]
+    yield from found
+    if not found:
+        yield from _other_activation(made, part)
+
+
+def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
+    """Whether another activation, or one more, gives the input that the module got."""
+    expected = part.there[0].inputs
+    calls = [call for call in part.between if call.path in made]
+    for place, call in enumerate(calls):
+        if [one.shape for one in call.inputs] != [one.shape for one in call.outputs]:
+            continue
+        for name, function in _activations().items():
+            output = _after(function(call.inputs[0]), calls[place + 1 :], made)
+            if output is not None and _is_within(output, expected, part):
+                yield f"#{call.path} is {type(made[call.path].cell).__name__} here and {name} there; write {name}"
+                return
+    for name, function in _activations().items():
+        if part.here.inputs and _is_within(function(part.here.inputs[0]), expected, part):
+            yield f"{name} is applied there and not here; write it"
+            return
+
+
+def _after(value: Array, calls: list[Call], made: Mapping[str, Made]) -> Array | None:
+    """What the Cells emit that follow; None if they do not follow one after the other."""
+    for before, after in pairwise(calls):
+        if not np.array_equal(before.outputs[0].reshape(-1), after.inputs[0].reshape(-1)):
+            return None
+    for call in calls:
+        if len(call.inputs) != 1 or call.inputs[0].size != value.size:
+            return None
+        _, (value, *_) = call_model(made[call.path].cell, [Tensor(value.reshape(call.inputs[0].shape))], {})
+    return value
+
+
+def _is_within(output: Array, expected: tuple[Array, ...], part: Segment) -> bool:
+    found = apart("output", [output], expected, part.arrays)
+    return found is not None and found.difference is not None and not found.is_beyond
+
+
+def _activations() -> dict[str, Callable[[Array], Array]]:
+    """Activations as a recipe writes them → the same in PyTorch."""
+    import torch
+    from torch.nn import functional
+
+    def of(function: Callable[..., Any], **options: Any) -> Callable[[Array], Array]:
+        return lambda x: function(torch.from_numpy(x.copy()), **options).numpy()
+
+    return {
+        "ReLU": of(functional.relu),
+        "GELU(approximate=False)": of(functional.gelu),
+        "GELU(approximate=True)": of(functional.gelu, approximate="tanh"),
+        "SiLU": of(functional.silu),
+        "ReLU6": of(functional.relu6),
+        "LeakyReLU(alpha=0.01)": of(functional.leaky_relu, negative_slope=0.01),
+        "LeakyReLU(alpha=0.1)": of(functional.leaky_relu, negative_slope=0.1),
+        "LeakyReLU(alpha=0.2)": of(functional.leaky_relu, negative_slope=0.2),
+        "HSwish": of(functional.hardswish),
+        "HSigmoid": of(functional.hardsigmoid),
+        "Sigmoid": of(torch.sigmoid),
+        "Tanh": of(torch.tanh),
+        "ELU": of(functional.elu),
+        "Mish": of(functional.mish),
+        "SeLU": of(functional.selu),
+        "Softmax": of(functional.softmax, dim=-1),
+        "Identity": of(lambda x: x),
+    }

@@ -1,0 +1,44 @@
+"""From the weights of a PyTorch module to a model, on the way of ``weights.load``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from mindspore import nn
+
+from assembler.errors import ParameterError
+from assembler.model import weights
+from assembler.model.naming import Assignment, Mapping
+from assembler.model.parity.torch_module import save_module
+from assembler.planning.plan import Plan
+
+if TYPE_CHECKING:
+    import torch.nn
+
+
+def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str) -> Mapping:
+    """Save the state of a PyTorch module as a file, and load that into a model.
+
+    Args:
+        said: what the module is called in messages.
+
+    Returns:
+        The assignment of its tensors.
+
+    Raises:
+        ParameterError: they do not fit the model.
+    """
+    with TemporaryDirectory(prefix="assembler-") as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_module(module, file)
+        try:
+            return assigned(weights.load(model, file, names="torch", planned=planned))
+        except ParameterError as error:
+            raise ParameterError(error.message.replace(str(file), f"the state of {said}")) from None
+
+
+def assigned(loaded: weights.Loaded) -> Mapping:
+    """The assignment of what was loaded, also if all names were the model's."""
+    return loaded.mapping or Mapping(tuple(Assignment((name,), name) for name in loaded.names))

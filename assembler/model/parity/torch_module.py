@@ -1,0 +1,212 @@
+"""The PyTorch module: made by the person's function, given random weights, saved, and watched in one call."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assembler.errors import NOWHERE, AssemblerError, BadTarget, LayerFault, SettingsError
+from assembler.model.inputs import Array
+from assembler.model.parity.calls import Call
+from assembler.registry.entries import import_module
+from assembler.words import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+
+def require_torch() -> None:
+    """Import torch.
+
+    Raises:
+        SettingsError: it is not installed.
+    """
+    try:
+        import torch as torch
+    except ImportError as error:
+        said = f"compare-torch needs torch, which cannot be imported ({error}); pip install 'assembler[torch]'"
+        raise SettingsError(said) from None
+
+
+def make_module(said: str, home: Path) -> nn.Module:
+    """Call a function that returns a PyTorch module, and set it to inference in float32.
+
+    Args:
+        said: ``my_project.reference:make``, or ``reference.py:make``. It is imported, so it runs code.
+        home: the folder in which modules are searched after those that are installed.
+
+    Raises:
+        SettingsError: it has another form, or returns something else.
+        BadTarget: it does not import, or has no such function.
+        LayerFault: the function raised.
+    """
+    from torch import nn
+
+    where, _, name = said.rpartition(":")
+    if not where or not name.isidentifier():
+        raise SettingsError(f"{said!r} is not of the form my_project.reference:make or reference.py:make")
+    module = _import_file(Path(where)) if where.endswith(".py") else _import_named(where, home)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise BadTarget(f"{where} has no function {name!r}.{suggestion(name, vars(module))}", NOWHERE)
+    with _blamed(f"{said} raised"):
+        made = function()
+    if not isinstance(made, nn.Module):
+        raise SettingsError(f"{said} returned a {type(made).__name__}; it must return a torch.nn.Module")
+    return made.float().eval()
+
+
+def _import_named(name: str, home: Path) -> ModuleType:
+    if str(home) not in sys.path:
+        sys.path.append(str(home))
+    return import_module(name, NOWHERE)
+
+
+def _import_file(file: Path) -> ModuleType:
+    if not file.is_file():
+        raise SettingsError(f"there is no file {file}")
+    name = f"compared_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    if (folder := str(file.parent.absolute())) not in sys.path:
+        sys.path.append(folder)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise BadTarget(f"cannot import {file}: {type(error).__name__}: {error}", NOWHERE) from error
+    return module
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Raise what the person's code raises as an error of one line."""
+    try:
+        yield
+    except AssemblerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise LayerFault(f"{what} {type(error).__name__}: {error}") from error
+
+
+def randomize(module: nn.Module, seed: int) -> None:
+    """Give a module random weights at which every layer and every epsilon counts.
+
+    Statistics of BatchNorm are as after training. Some variances are small, where an epsilon is seen; the weight beside
+    one is as small as its root, so that outputs are not large.
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.ndim < 2:
+                parameter.normal_(0.5, 0.3, generator=generator)
+            else:
+                parameter.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+        for part in module.modules():
+            if isinstance(variance := getattr(part, "running_var", None), torch.Tensor):
+                variance.copy_(10 ** torch.empty_like(variance).uniform_(-3, 0, generator=generator))
+                part.running_mean.normal_(0.5, 0.3, generator=generator)
+                if part.weight is not None:
+                    part.weight.mul_(variance.sqrt())
+
+
+def save_module(module: nn.Module, path: Path) -> None:
+    """Save the state of a module as safetensors, as ``safetensors.torch.save_file`` does."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
+
+
+def modules_by_path(module: nn.Module) -> dict[str, nn.Module]:
+    """All modules by their paths; one that has several paths has them all."""
+    return dict(module.named_modules(remove_duplicate=False))
+
+
+def first_paths(modules: Mapping[str, nn.Module]) -> dict[int, str]:
+    """Of each module by its identity, the first path."""
+    found: dict[int, str] = {}
+    for path, module in modules.items():
+        found.setdefault(id(module), path)
+    return found
+
+
+def call_module(
+    module: nn.Module, inputs: Sequence[Array], watched: Collection[str]
+) -> tuple[list[Call], tuple[Array, ...]]:
+    """Call a module without gradients.
+
+    Args:
+        inputs: the recipe's sample; integers become int64.
+        watched: paths of modules whose calls are recorded.
+
+    Returns:
+        The calls in the order of their ends, and the module's outputs.
+
+    Raises:
+        LayerFault: it raised.
+    """
+    import torch
+
+    calls: list[Call] = []
+    entered: list[tuple[Array, ...]] = []
+    paths = modules_by_path(module)
+
+    def watch(path: str) -> list[Any]:
+        def enter(_: Any, args: Any, kwargs: Any) -> None:
+            entered.append(_arrays([args, kwargs]))  # copied: what follows may work in place
+
+        def leave(_: Any, args: Any, kwargs: Any, output: Any) -> None:
+            calls.append(Call(path, entered.pop(), _arrays(output)))
+
+        return [
+            paths[path].register_forward_pre_hook(enter, with_kwargs=True),
+            paths[path].register_forward_hook(leave, with_kwargs=True),
+        ]
+
+    handles = [handle for path in watched for handle in watch(path)]
+    given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
+    shapes = ", ".join(f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given)
+    try:
+        with torch.no_grad(), _layers_one_by_one(), _blamed(f"the PyTorch module does not accept {shapes}:"):
+            return calls, _arrays(module(*given))
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _layers_one_by_one() -> Iterator[None]:
+    """Let a TransformerEncoderLayer call its layers, and no kernel that does the work of all of them."""
+    from torch.backends import mha
+
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
+
+
+def _arrays(value: Any) -> tuple[Array, ...]:
+    """The tensors in nested tuples and mappings, as copies in NumPy."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach()
+        return ((tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy().copy(),)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return tuple(one for item in value for one in _arrays(item)) if isinstance(value, list | tuple) else ()

@@ -1,0 +1,198 @@
+"""``compare-torch``: where a recipe and a PyTorch module differ, and why."""
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from assembler import plan
+from assembler.model.build import build
+from assembler.model.parity import Comparing, hand_over, torch_module
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # torch takes seconds to import
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
+def compare(stack, module, shape, seed=0):
+    """The comparison of a stack with a module that has random weights."""
+    planned = plan(stack, input={"shape": shape})
+    model = build(planned, seed)
+    module = module.float().eval()
+    torch_module.randomize(module, seed)
+    mapping = hand_over(module, model, planned, "the module")
+    sample = Tensor(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+    return Comparing(model, planned, [sample], module, mapping).run()
+
+
+def test_a_network_with_the_same_layers_agrees(torch):
+    nn = torch.nn
+    module = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.GELU(), nn.Linear(16, 16), nn.LayerNorm(16))
+    stack = "Dense(8, 16) + BatchNorm1d(16) + GELU(approximate=False) + Dense(16, 16) + LayerNorm((16,), epsilon=1e-5)"
+    found = compare(stack, module, (4, 8))
+    assert (found.first, found.notes) == (None, ())
+    assert [(row.here, row.there) for row in found.rows] == [
+        ("#0 Dense", "0 Linear"),
+        ("#1 BatchNorm1d", "1 BatchNorm1d"),
+        ("#3 Dense", "3 Linear"),
+        ("#4 LayerNorm", "4 LayerNorm"),
+        ("output", "output"),
+    ]
+    assert all(0 <= row.apart.difference <= row.apart.bound for row in found.rows)
+
+
+DENSE, CONV = "Dense(8, 8) + {} + Dense(8, 8)", "{} + ReLU + Flatten + Dense(_, 4)"
+IMAGE = (2, 3, 9, 9)
+
+
+def dense(between):
+    return lambda nn: nn.Sequential(nn.Linear(8, 8), between(nn), nn.Linear(8, 8))
+
+
+def conv(first, features):
+    return lambda nn: nn.Sequential(first(nn), nn.ReLU(), nn.Flatten(), nn.Linear(features, 4))
+
+
+CAUSES = [
+    (
+        DENSE.format("LayerNorm((8,))"),
+        dense(lambda nn: nn.LayerNorm(8)),
+        (4, 8),
+        ("#1 LayerNorm((8,)), which is 1 LayerNorm((8,), eps=1e-05", "epsilon is 1e-07 here and 1e-05 there; write epsilon=1e-05"),
+    ),
+    (
+        DENSE.format("BatchNorm1d(8)"),
+        dense(lambda nn: nn.BatchNorm1d(8, eps=1e-6)),
+        (4, 8),
+        ("#1 BatchNorm1d(8), which is", "eps is 1e-05 here and 1e-06 there; write eps=1e-06"),
+    ),
+    (
+        DENSE.format("GELU"),
+        dense(lambda nn: nn.GELU()),
+        (64, 8),
+        ("#1 GELU, between #0 Dense(8, 8) and #2 Dense(8, 8)", "#1: GELU is approximate (tanh) here and exact (erf) there; write approximate=False"),
+    ),
+    (
+        DENSE.format("LeakyReLU"),
+        dense(lambda nn: nn.LeakyReLU()),
+        (4, 8),
+        ("#1 LeakyReLU, between", "#1: alpha is 0.2 here and 0.01 there; write alpha=0.01"),
+    ),
+    (
+        DENSE.format("Sigmoid"),
+        dense(lambda nn: nn.Hardsigmoid()),
+        (4, 8),
+        ("#1 Sigmoid, between", "#1: it is Sigmoid here and Hardsigmoid there; write HSigmoid"),
+    ),
+    (
+        "Dense(8, 8) + Dense(8, 8) + ReLU",
+        lambda nn: nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Softplus()),
+        (4, 8),
+        ("#2 ReLU, after #1 Dense(8, 8)", "#2: it is ReLU here and Softplus there; write Softplus"),
+    ),
+    (
+        CONV.format("Conv2d(3, 8, 3, 2, pad_mode='same', has_bias=True)"),
+        conv(lambda nn: nn.Conv2d(3, 8, 3, 2, 1), 200),
+        (2, 3, 10, 10),
+        ("#0 Conv2d(3, 8, 3, 2, pad_mode='same', has_bias=True), which is", "padding is 'same' here and 1 there, and 'same' pads more at the end than at the start; write pad_mode='pad', padding=1"),
+    ),
+    (
+        CONV.format("Conv2d(3, 8, 3, pad_mode='pad', padding=1, has_bias=True)"),
+        conv(lambda nn: nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"), 648),
+        IMAGE,
+        ("#0 Conv2d(3, 8, 3", "the padding is zeros here and reflect there"),
+    ),
+    (
+        CONV.format("Conv2d(3, 8, 3, 2, pad_mode='pad', padding=1, has_bias=True) + AdaptiveAvgPool2d(1)"),
+        lambda nn: nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.AdaptiveAvgPool2d(1), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4)),
+        IMAGE,
+        ("#0 Conv2d(3, 8, 3, 2", "stride is 2 here and 1 there; write stride=1"),
+    ),
+    (
+        CONV.format("Conv2d(3, 8, 3, pad_mode='pad', padding=2, dilation=1, has_bias=True) + AdaptiveAvgPool2d(1)"),
+        lambda nn: nn.Sequential(nn.Conv2d(3, 8, 3, 1, 2, dilation=2), nn.AdaptiveAvgPool2d(1), nn.ReLU(), nn.Flatten(), nn.Linear(8, 4)),
+        IMAGE,
+        ("#0 Conv2d(3, 8, 3", "dilation is 1 here and 2 there; write dilation=2"),
+    ),
+    (
+        "Conv2d(3, 8, 3, has_bias=True) + MaxPool2d(2) + AdaptiveAvgPool2d(1) + Flatten + Dense(8, 4)",
+        lambda nn: nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)),
+        IMAGE,
+        ("#1 MaxPool2d(2), between", "#1: stride is 1 here and 2 there; write stride=2"),
+    ),
+    (
+        "Conv1d(3, 8, 3, 2, pad_mode='valid', has_bias=True) + Flatten + Dense(_, 4)",
+        lambda nn: nn.Sequential(nn.Conv1d(3, 8, 3, 2, padding=1), nn.AdaptiveAvgPool1d(4), nn.Flatten(), nn.Linear(32, 4)),
+        (2, 3, 9),
+        ("#0 Conv1d(3, 8, 3, 2", "padding is 0 here and 1 there; write pad_mode='pad', padding=1"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stack", "module", "shape", "said"), CAUSES, ids=[one[3][1] for one in CAUSES])
+def test_the_first_layer_that_differs_is_named_with_its_cause(torch, stack, module, shape, said):
+    found = compare(stack, module(torch.nn), shape)
+    where, cause = said
+    assert found.first.where.startswith(where)
+    assert found.first.causes[0].startswith(cause)
+
+
+def functional(torch, between):
+    """Two Linears, and between them a function that no module shows."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.fc2 = torch.nn.Linear(8, 8), torch.nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.fc2(between(self.fc1(x)))
+
+    return Net()
+
+
+@pytest.mark.parametrize(
+    ("layer", "function", "said"),
+    [
+        ("ReLU", lambda f, x: f.gelu(x), "#1 is ReLU here and GELU(approximate=False) there; write GELU(approximate=False)"),
+        ("GELU", lambda f, x: f.gelu(x), "#1 is GELU here and GELU(approximate=False) there; write GELU(approximate=False)"),
+        ("Tanh", lambda f, x: x, "#1 is Tanh here and Identity there; write Identity"),
+        ("Identity", lambda f, x: f.silu(x), "SiLU is applied there and not here; write it"),
+    ],
+)  # fmt: skip
+def test_an_activation_that_is_a_function_is_found_by_trying(torch, layer, function, said):
+    module = functional(torch, lambda x: function(torch.nn.functional, x))
+    found = compare(DENSE.format(layer), module, (64, 8))
+    assert found.rows[-1].apart.what == "input"
+    assert found.first.causes == (said,)
+
+
+def test_what_is_not_known_has_no_cause(torch):
+    found = compare(DENSE.format("ReLU"), functional(torch, lambda x: x.cumsum(1)), (4, 8))
+    assert found.first.where == "#1 ReLU, between #0 Dense(8, 8) and #2 Dense(8, 8)"
+    assert found.first.causes == ()
+
+
+def test_momentum_shows_in_training_only(torch):
+    nn = torch.nn
+    module = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8, momentum=0.01))
+    found = compare("Dense(8, 8) + BatchNorm1d(8)", module, (4, 8))
+    assert found.first is None
+    assert found.notes == (
+        "#1 BatchNorm1d(8): momentum is 0.9 here and 0.99 there (1 - 0.01); it shows in training only",
+    )
+
+
+def test_a_transposed_square_matrix_is_recognised(torch):
+    module = torch.nn.Sequential(torch.nn.Linear(8, 8))
+    planned = plan("Dense(8, 8)", input=(4, 8))
+    model = build(planned, 0)
+    module.eval()
+    torch_module.randomize(module, 0)
+    mapping = hand_over(module, model, planned, "the module")
+    model[0].weight.set_data(model[0].weight.T)
+    found = Comparing(model, planned, [Tensor(np.eye(8, dtype=np.float32))], module, mapping).run()
+    assert found.first.where.startswith("#0 Dense(8, 8), which is 0 Linear(in_features=8, out_features=8, bias=True)")
+    assert found.first.causes[0].startswith("the weight is transposed")
