@@ -285,7 +285,7 @@ def test_recipes_are_listed_with_the_sizes_that_they_expect():
     assert rows["resnet50"] == [
         "25,610,152",
         "4,089,184,256",
-        "classes=1000 depths=[3, 4, 6, 3] bottleneck=true",
+        'classes=1000 depths=[3, 4, 6, 3] bottleneck=true pool="pad"',
         "based on resnet",
     ]
     assert rows["lenet5"] == [
