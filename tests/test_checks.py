@@ -20,7 +20,7 @@ REGISTRY = Registry(shipped=True, trusted=["tests"])
 
 
 @REGISTRY.register
-class Noise(nn.Cell):
+class Noisy(nn.Cell):
     """Another output at every call."""
 
     def construct(self, x):
@@ -72,7 +72,7 @@ class Shift(nn.Cell):
 
 
 @REGISTRY.register
-class Divide(nn.Cell):
+class Divided(nn.Cell):
     """Divides by zero."""
 
     def construct(self, x):
@@ -210,7 +210,7 @@ CASES = [
     ("output", "Centered", {"values": [-2, -1, 0, 1, 2.001], "atol": 0.01}, {"values": FIVE}, True),
     ("output", "Centered", {"values": [-2, -1, 0, 1]}, {"values": FIVE}, False),
     ("finite", "Dense(8, 3)", None, {}, True),
-    ("finite", "Divide", None, {}, False),
+    ("finite", "Divided", None, {}, False),
     ("finite", "LSTM(8, 3)", None, {"shape": (2, 5, 8)}, True),
     ("mean", "Dense(8, 128) + Centered", {"equals": 0}, {}, True),
     ("mean", "Shift(1e6) + Centered", {"equals": 0}, {}, True),
@@ -219,22 +219,22 @@ CASES = [
     ("mean", "Centered + Shift(0.001)", {"equals": 0}, {"values": FIVE}, False),
     ("mean", "Centered + Shift(0.001)", {"equals": 0, "atol": 0.01}, {"values": FIVE}, True),
     ("mean", "Shift(2.0)", {"equals": 5}, {"values": FIVE}, True),
-    ("mean", "Divide", {"equals": 0}, {}, False),
+    ("mean", "Divided", {"equals": 0}, {}, False),
     ("range", "Sigmoid", {"min": 0, "max": 1}, {}, True),
     ("range", "Tanh", {"min": 0}, {}, False),
     ("range", "Tanh", {"max": 0}, {}, False),
-    ("range", "Divide", {"max": 10}, {}, False),
+    ("range", "Divided", {"max": 10}, {}, False),
     ("budget", "Dense(8, 3) + Dense(3, 1)", {"parameters": 31, "trainable": 31, "macs": 108, "memory": 124}, {}, True),
     ("budget", "Dense(8, 3) + Dense(3, 1)", {"parameters": 30, "macs": 1000}, {}, False),
     ("budget", "Dense(8, 3)", {"macs": 95}, {}, False),
     ("budget", "Dense(8, 3)", {"activations": 1}, {}, False),
     ("deterministic", "Dense(8, 3)", None, {}, True),
     ("deterministic", "Dropout(p=0.5)", None, {}, True),  # inference
-    ("deterministic", "Noise", None, {}, False),
-    ("deterministic", "Divide", None, {}, True),
+    ("deterministic", "Noisy", None, {}, False),
+    ("deterministic", "Divided", None, {}, True),
     ("modes", "Dense(8, 3)", None, {}, True),
     ("modes", "Dense(8, 3)", None, {"mode": "graph"}, True),
-    ("modes", "Noise", None, {}, False),
+    ("modes", "Noisy", None, {}, False),
     ("reference", "Dense(8, 16) + ReLU + Residual(Dense(16, 16) + Tanh, shortcut=Dense(16, 16))", None, {}, True),
     ("reference", "Dense(8, 4, has_bias=False, activation='relu') + Dense(4, 4, activation=Sigmoid)", None, {}, True),
     ("reference", "MyLinear(8, 4) + TensorReduction(4, 3) + Centered", None, {}, True),
@@ -556,7 +556,7 @@ def test_an_outcome_carries_what_was_measured_and_the_bound():
     assert (answer.measured, answer.bound) == (4.0, [2.5, 3.5])
     answer = outcome("range", "Shift(1.0)", {"min": 0}, values=FIVE)
     assert (answer.measured, answer.bound) == ([2.0, 6.0], [0.0, float("inf")])
-    answer = outcome("finite", "Divide", shape=(2, 3))
+    answer = outcome("finite", "Divided", shape=(2, 3))
     assert (answer.measured, answer.bound) == (6, 0)
 
 

@@ -67,7 +67,7 @@ class Fixed(nn.Cell):
 
 
 @REGISTRY.register
-class Sum(nn.Cell):
+class Total(nn.Cell):
     """Takes what an LSTM emits."""
 
     def construct(self, both):
@@ -140,7 +140,7 @@ def test_complex_numbers_come_out(tmp_path):
 
 
 def test_a_layer_that_takes_a_tuple(tmp_path):
-    outcomes, _ = write(subject_of("LSTM(8, 6) + Sum", (1, 2, 8)), tmp_path)
+    outcomes, _ = write(subject_of("LSTM(8, 6) + Total", (1, 2, 8)), tmp_path)
     assert all(outcome.passed for outcome in outcomes), outcomes
 
 
