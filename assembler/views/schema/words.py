@@ -59,7 +59,7 @@ DESCRIPTIONS = {
     "WeightSettings.load": "The file to load parameters from: .safetensors, .index.json, .ckpt, .pth, .pt or .bin.",
     "WeightSettings.save": "The file to save parameters to, after the checks.",
     "WeightSettings.strict": "Whether the file and the model must have the same parameters.",
-    "WeightSettings.rename": "Names in the file → names in the model; `*`: any characters, null: skip. Or a mapping.yaml.",
+    "WeightSettings.rename": "Names in the file → names in the model; `*` fits any text, null skips. Or a .yaml.",
     "WeightSettings.names": "Whose names the files have: the model's (mindspore), PyTorch's (torch), or either.",
     "WeightSettings.show": "Whether to print which array of the file became which parameter.",
     "ShowSettings.by": "What has a row: blocks with their sums, or every layer; auto: blocks of many layers.",
