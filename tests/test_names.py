@@ -171,6 +171,16 @@ def test_what_is_transposed_is_reported():
     assert one.transform.shape([(16, 8)], (8, 16)) == (16, 8)
 
 
+def test_error_of_another_network():
+    with pytest.raises(Refused) as error:
+        naming.decide(
+            targets(chain("Dense(4, 4) + ReLU + Dense(4, 3)", 2, 4)), {f"a.{i}.weight": (5, 5) for i in range(9)}
+        )
+    assert str(error.value) == (
+        "a.0 is like no layer of the model; a.1 is like no layer of the model; a.2 is like no layer of the model; and 8 more"
+    )
+
+
 def test_every_seeded_error_is_reported():
     """One array missing, added, renamed or transposed: none passes, and most are named."""
     generator = random.Random(0)

@@ -257,6 +257,8 @@ def test_not_strict_loads_what_both_have(tmp_path):
         weights.load(one, file, strict=False)
     save_file({"x": np.ones(3, np.float32)}, file)
     with pytest.raises(AssemblerError, match=r"w\.safetensors has none of the model's parameters"):
+        weights.load(one, file, strict=False, names="mindspore")
+    with pytest.raises(AssemblerError, match="does not fit the model: x is like no layer of the model"):
         weights.load(one, file, strict=False)
 
 

@@ -34,7 +34,7 @@ TRANSPOSED = {"c_attn", "c_proj", "c_fc", "q_attn"}
 HEADS = {"head", "decoder", "output", "unembed", "classifier", "projection"}
 """Words of a layer from tokens back to the vocabulary."""
 
-MOST_APART = 4
+MOST_APART = 2
 """Layers that the file or the model may lack where a search is to find out which; more are another architecture."""
 
 _APART = 10**6
@@ -87,7 +87,7 @@ def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0)
     units = units_of(names)
     for copy in (None, *_copies(targets, units)):
         kept = [unit for unit in units if unit is not copy]
-        for is_transposed in (False, True):
+        for is_transposed in (False, True) if any(map(_is_turned, kept)) else (False,):
             pairs = _aligned(targets, _turned(kept) if is_transposed else kept, apart)
             if pairs is not None:
                 return _mapping(targets, pairs, is_transposed, copy, skipped)
@@ -246,18 +246,28 @@ def _is_new_shape(shape: Shape, target: Shape, rows: tuple[int, int] | None) -> 
 
 
 def _difference(targets: Targets, units: list[Unit]) -> str:
-    """Which shapes the file and the model have in other numbers."""
+    """Which layers are in one of both only, by their shapes, and which shapes are more frequent in one of them."""
+    said = [f"{unit.path} is like no layer of the model" for unit in _unlike(units, targets.units)]
+    said += [f"{unit.path} of the model is like no layer of the file" for unit in _unlike(targets.units, units)]
     counts: dict[tuple[str, Shape], list[int]] = {}
     for side, some in enumerate((targets.units, units)):
         for unit in some:
             for role, shape in unit.shapes.items():
                 counts.setdefault((role, without_ones(shape)), [0, 0])[side] += 1
-    said = [
-        f"{mine} × {role} {shape} in the model, {other} in the file"
+    said += [
+        f"the model has {mine} × {role} of shape {shape}, the file {other}"
         for (role, shape), (mine, other) in counts.items()
-        if mine != other
+        if mine != other and not said
     ]
-    return (
-        "; ".join(said[:3]) + (f"; and {len(said) - 3} more" if len(said) > 3 else "")
-        or "its layers are nested otherwise"
-    )
+    more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
+    return "; ".join(said[:3]) + more if said else "the order of its layers differs from the model's"
+
+
+def _unlike(some: Sequence[Unit], others: Sequence[Unit]) -> list[Unit]:
+    """The layers without an equal one among the others."""
+    known = {_signature(unit) for unit in others}
+    return [unit for unit in some if _signature(unit) not in known]
+
+
+def _signature(unit: Unit) -> object:
+    return frozenset((role, without_ones(shape)) for role, shape in unit.shapes.items())

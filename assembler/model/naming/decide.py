@@ -51,14 +51,20 @@ def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) ->
     except Refused as error:
         if error.is_ambiguous:
             raise
-        if 2 * len(same.assignments) >= min(len(targets.shapes), len(shapes)):
+        is_most = 2 * len(same.assignments) >= min(len(targets.shapes), len(shapes))
+        if is_most and not (same.left and same.lacking):
             return same
-        return _nearest(targets, shapes, error)
+        try:
+            return _nearest(targets, shapes, error)
+        except Refused:
+            if is_most:
+                return same
+            raise
 
 
 def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) -> Mapping:
     """The use with the fewest layers that do not fit."""
-    for apart in (1, 2, MOST_APART):
+    for apart in range(1, MOST_APART + 1):
         try:
             return assign(targets, shapes, apart=apart)
         except Refused as nearest:
