@@ -196,3 +196,154 @@ def test_a_transposed_square_matrix_is_recognised(torch):
     found = Comparing(model, planned, [Tensor(np.eye(8, dtype=np.float32))], module, mapping).run()
     assert found.first.where.startswith("#0 Dense(8, 8), which is 0 Linear(in_features=8, out_features=8, bias=True)")
     assert found.first.causes[0].startswith("the weight is transposed")
+
+
+# ---- the command
+
+REFERENCE = """
+import torch
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+def other():
+    return nn.Sequential(nn.Linear(8, 16), nn.SiLU(), nn.Linear(16, 4))
+
+def wide():
+    return nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
+
+class Deep(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x[:, :, None])
+
+def deep():
+    return Deep(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+def fails():
+    raise KeyError("no such layer")
+
+def nothing():
+    return {}
+
+not_a_function = 1
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with a recipe, and the module in a file and in a package; what it imports is forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "conf/recipe").mkdir(parents=True)
+    recipe = "name: small\ninput: {shape: [4, 8], sample: normal}\nstack: Dense(8, 16) + ReLU + Dense(16, 4)\n"
+    (tmp_path / "conf/recipe/small.yaml").write_text(recipe)
+    (tmp_path / "reference.py").write_text(REFERENCE)
+    (tmp_path / "compared_package").mkdir()
+    (tmp_path / "compared_package/reference.py").write_text(REFERENCE)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("compared_")]:
+        del sys.modules[name]
+
+
+def call(*arguments):
+    """The exit code, and what is printed."""
+    done = CliRunner().invoke(app, ["compare-torch", *arguments])
+    if isinstance(done.exception, AssemblerError):
+        return 2, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout
+
+
+@pytest.mark.parametrize("said", ["reference.py:make", "compared_package.reference:make"])
+def test_the_command_reports_that_all_agree(torch, project, said):
+    code, printed = call("small", said)
+    assert code == 0
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert lines[0] == f"small and {said}"
+    assert [line.split(" (4,")[0] for line in lines[3:6]] == ["#0 Dense 0 Linear", "#2 Dense 2 Linear", "output output"]
+    assert lines[-1] == "all layers are within the bound"
+
+
+def test_the_command_ends_at_the_first_difference(torch, project):
+    code, printed = call("small", "reference.py:other", "--seed", "3")
+    assert code == 1
+    assert printed.splitlines()[-2:] == [
+        "the first difference, in its input: #1 ReLU, between #0 Dense(8, 16) and #2 Dense(16, 4)",
+        "  likely cause: #1: it is ReLU here and SiLU there; write SiLU",
+    ]
+    assert "DIFFERS" in printed
+
+
+ERRORS = [
+    ("reference", "'reference' is not of the form my_project.reference:make or reference.py:make"),
+    ("absent.py:make", "there is no file absent.py"),
+    ("absent_package:make", "cannot import 'absent_package': ModuleNotFoundError: No module named 'absent_package'"),
+    ("reference.py:mak", "reference.py has no function 'mak'. Did you mean 'make'?"),
+    ("reference.py:not_a_function", "reference.py has no function 'not_a_function'."),
+    ("reference.py:fails", "reference.py:fails raised KeyError: 'no such layer'"),
+    ("reference.py:nothing", "reference.py:nothing returned a dict; it must return a torch.nn.Module"),
+    ("reference.py:wide", "the state of reference.py:wide does not fit the model:"),
+    ("reference.py:deep", "the PyTorch module does not accept (4, 8) float32: RuntimeError"),
+]
+
+
+@pytest.mark.parametrize(("said", "message"), ERRORS, ids=[said for said, _ in ERRORS])
+def test_errors_are_one_message(torch, project, said, message):
+    code, printed = call("small", said)
+    assert (code, printed[: len(message)]) == (2, message)
+
+
+def test_torch_is_needed(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    code, printed = call("small", "reference.py:make")
+    assert code == 2
+    assert printed.startswith("compare-torch needs torch, which cannot be imported (")
+    assert printed.endswith("); pip install 'assembler[torch]'")
+
+
+def test_a_mapping_file_decides_where_names_do_not(torch, project):
+    (project / "reference.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)\n"
+        "    def forward(self, x):\n        return self.second(self.first(x).relu())\n\ndef make():\n    return Net()\n"
+    )
+    recipe = project / "conf/recipe/small.yaml"
+    recipe.write_text(recipe.read_text().replace("16", "8").replace(", 4)", ", 8)"))
+    code, printed = call("small", "reference.py:make")
+    assert code == 2
+    assert "can be" in printed
+    lines = [
+        f"- {{source: {name}.{kind}, target: {number}.{kind}}}\n"
+        for name, number in (("first", 0), ("second", 2))
+        for kind in ("weight", "bias")
+    ]
+    (project / "mapping.yaml").write_text("".join(lines))
+    assert call("small", "reference.py:make", "--rename", "mapping.yaml")[0] == 0
+
+
+def test_a_dense_with_an_activation_is_compared_before_it(torch):
+    nn = torch.nn
+    module = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+    assert compare("Dense(8, 8, activation='relu') + Dense(8, 8)", module, (4, 8)).first is None
+    module[1] = nn.SiLU()
+    found = compare("Dense(8, 8, activation='relu') + Dense(8, 8)", module, (4, 8))
+    assert found.first.causes == ("#0.activation: it is ReLU here and SiLU there; write SiLU",)
+
+
+def test_attention_of_pytorch_is_compared_as_a_whole(torch):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = torch.nn.MultiheadAttention(16, 4, batch_first=True)
+            self.fc = torch.nn.Linear(16, 3)
+
+        def forward(self, x):
+            return self.fc(self.attention(x, x, x, need_weights=False)[0])
+
+    found = compare("SelfAttention(16, 4) + Dense(16, 3)", Net(), (2, 5, 16))
+    assert found.first is None
+    assert [row.there for row in found.rows if row.apart][0] == "attention MultiheadAttention"
+    assert compare("SelfAttention(16, 2) + Dense(16, 3)", Net(), (2, 5, 16)).first.causes == (
+        "heads is 2 here and 4 there; write heads=4",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,10 @@ def compare_torch(
             "reference.py:make. It is imported and called.",
         ),
     ],
+    rename: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A mapping file, as weights.rename has, where names do not decide."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights and the sample.", min=0)] = 0,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -52,7 +57,7 @@ def compare_torch(
     bound, planned, model, inputs = _built(recipe, project, seed)
     module = torch_module.make_module(make, project.home)
     torch_module.randomize(module, seed)
-    mapping = hand_over(module, model, planned, make)
+    mapping = hand_over(module, model, planned, make, rename)
     found = Comparing(model, planned, inputs, module, mapping).run()
     _print(found, f"{bound.recipe.name} and {make}")
     if found.first is not None:

@@ -10,7 +10,7 @@ from mindspore import nn
 
 from assembler.errors import ParameterError
 from assembler.model import weights
-from assembler.model.naming import Assignment, Mapping
+from assembler.model.naming import Assignment, Mapping, read_mapping
 from assembler.model.parity.torch_module import save_module
 from assembler.planning.plan import Plan
 
@@ -18,23 +18,25 @@ if TYPE_CHECKING:
     import torch.nn
 
 
-def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str) -> Mapping:
+def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str, rename: Path | None = None) -> Mapping:
     """Save the state of a PyTorch module as a file, and load that into a model.
 
     Args:
         said: what the module is called in messages.
+        rename: a mapping file that assigns tensors, or some of them.
 
     Returns:
         The assignment of its tensors.
 
     Raises:
-        ParameterError: they do not fit the model.
+        ParameterError: they do not fit the model, or the mapping file is wrong.
     """
     with TemporaryDirectory(prefix="assembler-") as folder:
         file = Path(folder) / "weights.safetensors"
         save_module(module, file)
         try:
-            return assigned(weights.load(model, file, names="torch", planned=planned))
+            given = None if rename is None else read_mapping(rename)
+            return assigned(weights.load(model, file, rename=given, names="torch", planned=planned))
         except ParameterError as error:
             raise ParameterError(error.message.replace(str(file), f"the state of {said}")) from None
 

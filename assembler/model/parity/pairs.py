@@ -60,8 +60,8 @@ def pairs_of(
             there = tuple(one_path[id(modules[path])] for path in owners)
             found.setdefault(here, Pair(here, there, one.transform.rows, _axis(modules[owners[0]])))
     for path, module in modules.items():
-        is_around = list(module.parameters(recurse=False)) and list(module.children())
-        if is_around and one_path[id(module)] == path and (here := _cell_of(path, mapping, cells)):
+        is_attention = type(module).__name__ == "MultiheadAttention"  # it never calls the layer in it
+        if is_attention and one_path[id(module)] == path and (here := _cell_of(path, mapping, cells)):
             found[here] = Pair(here, (path,))
     return found
 
@@ -73,7 +73,7 @@ def _axis(module: torch.nn.Module) -> int:
 
 
 def _cell_of(path: str, mapping: naming.Mapping, cells: Mapping[str, nn.Cell]) -> str:
-    """The innermost Cell, other than the model, with the parameters that a module with modules in it has."""
+    """The innermost Cell, other than the model, with the parameters of a module and of the modules in it."""
     prefix = f"{path}." if path else ""
     targets = {one.target for one in mapping.assignments if any(name.startswith(prefix) for name in one.sources)}
     fitting = [name for name, cell in cells.items() if name and {p.name for p in cell.get_parameters()} == targets]

@@ -71,6 +71,12 @@ def segments(
     return list(_cut(calls, outputs, there, pairs)), there.outputs
 
 
+def _is_alike(here: Sequence[Array], there: Sequence[Call]) -> bool:
+    """Whether a Cell and a module get inputs of one kind; LearnedPositions gets vectors, an Embedding numbers."""
+    kinds = [[array.dtype.kind == "f" for array in arrays[:1]] for arrays in (here, there[0].inputs if there else ())]
+    return kinds[0] == kinds[1]
+
+
 class _There:
     """The calls of the module.
 
@@ -109,7 +115,7 @@ class _Replacing(Watch):
         """The input of the module; for an activation, the output of the module."""
         owner = path.removesuffix(ACTIVATION)
         found = self._calls(owner)
-        if not found or not inputs:
+        if not found or not inputs or (owner == path and not _is_alike(inputs, found)):
             return None
         arrays = found[0].inputs if owner == path else self.pairs[owner].outputs(found)
         return agreeing(arrays[0], inputs[0]) if arrays else None
@@ -120,7 +126,7 @@ class _Replacing(Watch):
             return None
         found = self._calls(call.path)
         self.counts[call.path] += 1
-        if not found or len(call.outputs) > 1 or call.path in self.activated:
+        if not _is_alike(call.inputs, found) or len(call.outputs) > 1 or call.path in self.activated:
             return None
         outputs = self.pairs[call.path].outputs(found)
         return agreeing(outputs[0], call.outputs[0]) if len(outputs) == 1 else None
@@ -151,6 +157,7 @@ def _cut(
             call = Call(call.path, call.inputs, activation.inputs)
         places = there.places_of(pair, counts[call.path])
         counts[call.path] += 1
+        places = places if _is_alike(call.inputs, [there.calls[place] for place in places]) else []
         found = tuple(there.calls[place] for place in places)
         yield Segment(pair, call, found, tuple(between), plain(end, min(places, default=end)), before)
         if places:
