@@ -17,6 +17,8 @@ from tests.conftest import ROOT
 from tests.test_examples import DOCS, script
 from tests.test_page import browser  # noqa: F401
 from tests.test_parity import test_a_network_of_mindcv_computes_the_same as parity_with_mindcv
+from tests.test_parity import test_a_network_of_torchvision_computes_the_same as parity_with_torchvision
+from tests.test_parity_transformers import NETWORKS as TRANSFORMERS
 
 pages = script("pages")
 gallery = script("gallery")
@@ -98,9 +100,16 @@ def test_the_gallery_shows_every_recipe_with_a_picture():
 
 
 def test_the_gallery_knows_whose_weights_fit():
-    (mark,) = [one for one in parity_with_mindcv.pytestmark if one.name == "parametrize"]
-    assert {name for name, whose in gallery.PARITY.items() if whose.startswith("mindcv")} == set(mark.args[1])
-    assert {name for name, whose in gallery.PARITY.items() if whose.startswith("transformers")} == set(PARITY_TESTS)
+    def having(library):
+        return {name for name, whose in gallery.PARITY.items() if library in whose}
+
+    def names(test):
+        (mark,) = [one for one in test.pytestmark if one.name == "parametrize"]
+        return set(mark.args[1])
+
+    assert having("mindcv") == names(parity_with_mindcv)
+    assert having("torchvision") == names(parity_with_torchvision) | {"swin_t"}
+    assert having("transformers") == {*PARITY_TESTS, *TRANSFORMERS} - {"swin_t"}
     tests = (ROOT / "tests" / "test_parity.py").read_text()
     assert all(f"def {test}" in tests for test in PARITY_TESTS.values())
 

@@ -18,6 +18,7 @@ PARITY = {
             "regnet_x_800mf",
             "shufflenet_v2_x0_5",
             "inception_v3",
+            "swin_t",
         ),
         "torchvision 0.28",
     ),
@@ -26,9 +27,21 @@ PARITY = {
     ),
     "googlenet": "mindcv 0.3.0",
     **dict.fromkeys(("dcgan", "vae"), "PyTorch's examples"),
-    **dict.fromkeys(("gpt2_small", "llama2_7b"), "transformers 5"),
+    **dict.fromkeys(
+        (
+            "gpt2_small",
+            "llama2_7b",
+            "llama3_8b",
+            "mistral_7b",
+            "qwen2_0_5b",
+            "mixtral_8x7b",
+            "t5_small",
+            "whisper_tiny",
+        ),
+        "transformers 5",
+    ),
 }
-"""Recipe → the library whose weights it takes: tests/test_parity.py compares the outputs."""
+"""Recipe → the library whose weights it takes; tests/test_parity.py and test_parity_transformers.py compare outputs."""
 
 NOT_SHOWN = {"inline", "yolo"}
 """Recipes that have no network of their own."""

@@ -41,6 +41,7 @@ class Part:
     Args:
         title: the layer's name, or the block's; empty for a repeat of several parts.
         key: equal for equal parts with equal shapes.
+        kind: equal for equal parts of any shapes.
         step: the layer; None for a block or a repeat.
         names: its names in the recipe: a wire's name, and blocks that contain only this layer.
         arguments: of a layer as written, with ``_`` filled in, without layers.
@@ -56,6 +57,7 @@ class Part:
 
     title: str
     key: int = -1
+    kind: int = -1
     step: Step | None = None
     names: tuple[str, ...] = ()
     arguments: str = ""
@@ -146,19 +148,24 @@ class Parts:
     def made(self, part: Part) -> Part:
         """A part with its key, layers and height computed."""
         step = part.step
+        kinds = tuple(tuple(one.kind for one in chain) for chain in part.chains)
         inside = tuple(tuple(one.key for one in chain) for chain in part.chains)
-        about = (part.title, part.names, part.arguments, part.given, part.emits, part.repeat, inside)
+        # What a layer gives to those in it depends on its inputs, even where it is not known.
+        inside = kinds if step is not None and _is_opaque(step) else inside
+        named = (part.title, part.names, part.arguments, part.repeat)
         # Unknown shapes may differ; a plan without an input has none.
         known = not self.rows or (None not in part.given and part.emits is not None)
         graph = step.graph if step else None
         wired = (graph.inputs, tuple(wire.sources for wire in graph.wires), graph.outputs) if graph else ()
-        key = self.keys.setdefault((about, wired, step and step.shared) if known else object(), len(self.keys))
+        alike = (*named, wired, step and step.shared)
+        key = self.keys.setdefault((*alike, part.given, part.emits, inside) if known else object(), len(self.keys))
+        kind = self.keys.setdefault((*alike, kinds), len(self.keys))
         layers = (step is not None) + sum(one.repeat * one.layers for one in part.inside)
         height = 1 + max(one.height for one in part.inside) if part.chains else 0
         parameters, macs = (
             own + sum(one.repeat * one.sums[at] for one in part.inside) for at, own in enumerate(part.own)
         )
-        return replace(part, key=key, layers=layers, height=height, sums=(parameters, macs))
+        return replace(part, key=key, kind=kind, layers=layers, height=height, sums=(parameters, macs))
 
     def folded(self, parts: list[Part]) -> tuple[Part, ...]:
         """Parts that occur several times in a row, as one with ``repeat``."""
@@ -269,6 +276,12 @@ def is_plain_merge(step: Step) -> bool:
 def is_turns(step: Step) -> bool:
     """Whether it passes its inputs to several layers in turn, each of which replaces the first of them."""
     return step.entry.target == _TURNS
+
+
+def _is_opaque(step: Step) -> bool:
+    """Whether it passes to the layers in it what only its class knows."""
+    opened = step.graph is not None or step.entry.cell is nn.SequentialCell
+    return not (opened or is_turns(step) or is_plain_merge(step))
 
 
 def taken_on(emits: Specs | None, given: InputSpecs) -> InputSpecs:
