@@ -280,7 +280,7 @@ def is_turns(step: Step) -> bool:
 
 def _is_opaque(step: Step) -> bool:
     """Whether it passes to the layers in it what only its class knows."""
-    opened = step.graph is not None or step.entry.cell is nn.SequentialCell
+    opened = step.graph is not None or _is_sequential(step)
     return not (opened or is_turns(step) or is_plain_merge(step))
 
 
