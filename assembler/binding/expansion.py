@@ -319,6 +319,7 @@ class _Expansion:
         if block.name in inside:
             circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
             hint = f"; rename the block to use the layer {block.name} in it" if block.name in self.layers else ""
+            hint = hint or "; what is repeated is a repeat or a loop: (Unit(w) for w in widths)"
             raise self.wrong(f"blocks use each other in a circle: {' → '.join(circle)}{hint}", layer, scope)
         self.enter(layer, scope)
         slots = list(block.defaults)

@@ -191,6 +191,8 @@ def _explain_key(key: str, arguments: Sequence[str]) -> str:
     if not known:
         return f"override {override}: {name} is not in this configuration; write +{override} to add it"
     instead = suggestion(part, known) or f" Known here: {', '.join(known)}."
+    if (last := name.rpartition(".")[2]) in _params(arguments):
+        instead = f" A parameter of the recipe is recipe.params.{last}."
     return f"override {override}: unknown key {part!r}.{instead}"
 
 

@@ -136,6 +136,9 @@ class Refusals:
     def takes_one(self, step: Step, draft: Row) -> AssemblerError:
         """A tuple arrives at a layer that takes one tensor: ``LSTM(8, 4) + Dense(_, 2)``."""
         wire = self._wire(draft)
+        if wire is not None and len(wire.sources) > 1:
+            message = f"{self.edge(draft)}; {draft} takes one tensor. What takes several is a block with a graph"
+            return ShapeMismatch(message, step.layer.place)
         source = print_source(wire.sources[0]) if wire is not None else ""
         instead = f"Write {source}[0] for" if source.isidentifier() else "In a graph, states[0] is"
         message = f"{self.edge(draft)}; {draft} takes one tensor. {instead} its first element"

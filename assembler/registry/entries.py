@@ -224,7 +224,11 @@ class Entry:
 
     def describe(self) -> str:
         """The layer with its arguments, for messages: ``Dense(in_channels, out_channels, weight_init=None)``."""
-        return f"{self.name}({print_parameters(self.parameters)})"
+        written = {
+            name: one.replace(default=self.defaults[name]) if name in self.defaults else one
+            for name, one in self.parameters.items()
+        }
+        return f"{self.name}({print_parameters(written)})"
 
 
 def _axes(entry: Entry, name: str) -> str:
