@@ -128,6 +128,10 @@ def test_error_of_two_that_nothing_tells_apart():
     with pytest.raises(Refused) as error:
         naming.decide(targets(chain("2 * (Dense(4, 4) + ReLU)", 2, 4)), ALIKE)
     assert str(error.value) == "alpha can be 0 or 2; weights.rename decides which"
+    for number in range(60):  # whatever the names: that they can be exchanged is never overlooked
+        names = {**linear(f"a{'b' * number}x", 4, 4), **linear("y", 4, 4)}
+        with pytest.raises(Refused):
+            naming.decide(targets(chain("2 * (Dense(4, 4) + ReLU)", 2, 4)), names)
     given = [Assignment((f"alpha.{role}",), f"2.{role}") for role in ("weight", "bias")]
     mapping = naming.decide(targets(chain("2 * (Dense(4, 4) + ReLU)", 2, 4)), ALIKE, given=given)
     assert {one.sources[0]: one.target for one in mapping.assignments}["beta.bias"] == "0.bias"

@@ -67,7 +67,7 @@ class Pair:
     parts: tuple[int, ...]
 
     def __hash__(self) -> int:
-        return hash((self.unit.path, self.parts))
+        return hash(f"{self.unit.path} {self.parts}")  # sums of tuples' hashes collide, those of texts do not
 
 
 def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0) -> Mapping:

@@ -51,13 +51,12 @@ def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) ->
     except Refused as error:
         if error.is_ambiguous:
             raise
-        is_most = 2 * len(same.assignments) >= min(len(targets.shapes), len(shapes))
-        if is_most and not (same.left and same.lacking):
+        if 2 * len(same.assignments) > min(len(targets.shapes), len(shapes)):
             return same
         try:
             return _nearest(targets, shapes, error)
         except Refused:
-            if is_most:
+            if same.assignments and 2 * len(same.assignments) == min(len(targets.shapes), len(shapes)):
                 return same
             raise
 
