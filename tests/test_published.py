@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from mindspore import Tensor
+from safetensors.numpy import load_file
 
 from assembler import plan
 from assembler.model import weights
@@ -71,3 +72,23 @@ def test_a_published_network_loads_and_computes_the_same(tmp_path, name):
     assert np.ptp(expected) > 1e-6
     bound = 1e-4 if "transformers" in name else 1e-5
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound * np.abs(expected).max())
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    before, again = load_file(file), load_file(tmp_path / "again.safetensors")
+    assert set(before) - set(again) == set(loaded.mapping.skipped)  # PyTorch does without them
+    assert all(np.array_equal(array, before[key]) for key, array in again.items())
+
+
+@pytest.mark.slow
+def test_what_is_written_is_taken_by_pytorch(tmp_path):
+    file, _ = written("torchvision/resnet18", tmp_path)
+    made = planned("resnet18")
+    model = build(made)
+    loaded = weights.load(model, file, planned=made)
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    code = (
+        "import sys; from safetensors.torch import load_file; from tests.published import torchvision; "
+        "print(torchvision().resnet18().load_state_dict(load_file(sys.argv[1]), strict=True))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "again.safetensors")]
+    done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "<All keys matched successfully>\n"

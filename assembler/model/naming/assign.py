@@ -247,8 +247,10 @@ def _is_new_shape(shape: Shape, target: Shape, rows: tuple[int, int] | None) -> 
 
 def _difference(targets: Targets, units: list[Unit]) -> str:
     """Which layers are in one of both only, by their shapes, and which shapes are more frequent in one of them."""
-    said = [f"{unit.path} is like no layer of the model" for unit in _unlike(units, targets.units)]
-    said += [f"{unit.path} of the model is like no layer of the file" for unit in _unlike(targets.units, units)]
+    plain = [unit for unit in units if unit.path.rpartition(".")[2] not in {*FUSED, *TRANSPOSED}]
+    said = [f"{unit.path} is like no layer of the model" for unit in _unlike(plain, targets.units)]
+    if len(plain) == len(units):
+        said += [f"{unit.path} of the model is like no layer of the file" for unit in _unlike(targets.units, units)]
     counts: dict[tuple[str, Shape], list[int]] = {}
     for side, some in enumerate((targets.units, units)):
         for unit in some:

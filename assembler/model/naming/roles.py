@@ -1,4 +1,4 @@
-"""What a name says of an array: its role in its layer, and the words by which layers are told apart.
+"""What a name says of an array: its role in its layer, and the words that distinguish layers.
 
 PyTorch's ``bn1.running_var`` and MindSpore's ``1.moving_variance`` have the role ``running_var``. The words of
 ``encoder.layer.0.attention.self.query`` are encoder, layer, attention, self and query; those of ``q_proj`` are query
