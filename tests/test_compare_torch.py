@@ -1,10 +1,14 @@
 """``compare-torch``: where a recipe and a PyTorch module differ, and why."""
 
+import sys
+
 import numpy as np
 import pytest
 from mindspore import Tensor
+from typer.testing import CliRunner
 
-from assembler import plan
+from assembler import AssemblerError, plan
+from assembler.commands.app import app
 from assembler.model.build import build
 from assembler.model.parity import Comparing, hand_over, torch_module
 
@@ -343,7 +347,7 @@ def test_attention_of_pytorch_is_compared_as_a_whole(torch):
 
     found = compare("SelfAttention(16, 4) + Dense(16, 3)", Net(), (2, 5, 16))
     assert found.first is None
-    assert [row.there for row in found.rows if row.apart][0] == "attention MultiheadAttention"
+    assert next(row.there for row in found.rows if row.apart) == "attention MultiheadAttention"
     assert compare("SelfAttention(16, 2) + Dense(16, 3)", Net(), (2, 5, 16)).first.causes == (
         "heads is 2 here and 4 there; write heads=4",
     )
