@@ -140,5 +140,4 @@ def test_a_transformer_computes_the_same_as_that_of_others(tmp_path, name):
     assert (len(loaded.names), loaded.missing, loaded.extra) == (len(list(made.weights())), (), ())
     expected, found = outputs(theirs, given), model(*map(Tensor, given)).asnumpy()
     assert np.ptp(expected) > 1e-2
-    bound = 1e-5 if name == "swin_t" else 1e-4
-    np.testing.assert_allclose(found, expected, rtol=0, atol=bound * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

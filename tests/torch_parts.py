@@ -86,11 +86,11 @@ def torchvision_models():
         return importlib.import_module("torchvision.models")
 
 
-def transformers():
-    """``transformers``, whose models import torchvision if that is installed."""
+def transformers(module="transformers"):
+    """``transformers`` or a module of it, which import torchvision if that is installed."""
     if importlib.util.find_spec("torchvision"):
         torchvision_models()
-    return pytest.importorskip("transformers")
+    return pytest.importorskip(module)
 
 
 def _declare_operators():
