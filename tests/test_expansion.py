@@ -227,10 +227,14 @@ def test_error_of_a_name_that_means_two_things(clashing, message):
     assert error.value.message == message
 
 
+INSTEAD = "; what is repeated is a repeat or a loop: (Unit(w) for w in widths)"
 CIRCLES = [
-    ([("A", "A + ReLU")], "blocks use each other in a circle: A → A"),
-    ([("A", "B"), ("B", "C(1)"), ("C(n)", "Residual(A)")], "blocks use each other in a circle: A → B → C → A"),
-    ([("A(n)", "ReLU if n == 0 else A(n - 1)")], "blocks use each other in a circle: A → A"),
+    ([("A", "A + ReLU")], f"blocks use each other in a circle: A → A{INSTEAD}"),
+    (
+        [("A", "B"), ("B", "C(1)"), ("C(n)", "Residual(A)")],
+        f"blocks use each other in a circle: A → B → C → A{INSTEAD}",
+    ),
+    ([("A(n)", "ReLU if n == 0 else A(n - 1)")], f"blocks use each other in a circle: A → A{INSTEAD}"),
 ]
 
 

@@ -181,7 +181,7 @@ GRAPHS = [
      "    ReLU @ inptu\n           ^^^^^"),
     ({"input": "ReLU"}, "recipe.graph.input: 'input' is the name of an input; rename this line"),
     ({"a b": "ReLU"}, "recipe.graph.a b: 'a b' is not a valid name of a wire"),
-    ({"a": "ReLU @ input[x]"}, "recipe.graph.a:8: a source is the name of a wire, or an element of its output, such as lstm[0]\n"
+    ({"a": "ReLU @ input[x]"}, "recipe.graph.a:8: a source is the name of a wire, or an element of its output, whose number is written out: lstm[0]\n"
      "    ReLU @ input[x]\n           ^^^^^^^^"),
     ({}, "recipe.graph: a graph is a mapping of names to layers, not a mapping of 0 keys"),
     ({"a": "Dense(_, 4)", "b": "Dense(9, 2)"}, "recipe.graph.b:1: a is (4, 4) float32; #b Dense(9, 2) wants (…, 9)\n"

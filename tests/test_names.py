@@ -363,7 +363,7 @@ def test_validate_says_that_a_block_hides_a_layer(tmp_path):
     [
         ({"Norm": "Norm + ReLU"}, "blocks use each other in a circle: Norm → Norm; rename the block to use the layer Norm "
          "in it"),
-        ({"Own": "Own + ReLU"}, "blocks use each other in a circle: Own → Own"),
+        ({"Own": "Own + ReLU"}, "blocks use each other in a circle: Own → Own; what is repeated is a repeat or a loop: (Unit(w) for w in widths)"),
     ],
 )  # fmt: skip
 def test_error_of_a_block_that_uses_its_own_name(blocks, message):

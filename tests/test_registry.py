@@ -57,7 +57,7 @@ def test_a_class_is_registered_by_a_decorator_or_a_call():
     registry.register(Gate, name="Gate2", defaults={"scale": 2.0}, reference=f"{__name__}.gate_reference")
     assert registry["Gate"].cell is Gate
     assert registry["Gate"].infer == {"channels": 1}
-    assert registry["Gate2"].describe() == "Gate2(channels, scale=1.0)"
+    assert registry["Gate2"].describe() == "Gate2(channels, scale=2.0)"
     assert [entry.name for entry in registry.registered()] == ["Gate", "Gate2"]
 
 

@@ -194,7 +194,10 @@ class _Reader:
                 return name, element, self.place(node)
             case ast.List() | ast.BinOp():
                 self.stop("several sources are in round brackets, with commas: Add @ (a, b)", *self.span(node))
-        self.stop("a source is the name of a wire, or an element of its output, whose number is written out: lstm[0]", *self.span(node))
+        self.stop(
+            "a source is the name of a wire, or an element of its output, whose number is written out: lstm[0]",
+            *self.span(node),
+        )
 
     def header(self, body: Stack) -> Block:
         """A block's name and arguments: ``ConvNorm(channels, kernel=3)``."""
