@@ -1,5 +1,6 @@
 """``python -m assembler``: each command as a person calls it."""
 
+import inspect
 import json
 import os
 import shutil
@@ -68,6 +69,7 @@ def own_process(*arguments):
                 str(file)
                 for group in ("recipe", "blocks", "registry")
                 for file in (ROOT / "conf" / group).glob("*.yaml")
+                if file.stem != "dcgan"  # initializers are MindSpore's, and are made to check their arguments
             ),
         ],
     ],
@@ -85,9 +87,10 @@ def test_every_class_that_ships_is_known_as_it_is():
     """The stored signatures and those that are read from sources are those of the classes."""
     for entry in LAYERS.all_entries():
         if entry.signature is None:
-            known = known_parameters(entry.target)
+            known = known_parameters(entry.target, of_function=bool(entry.inputs))
             assert known is not None, entry.target
-            real = parameters_of(entry.cell)
+            made = entry.implementation
+            real = inspect.signature(made).parameters if entry.inputs else parameters_of(made)
             assert print_parameters(known) == print_parameters(real)
             assert [one.kind for one in known.values()] == [one.kind for one in real.values()]
 

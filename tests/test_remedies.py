@@ -481,7 +481,7 @@ from assembler import register
 
 
 @register
-class Noise(nn.Cell):
+class Noisy(nn.Cell):
     def construct(self, x):
         return x + ops.standard_normal(x.shape)
 """
@@ -490,9 +490,9 @@ class Noise(nn.Cell):
 @pytest.mark.parametrize(
     ("stack", "said", "code"),
     [
-        ("Noise", "{}", 1),
-        ("Noise", "{equals: true}", 1),
-        ("Noise", "{equals: false}", 0),
+        ("Noisy", "{}", 1),
+        ("Noisy", "{equals: true}", 1),
+        ("Noisy", "{equals: false}", 0),
         ("ReLU", "{equals: false}", 1),
         ("ReLU", "{}", 0),
     ],
@@ -504,7 +504,7 @@ def test_a_model_that_draws_random_numbers_says_so(stack, said, code, run, recip
     done = run(*MINE, "checks=none", "checks.own=true")
     assert done.code == code, done.out + done.err
     hint = "deterministic: {equals: false}" in " ".join(re.sub("[ \n]+", " ", done.out).split())
-    assert hint == (stack == "Noise" and code == 1)
+    assert hint == (stack == "Noisy" and code == 1)
 
 
 GATE = "class Gate(nn.Cell):\n    def construct(self, x):\n        return x {}\n"
@@ -527,7 +527,7 @@ def test_a_module_that_is_reloaded_replaces_its_entries(run, tmp_path):
 
     module = importlib.import_module("reloaded")
     importlib.reload(module)
-    assert LAYERS["Noise"].cell is module.Noise
+    assert LAYERS["Noisy"].cell is module.Noisy
 
 
 @pytest.mark.parametrize("name", ["elsewhere", "notebook.inner"])
@@ -557,8 +557,8 @@ def test_a_script_in_a_package_finds_the_layers_of_its_project(where, tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.assembler]\nlayers = ["pkg.layers"]\n')
     script = (ROOT / "run.py").read_text().replace('config_path="conf"', 'config_path="pkg://assembler.conf"')
     (tmp_path / "pkg" / "run.py").write_text(script)
-    typed = [sys.executable, str(tmp_path / "pkg" / "run.py"), "recipe=inline", "recipe.stack=Noise", "task=plan"]
+    typed = [sys.executable, str(tmp_path / "pkg" / "run.py"), "recipe=inline", "recipe.stack=Noisy", "task=plan"]
     typed += ["recipe.input.shape=[4,8]", f"hydra.run.dir={tmp_path / 'run'}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(typed, cwd=tmp_path / where, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, "Noise" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, "Noisy" in done.stdout) == (0, True), done.stderr

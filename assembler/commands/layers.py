@@ -10,7 +10,6 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_layer, entries_of, print_rows
 from assembler.errors import AssemblerError, SettingsError
 from assembler.registry.entries import Entry
-from assembler.registry.signatures import print_parameters
 from assembler.words import suggestion
 
 
@@ -46,6 +45,6 @@ def scope_of_entry(entry: Entry) -> str:
 
 def _arguments(entry: Entry) -> str:
     try:
-        return print_parameters(entry.parameters)
+        return entry.arguments_text()
     except AssemblerError as error:
         return f"({error.message})"

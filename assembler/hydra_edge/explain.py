@@ -56,7 +56,7 @@ def _explain_missing(error: MissingConfigException) -> str:
         return _chosen_by_path(first, path, _options(str(error), first))
     options = [str(option) for option in error.options or ()] or _options(str(error), group)
     there = f" There are: {', '.join(sorted(options))}." if options else ""
-    file = re.match(r"In '([^']+)': ", str(error))  # whose defaults have it; None: the command line
+    file = re.match(r"In '(recipe/[^']+)': ", str(error))  # whose defaults have it; None: the command line
     return f"{f'{file[1]}.yaml: ' if file else ''}no {group} named {name!r}.{instead_of(name, options)}{there}"
 
 

@@ -224,11 +224,15 @@ class Entry:
 
     def describe(self) -> str:
         """The layer with its arguments, for messages: ``Dense(in_channels, out_channels, weight_init=None)``."""
+        return f"{self.name}({self.arguments_text()})"
+
+    def arguments_text(self) -> str:
+        """The arguments with their defaults: ``in_channels, out_channels, weight_init=None``."""
         written = {
             name: one.replace(default=self.defaults[name]) if name in self.defaults else one
             for name, one in self.parameters.items()
         }
-        return f"{self.name}({print_parameters(written)})"
+        return print_parameters(written)
 
 
 def _axes(entry: Entry, name: str) -> str:

@@ -53,7 +53,6 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling3D": "MaxPool3d",
         "MultiHeadAttention": "Attention or MultiheadAttention",
         "Rescaling": "Scale(0.5)",
-        "Reshape": "Reshape(8, 7, 7)",
         "Sequential": "a + b",
         "SimpleRNN": "RNN",
         "SpatialDropout1D": "Dropout1d",
