@@ -13,7 +13,7 @@ from assembler.model.build import build
 from assembler.model.naming import Assignment, Refused, Transform
 
 BLOCKS = {
-    "Unit": "Residual(LayerNorm(_) + SelfAttention(_, 2)) + Residual(LayerNorm(_) + Dense(_, 16) + ReLU + Dense(_, 8))"
+    "Unit": "Residual(LayerNorm(_) + Attention(_, 2)) + Residual(LayerNorm(_) + Dense(_, 16) + ReLU + Dense(_, 8))"
 }
 STACK = "Embedding(11, 8) + 2 * Unit + LayerNorm(_) + Dense(_, 11)"
 
@@ -342,6 +342,19 @@ def test_without_a_file_the_roles_are_those_of_pytorch(tmp_path):
     weights.save(build(planned), tmp_path / "w.safetensors", names="torch")
     found = {name: array.shape for name, array in load_file(tmp_path / "w.safetensors").items()}
     assert found == {"0.weight": (4, 3, 3), "0.bias": (4,), "1.weight": (4,), "1.bias": (4,)}
+
+
+def test_a_table_may_be_stored_for_each_half_of_a_model_too(tmp_path):
+    planned = transformer("tokens + 2 * Unit + LayerNorm(_) + Unembed(tokens)", shared={"tokens": "Embedding(11, 8)"})
+    shapes = {name: shape for name, shape in of_timm().items() if not name.startswith("head")}
+    copies = dict.fromkeys(("lower.tok.weight", "tables.weight", "upper.tok.weight"), (11, 8))
+    arrays = stored({**shapes, **copies}, tmp_path / "w.safetensors")
+    save_file({**arrays, **dict.fromkeys(copies, arrays["tok.weight"])}, tmp_path / "w.safetensors")
+    _, loaded = loaded_by(planned, tmp_path / "w.safetensors")
+    assert {name for pair in loaded.mapping.equal for name in pair} == {*copies, "tok.weight"}
+    stored({**shapes, **copies}, tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError, match="and the model has one table for both"):
+        loaded_by(planned, tmp_path / "w.safetensors")
 
 
 def test_a_table_that_is_stored_twice_must_be_the_same(tmp_path):

@@ -85,12 +85,12 @@ def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0)
     names = {name: shape for name, shape in shapes.items() if not is_computed(name)}
     skipped = tuple(name for name in shapes if name not in names)
     units = units_of(names)
-    for copy in (None, *_copies(targets, units)):
-        kept = [unit for unit in units if unit is not copy]
+    for copies in ((), *_copies(targets, units)):
+        kept = [unit for unit in units if unit not in copies]
         for is_transposed in (False, True) if any(map(_is_turned, kept)) else (False,):
             pairs = _aligned(targets, _turned(kept) if is_transposed else kept, apart)
             if pairs is not None:
-                return _mapping(targets, pairs, is_transposed, copy, skipped)
+                return _mapping(targets, pairs, is_transposed, copies, skipped)
     raise Refused(_difference(targets, units))
 
 
@@ -194,25 +194,29 @@ def _tables(targets: Targets) -> list[Unit]:
     return [unit for unit, said in zip(targets.units, targets.words, strict=True) if "embedding" in said]
 
 
-def _copies(targets: Targets, units: list[Unit]) -> list[Unit]:
-    """Layers that may be the table of an embedding once more, for the output."""
-    shapes = [dict(table.shapes) for table in _tables(targets)]
-    return [unit for unit in units if words(unit.path) & HEADS and dict(unit.shapes) in shapes]
+def _copies(targets: Targets, units: list[Unit]) -> Iterator[tuple[Unit, ...]]:
+    """Layers that may be the table of an embedding once more: for the output, or as in T5 for each half."""
+    for table in _tables(targets):
+        same = [unit for unit in units if dict(unit.shapes) == dict(table.shapes)]
+        yield from ((unit,) for unit in same if words(unit.path) & HEADS)
+        if sum(dict(unit.shapes) == dict(table.shapes) for unit in targets.units) == 1:
+            yield tuple(same[1:])
 
 
-def _equal(targets: Targets, assignments: Sequence[Assignment], copy: Unit) -> Iterator[tuple[str, str]]:
-    """A copy and the table: their values must be equal."""
-    tables = {table.names["weight"] for table in _tables(targets) if dict(table.shapes) == dict(copy.shapes)}
-    for one in assignments:
-        if one.target in tables:
-            yield copy.names["weight"], one.sources[0]
+def _equal(targets: Targets, assignments: Sequence[Assignment], copies: Sequence[Unit]) -> Iterator[tuple[str, str]]:
+    """Each copy and its table: their values must be equal."""
+    sources = {one.target: one.sources[0] for one in assignments}
+    for copy in copies:
+        for table in _tables(targets):
+            if dict(table.shapes) == dict(copy.shapes) and table.names["weight"] in sources:
+                yield copy.names["weight"], sources[table.names["weight"]]
 
 
 # ---- the result
 
 
 def _mapping(
-    targets: Targets, pairs: list[Pair], is_transposed: bool, copy: Unit | None, skipped: tuple[str, ...]
+    targets: Targets, pairs: list[Pair], is_transposed: bool, copies: Sequence[Unit], skipped: tuple[str, ...]
 ) -> Mapping:
     assignments = tuple(one for pair in pairs for one in _assignments(targets, pair, is_transposed))
     used = {source for one in assignments for source in one.sources}
@@ -220,7 +224,7 @@ def _mapping(
     return Mapping(
         assignments,
         skipped,
-        tuple(_equal(targets, assignments, copy)) if copy else (),
+        tuple(_equal(targets, assignments, copies)),
         tuple(name for pair in pairs for name in pair.unit.names.values() if name not in used),
         tuple(name for name in targets.shapes if name not in set_names),
     )
