@@ -123,10 +123,15 @@ def mixer():
 
 
 OF_TORCHVISION = ("resnet18", "resnet50", "vgg16", "vgg16_bn", "densenet121", "mobilenet_v2", "squeezenet1_1", "alexnet",
-                  "convnext_tiny", "vit_b_16")  # fmt: skip
+                  "convnext_tiny", "vit_b_16", "resnet34", "resnext50_32x4d", "efficientnet_b0", "regnet_x_800mf",
+                  "shufflenet_v2_x0_5", "swin_t")  # fmt: skip
 
 NETWORKS = {
     **{f"torchvision/{name}": lambda name=name: image(getattr(torchvision(), name)) for name in OF_TORCHVISION},
+    "torchvision/inception_v3": lambda: (
+        torchvision().inception_v3(init_weights=False),
+        (torch.randn(1, 3, 299, 299),),
+    ),
     "timm/mixer_b16": mixer,
     "transformers/bert_base": bert,
     "transformers/gpt2_small": gpt2,

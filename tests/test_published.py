@@ -20,7 +20,8 @@ SMALL = {"vocabulary": 97, "width": 48, "depth": 2, "heads": 4}
 
 NETWORKS = {
     **{f"torchvision/{name}": {} for name in ("resnet18", "resnet50", "vgg16", "vgg16_bn", "densenet121",
-       "mobilenet_v2", "squeezenet1_1", "alexnet", "convnext_tiny", "vit_b_16")},
+       "mobilenet_v2", "squeezenet1_1", "alexnet", "convnext_tiny", "vit_b_16", "resnet34", "resnext50_32x4d",
+       "efficientnet_b0", "regnet_x_800mf", "shufflenet_v2_x0_5", "swin_t", "inception_v3")},
     "timm/mixer_b16": {},
     "transformers/bert_base": {
         "params": {**SMALL, "positions": 32},

@@ -11,7 +11,7 @@ from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, fl
 from assembler.model.naming.mapping import Assignment, Mapping, Transform, without_ones
 from assembler.model.naming.roles import is_computed, words
 from assembler.model.naming.targets import Targets
-from assembler.model.naming.trees import Shape, Unit, tree_of, units_of
+from assembler.model.naming.trees import Node, Shape, Unit, tree_of, units_of
 
 FUSED = {
     "qkv": ("query", "key", "value"),
@@ -110,18 +110,22 @@ def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | No
             if at < count and _resembles(unit, targets.units[at]):
                 yield at + 1, _APART + len(said ^ (targets.words[at] & known)), Pair(unit, (at,))
 
+    def best(tree: Node) -> Found | None:
+        ends = Alignment(fit, targets.spans, (apart + 1) * _APART).search(tree, 0)
+        found = [one.costing((count - end) * _APART) for end, one in ends.items() if count - end <= apart]
+        return min((one for one in found if one.cost < (apart + 1) * _APART), key=lambda one: one.cost, default=None)
+
     try:
-        ends = Alignment(fit, targets.spans, (apart + 1) * _APART).search(tree_of(units), 0)
+        found = best(tree_of(units))
+        if found is not None and found.rival is not None:
+            among = best(tree_of(units, grouped=True))  # names decide where the tree alone does not
+            if among is None or among.rival is not None:
+                raise Refused(_rivals(targets, found), is_ambiguous=True)
+            found = among
     except TooManyOrders:
         why = "it has too many layers of equal shapes without numbers in their names; weights.rename names them"
         raise Refused(why, is_ambiguous=True) from None
-    found = [one.costing((count - end) * _APART) for end, one in ends.items() if count - end <= apart]
-    best = min(found, key=lambda one: one.cost, default=None)
-    if best is None or best.cost >= (apart + 1) * _APART:
-        return None
-    if best.rival is not None:
-        raise Refused(_rivals(targets, best), is_ambiguous=True)
-    return list(flat(best.pairs))
+    return list(flat(found.pairs)) if found is not None else None
 
 
 def _rivals(targets: Targets, found: Found) -> str:

@@ -61,7 +61,7 @@ _SYNONYMS = {
     "key": "k wk",
     "value": "v wv",
     "output": "o out wo",
-    "shortcut": "downsample skip identity",
+    "shortcut": "downsample skip identity proj",
     "norm": "ln bn gn layernorm batchnorm groupnorm rmsnorm layer_norm batch_norm",
     "embedding": "embed embeddings emb wte wpe embedding_table",
     "position": "pos positions wpe learned",
@@ -70,7 +70,10 @@ _SYNONYMS = {
     "attention": "attn",
     "projection": "proj",
 }
-_WORDS = {word: meaning for meaning, words in _SYNONYMS.items() for word in words.split()}
+_WORDS: dict[str, set[str]] = {}
+for _meaning, _words in _SYNONYMS.items():
+    for _word in _words.split():
+        _WORDS.setdefault(_word, set()).add(_meaning)
 
 
 @cache
@@ -78,11 +81,22 @@ def words(path: str) -> frozenset[str]:
     """The words of a path, without numbers, each in one spelling."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", path).replace("down_sample", "downsample")
     parts = re.findall(r"[a-z]+", spaced.lower())
-    return frozenset(_WORDS.get(part, part) for part in parts)
+    return frozenset().union(*(_WORDS.get(part, {part}) for part in parts))
 
 
 _EARLY = {"self": -2, "input": -1, "before": -1, "pre": -1, "in": -1, "stem": -1, "encoder": -1}
-_LATE = {"post": 1, "after": 1, "final": 1, "f": 1, "last": 1, "head": 1, "classifier": 1, "decoder": 1, "pooler": 1}
+_LATE = {
+    "post": 1,
+    "after": 1,
+    "final": 1,
+    "f": 1,
+    "last": 1,
+    "head": 1,
+    "classifier": 1,
+    "decoder": 1,
+    "pooler": 1,
+    "pool": 1,
+}
 _RANKS = _EARLY | _LATE
 
 

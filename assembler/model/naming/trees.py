@@ -57,7 +57,12 @@ class Node:
 
     @property
     def place(self) -> tuple[str, tuple[int, str]]:
-        """The text before its number, and the number: ``("layer", (2, ""))``; ``("inception", (4, "b"))``."""
+        """The text before its number, and the number: ``("layer", (2, ""))``; ``("inception", (4, "b"))``.
+
+        The letters a to h count: ``a`` is ``("", (0, "a"))``. Others, such as q, k and v, are words.
+        """
+        if re.fullmatch("[a-h]", self.component):
+            return "", (0, self.component)
         match = re.fullmatch(r"(.*?)(\d+)([A-Za-z]?)", self.component)
         return (match[1], (int(match[2]), match[3])) if match else (self.component, (0, ""))
 
@@ -82,12 +87,20 @@ def units_of(shapes: Mapping[str, Shape]) -> list[Unit]:
     return [Unit(path, names, {role: shapes[name] for role, name in names.items()}) for path, names in found.items()]
 
 
-def tree_of(units: list[Unit]) -> Node:
-    """The tree of some layers' paths. A layer that has layers inside it is a child ``""`` of its node."""
+_NUMBERED = re.compile(r"(\w)_(\d+[a-z]?)(?=\.[^.]+$)")
+"""A number behind the name of what holds layers and nothing else: ``branch5x5_1.conv``."""
+
+
+def tree_of(units: list[Unit], *, grouped: bool = False) -> Node:
+    """The tree of some layers' paths. A layer that has layers inside it is a child ``""`` of its node.
+
+    Args:
+        grouped: whether siblings such as ``branch5x5_1`` and ``branch5x5_2`` are the children 1 and 2 of one more node.
+    """
     root = Node()
     for unit in units:
         node = root
-        for part in unit.path.split("."):
+        for part in (_NUMBERED.sub(r"\1.\2", unit.path) if grouped else unit.path).split("."):
             node = node.children.setdefault(part, Node(part))
         node.children[""] = Node("", unit)
     return _with_leaves(root)
