@@ -345,9 +345,9 @@ def test_attention_of_pytorch_is_compared_as_a_whole(torch):
         def forward(self, x):
             return self.fc(self.attention(x, x, x, need_weights=False)[0])
 
-    found = compare("SelfAttention(16, 4) + Dense(16, 3)", Net(), (2, 5, 16))
+    found = compare("Attention(16, 4) + Dense(16, 3)", Net(), (2, 5, 16))
     assert found.first is None
     assert next(row.there for row in found.rows if row.apart) == "attention MultiheadAttention"
-    assert compare("SelfAttention(16, 2) + Dense(16, 3)", Net(), (2, 5, 16)).first.causes == (
+    assert compare("Attention(16, 2) + Dense(16, 3)", Net(), (2, 5, 16)).first.causes == (
         "heads is 2 here and 4 there; write heads=4",
     )
