@@ -292,7 +292,7 @@ def test_recipes_are_listed_with_the_sizes_that_they_expect():
     assert rows["resnet50"] == [
         "25,610,152",
         "4,089,184,256",
-        'classes=1000 depths=[3, 4, 6, 3] bottleneck=true pool="pad"',
+        'classes=1000 depths=[3, 4, 6, 3] bottleneck=true groups=1 group_width=64 pool="pad"',
         "based on resnet",
     ]
     assert rows["lenet5"] == [

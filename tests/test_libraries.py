@@ -124,7 +124,6 @@ def test_names_that_are_loaded_come_before_those_of_libraries(shop):
 
 UNKNOWN = [
     ("shop.Gat", "no layer named 'shop.Gat'. Did you mean 'shop.Gate'"),
-    ("Turnstle", "no layer named 'Turnstle'. Did you mean 'Turnstile'"),
     ("shopp.Gate", "no layer named 'shopp.Gate'. Did you mean 'shop.Gate'"),
     ("mint.RELU", "no layer named 'mint.RELU'. Did you mean 'mint.ReLU' or 'mint.ReLU6' or 'mint.PReLU'?"),
     ("mindspore.Dens", "no layer named 'mindspore.Dens'. Did you mean 'mindspore.Dense'"),

@@ -108,7 +108,7 @@ def test_a_file_outside_the_working_directory_is_named_in_full(here, monkeypatch
 
 
 REFUSED = [
-    (["resnet5"], "", "no recipe or layer named 'resnet5'. Did you mean 'resnet50' or 'resnet' or 'resnet18'?"),
+    (["resnet5"], "", "no recipe or layer named 'resnet5'. Did you mean 'resnet50' or 'resnet' or 'resnet34'?"),
     (["Dence"], "", "no recipe or layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"),
     (["Tanh"], "4", "'Tanh' is both a layer and a recipe; write 'Tanh()' for the layer, conf/recipe/Tanh.yaml for the recipe"),
     (["nets/no.yaml"], "", "there is no file nets/no.yaml"),

@@ -134,7 +134,9 @@ class Writer:
             return Bracketed("OrderedDict(", items, ")", shapes, any(shapes) and len(items) > 1, listed=True)
         names = Bracketed("(", tuple(f'"{name}"' for name in row.names), ")")
         layers = Bracketed("[", tuple(self.items(row.items)), "]", shapes, listed=True)
-        return Bracketed("OrderedDict(", (Bracketed("zip(", (names, layers), ")", listed=True),), ")", listed=True)
+        return Bracketed(
+            "OrderedDict(", (Bracketed("zip(", (names, layers, "strict=True"), ")", listed=True),), ")", listed=True
+        )
 
     def items(self, items: Sequence[Term]) -> Iterator[Doc]:
         """Layers as the items of a list."""
