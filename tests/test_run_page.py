@@ -135,11 +135,12 @@ def test_the_tree_is_for_the_keyboard(visit, planned):  # noqa: F811
     for key, expected in [
         ("ArrowRight", ["ConvNorm", "true"]),
         ("ArrowLeft", ["ConvNorm", "false"]),
+        ("ArrowDown", ["Pool", "false"]),
         ("ArrowDown", ["Residual + ReLU", "false"]),
         ("Enter", ["Residual + ReLU", "true"]),
         ("ArrowRight", ["Residual", "false"]),
         ("ArrowLeft", ["Residual + ReLU", "true"]),
-        ("ArrowUp", ["ConvNorm", "false"]),
+        ("ArrowUp", ["Pool", "false"]),
     ]:
         page.keyboard.press(key)
         assert focused() == expected, key
