@@ -340,6 +340,23 @@ def test_a_tuple_where_a_layer_takes_one_tensor(typed, said, run, recipe_file):
     assert (done.code, said in done.err) == (2, True)
 
 
+A_BLOCK = f"{TAKES_ONE} What takes several is a block with a graph"
+SEVERAL = [
+    ("ReLU", f"ReLU {A_BLOCK}"),
+    ("Residual(Attention(_, 2))", f"Residual(…) {A_BLOCK}"),
+    ("Attention(_, 2)", "Attention(8, 2) does not accept it: "),  # it takes several, but not of other sizes
+    ("Concat(axis=1)", "Concat(axis=1) does not accept it: "),
+]
+
+
+@pytest.mark.parametrize(("typed", "said"), SEVERAL)
+def test_several_sources_of_a_layer_that_refuses_them(typed, said):
+    inputs = {"x": {"shape": [2, 5, 8]}, "memory": {"shape": [2, 7, 9]}}
+    with pytest.raises(AssemblerError) as error:
+        plan({"inputs": inputs, "graph": {"seen": f"{typed} @ (x, memory)"}})
+    assert said in error.value.message
+
+
 def test_the_remedy_for_a_tuple_works():
     graph = {"states": "LSTM(8, 4)", "out": "Dense(_, 2) @ states[0]"}
     assert plan({"input": {"shape": [4, 5, 8]}, "graph": graph}).output.shape == (4, 5, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -119,6 +120,13 @@ def required_inputs(entry: Entry) -> list[str]:
     if entry.inputs:
         return entry.input_names
     return [one.name for one in _inputs(entry.cell) if one.kind is one.POSITIONAL_OR_KEYWORD]
+
+
+def most_inputs(cell: type[nn.Cell]) -> float:
+    """How many inputs a Cell takes at most, those with defaults included."""
+    _, *parameters = inspect.signature(cell.construct).parameters.values()
+    several = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    return math.inf if several else sum(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters)
 
 
 def takes_several(cell: type[nn.Cell]) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 
 from assembler.binding.structure import Step, Steps
 from assembler.errors import AssemblerError, DeviceError, LayerFault, RecipeError, ShapeMismatch
-from assembler.language.recipe import Graph, Wire, print_source
-from assembler.planning.cells import is_ours, required_inputs
+from assembler.language.recipe import Graph, Source, Wire, print_source
+from assembler.planning.cells import is_ours, most_inputs, required_inputs
 from assembler.planning.compiler import CannotTell
 from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Row
@@ -68,7 +68,7 @@ class Refusals:
     def no_axis(self, step: Step, draft: Row, name: str) -> AssemblerError:
         """The input lacks the axis that an argument is inferred from."""
         number, axes = step.entry.source(name)
-        if not isinstance(draft.input, Spec) and len(required_inputs(step.entry)) == 1:
+        if self._wants_one(step, draft):
             return self.takes_one(step, draft)
         which = "it" if isinstance(draft.input, Spec) else input_name(number)
         message = f"{self.edge(draft)}; {draft} cannot infer {name!r} from axis {axes} of {which}"
@@ -115,7 +115,7 @@ class Refusals:
         names = required_inputs(step.entry)
         if len(names) > 1 and isinstance(draft.input, Spec):
             return self.miscounted(step, draft)
-        if len(names) == 1 and not isinstance(draft.input, Spec) and is_ours(step.entry.implementation):
+        if is_ours(step.entry.implementation) and self._wants_one(step, draft):
             return self.takes_one(step, draft)
         if isinstance(error, CannotTell | NoTensor):
             return DeviceError(f"{draft} cannot be planned: {error}", step.layer.place)
@@ -133,13 +133,19 @@ class Refusals:
         count = "1 input" if len(names) == 1 else f"{len(names)} inputs"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} takes {count}: {', '.join(names)}", step.layer.place)
 
+    def _wants_one(self, step: Step, draft: Row) -> bool:
+        """Whether a layer takes one tensor and gets several: as a tuple, or from more sources than it can take."""
+        if isinstance(draft.input, Spec) or len(required_inputs(step.entry)) != 1:
+            return False
+        return not 1 < len(self._sources(draft)) <= most_inputs(step.entry.cell)
+
     def takes_one(self, step: Step, draft: Row) -> AssemblerError:
         """A tuple arrives at a layer that takes one tensor: ``LSTM(8, 4) + Dense(_, 2)``."""
-        wire = self._wire(draft)
-        if wire is not None and len(wire.sources) > 1:
+        sources = self._sources(draft)
+        if len(sources) > 1:
             message = f"{self.edge(draft)}; {draft} takes one tensor. What takes several is a block with a graph"
             return ShapeMismatch(message, step.layer.place)
-        source = print_source(wire.sources[0]) if wire is not None else ""
+        source = print_source(sources[0]) if sources else ""
         instead = f"Write {source}[0] for" if source.isidentifier() else "In a graph, states[0] is"
         message = f"{self.edge(draft)}; {draft} takes one tensor. {instead} its first element"
         return ShapeMismatch(message, step.layer.place)
@@ -154,6 +160,11 @@ class Refusals:
         if before and (row := self._rows.get(before)) is not None:
             return f"{row} emits {_with_others(row.output, draft.input)}"
         return f"{f'#{parent} passes on' if parent else 'the input is'} {print_specs(draft.input)}"
+
+    def _sources(self, draft: Row) -> tuple[Source, ...]:
+        """The sources of the wire whose first layer this is; none in a chain."""
+        wire = self._wire(draft)
+        return wire.sources if wire is not None else ()
 
     def _wire(self, draft: Row) -> Wire | None:
         """The wire whose first layer this is."""
