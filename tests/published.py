@@ -3,9 +3,6 @@
 python -m tests.published torchvision/resnet18 FOLDER
 """
 
-import importlib
-import importlib.util
-import re
 import sys
 from pathlib import Path
 
@@ -14,27 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tests.torch_parts import beside_torchvision, torchvision_models
+
 IMAGE = (1, 3, 224, 224)
-
-
-def torchvision():
-    """It imports although its compiled operators do not fit this build of torch: they are declared, and never run."""
-    root = Path(importlib.util.find_spec("torchvision").submodule_search_locations[0])
-    text = (root / "_meta_registrations.py").read_text()
-    library = torch.library.Library("torchvision", "DEF")
-    for name in sorted({*re.findall(r'"torchvision::(\w+)"', text), *re.findall(r'register_meta\("(\w+)"', text)}):
-        library.define(f"{name}(Tensor x) -> Tensor")
-    torchvision.library = library  # the operators live as long as it does
-    from torchvision import models
-
-    return models
-
-
-def with_torchvision(package):
-    """A package that imports torchvision, if that is installed."""
-    if importlib.util.find_spec("torchvision"):
-        torchvision()
-    return importlib.import_module(package)
 
 
 class Double(nn.Sequential):
@@ -93,7 +72,7 @@ def tokens(module):
 
 
 def bert():
-    transformers = with_torchvision("transformers")
+    transformers = beside_torchvision("transformers")
     config = transformers.BertConfig(
         vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=192,
         max_position_embeddings=32,
@@ -103,13 +82,13 @@ def bert():
 
 
 def gpt2():
-    transformers = with_torchvision("transformers")
+    transformers = beside_torchvision("transformers")
     config = transformers.GPT2Config(vocab_size=97, n_positions=32, n_embd=48, n_layer=2, n_head=4)
     return tokens(transformers.GPT2LMHeadModel(config))
 
 
 def llama(kv_heads):
-    transformers = with_torchvision("transformers")
+    transformers = beside_torchvision("transformers")
     config = transformers.LlamaConfig(
         vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=kv_heads, rms_norm_eps=1e-5, rope_theta=10000.0, max_position_embeddings=64,
@@ -118,7 +97,7 @@ def llama(kv_heads):
 
 
 def mixer():
-    timm = with_torchvision("timm")
+    timm = beside_torchvision("timm")
     return image(lambda: timm.create_model("mixer_b16_224"))
 
 
@@ -127,9 +106,9 @@ OF_TORCHVISION = ("resnet18", "resnet50", "vgg16", "vgg16_bn", "densenet121", "m
                   "shufflenet_v2_x0_5", "swin_t")  # fmt: skip
 
 NETWORKS = {
-    **{f"torchvision/{name}": lambda name=name: image(getattr(torchvision(), name)) for name in OF_TORCHVISION},
+    **{f"torchvision/{name}": lambda name=name: image(getattr(torchvision_models(), name)) for name in OF_TORCHVISION},
     "torchvision/inception_v3": lambda: (
-        torchvision().inception_v3(init_weights=False),
+        torchvision_models().inception_v3(init_weights=False),
         (torch.randn(1, 3, 299, 299),),
     ),
     "timm/mixer_b16": mixer,

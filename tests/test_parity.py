@@ -168,7 +168,7 @@ def compare(model, theirs, vocabulary):
 @pytest.mark.slow
 def test_gpt2_computes_the_same_as_that_of_transformers():
     torch = pytest.importorskip("torch")
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     torch.manual_seed(0)
     config = transformers.GPT2Config(vocab_size=97, n_positions=32, n_embd=48, n_layer=2, n_head=4)
     theirs = transformers.GPT2LMHeadModel(config).eval()
@@ -209,7 +209,7 @@ def test_gpt2_computes_the_same_as_that_of_transformers():
 @pytest.mark.parametrize("kv_heads", [4, 2])
 def test_llama_computes_the_same_as_that_of_transformers(kv_heads):
     torch = pytest.importorskip("torch")
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4,
@@ -248,7 +248,7 @@ def drawn(theirs, deviation=0.3):
 
 def t5(causal):
     """T5's attention with its biases, ours, and what goes in."""
-    t5 = torch_parts.transformers("transformers.models.t5.modeling_t5")
+    t5 = torch_parts.beside_torchvision("transformers.models.t5.modeling_t5")
     config = t5.T5Config(
         d_model=32, d_kv=6, num_heads=4, is_decoder=causal, relative_attention_num_buckets=8,
         relative_attention_max_distance=10,
@@ -263,7 +263,7 @@ def t5(causal):
 
 def whisper():
     """The attention of Whisper's decoder to what the encoder emits."""
-    whisper = torch_parts.transformers("transformers.models.whisper.modeling_whisper")
+    whisper = torch_parts.beside_torchvision("transformers.models.whisper.modeling_whisper")
     config = whisper.WhisperConfig(d_model=32)
     config._attn_implementation = "eager"
     theirs = drawn(whisper.WhisperAttention(32, 4, config=config, layer_idx=0))
@@ -275,7 +275,7 @@ def whisper():
 def decoder(kind, arguments, **settings):
     """The attention inside the first layer of a language model, on what reaches it there."""
     torch = pytest.importorskip("torch")
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=50, hidden_size=32, intermediate_size=40, num_hidden_layers=1, num_attention_heads=4,
         num_key_value_heads=2, attn_implementation="eager", **settings,
@@ -294,7 +294,7 @@ def decoder(kind, arguments, **settings):
 def bloom():
     """The same of BLOOM, whose Q, K and V are interleaved, and which adds its input."""
     torch = pytest.importorskip("torch")
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     config = transformers.BloomConfig(vocab_size=50, hidden_size=48, n_layer=1, n_head=6, attn_implementation="eager")
     theirs = drawn(transformers.BloomModel(config))
     attention, met = theirs.h[0].self_attention, {}
@@ -359,7 +359,7 @@ def test_attention_computes_the_same_as_that_of_transformers(name, mode):
 
 
 def mixtral():
-    mixtral = torch_parts.transformers("transformers.models.mixtral.modeling_mixtral")
+    mixtral = torch_parts.beside_torchvision("transformers.models.mixtral.modeling_mixtral")
     config = mixtral.MixtralConfig(hidden_size=32, intermediate_size=24, num_local_experts=8, num_experts_per_tok=2)
     config._experts_implementation = "eager"
     theirs = drawn(mixtral.MixtralSparseMoeBlock(config))
@@ -386,7 +386,7 @@ def swin(size, shift):
 
 
 def mamba():
-    mamba = torch_parts.transformers("transformers.models.mamba.modeling_mamba")
+    mamba = torch_parts.beside_torchvision("transformers.models.mamba.modeling_mamba")
     theirs = drawn(mamba.MambaMixer(mamba.MambaConfig(hidden_size=32, state_size=5, time_step_rank=3), 0))
     mine = Mamba(32, 5, rank=3)
     given = dict(theirs.named_parameters())

@@ -29,7 +29,7 @@ def tokens(*shape):
 
 def language_model(kind, base, **settings):
     """A decoder of transformers: grouped queries, and rotary positions with a base."""
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=97, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=64, attn_implementation="eager",
@@ -39,13 +39,13 @@ def language_model(kind, base, **settings):
 
 
 def t5():
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     config = transformers.T5Config(vocab_size=97, d_model=48, d_kv=10, d_ff=80, num_layers=2, num_heads=4)
     return transformers.T5ForConditionalGeneration(config)
 
 
 def whisper():
-    transformers = torch_parts.transformers()
+    transformers = torch_parts.beside_torchvision("transformers")
     sizes = {f"{part}_{key}": size for part in ("encoder", "decoder")
              for key, size in {"layers": 2, "attention_heads": 4, "ffn_dim": 192}.items()}  # fmt: skip
     config = transformers.WhisperConfig(

@@ -87,8 +87,8 @@ def test_what_is_written_is_taken_by_pytorch(tmp_path):
     loaded = weights.load(model, file, planned=made)
     weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
     code = (
-        "import sys; from safetensors.torch import load_file; from tests.published import torchvision; "
-        "print(torchvision().resnet18().load_state_dict(load_file(sys.argv[1]), strict=True))"
+        "import sys; from safetensors.torch import load_file; from tests.torch_parts import torchvision_models; "
+        "print(torchvision_models().resnet18().load_state_dict(load_file(sys.argv[1]), strict=True))"
     )
     command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "again.safetensors")]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)

@@ -86,8 +86,8 @@ def torchvision_models():
         return importlib.import_module("torchvision.models")
 
 
-def transformers(module="transformers"):
-    """``transformers`` or a module of it, which import torchvision if that is installed."""
+def beside_torchvision(module):
+    """A module such as ``transformers`` or ``timm``, which imports torchvision if that is installed."""
     if importlib.util.find_spec("torchvision"):
         torchvision_models()
     return pytest.importorskip(module)
