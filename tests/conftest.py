@@ -39,6 +39,12 @@ def planned():
     return functools.cache(lambda name: plan(ROOT / "conf" / "recipe" / f"{name}.yaml"))
 
 
+def mostly_slow(cases, quick):
+    """Cases for ``parametrize``; those that ``quick`` does not accept are left out of `pytest`."""
+    marks = {True: (), False: (pytest.mark.slow,)}
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks[quick(case)]) for case in cases]
+
+
 DIAGRAMS = ["diagram.mmd", "diagram.svg"]
 """What a run leaves of a diagram."""
 

@@ -145,6 +145,7 @@ def test_a_batch_that_is_too_large():
 # ---- runs
 
 
+@pytest.mark.slow
 def test_every_mode_with_every_batch(run):
     done = run(*FAST, "recipe=mlp", "task.batches=[2,16,32]")
     assert (done.code, done.err) == (0, "")

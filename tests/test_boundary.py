@@ -26,7 +26,7 @@ from assembler.reading.recipe_files import load_recipe
 from assembler.reading.yaml_files import parse_yaml
 from assembler.registry.registry import Registry, said_by_project, trusted_for_recipes
 from assembler.runtime import limits
-from tests.conftest import MINE
+from tests.conftest import MINE, mostly_slow
 
 GOOD = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
 FILE = "conf/recipe/mine.yaml"
@@ -796,7 +796,7 @@ COMMANDS = {
 @pytest.mark.parametrize(
     "arguments", [["layers"], ["show", "Dense"], ["validate", "--plan", FILE], ["recipes"]], ids=" ".join
 )
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", mostly_slow(COMMANDS, "assembler".__eq__))
 def test_a_command_imports_nothing_of_the_folder_that_it_looks_at(recipe_file, tmp_path, command, arguments):
     recipe_file(GOOD)
     for name in STRANGE:

@@ -610,6 +610,7 @@ def test_the_hook_of_pre_commit_runs_what_there_is():
     assert hook["entry"] == "python -m assembler validate"
 
 
+@pytest.mark.slow
 def test_the_commands_know_the_layers_of_the_project_in_the_readme(tmp_path):
     from tests.test_docs import write_steps
 
@@ -623,7 +624,7 @@ def test_the_commands_know_the_layers_of_the_project_in_the_readme(tmp_path):
     assert own_process("watch", "nothing")[2].startswith("no recipe named 'nothing'.")
 
 
-@pytest.mark.parametrize("folder", [None, "elsewhere"])
+@pytest.mark.parametrize("folder", [None, pytest.param("elsewhere", marks=pytest.mark.slow)])
 def test_the_commands_know_the_layers_and_checks_of_the_example(tmp_path, monkeypatch, folder):
     """From its own folder, and from another one."""
     project = tmp_path / "project"

@@ -31,7 +31,7 @@ from assembler.views.code.layer_sources import LayerSources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
-from tests.conftest import RECIPES, ROOT
+from tests.conftest import RECIPES, ROOT, mostly_slow
 from tests.layer_cases import NATIVE, OURS
 
 CASES = {**OURS, **NATIVE}
@@ -231,11 +231,11 @@ def test_a_file_needs_no_assembler_and_has_the_recipes_parameters(ejected, witho
 
 
 QUICK = ("centered", "centered_vector", "fourier", "gpt2_small", "inline", "lenet5", "mlp", "mylinear")
-COMPILED = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RECIPES]
+COMPILED = mostly_slow(RECIPES, QUICK.__contains__)
 
 
-LARGE = "inception_v3"  # its auxiliary head needs images of full size
-BUILT = [pytest.param(name, marks=pytest.mark.slow) if name == LARGE else name for name in RECIPES]
+LARGE = ("inception_v3", "siamese")  # an auxiliary head that needs images of full size; 38 million weights
+BUILT = mostly_slow(RECIPES, lambda name: name not in LARGE)
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -24,7 +24,7 @@ from assembler.planning.specs import Spec
 from assembler.registry.registry import Registry
 from assembler.runtime import device
 from assembler.settings import Input, RecipeSettings
-from tests.conftest import DIAGRAMS, ROOT
+from tests.conftest import DIAGRAMS, ROOT, mostly_slow
 
 FORMATS = list(formats.FORMATS)
 REGISTRY = Registry(shipped=True, trusted=["tests"])
@@ -90,22 +90,24 @@ def write(subject, folder, wanted=FORMATS, batch=None):
 
 STACKS = [
     ("Dense(8, 4) + ReLU", (3, 8)),
-    ("Dense(8, 4)", (2, 3, 8)),
     ("Conv2d(3, 4, 3) + BatchNorm2d(_) + ReLU + MaxPool2d(2, 2) + Flatten + Dense(_, 5)", (2, 3, 8, 8)),
+    ("Residual(Dense(8, 8) + Tanh)", (4, 8)),
+    ("Attention(_, 2, window=3, positions=RelativeBias(2, 8, 10)) + MixtureOfExperts(_, 3, count=2)", (2, 5, 8)),
+    ("Dense(8, 4)", (2, 3, 8)),
     ("LSTM(8, 6)", (5, 2, 8)),
     ("LayerNorm(_) + GELU", (4, 8)),
-    ("Residual(Dense(8, 8) + Tanh)", (4, 8)),
     ("Dropout(p=0.5)", (4, 8)),
     ("Parallel(Dense(_, 3), Identity, axis=-1)", (4, 8)),
     ("LayerNorm2d(_) + Mean((2, 3))", (2, 4, 3, 3)),
     ("Attention(_, 4, 2, causal=True, rotary=100) + RMSNorm(_) + SwiGLU(_, 6)", (2, 5, 8)),
-    ("Attention(_, 2, window=3, positions=RelativeBias(2, 8, 10)) + MixtureOfExperts(_, 3, count=2)", (2, 5, 8)),
     ("Windows(Attention(_, 2, positions=WindowBias(2, 2)), 2, shift=1) + MergePatches", (2, 4, 6, 8)),
     ("Centered + MyLinear(_, 3) + TensorReduction(_, 2)", (4, 8)),
 ]
 
 
-@pytest.mark.parametrize(("text", "shape"), STACKS, ids=[case[0] for case in STACKS])
+@pytest.mark.parametrize(
+    ("text", "shape"), mostly_slow(STACKS, STACKS[:4].__contains__), ids=[case[0] for case in STACKS]
+)
 def test_what_is_written_does_what_the_model_does(tmp_path, text, shape):
     outcomes, files = write(subject_of(text, shape), tmp_path)
     assert [outcome.name for outcome in outcomes] == ["export.mindir", "export.onnx"]
@@ -337,7 +339,9 @@ OPEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "shape", "wanted"), OPEN, ids=[case[0] for case in OPEN])
+@pytest.mark.parametrize(
+    ("text", "shape", "wanted"), mostly_slow(OPEN, OPEN[1:2].__contains__), ids=[case[0] for case in OPEN]
+)
 def test_an_open_batch(tmp_path, text, shape, wanted):
     subject = subject_of(text, shape)
     outcomes, _ = write(subject, tmp_path, wanted, batch=shape[0])
@@ -417,6 +421,7 @@ def test_an_output_that_does_not_follow_an_open_batch_is_reported(tmp_path, text
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "shape"),
     [
@@ -507,7 +512,7 @@ SMALL = [
     ("mlp", ["mindir", "onnx"], ["task.dynamic_batch=true"]),
 ]
 # The layers of the others are written above.
-RECIPES = [case if case[0] == "mlp" else pytest.param(*case, marks=pytest.mark.slow) for case in SMALL]
+RECIPES = mostly_slow(SMALL, lambda case: case[0] == "mlp")
 
 
 @pytest.mark.parametrize(("name", "wanted", "more"), RECIPES, ids=[case[0] for case in SMALL])

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, mostly_slow
 
 RECIPES = {path.stem: path for path in sorted((ROOT / "conf" / "recipe").glob("*.yaml"))}
 
@@ -22,7 +22,9 @@ def command(name):
     return shlex.split(first.removeprefix("# python run.py "))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name", mostly_slow(RECIPES, (*SMALL, "inline", "lenet5", "llama2_7b", "resnet18", "yolo").__contains__)
+)
 def test_a_recipe_runs_as_its_first_line_says(run, tmp_path, name):
     if name == "yolo":  # the file is the reader's own
         shutil.copy(ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml", tmp_path)

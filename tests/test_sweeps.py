@@ -73,6 +73,7 @@ def test_four_jobs_run_and_a_table_closes_them(run):
     assert modes == ["pynative", "graph", "pynative", "graph"]
 
 
+@pytest.mark.slow
 def test_several_recipes_with_a_value_that_the_default_recipe_lacks(run):
     done = run("-m", "recipe=mlp,vit_b_16", "recipe.params.depth=1", "++recipe.expect=null", "task=plan")
     assert (done.code, done.err) == (0, "")
@@ -278,6 +279,7 @@ def test_a_named_sweep_has_a_folder_of_its_own(run, tmp_path):
     assert statuses(tmp_path / "multirun" / "seeds") == ["passed", "passed"]
 
 
+@pytest.mark.slow
 def test_values_that_tell_the_number_of_the_job_are_those_of_its_folder(run):
     command = (
         "-m",
@@ -311,6 +313,7 @@ def test_a_damaged_result_is_none(tmp_path, text):
     assert result_of(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_sweep_in_one_folder(run, tmp_path):
     from filelock import FileLock
 
@@ -361,6 +364,7 @@ GONE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("construct", GONE.values(), ids=GONE)
 def test_a_job_whose_folder_is_gone_is_an_error(run, layer, construct):
     own = layer(REAL.format(construct), "import os, shutil")
@@ -382,12 +386,14 @@ def test_a_layer_that_ends_the_process_while_it_is_planned_is_told(run, layer):
     )
 
 
+@pytest.mark.slow
 def test_what_a_lost_job_started_ends_with_it(run, layer, tmp_path):
     own = layer(REAL.format("subprocess.Popen(['sleep', '51.5']); time.sleep(60)"), "import subprocess, time")
     run("-m", own, *INLINE, "recipe.stack=Own", "recipe.input.sample=uniform", "sweep.timeout=2")
     assert subprocess.run(["pgrep", "-f", "sleep 51.5"], capture_output=True, text=True).stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "construct",
     ["if os.fork() == 0:\n        time.sleep(61)\n    os.kill(os.getpid(), signal.SIGKILL)", "subprocess.run(['cat'])"],
@@ -421,6 +427,7 @@ def test_a_task_function_that_raises_keeps_its_traceback(run, tmp_path, when):
     assert statuses(tmp_path / "sweep") == [{"before": "pending", "after": "passed"}[when]] * 2
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_in_another_precision_leaves_none_behind(run, layer):
     own = layer(REAL.format("raise KeyError(x)"))
     own_check = "+checks.run.output.dtype=float32"
@@ -522,6 +529,7 @@ def test_a_search_gets_the_metric_it_is_after(run, tmp_path):
     assert values[3] == "inf"
 
 
+@pytest.mark.slow
 def test_a_metric_that_a_run_does_not_have_is_told(run):
     done = run("-m", "recipe=centered", "objective=plan.mac")
     assert done.code == 2
@@ -534,6 +542,7 @@ def test_a_metric_that_a_run_does_not_have_is_told(run):
     assert "objective: the run has no metric 'check.trains'. Did you mean 'check.mean' or " in done.err
 
 
+@pytest.mark.slow
 def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
     script = tmp_path / "theirs.py"
     script.write_text(
@@ -561,6 +570,7 @@ def test_a_layer_registered_in_python_is_known_to_runs(run, tmp_path):
     assert (many.code, statuses(many.folder)) == (0, ["passed", "passed"])
 
 
+@pytest.mark.slow
 def test_a_script_that_cannot_be_imported_again_is_told(run, tmp_path):
     script = tmp_path / "theirs.py"
     script.write_text(
@@ -579,6 +589,7 @@ def test_a_script_that_cannot_be_imported_again_is_told(run, tmp_path):
     assert "RuntimeError: only ever run" in done.err
 
 
+@pytest.mark.slow
 def test_jobs_in_folders_inside_folders_are_gathered(run):
     done = run("-m", "seed=0,1", "recipe=centered_vector", "hydra.sweep.subdir='a/${hydra:job.num}'")
     assert [row["job"] for row in rows(done.folder)] == ["a/0", "a/1"]
@@ -601,6 +612,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subdir", SPELLINGS)
 def test_a_folder_has_one_spelling(run, subdir):
     stacks = 'recipe.stack="Dense(8, 8 // 2 )","Dense(8, 16 // 2 )"'
@@ -683,6 +695,7 @@ def test_what_is_in_strings_is_no_value(tmp_path, monkeypatch, text):
     assert sweeps.load(tmp_path)["status"] == ["passed"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ["pipe", "link", "link to nowhere"])
 def test_output_of_a_job_goes_into_a_file_of_its_folder(run, tmp_path, kind):
@@ -737,6 +750,7 @@ def test_a_formula_in_a_recipe_is_text_in_the_table(run):
     assert sweeps.load(done.folder)["recipe.name"] == ["=1+1"] * 2
 
 
+@pytest.mark.slow
 def test_the_table_in_other_forms(run):
     done = run("-m", "recipe=centered,lenet5", "seed=1", "checks=none,quick", "+recipe.params.Seed=1")
     table = sweeps.load(done.folder)

@@ -647,6 +647,7 @@ def test_error_of_a_link_that_leads_to_no_file(tmp_path, target, why):
     assert str(error.value) == f"{file} cannot be written: {why}"
 
 
+@pytest.mark.slow
 def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
     script, file = tmp_path / "saves.py", tmp_path / "w.safetensors"
     script.write_text(SAVES)
