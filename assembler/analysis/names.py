@@ -17,7 +17,13 @@ from assembler.analysis.tokens import Name, Spot, names_in, spot_at, tokens_of
 
 Kind = Literal["param", "block", "argument", "shared", "wire", "input"]
 
-_DECLARES: dict[str, Kind] = {"params": "param", "blocks": "block", "shared": "shared", "graph": "wire", "inputs": "input"}
+_DECLARES: dict[str, Kind] = {
+    "params": "param",
+    "blocks": "block",
+    "shared": "shared",
+    "graph": "wire",
+    "inputs": "input",
+}
 """Keys of a recipe whose keys are names."""
 
 _TEXTS = ("stack", "graph", "blocks", "shared", "params", "outputs")
@@ -210,7 +216,9 @@ class Names:
         """What a name is that is used in one of the files."""
         visible: Iterable[Declared] = self.visible(used.path)
         if document is not self.document:
-            visible = Names(document, tuple(one for one in (self.document, *self.others) if one is not document)).visible(used.path)
+            visible = Names(
+                document, tuple(one for one in (self.document, *self.others) if one is not document)
+            ).visible(used.path)
         if used.role == "keyword":
             block = next((one for one in visible if one.kind == "block" and one.name == used.call), None)
             return self._argument(block, used.name) if block is not None else None

@@ -16,7 +16,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LINE = re.compile(r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>'[^']*'|\"[^\"]*\"|[^\s#'\"\[{&*!|>-][^#\n]*?) *:(?=\s|$))?")
+_LINE = re.compile(
+    r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>'[^']*'|\"[^\"]*\"|[^\s#'\"\[{&*!|>-][^#\n]*?) *:(?=\s|$))?"
+)
 _COMMENT = re.compile(r"(?:^|\s)#")
 _FLOW = re.compile(r"'(?:''|[^'])*'|\"(?:\\.|[^\"\\])*\"|[\[\]{},]|: |[^\[\]{},'\":]+|.")
 
@@ -70,7 +72,9 @@ def _continues(text: str, region: Region, offset: int) -> bool:
 def _of_lines(text: str) -> Iterator[Region]:
     """The keys of block style, and the items of its lists."""
     open_keys: list[tuple[int, tuple[str, ...], int]] = []  # indentation, path, items so far
-    pending: tuple[tuple[str, ...], tuple[int, int], int, int] | None = None  # path, key, where the value begins, indent
+    pending: tuple[tuple[str, ...], tuple[int, int], int, int] | None = (
+        None  # path, key, where the value begins, indent
+    )
     end = offset = 0
     for line in text.splitlines(keepends=True):
         bare = line.rstrip()
@@ -86,7 +90,11 @@ def _of_lines(text: str) -> Iterator[Region]:
             pending, end = None, offset
             column = indent
             for dash in re.findall(r"- *", match["dashes"]):
-                while open_keys and open_keys[-1][0] >= column and not (open_keys[-1][0] == column and open_keys[-1][2] < 0):
+                while (
+                    open_keys
+                    and open_keys[-1][0] >= column
+                    and not (open_keys[-1][0] == column and open_keys[-1][2] < 0)
+                ):
                     open_keys.pop()
                 path, number = (open_keys[-1][1], -open_keys[-1][2] - 1) if open_keys else ((), 0)
                 if open_keys:
@@ -110,7 +118,9 @@ def _of_lines(text: str) -> Iterator[Region]:
         yield _closed(text, pending, end)
 
 
-def _goes_on(text: str, pending: tuple[tuple[str, ...], tuple[int, int], int, int], match: re.Match[str], offset: int) -> bool:
+def _goes_on(
+    text: str, pending: tuple[tuple[str, ...], tuple[int, int], int, int], match: re.Match[str], offset: int
+) -> bool:
     """Whether a line further in belongs to the value above it, rather than being a key inside it."""
     begin = text[pending[2] : offset].strip()
     if begin.startswith((">", "|", "{", "[", "'", '"')):
@@ -134,38 +144,67 @@ def _closed(text: str, pending: tuple[tuple[str, ...], tuple[int, int], int, int
     return Region(path, key, (begin, max(end, begin)))
 
 
-def _inside(text: str, outer: Region) -> Iterator[Region]:
+def _inside(text: str, outer: Region) -> list[Region]:
     """The keys of a mapping and the items of a list in flow style."""
-    start, end = outer.value
-    open_ones: list[tuple[str, tuple[str, ...], int]] = []  # bracket, path, items so far
-    item, key, begin = outer.path, (start, start), start
+    reader = _Flow(text, outer)
+    for token in _FLOW.finditer(text, *outer.value):
+        reader.step(token[0], token.start(), token.end())
+    reader.close(outer.value[1])
+    return sorted(reader.found, key=lambda one: (one.key[0], one.value[0], -one.value[1]))
 
-    def close(at: int) -> Iterator[Region]:
-        if open_ones and text[begin:at].strip() and item != open_ones[-1][1]:
-            left = begin + len(text[begin:at]) - len(text[begin:at].lstrip())
-            yield Region(item, key, (left, left + len(text[begin:at].strip())))
 
-    for token in _FLOW.finditer(text, start, end):
-        sign, at = token[0], token.start()
+@dataclass
+class _Bracket:
+    """A bracket that is open, with the keys before it, its items so far, and the key that it is the value of."""
+
+    sign: str
+    path: tuple[str, ...]
+    key: tuple[int, int]
+    start: int
+    items: int = 0
+
+
+class _Flow:
+    """Reads flow style from the left: the item that begins is noted when it ends."""
+
+    def __init__(self, text: str, outer: Region):
+        self.text = text
+        self.found: list[Region] = []
+        self.open: list[_Bracket] = []
+        self.path, self.key, self.begin = outer.path, outer.key, outer.value[0]
+
+    def step(self, sign: str, start: int, end: int) -> None:
+        """Read one token."""
         if sign in ("{", "["):
-            open_ones.append((sign, item, 0))
-        elif sign in ("}", "]") and open_ones:
-            yield from close(at)
-            item = open_ones.pop()[1]
-            begin = token.end()
-            continue
-        elif sign == "," and open_ones:
-            yield from close(at)
-            open_ones[-1] = (*open_ones[-1][:2], open_ones[-1][2] + 1)
-        elif sign == ": " and open_ones and open_ones[-1][0] == "{":
-            name = text[begin:at]
-            left = begin + len(name) - len(name.lstrip())
-            item, key, begin = (*open_ones[-1][1], name.strip().strip("'\"")), (left, left + len(name.strip())), at + 2
-            continue
+            self.open.append(_Bracket(sign, self.path, self.key, start))
+        elif not self.open:
+            return
+        elif sign == ": " and self.open[-1].sign == "{":
+            name = self.text[self.begin : start]
+            left = self.begin + len(name) - len(name.lstrip())
+            self.path = (*self.open[-1].path, name.strip().strip("'\""))
+            self.key, self.begin = (left, left + len(name.strip())), end
+            return
+        elif sign in ("}", "]"):
+            self.close(start)
+            bracket = self.open.pop()
+            if self.open:
+                self.found.append(Region(bracket.path, bracket.key, (bracket.start, end)))
+            self.path, self.begin = bracket.path, end
+            return
+        elif sign == ",":
+            self.close(start)
+            self.open[-1].items += 1
         else:
-            continue
-        begin = token.end()
-        bracket, path, number = open_ones[-1]
-        item, key = (path if bracket == "{" else (*path, str(number))), (begin, begin)
-    if open_ones:
-        yield from close(end)
+            return
+        bracket, self.begin = self.open[-1], end
+        self.path = bracket.path if bracket.sign == "{" else (*bracket.path, str(bracket.items))
+        self.key = (end, end)
+
+    def close(self, end: int) -> None:
+        """Note the item that ends."""
+        said = self.text[self.begin : end]
+        if self.open and said.strip() and self.path != self.open[-1].path:
+            left = self.begin + len(said) - len(said.lstrip())
+            key = self.key if self.key[0] != self.key[1] else (left, left)
+            self.found.append(Region(self.path, key, (left, left + len(said.strip()))))

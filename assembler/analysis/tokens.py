@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     r"|(?P<sign>:=|==|!=|<=|>=|//|\*\*|[^\s\w])"
 )
 
-WORDS = frozenset("_ for in if else and or not True False None true false null".split())
+WORDS = {"_", "for", "in", "if", "else", "and", "or", "not", "True", "False", "None", "true", "false", "null"}
 """Names that are no names of anything."""
 
 Kind = Literal["reference", "string", "number", "name", "sign"]

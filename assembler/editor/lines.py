@@ -7,6 +7,7 @@ two units, ``中`` is one. The analysis counts columns in characters.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -70,6 +71,11 @@ class Lines:
         line = self.line(number)
         before = line[:column]
         return {"line": number, "character": len(before) if before.isascii() else self.units(before)}
+
+    def at(self, offset: int) -> dict[str, int]:
+        """The LSP position of an offset."""
+        number = bisect_right(self.starts, offset) - 1
+        return self.position(number, offset - self.starts[number])
 
     def range(self, span: Span) -> dict[str, Any]:
         """The LSP range of a span of the file."""

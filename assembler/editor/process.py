@@ -24,6 +24,9 @@ GRACE = 5
 MAX_STARTS = 5
 """Starts in a row after which a worker that crashes without any text to blame is given up."""
 
+REFUSED = "refused"
+"""The key of an answer that says why an edit of the editor's is refused."""
+
 _LINE = 2**26
 """Bytes of the longest message."""
 

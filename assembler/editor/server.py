@@ -14,22 +14,39 @@ from typing import Any
 
 from lsprotocol import converters, types
 from pygls.capabilities import ServerCapabilitiesBuilder
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from assembler import __version__
 from assembler.editor.features.common import path_of
 from assembler.editor.lines import Lines
-from assembler.editor.process import WorkerProcess
+from assembler.editor.process import REFUSED, WorkerProcess
 
 ANSWERS: Mapping[str, Any] = {
     types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: list[types.DocumentSymbol],
     types.TEXT_DOCUMENT_FOLDING_RANGE: list[types.FoldingRange],
     types.TEXT_DOCUMENT_INLAY_HINT: list[types.InlayHint],
     types.TEXT_DOCUMENT_CODE_LENS: list[types.CodeLens],
+    types.TEXT_DOCUMENT_COMPLETION: types.CompletionList,
+    types.COMPLETION_ITEM_RESOLVE: types.CompletionItem,
+    types.TEXT_DOCUMENT_HOVER: types.Hover,
+    types.TEXT_DOCUMENT_SIGNATURE_HELP: types.SignatureHelp,
+    types.TEXT_DOCUMENT_DEFINITION: types.Location,
+    types.TEXT_DOCUMENT_REFERENCES: list[types.Location],
+    types.TEXT_DOCUMENT_PREPARE_RENAME: types.PrepareRenamePlaceholder,
+    types.TEXT_DOCUMENT_RENAME: types.WorkspaceEdit,
+    types.TEXT_DOCUMENT_CODE_ACTION: list[types.CodeAction],
+    types.TEXT_DOCUMENT_FORMATTING: list[types.TextEdit],
 }
 """The features that the worker answers, and the types of their answers. See ``assembler.editor.features``."""
 
-OPTIONS: Mapping[str, Any] = {types.TEXT_DOCUMENT_CODE_LENS: types.CodeLensOptions(resolve_provider=False)}
+OPTIONS: Mapping[str, Any] = {
+    types.TEXT_DOCUMENT_CODE_LENS: types.CodeLensOptions(resolve_provider=False),
+    types.TEXT_DOCUMENT_COMPLETION: types.CompletionOptions(trigger_characters=list("(,=@.[ "), resolve_provider=True),
+    types.TEXT_DOCUMENT_SIGNATURE_HELP: types.SignatureHelpOptions(trigger_characters=["(", ","]),
+    types.TEXT_DOCUMENT_RENAME: types.RenameOptions(prepare_provider=True),
+    types.TEXT_DOCUMENT_CODE_ACTION: types.CodeActionOptions(["quickfix", "refactor"]),
+}
 """What the editor receives of a feature besides its name."""
 
 COMMANDS = ("assembler.run", "assembler.plan", "assembler.bench")
@@ -174,6 +191,8 @@ def _pass_on(server: Server, method: str, kind: Any) -> None:
         if server.worker is None:
             return None
         found = await server.worker.ask(method, _CONVERTER.unstructure(params))
+        if isinstance(found, Mapping) and REFUSED in found:
+            raise JsonRpcInvalidParams(found[REFUSED])
         return _CONVERTER.structure(found, kind) if found is not None else None
 
 

@@ -34,9 +34,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from assembler.editor.features import AFTER_PLAN, FEATURES
+from assembler.editor.features import AFTER_PLAN, FEATURES, RENAME
 from assembler.editor.features.common import as_lsp, file_of
 from assembler.editor.features.lens import summary
+from assembler.editor.process import REFUSED
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError, Place
 from assembler.reading.texts import unsaved
@@ -241,8 +242,8 @@ class Worker:
         try:
             with unsaved(self.workspace.texts()), Budget(Place(label=message["method"])):
                 result = FEATURES[message["method"]](self.workspace, params)
-        except AssemblerError:
-            pass  # an error in the text, which diagnostics report
+        except AssemblerError as error:  # one in the text is reported by diagnostics
+            result = {REFUSED: error.message} if message["method"] == RENAME else None
         except Exception:
             traceback.print_exc()
         self.send({"end": str(file)})
