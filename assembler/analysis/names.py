@@ -101,9 +101,17 @@ class Document:
 
     def spot(self, region: Region, offset: int) -> Spot:
         """What is at an offset in the value of a region, with offsets of the file."""
-        start = min(region.value[0], offset)
-        found = spot_at(" " * start + self.text[start : max(region.value[1], offset)], offset)
-        return found
+        begin, end = self.inside(region)
+        start = min(begin, offset)
+        return spot_at(" " * start + self.text[start : max(end, offset)], offset)
+
+    def inside(self, region: Region) -> tuple[int, int]:
+        """The offsets of a value without quotes around it."""
+        start, end = region.value
+        quote = self.text[start : start + 1]
+        if quote not in ("'", '"'):
+            return start, end
+        return start + 1, end - (end > start + 1 and self.text[end - 1] == quote)
 
     @cached_property
     def declared(self) -> list[Declared]:
@@ -163,8 +171,8 @@ class Document:
                 yield from self._in_header(region)
 
     def _in_text(self, region: Region) -> Iterator[Used]:
-        start = region.value[0]
-        names = list(names_in(self.text[slice(*region.value)]))
+        start, end = self.inside(region)
+        names = list(names_in(self.text[start:end]))
         local = {one.token.text for one in names if one.role == "target"}
         for one in names:
             if one.role != "target" and not (one.role == "value" and one.token.text in local):

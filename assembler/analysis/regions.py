@@ -13,14 +13,15 @@ by their indentation, as a person does, and never fails::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(
     r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>'[^']*'|\"[^\"]*\"|[^\s#'\"\[{&*!|>-][^#\n]*?) *:(?=\s|$))?"
 )
 _COMMENT = re.compile(r"(?:^|\s)#")
-_FLOW = re.compile(r"'(?:''|[^'])*'|\"(?:\\.|[^\"\\])*\"|[\[\]{},]|: |[^\[\]{},'\":]+|.")
+_BEFORE = re.compile(r"[ \t]*(?:[|>][-+0-9]*[ \t]*(?=\r?\n))?\s*")
+"""What is before a value: white space, and the sign of a block scalar."""
+_FLOW = re.compile(r"'(?:''|[^'])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{},]|: |[^\[\]{},'\":]+|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Region:
 def regions_of(text: str) -> list[Region]:
     """The keys of a text in their order, and those inside ``{…}`` and ``[…]``, the outer ones first."""
     found: list[Region] = []
-    for region in _of_lines(text):
+    for region in _Block(text).found:
         found.append(region)
         if text[region.value[0] : region.value[0] + 1] in ("{", "["):
             found.extend(_inside(text, region))
@@ -69,63 +70,99 @@ def _continues(text: str, region: Region, offset: int) -> bool:
     return column > len(text[line : region.key[0]]) and text[region.key[1] : region.value[0]].strip(" \r\n") != ""
 
 
-def _of_lines(text: str) -> Iterator[Region]:
-    """The keys of block style, and the items of its lists."""
-    open_keys: list[tuple[int, tuple[str, ...], int]] = []  # indentation, path, items so far
-    pending: tuple[tuple[str, ...], tuple[int, int], int, int] | None = (
-        None  # path, key, where the value begins, indent
-    )
-    end = offset = 0
-    for line in text.splitlines(keepends=True):
-        bare = line.rstrip()
-        match = _LINE.match(bare)
+@dataclass
+class _Open:
+    """A key or an item that others may be inside of, further in than its column."""
+
+    column: int
+    path: tuple[str, ...]
+    items: int = 0
+
+
+@dataclass
+class _Pending:
+    """A key or an item whose value has not ended yet."""
+
+    path: tuple[str, ...]
+    key: tuple[int, int]
+    start: int
+    column: int
+
+
+class _Block:
+    """Reads block style line by line: a value ends where the next key or item begins."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.found: list[Region] = []
+        self.open: list[_Open] = []
+        self.pending: _Pending | None = None
+        self.end = 0  # of the pending value, as far as it is read
+        offset = 0
+        for line in text.splitlines(keepends=True):
+            self.line(line.rstrip(), offset)
+            offset += len(line)
+        self.close(self.end)
+
+    def line(self, line: str, offset: int) -> None:
+        """Read one line."""
+        match = _LINE.match(line)
         assert match is not None  # all of it is optional
-        indent = len(match["indent"])
-        is_text = pending is not None and bare and indent > pending[3] and _goes_on(text, pending, match, offset)
-        if is_text:
-            end = offset + len(_without_comment(bare))
-        elif bare and not bare.lstrip().startswith("#"):
-            if pending is not None:
-                yield _closed(text, pending, end)
-            pending, end = None, offset
-            column = indent
+        column = len(match["indent"])
+        if not line:
+            return
+        if self.pending is not None and column > self.pending.column and self.goes_on(match, offset):
+            self.end = offset + len(_without_comment(line))
+        elif not line.lstrip().startswith("#"):
+            self.close(self.end)
             for dash in re.findall(r"- *", match["dashes"]):
-                while (
-                    open_keys
-                    and open_keys[-1][0] >= column
-                    and not (open_keys[-1][0] == column and open_keys[-1][2] < 0)
-                ):
-                    open_keys.pop()
-                path, number = (open_keys[-1][1], -open_keys[-1][2] - 1) if open_keys else ((), 0)
-                if open_keys:
-                    open_keys[-1] = (open_keys[-1][0], path, open_keys[-1][2] - 1)
-                open_keys.append((column + 1, (*path, str(number)), -1))
+                self.item(offset + column + len(dash), column)
                 column += len(dash)
-                place = offset + column
-                pending, end = ((*path, str(number)), (place, place), place, column - len(dash)), place
             if match["key"] is not None:
-                start = offset + match.start("key")
-                if match["dashes"] and pending is not None:
-                    yield _closed(text, pending, offset + len(bare))
-                while open_keys and open_keys[-1][0] >= column:
-                    open_keys.pop()
-                path = (*(open_keys[-1][1] if open_keys else ()), match["key"].strip("'\""))
-                open_keys.append((column, path, -1))
-                pending = path, (start, offset + match.end("key")), offset + match.end() + 1, column
-            end = offset + len(_without_comment(bare))
-        offset += len(line)
-    if pending is not None:
-        yield _closed(text, pending, end)
+                self.close(offset + len(line))
+                self.key(match, offset, column)
+            self.end = offset + len(_without_comment(line))
 
+    def goes_on(self, match: re.Match[str], offset: int) -> bool:
+        """Whether a line further in belongs to the value above it, rather than being a key or an item inside it."""
+        assert self.pending is not None
+        begin = self.text[self.pending.start : offset].strip()
+        if begin.startswith((">", "|", "{", "[", "'", '"')):
+            return True
+        return not begin.startswith("#") and match["key"] is None and not match["dashes"]
 
-def _goes_on(
-    text: str, pending: tuple[tuple[str, ...], tuple[int, int], int, int], match: re.Match[str], offset: int
-) -> bool:
-    """Whether a line further in belongs to the value above it, rather than being a key inside it."""
-    begin = text[pending[2] : offset].strip()
-    if begin.startswith((">", "|", "{", "[", "'", '"')):
-        return True
-    return bool(begin) and not begin.startswith("#") and match["key"] is None and not match["dashes"]
+    def item(self, start: int, column: int) -> None:
+        """Begin an item of a list, which may be in the same column as its key."""
+        while self.open and self.open[-1].column > column:
+            self.open.pop()
+        if not self.open:
+            self.open.append(_Open(-1, ()))
+        outer = self.open[-1]
+        path = (*outer.path, str(outer.items))
+        outer.items += 1
+        self.open.append(_Open(column + 1, path))
+        self.pending = _Pending(path, (start, start), start, column)
+
+    def key(self, match: re.Match[str], offset: int, column: int) -> None:
+        """Begin a key."""
+        while self.open and self.open[-1].column >= column:
+            self.open.pop()
+        path = (*(self.open[-1].path if self.open else ()), match["key"].strip("'\""))
+        self.open.append(_Open(column, path))
+        start, end = match.span("key")
+        self.pending = _Pending(path, (offset + start, offset + end), offset + match.end() + 1, column)
+
+    def close(self, end: int) -> None:
+        """Note the pending key or item with its value, which ends here."""
+        if (one := self.pending) is None:
+            return
+        self.pending = None
+        end = max(end, min(one.start, len(self.text)))
+        found = _BEFORE.match(self.text, min(one.start, end), end)
+        begin = found.end() if found else end
+        if self.text[begin:end].startswith("#"):
+            end = begin
+        self.found.append(Region(one.path, one.key, (begin, end)))
 
 
 def _without_comment(line: str) -> str:
@@ -133,15 +170,6 @@ def _without_comment(line: str) -> str:
     bare = re.sub(r"'[^']*'|\"[^\"]*\"", lambda found: "_" * len(found[0]), line)
     comment = _COMMENT.search(bare)
     return line[: comment.start()].rstrip() if comment else line
-
-
-def _closed(text: str, pending: tuple[tuple[str, ...], tuple[int, int], int, int], end: int) -> Region:
-    path, key, start, _ = pending
-    found = re.compile(r"[ \t]*(?:[|>][-+0-9]*[ \t]*\r?\n\s*)?").match(text, min(start, max(end, start)))
-    begin = min(found.end() if found else start, max(end, start))
-    if text[begin : max(end, begin)].lstrip().startswith("#"):
-        end = begin
-    return Region(path, key, (begin, max(end, begin)))
 
 
 def _inside(text: str, outer: Region) -> list[Region]:

@@ -137,7 +137,7 @@ def names_in(text: str) -> Iterator[Name]:
     calls: list[Call] = []
     before: Token | None = None
     is_source = is_target = False
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, after in zip(tokens, [*tokens[1:], None], strict=False):
         is_source = is_source or (token.text == "@" and not calls)
         if token.kind == "name" and token.text in ("for", "in"):
             is_target = token.text == "for"

@@ -1,4 +1,4 @@
-"""``textDocument/formatting``: recipe texts as the assembler prints them; all else stays as it is."""
+"""``textDocument/formatting``: recipe texts with the spaces that the assembler prints; all else stays as it is."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from typing import Any
 
 from assembler.analysis.names import Document
 from assembler.analysis.regions import Region
+from assembler.analysis.tokens import WORDS, Token, tokens_of
 from assembler.editor.features.common import file_of
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError
-from assembler.language.grammar import parse, parse_line
-from assembler.language.recipe import Chain, Wire
-
-WIDTH = 120
-"""Columns of a line."""
+from assembler.language.grammar import parse_line
+from assembler.language.recipe import Source, Stack
 
 _FORMATTED = ("stack", "graph", "blocks", "shared")
 
 
 def formatting(workspace: Workspace, params: Mapping[str, Any]) -> Any:
-    """The edits that print each recipe text anew: spaces around operators and after commas, brackets where needed.
+    """The edits that write each recipe text with one space around operators and after commas.
 
     A text that cannot be parsed, or that has a reference ``${…}`` or quotes around it, is left as it is.
     """
@@ -33,7 +31,7 @@ def formatting(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     edits = []
     for region, text in _texts(document):
         start, end = region.value
-        now = printed(text, region, document.text)
+        now = printed(text)
         if now is not None and now != document.text[start:end]:
             edits.append({"range": {"start": lines.at(start), "end": lines.at(end)}, "newText": now})
     return edits
@@ -48,47 +46,48 @@ def _texts(document: Document) -> Iterator[tuple[Region, str]]:
             yield region, text
 
 
-def printed(text: str, region: Region, source: str) -> str | None:
-    """A text as the assembler prints it; None if it cannot be parsed, or would be another recipe.
+def printed(text: str) -> str | None:
+    """A text with the assembler's spaces; None if it cannot be parsed, or would be another recipe.
 
-    A text of several lines keeps its indentation and is broken before each ``+`` that does not fit.
+    Numbers, quotes, brackets and line breaks stay as they are written.
     """
-    is_wire = "graph" in region.path[-2:-1]
-    if len(region.path) > 1 and region.path[0] == "stack" and region.key[0] != region.key[1]:
-        is_wire = False
-    flat = " ".join(text.split())
+    now = _spaced(text)
     try:
-        if is_wire and "@" in flat:
-            body, sources = parse_line(flat, "")
-            wire = Wire("", body, tuple((name, element) for name, element, _ in sources))
-            now, items = str(wire), [str(wire)]
-            same = parse_line(now, "")[0] == body and [one[:2] for one in parse_line(now, "")[1]] == [
-                one[:2] for one in sources
-            ]
-        else:
-            body = parse(flat)
-            now = str(body)
-            items = [str(Chain((item,))) for item in body.items] if isinstance(body, Chain) else [now]
-            same = parse(now) == body
+        if _read(text) != _read(now):
+            return None
     except (AssemblerError, RecursionError):
         return None
-    if not same or re.search(r": |\s#", now):
-        return None
-    if "\n" not in text:
-        return now
-    start = region.value[0]
-    indent = start - source.rfind("\n", 0, start) - 1
-    if source[source.rfind("\n", 0, start) + 1 : start].strip():
-        return None  # a plain text that begins beside its key
-    return _wrapped(items, indent, "\r\n" if "\r\n" in text else "\n")
+    return None if re.search(r": |\s#", now) else now  # what YAML would read in another way
 
 
-def _wrapped(items: list[str], indent: int, end: str) -> str:
-    """Items in lines that begin with ``+``."""
-    lines = [items[0]]
-    for item in items[1:]:
-        if indent + len(lines[-1]) + 3 + len(item) <= WIDTH:
-            lines[-1] += f" + {item}"
-        else:
-            lines.append(f"+ {item}")
-    return f"{end}{' ' * indent}".join(lines)
+def _read(text: str) -> tuple[Stack, list[Source]]:
+    """A text as data, without its places."""
+    body, sources = parse_line(text, "")
+    return body, [(name, element) for name, element, _ in sources]
+
+
+def _spaced(text: str) -> str:
+    """A text with one space around operators and after commas, and none inside brackets; lines end where they did."""
+    parts: list[str] = []
+    depth = 0
+    before: Token | None = None
+    end = 0
+    for token in tokens_of(text):
+        is_first = before is None or (before.kind == "sign" and before.text not in (")", "]", "}"))
+        is_unary = is_first or (before is not None and before.text in WORDS - {"_"})
+        space = text[end : token.start]
+        parts += space if "\n" in space else _gap(before, token, depth), token.text
+        depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+        before = Token("sign", "unary", 0, 0) if is_unary and token.text in ("-", "+", "*", "**") else token
+        end = token.end
+    return "".join(parts)
+
+
+def _gap(before: Token | None, token: Token, depth: int) -> str:
+    """The space between two tokens of a line."""
+    if before is None or before.text in ("(", "[", "{", "unary", ":") or token.text in (")", "]", "}", ",", ":"):
+        return ""
+    if token.text in ("(", "["):
+        is_applied = (before.kind == "name" and before.text not in WORDS) or before.text in (")", "]", "=")
+        return "" if is_applied else " "
+    return "" if "=" in (before.text, token.text) and depth else " "

@@ -56,9 +56,15 @@ def _answer(here: Here, start: int, end: int, parts: list[str]) -> Any:
 
 
 def _of_layer(entry: Entry) -> list[str]:
-    said = documentation_of(entry)[:MAX_SHOWN]
+    said = _as_markdown(documentation_of(entry))[:MAX_SHOWN]
     return [_code(signature_of(entry), "python"), said, "\n".join(f"- {one}" for one in inferred(entry)),
             f"*{origin_of(entry)}*"]  # fmt: skip
+
+
+def _as_markdown(docstring: str) -> str:
+    """The part of a docstring that says how a layer is written, without the roles of reStructuredText."""
+    said = re.split(r"^(?:Raises|Supported Platforms|Examples?):", docstring, maxsplit=1, flags=re.MULTILINE)[0]
+    return re.sub(r":[a-z:]+:(?=`)", "", said).replace("``", "`").strip()
 
 
 def _of_keyword(here: Here, call: str, name: str) -> list[str]:
@@ -96,7 +102,8 @@ def _uses(here: Here, item: Item) -> list[str]:
     opened = here.workspace.open[here.file]
     planned = opened.good[0].plan if opened.good is not None else None
     rows = {row.path: row for row in planned.rows} if planned is not None else {}
-    return ["\n".join(f"- {_use(use, rows)}" for use in item.uses[:5])] if item.uses else []
+    known = rows if item.kind == "layer" else {}
+    return ["\n".join(f"- {_use(use, known)}" for use in item.uses[:5])] if item.uses else []
 
 
 def _use(use: Use, rows: Mapping[str, Any]) -> str:
