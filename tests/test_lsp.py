@@ -16,6 +16,7 @@ pytest.importorskip("pytest_lsp")  # of the extra `test`
 
 import pytest_lsp
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities, make_test_lsp_client
 
 from tests.conftest import ROOT
@@ -160,6 +161,72 @@ async def test_a_block_and_a_recipe_that_are_both_not_saved(client):
             break
         await asyncio.sleep(0.05)
     assert not client.diagnostics[block]
+
+
+def place(client, uri, line, character):
+    return {"text_document": types.TextDocumentIdentifier(uri), "position": types.Position(line, character)}
+
+
+@pytest.mark.asyncio
+async def test_what_is_asked_at_the_cursor(client):
+    uri = open_text(client, RECIPE.replace("\n", "\r\n"))
+    await until(client, uri)
+    found = await client.text_document_hover_async(types.HoverParams(**place(client, uri, 4, 23)))
+    assert "(4, 8) float32 → (4, 3) float32 · 27 parameters · 96 MACs" in found.contents.value
+    found = await client.text_document_signature_help_async(types.SignatureHelpParams(**place(client, uri, 4, 30)))
+    assert found.signatures[0].label.startswith("Dense(in_channels, out_channels, ")
+    assert found.active_parameter == 1
+    found = await client.text_document_definition_async(types.DefinitionParams(**place(client, uri, 4, 12)))
+    assert (found.uri, found.range.start) == (uri, types.Position(3, 2))
+    context = types.ReferenceContext(include_declaration=False)
+    found = await client.text_document_references_async(types.ReferenceParams(context, **place(client, uri, 3, 3)))
+    assert [one.range.start for one in found] == [types.Position(4, 11)]
+
+
+@pytest.mark.asyncio
+async def test_a_name_is_completed_and_explained_while_the_text_is_broken(client):
+    uri = open_text(client, RECIPE)
+    await until(client, uri)
+    edit(client, uri, 4, 18, 32, " + Residual(Dens")
+    found = await client.text_document_completion_async(types.CompletionParams(**place(client, uri, 4, 34)))
+    first = found.items[0]
+    assert first.label == "Dense"
+    assert first.text_edit.range == types.Range(types.Position(4, 30), types.Position(4, 34))
+    explained = await client.completion_item_resolve_async(first)
+    assert explained.documentation.value.startswith("The dense connected layer.")
+
+
+@pytest.mark.asyncio
+async def test_names_are_changed_and_texts_are_formatted_and_mended(client):
+    uri = open_text(client, RECIPE)
+    await until(client, uri)
+    params = types.RenameParams(new_name="Basic", **place(client, uri, 3, 3))
+    found = await client.text_document_rename_async(params)
+    assert [one.range.start.line for one in found.changes[uri]] == [3, 4]
+    params.new_name = "Tanh"
+    with pytest.raises(JsonRpcException, match="'Tanh' is a layer; choose another name"):
+        await client.text_document_rename_async(params)
+    edit(client, uri, 4, 18, 32, "+Dens(_,3)")
+    await until(client, uri, "read")
+    document, options = types.TextDocumentIdentifier(uri), types.FormattingOptions(2, True)
+    (found,) = await client.text_document_formatting_async(types.DocumentFormattingParams(document, options))
+    assert found.new_text == "2 * Unit(8) + Dens(_, 3)"
+    (error,) = client.diagnostics[uri]
+    asked = types.CodeActionParams(document, error.range, types.CodeActionContext([error]))
+    found = await client.text_document_code_action_async(asked)
+    assert [one.title for one in found] == ["Write Dense", "Write BiDense"]
+
+
+@pytest.mark.asyncio
+async def test_a_recipe_of_2000_lines(client):
+    lines = "".join(f"  l{index}: Dense(_, 16) + ReLU\n" for index in range(2000))
+    uri = open_text(client, f"input: {{shape: [4, 16]}}\ngraph:\n{lines}")
+    await until(client, uri, "read")
+    began = time.monotonic()
+    edit(client, uri, 2001, 24, 26, " + Dense(_, 4) @ l19")
+    found = await client.text_document_completion_async(types.CompletionParams(**place(client, uri, 2001, 44)))
+    assert {"l19", "l199", "l1998"} <= {one.label for one in found.items}
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.asyncio

@@ -101,13 +101,13 @@ class Document:
 
     def spot(self, region: Region, offset: int) -> Spot:
         """What is at an offset in the value of a region, with offsets of the file."""
-        begin, end = self.inside(region)
+        begin, end = self.inside(region.value)
         start = min(begin, offset)
         return spot_at(" " * start + self.text[start : max(end, offset)], offset)
 
-    def inside(self, region: Region) -> tuple[int, int]:
-        """The offsets of a value without quotes around it."""
-        start, end = region.value
+    def inside(self, offsets: tuple[int, int]) -> tuple[int, int]:
+        """The offsets of a key or a value without quotes around it."""
+        start, end = offsets
         quote = self.text[start : start + 1]
         if quote not in ("'", '"'):
             return start, end
@@ -134,13 +134,13 @@ class Document:
 
     def _block(self, region: Region, value: str) -> Iterator[Declared]:
         """A block and its arguments."""
-        start, end = region.key
+        start, end = self.inside(region.key)
         header = self.text[start:end]
         tokens = [token for token in tokens_of(header) if token.kind == "name"]
         if not tokens:
             return
-        first, clean = tokens[0], header.strip("'\"")
-        yield Declared("block", first.text, self.file, start + first.start, start + first.end, (), value, clean)
+        first = tokens[0]
+        yield Declared("block", first.text, self.file, start + first.start, start + first.end, (), value, header)
         for found in names_in(header):
             is_default = header[: found.token.start].rstrip().endswith("=")
             if found.token.start > first.start and not is_default:
@@ -171,7 +171,7 @@ class Document:
                 yield from self._in_header(region)
 
     def _in_text(self, region: Region) -> Iterator[Used]:
-        start, end = self.inside(region)
+        start, end = self.inside(region.value)
         names = list(names_in(self.text[start:end]))
         local = {one.token.text for one in names if one.role == "target"}
         for one in names:
@@ -180,10 +180,11 @@ class Document:
 
     def _in_header(self, region: Region) -> Iterator[Used]:
         """The names in the defaults of a block's arguments."""
-        header = self.text[slice(*region.key)]
+        start, end = self.inside(region.key)
+        header = self.text[start:end]
         for one in names_in(header):
             if header[: one.token.start].rstrip().endswith("="):
-                yield _used(one, region.key[0], region.path, one.role)
+                yield _used(one, start, region.path, one.role)
 
 
 def _used(one: Name, start: int, path: tuple[str, ...], role: str) -> Used:
@@ -236,7 +237,7 @@ class Names:
     def _argument(self, block: Declared, name: str) -> Declared | None:
         home = next(one for one in (self.document, *self.others) if one.file == block.file)
         inside = (one for one in home.declared if one.kind == "argument" and one.name == name)
-        return next((one for one in inside if one.scope[-1].strip("'\"") == block.header), None)
+        return next((one for one in inside if one.scope[-1] == block.header), None)
 
     def uses(self, declared: Declared) -> Iterator[tuple[Path, int, int]]:
         """The places where a name is used, without its declaration."""

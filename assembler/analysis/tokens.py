@@ -19,7 +19,7 @@ _TOKEN = re.compile(
 )
 
 WORDS = {"_", "for", "in", "if", "else", "and", "or", "not", "True", "False", "None", "true", "false", "null"}
-"""Names that are no names of anything."""
+"""Words of the language, which refer to nothing."""
 
 Kind = Literal["reference", "string", "number", "name", "sign"]
 

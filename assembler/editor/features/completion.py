@@ -170,7 +170,7 @@ def _arguments(here: Here, call: Call) -> Iterator[Choice]:
 
 
 def _inferred(here: Here, call: Call) -> Iterator[Choice]:
-    """``_``, if the argument at the place may be inferred. Of a block, what it passes on decides."""
+    """``_``, if the argument at the place may be inferred. It depends on what a block does with it."""
     block, entry = here.block(call.name), here.entry(call.name)
     names = list(_takes(here, call))
     name = call.keyword or (names[call.index] if call.index < len(names) else "")

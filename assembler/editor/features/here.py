@@ -88,13 +88,25 @@ class Here:
 
     @cached_property
     def around(self) -> list[Path]:
-        """The files that this one includes, as far as its last readable text tells, and those that include it."""
+        """The files that this one includes, as its last readable text has them, and those that include it."""
         opened = self.workspace.open.get(self.file)
-        below = [file for file in (opened.depends if opened is not None else ()) if file.parent.name != "registry"]
+        read = opened.depends if opened is not None else ()
+        below = [file for file in read if file != self.file and file.parent.name != "registry"]
+        below = below or [real(file) for file in self._named()]
         above = [file for file in self._recipes() if file != self.file and self.file in self._included(file)]
         found = dict.fromkeys([*below, *above])
         found.pop(self.file, None)
         return list(found)
+
+    def _named(self) -> Iterator[Path]:
+        """The files that ``defaults`` names, of a text that was never readable."""
+        blocks = self.project.files("blocks")
+        for region in self.document.regions:
+            if region.path[0] == "defaults":
+                said = self.document.text[slice(*region.value)]
+                files = blocks if "/blocks" in said else self.project.recipes
+                if (file := files.get(said.rpartition(":")[2].strip())) is not None:
+                    yield file
 
     def _recipes(self) -> Iterator[Path]:
         """The recipes of the project, and those that are open."""

@@ -95,7 +95,7 @@ def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     """The edits that give a param, a block, a shared part or a wire another name, in all files of the project.
 
     Raises:
-        SettingsError: the new name is no name or is in use, or a file is not the project's.
+        SettingsError: the new name is not valid or is in use, or a file is not the project's.
     """
     here = Here.of(workspace, params)
     declared = here.names.at(here.offset) if here is not None else None
