@@ -1,0 +1,247 @@
+"""Where the names of a recipe are declared and used: params, blocks and their arguments, shared parts, and wires.
+
+It reads texts that are being typed (see ``regions`` and ``tokens``), so that an editor can follow names in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from assembler.analysis.regions import Region, region_at, regions_of
+from assembler.analysis.tokens import Name, Spot, names_in, spot_at, tokens_of
+
+Kind = Literal["param", "block", "argument", "shared", "wire", "input"]
+
+_DECLARES: dict[str, Kind] = {
+    "params": "param",
+    "blocks": "block",
+    "shared": "shared",
+    "graph": "wire",
+    "inputs": "input",
+}
+"""Keys of a recipe whose keys are names."""
+
+_TEXTS = ("stack", "graph", "blocks", "shared", "params", "outputs")
+"""Keys of a recipe with recipe texts in them."""
+
+_REFERENCE = re.compile(r"params\.(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A name that a file declares.
+
+    Args:
+        start, end: offsets of the name.
+        scope: the keys around it that see it; none for what the whole recipe sees. A wire is seen in its graph, an
+            argument in its block.
+        text: what it is, as written: the value of a param, the layers of a block.
+        header: of a block, its name with its arguments.
+    """
+
+    kind: Kind
+    name: str
+    file: Path
+    start: int
+    end: int
+    scope: tuple[str, ...] = ()
+    text: str = ""
+    header: str = ""
+
+    @property
+    def is_global(self) -> bool:
+        """Whether other files see it."""
+        return self.kind in ("param", "block", "shared")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A name that is used in a file.
+
+    Args:
+        start, end: offsets of the name.
+        path: the keys of the text that it is in.
+    """
+
+    name: str
+    role: str
+    start: int
+    end: int
+    path: tuple[str, ...]
+    call: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file of recipes or blocks as it is on the screen.
+
+    Args:
+        is_blocks: whether its keys are blocks.
+    """
+
+    file: Path
+    text: str
+    is_blocks: bool = False
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """Its keys and values; those of a file of blocks are below ``blocks``, as in a recipe."""
+        found = regions_of(self.text)
+        return [Region(("blocks", *one.path), one.key, one.value) for one in found] if self.is_blocks else found
+
+    def at(self, offset: int) -> Region | None:
+        """The region at an offset."""
+        found = region_at(self.text, offset)
+        return Region(("blocks", *found.path), found.key, found.value) if found and self.is_blocks else found
+
+    def spot(self, region: Region, offset: int) -> Spot:
+        """What is at an offset in the value of a region, with offsets of the file."""
+        begin, end = self.inside(region.value)
+        start = min(begin, offset)
+        return spot_at(" " * start + self.text[start : max(end, offset)], offset)
+
+    def inside(self, offsets: tuple[int, int]) -> tuple[int, int]:
+        """The offsets of a key or a value without quotes around it."""
+        start, end = offsets
+        quote = self.text[start : start + 1]
+        if quote not in ("'", '"'):
+            return start, end
+        return start + 1, end - (end > start + 1 and self.text[end - 1] == quote)
+
+    @cached_property
+    def declared(self) -> list[Declared]:
+        """The names that it declares."""
+        return list(self._declarations())
+
+    def _declarations(self) -> Iterator[Declared]:
+        for region in self.regions:
+            outer = region.path[-2] if len(region.path) > 1 else ""
+            kind = _DECLARES.get(outer)
+            if kind is None or (len(region.path) > 2 and kind in ("param", "block", "shared")):
+                continue
+            value = self.text[slice(*region.value)]
+            if kind == "block":
+                yield from self._block(region, value)
+            elif region.key[0] != region.key[1]:
+                yield Declared(kind, region.path[-1], self.file, *region.key, region.path[:-2], value)
+            elif kind == "input" and value.isidentifier():
+                yield Declared(kind, value, self.file, *region.value, region.path[:-2])
+
+    def _block(self, region: Region, value: str) -> Iterator[Declared]:
+        """A block and its arguments."""
+        start, end = self.inside(region.key)
+        header = self.text[start:end]
+        tokens = [token for token in tokens_of(header) if token.kind == "name"]
+        if not tokens:
+            return
+        first = tokens[0]
+        yield Declared("block", first.text, self.file, start + first.start, start + first.end, (), value, header)
+        for found in names_in(header):
+            is_default = header[: found.token.start].rstrip().endswith("=")
+            if found.token.start > first.start and not is_default:
+                token = found.token
+                yield Declared("argument", token.text, self.file, start + token.start, start + token.end, region.path)
+
+    @cached_property
+    def used(self) -> list[Used]:
+        """The names that are used in its texts, in their order."""
+        return sorted(self._uses(), key=lambda one: one.start)
+
+    def _uses(self) -> Iterator[Used]:
+        parents = {region.path[:count] for region in self.regions for count in range(1, len(region.path))}
+        for region in self.regions:
+            start, end = region.value
+            for found in re.finditer(r"\$\{[^}]*\}", self.text[start:end] if region.path not in parents else ""):
+                for name in _REFERENCE.finditer(found[0]):
+                    at = start + found.start() + name.start(1)
+                    yield Used(name[1], "value", at, at + len(name[1]), region.path)
+            if region.path[0] not in _TEXTS:
+                continue
+            in_stack = len(region.path) > 1 and region.path[0] == "stack"
+            if in_stack and region.key[0] != region.key[1] and self.text[slice(*region.key)].isidentifier():
+                yield Used(region.path[-1], "value", *region.key, region.path)
+            if region.path not in parents:
+                yield from self._in_text(region)
+            if region.path[0] == "blocks" and len(region.path) == 2:
+                yield from self._in_header(region)
+
+    def _in_text(self, region: Region) -> Iterator[Used]:
+        start, end = self.inside(region.value)
+        names = list(names_in(self.text[start:end]))
+        local = {one.token.text for one in names if one.role == "target"}
+        for one in names:
+            if one.role != "target" and not (one.role == "value" and one.token.text in local):
+                yield _used(one, start, region.path, "source" if "outputs" in region.path[-2:] else one.role)
+
+    def _in_header(self, region: Region) -> Iterator[Used]:
+        """The names in the defaults of a block's arguments."""
+        start, end = self.inside(region.key)
+        header = self.text[start:end]
+        for one in names_in(header):
+            if header[: one.token.start].rstrip().endswith("="):
+                yield _used(one, start, region.path, one.role)
+
+
+def _used(one: Name, start: int, path: tuple[str, ...], role: str) -> Used:
+    return Used(one.token.text, role, start + one.token.start, start + one.token.end, path, one.call)
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of a recipe and the files that it includes.
+
+    Args:
+        document: the file that is looked at.
+        others: the files that it includes, and those that include it.
+    """
+
+    document: Document
+    others: tuple[Document, ...] = ()
+
+    def visible(self, path: tuple[str, ...]) -> Iterator[Declared]:
+        """The names that a text at some keys sees, the innermost first."""
+        own = sorted(self.document.declared, key=lambda one: -len(one.scope))
+        yield from (one for one in own if path[: len(one.scope)] == one.scope)
+        yield from (one for other in self.others for one in other.declared if one.is_global)
+
+    def at(self, offset: int) -> Declared | None:
+        """The declaration of the name at an offset; None if there is no name, or a layer's."""
+        for one in self.document.declared:
+            if one.start <= offset <= one.end:
+                return one
+        used = self.used_at(offset)
+        return self.declaration(used, self.document) if used is not None else None
+
+    def used_at(self, offset: int) -> Used | None:
+        """The name that is used at an offset."""
+        return next((one for one in self.document.used if one.start <= offset <= one.end), None)
+
+    def declaration(self, used: Used, document: Document) -> Declared | None:
+        """What a name is that is used in one of the files."""
+        visible: Iterable[Declared] = self.visible(used.path)
+        if document is not self.document:
+            visible = Names(
+                document, tuple(one for one in (self.document, *self.others) if one is not document)
+            ).visible(used.path)
+        if used.role == "keyword":
+            block = next((one for one in visible if one.kind == "block" and one.name == used.call), None)
+            return self._argument(block, used.name) if block is not None else None
+        wanted = ("wire", "input") if used.role == "source" else ("argument", "param", "block", "shared")
+        return next((one for one in visible if one.name == used.name and one.kind in wanted), None)
+
+    def _argument(self, block: Declared, name: str) -> Declared | None:
+        home = next(one for one in (self.document, *self.others) if one.file == block.file)
+        inside = (one for one in home.declared if one.kind == "argument" and one.name == name)
+        return next((one for one in inside if one.scope[-1] == block.header), None)
+
+    def uses(self, declared: Declared) -> Iterator[tuple[Path, int, int]]:
+        """The places where a name is used, without its declaration."""
+        for document in (self.document, *self.others):
+            for used in document.used:
+                if used.name == declared.name and self.declaration(used, document) == declared:
+                    yield document.file, used.start, used.end

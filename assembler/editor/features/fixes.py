@@ -1,0 +1,97 @@
+"""``textDocument/codeAction``: what mends an error at the cursor, and ``expect`` from the plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from assembler.analysis.files import kind_of
+from assembler.editor.features.common import file_of
+from assembler.editor.workspace import Workspace
+from assembler.planning.plan import Plan
+from assembler.planning.specs import Specs
+
+_MISSING = re.compile(r"(?P<layer>[\w.]+) is missing (?P<names>'\w+'(?:(?:, | and )'\w+')*): ")
+_INSTEAD = re.compile(
+    r"write (?P<new>[\w.]+) instead of (?P<old>[\w.]+)|(?P<owner>[\w.]+) of \w+ is (?P<here>[\w.]+) here"
+)
+
+
+def code_actions(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The changes that mend the errors of a range, the most likely first."""
+    file = file_of(params)
+    if file is None:
+        return []
+    found: list[dict[str, Any]] = []
+    for diagnostic in params["context"].get("diagnostics", ()):
+        for title, where, text in _mends(workspace, file, diagnostic):
+            edit = {"changes": {params["textDocument"]["uri"]: [{"range": where, "newText": text}]}}
+            found.append({"title": title, "kind": "quickfix", "diagnostics": [diagnostic], "edit": edit})
+    if found:
+        found[0]["isPreferred"] = True
+    return [*found, *_expect(workspace, file, params["textDocument"]["uri"])]
+
+
+def _mends(
+    workspace: Workspace, file: Path, diagnostic: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """The title, range and text of each change that mends an error."""
+    lines, where, message = workspace.lines(file), diagnostic["range"], diagnostic["message"]
+    start, end = lines.offset(where["start"]), lines.offset(where["end"])
+    text = lines.text
+    written = text[start:end]
+    word = re.match(r"[\w.]+", written)
+    name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
+    if instead := _INSTEAD.search(message):
+        new = instead["new"] or instead["here"]
+        yield f"Write {new}", name, new
+    for suggestion in (diagnostic.get("data") or {}).get("suggestions", ()):
+        if re.fullmatch(r"[\w./]+", suggestion) and word:
+            yield f"Write {suggestion}", name, suggestion
+    missing = _MISSING.match(message)
+    if missing and word:
+        names = re.findall(r"'(\w+)'", missing["names"])
+        yield from _with_arguments(lines, text, start + len(word[0]), names)
+
+
+def _with_arguments(lines: Any, text: str, after: int, names: list[str]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Arguments that a call lacks, with 0 to be replaced."""
+    written = ", ".join(f"{name}=0" for name in names)
+    title = f"Write {' and '.join(names)}"
+    if text[after : after + 1] != "(":
+        at = lines.at(after)
+        yield title, {"start": at, "end": at}, f"({written})"
+        return
+    depth = 0
+    for offset in range(after, len(text)):
+        depth += (text[offset] in "([{") - (text[offset] in ")]}")
+        if depth == 0:
+            at = lines.at(offset)
+            yield title, {"start": at, "end": at}, written if text[after + 1 : offset].strip() == "" else f", {written}"
+            return
+
+
+def _expect(workspace: Workspace, file: Path, uri: str) -> Iterator[dict[str, Any]]:
+    """The sizes of the plan as ``expect``, for a recipe without it."""
+    opened = workspace.open.get(file)
+    if opened is None or opened.analysis is None or opened.analysis.plan is None or kind_of(file) != "recipe":
+        return
+    text = opened.lines.text
+    if re.search(r"^expect\s*:", text, re.MULTILINE):
+        return
+    planned: Plan = opened.analysis.plan
+    begin = "" if text.endswith("\n") or not text else "\r\n" if "\r\n" in text else "\n"
+    output = f", output: {_shapes(planned.output)}" if planned.output is not None else ""
+    sizes = f"trainable: {planned.trainable}, parameters: {planned.parameters}{output}"
+    at = opened.lines.at(len(text))
+    edit = {"range": {"start": at, "end": at}, "newText": f"{begin}expect: {{{sizes}}}\n"}
+    yield {"title": "Add expect with the sizes of the plan", "kind": "refactor", "edit": {"changes": {uri: [edit]}}}
+
+
+def _shapes(output: Specs) -> str:
+    """A shape as YAML, or a list of shapes."""
+    specs = output if isinstance(output, tuple) else (output,)
+    shapes = [_shapes(one) if isinstance(one, tuple) else str(list(one.shape)) for one in specs]
+    return f"[{', '.join(shapes)}]" if isinstance(output, tuple) else shapes[0]

@@ -1,0 +1,152 @@
+"""What is at the cursor: the document, its names, and the files around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assembler.analysis import Item, Project
+from assembler.analysis.names import Declared, Document, Names
+from assembler.analysis.regions import Region
+from assembler.analysis.tokens import Spot
+from assembler.editor.features.common import file_of
+from assembler.editor.features.still_true import items_in
+from assembler.editor.workspace import Workspace, real
+from assembler.errors import AssemblerError
+from assembler.reading.recipe_files import defaults_of
+from assembler.registry.entries import Entry
+
+_LAYERS = ("stack", "graph", "blocks", "shared", "params", "outputs")
+"""Keys of a recipe whose values are recipe texts."""
+
+_NO_TEXT = ("inputs", "outputs")
+"""Keys in a graph or a block whose values are names of wires."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """A place in an open file.
+
+    Args:
+        offset: of the place, in characters.
+    """
+
+    workspace: Workspace
+    file: Path
+    offset: int
+
+    @classmethod
+    def of(cls, workspace: Workspace, params: Mapping[str, Any]) -> Here | None:
+        """The place that a request is about; None outside of files, and in a registry."""
+        file = file_of(params)
+        if file is None or file.parent.name == "registry":
+            return None
+        return cls(workspace, file, workspace.lines(file).offset(params["position"]))
+
+    @cached_property
+    def project(self) -> Project:
+        """The project of the file."""
+        return self.workspace.project(self.file)
+
+    @cached_property
+    def document(self) -> Document:
+        """The file's text."""
+        return self.read(self.file)
+
+    @cached_property
+    def names(self) -> Names:
+        """The names of the file and of those around it."""
+        return Names(self.document, tuple(self.read(file) for file in self.around))
+
+    @cached_property
+    def region(self) -> Region | None:
+        """The key or value at the place."""
+        return self.document.at(self.offset)
+
+    @cached_property
+    def spot(self) -> Spot:
+        """What is at the place in its value."""
+        assert self.region is not None
+        return self.document.spot(self.region, self.offset)
+
+    @property
+    def is_in_layers(self) -> bool:
+        """Whether the place is in a recipe text."""
+        region = self.region
+        if region is None or region.path[0] not in _LAYERS or region.key[0] <= self.offset < region.key[1]:
+            return False
+        is_leaf = len(region.path) > 1 or region.path[0] in ("stack", "outputs")
+        return is_leaf and not set(region.path[-2:]) & set(_NO_TEXT)
+
+    def read(self, file: Path) -> Document:
+        """Another file as it is on the screen, or on the disk."""
+        return Document(file, self.workspace.lines(file).text, file.parent.name == "blocks")
+
+    @cached_property
+    def around(self) -> list[Path]:
+        """The files that this one includes, as its last readable text has them, and those that include it."""
+        opened = self.workspace.open.get(self.file)
+        read = opened.depends if opened is not None else ()
+        below = [file for file in read if file != self.file and file.parent.name != "registry"]
+        below = below or [real(file) for file in self._named()]
+        above = [file for file in self._recipes() if file != self.file and self.file in self._included(file)]
+        found = dict.fromkeys([*below, *above])
+        found.pop(self.file, None)
+        return list(found)
+
+    def _named(self) -> Iterator[Path]:
+        """The files that ``defaults`` names, of a text that was never readable."""
+        blocks = self.project.files("blocks")
+        for region in self.document.regions:
+            if region.path[0] == "defaults":
+                said = self.document.text[slice(*region.value)]
+                files = blocks if "/blocks" in said else self.project.recipes
+                if (file := files.get(said.rpartition(":")[2].strip())) is not None:
+                    yield file
+
+    def _recipes(self) -> Iterator[Path]:
+        """The recipes of the project, and those that are open."""
+        folder = self.project.folder
+        yield from map(real, sorted((folder / "recipe").rglob("*.yaml")) if folder is not None else ())
+        yield from self.workspace.open
+
+    def _included(self, file: Path) -> set[Path]:
+        with suppress(AssemblerError, OSError):
+            return {real(path) for path, _ in defaults_of(file, self.project.folders)}
+        return set()
+
+    def entry(self, name: str) -> Entry | None:
+        """The layer of a name, if there is just one."""
+        with suppress(AssemblerError):
+            found = self.project.registry.candidates(name)
+            return found[0] if len(found) == 1 else None
+        return None
+
+    def block(self, name: str) -> Declared | None:
+        """The block of a name that the place sees."""
+        path = self.region.path if self.region is not None else ()
+        return next((one for one in self.names.visible(path) if one.kind == "block" and one.name == name), None)
+
+    def item(self, start: int, end: int) -> Item | None:
+        """The smallest item of the plan that begins with a name, such as ``Dense(_, 8)`` of ``Dense``."""
+        opened = self.workspace.open.get(self.file)
+        if opened is None:
+            return None
+        lines = self.workspace.lines(self.file)
+        name = lines.text[start:end]
+        for item in items_in(self.file, opened):
+            if (
+                lines.starts[min(item.span.line, len(lines.starts) - 1)] + item.span.column == start
+                and item.name == name
+            ):
+                return item
+        return None
+
+    def range(self, start: int, end: int, file: Path | None = None) -> dict[str, Any]:
+        """The LSP range of two offsets in a file, by default this one."""
+        lines = self.workspace.lines(file or self.file)
+        return {"start": lines.at(start), "end": lines.at(end)}

@@ -1,0 +1,144 @@
+"""``textDocument/hover`` and ``signatureHelp``: what the name at the cursor is, and what it is at this point."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from assembler.analysis import Item, Use
+from assembler.analysis.names import Declared
+from assembler.editor.features.here import Here
+from assembler.editor.features.signatures import (
+    arguments_of,
+    block_arguments,
+    documentation_of,
+    inferred,
+    origin_of,
+    signature_of,
+)
+from assembler.editor.workspace import Workspace
+from assembler.files import short
+from assembler.planning.specs import print_specs
+from assembler.registry.entries import Entry
+
+MAX_SHOWN = 4000
+"""Characters of a docstring or a block."""
+
+_WORDS = {"param": "parameter of the recipe", "argument": "argument of the block", "shared": "shared part",
+          "wire": "line of the graph", "input": "input", "block": "block"}  # fmt: skip
+
+
+def hover(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The signature, documentation, arguments and shapes of a layer; the value of a param; the layers of a block."""
+    here = Here.of(workspace, params)
+    if here is None:
+        return None
+    if (declared := here.names.at(here.offset)) is not None:
+        used = here.names.used_at(here.offset)
+        start, end = (used.start, used.end) if used is not None else (declared.start, declared.end)
+        return _answer(here, start, end, _of_declared(here, declared))
+    used = here.names.used_at(here.offset)
+    if used is None:
+        return None
+    if used.role == "keyword":
+        return _answer(here, used.start, used.end, _of_keyword(here, used.call, used.name))
+    entry = here.entry(used.name)
+    return _answer(here, used.start, used.end, _of_layer(entry)) if entry is not None else None
+
+
+def _answer(here: Here, start: int, end: int, parts: list[str]) -> Any:
+    """The answer, with what the plan knows of this point."""
+    item = here.item(start, end)
+    uses = _uses(here, item) if item is not None else []
+    text = "\n\n".join(part for part in [*parts[:1], *uses, *parts[1:]] if part)
+    return {"contents": {"kind": "markdown", "value": text}, "range": here.range(start, end)} if text else None
+
+
+def _of_layer(entry: Entry) -> list[str]:
+    said = _as_markdown(documentation_of(entry))[:MAX_SHOWN]
+    return [_code(signature_of(entry), "python"), said, "\n".join(f"- {one}" for one in inferred(entry)),
+            f"*{origin_of(entry)}*"]  # fmt: skip
+
+
+def _as_markdown(docstring: str) -> str:
+    """The part of a docstring that says how a layer is written, without the roles of reStructuredText."""
+    said = re.split(r"^(?:Raises|Supported Platforms|Examples?):", docstring, maxsplit=1, flags=re.MULTILINE)[0]
+    return re.sub(r":[a-z:]+:(?=`)", "", said).replace("``", "`").strip()
+
+
+def _of_keyword(here: Here, call: str, name: str) -> list[str]:
+    entry = here.entry(call)
+    found = arguments_of(entry) if entry is not None else {}
+    if entry is None or name not in found:
+        return []
+    rule = next((one for one in inferred(entry) if one.startswith(f"`{name}`")), "")
+    return [_code(f"{name}={found[name]}" if found[name] else name, "python"), f"argument of {entry.name}", rule]
+
+
+def _of_declared(here: Here, declared: Declared) -> list[str]:
+    what = f"{_WORDS[declared.kind]}, {short(declared.file)}"
+    if declared.kind == "block":
+        return [_code(f"{declared.header}: {declared.text}"[:MAX_SHOWN], "yaml"), f"*{what}*"]
+    if declared.kind == "argument":
+        return [_code(declared.scope[-1], "python"), f"*{what}*"]
+    value = f"{declared.name}: {declared.text}" if declared.text else declared.name
+    return [_code(value[:MAX_SHOWN], "yaml"), _value(here, declared), f"*{what}*"]
+
+
+def _value(here: Here, declared: Declared) -> str:
+    """The value of a param after all files are merged, if that is another one."""
+    opened = here.workspace.open.get(here.file)
+    data = opened.analysis.reading.data if opened is not None and opened.analysis is not None else None
+    values = data.get("params") if isinstance(data, Mapping) else None
+    if declared.kind != "param" or not isinstance(values, Mapping) or declared.name not in values:
+        return ""
+    said = str(values[declared.name])
+    return "" if said == declared.text.strip("'\"") else f"here it is `{said}`"
+
+
+def _uses(here: Here, item: Item) -> list[str]:
+    """The arguments, shapes and costs of an item in the last plan."""
+    opened = here.workspace.open[here.file]
+    planned = opened.good[0].plan if opened.good is not None else None
+    rows = {row.path: row for row in planned.rows} if planned is not None else {}
+    known = rows if item.kind == "layer" else {}
+    return ["\n".join(f"- {_use(use, known)}" for use in item.uses[:5])] if item.uses else []
+
+
+def _use(use: Use, rows: Mapping[str, Any]) -> str:
+    row = rows.get(use.path)
+    written = f"`{row.layer}({row.arguments})` " if row is not None and row.arguments else ""
+    shapes = f"{print_specs(use.input)} → {print_specs(use.output)}" if use.input and use.output else ""
+    return f"{written}{shapes} · {use.parameters:,} parameters · {use.macs:,} MACs"
+
+
+def _code(text: str, language: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def signature_help(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The signature of the call around the cursor, and the argument that is being written."""
+    here = Here.of(workspace, params)
+    if here is None or not here.is_in_layers or (call := here.spot.call) is None:
+        return None
+    block, entry = here.block(call.name), here.entry(call.name)
+    if block is not None:
+        label, arguments, said = block.header, list(block_arguments(block)), ""
+    elif entry is not None:
+        label, arguments, said = signature_of(entry), list(arguments_of(entry)), documentation_of(entry)
+    else:
+        return None
+    active = arguments.index(call.keyword) if call.keyword in arguments else call.index
+    found = {
+        "label": label,
+        "documentation": {"kind": "markdown", "value": said.split("\n\n")[0]},
+        "parameters": [{"label": _within(label, one)} for one in arguments],
+    }
+    return {"signatures": [found], "activeSignature": 0, "activeParameter": min(active, max(len(arguments) - 1, 0))}
+
+
+def _within(label: str, argument: str) -> list[int]:
+    """The offsets of an argument in a signature."""
+    found = re.search(rf"[(,] *({re.escape(argument)})\b", label)
+    return list(found.span(1)) if found else [0, 0]

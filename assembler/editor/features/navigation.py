@@ -1,0 +1,129 @@
+"""``definition``, ``references``, ``prepareRename`` and ``rename``: names across files."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from assembler.analysis.names import Declared
+from assembler.analysis.tokens import WORDS
+from assembler.editor.features.here import Here
+from assembler.editor.workspace import Workspace
+from assembler.errors import AssemblerError, SettingsError
+from assembler.files import short
+from assembler.language.names import FUNCTIONS
+
+_RENAMED = ("param", "block", "shared", "wire", "input")
+
+
+def definition(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """Where a name is declared: a param, a block, a shared part, a wire; or the class of a layer."""
+    here = Here.of(workspace, params)
+    if here is None:
+        return None
+    if (declared := here.names.at(here.offset)) is not None:
+        return _location(here, declared.file, declared.start, declared.end)
+    if (file := _included(here)) is not None:
+        return {"uri": file.as_uri(), "range": _line(0)}
+    used = here.names.used_at(here.offset)
+    return _class(here, used.call if used.role == "keyword" else used.name) if used is not None else None
+
+
+def _included(here: Here) -> Path | None:
+    """The file that an entry of ``defaults`` includes."""
+    region = here.region
+    if region is None or region.path[0] != "defaults" or here.document.is_blocks:
+        return None
+    name = here.document.text[slice(*region.value)].rpartition(":")[2].strip()
+    wanted = {f"{name}.yaml", f"{name}.yml"}
+    return next((file for file in here.around if file.name in wanted), None) or here.project.recipes.get(name)
+
+
+def _class(here: Here, name: str) -> Any:
+    """The file and line of a layer's class or function."""
+    entry = here.entry(name)
+    with suppress(AssemblerError, OSError, TypeError):
+        if entry is not None:
+            file = inspect.getsourcefile(entry.implementation)
+            _, number = inspect.getsourcelines(entry.implementation)
+            return {"uri": Path(str(file)).resolve().as_uri(), "range": _line(number - 1)}
+    return None
+
+
+def _line(number: int) -> dict[str, Any]:
+    place = {"line": number, "character": 0}
+    return {"start": place, "end": place}
+
+
+def _location(here: Here, file: Path, start: int, end: int) -> dict[str, Any]:
+    return {"uri": file.resolve().as_uri(), "range": here.range(start, end, file)}
+
+
+def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The places where a name is used, or a layer in this file."""
+    here = Here.of(workspace, params)
+    if here is None:
+        return None
+    declared = here.names.at(here.offset)
+    if declared is None:
+        used = here.names.used_at(here.offset)
+        same = (
+            one for one in here.document.used if used is not None and (one.name, one.role) == (used.name, used.role)
+        )
+        return [_location(here, here.file, one.start, one.end) for one in same]
+    places = list(here.names.uses(declared))
+    if params.get("context", {}).get("includeDeclaration", True):
+        places.insert(0, (declared.file, declared.start, declared.end))
+    return [_location(here, *place) for place in places]
+
+
+def prepare_rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The range of a name that can be renamed."""
+    here = Here.of(workspace, params)
+    declared = here.names.at(here.offset) if here is not None else None
+    if here is None or declared is None or declared.kind not in _RENAMED:
+        return None
+    used = here.names.used_at(here.offset)
+    start, end = (used.start, used.end) if used is not None else (declared.start, declared.end)
+    return {"range": here.range(start, end), "placeholder": declared.name}
+
+
+def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The edits that give a param, a block, a shared part or a wire another name, in all files of the project.
+
+    Raises:
+        SettingsError: the new name is not valid or is in use, or a file is not the project's.
+    """
+    here = Here.of(workspace, params)
+    declared = here.names.at(here.offset) if here is not None else None
+    if here is None or declared is None or declared.kind not in _RENAMED:
+        raise SettingsError("only params, blocks, shared parts, inputs and lines of graphs can be renamed")
+    _require(here, declared, params["newName"])
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for file, start, end in [(declared.file, declared.start, declared.end), *here.names.uses(declared)]:
+        if not file.resolve().is_relative_to(workspace.root.resolve()):
+            raise SettingsError(f"{declared.name!r} is in {short(file)}, which is outside the folder that is open")
+        edit = {"range": here.range(start, end, file), "newText": params["newName"]}
+        changes.setdefault(file.resolve().as_uri(), []).append(edit)
+    return {"changes": changes}
+
+
+def _require(here: Here, declared: Declared, name: str) -> None:
+    if not (name.isidentifier() and name.isascii()) or name in WORDS or name in FUNCTIONS:
+        raise SettingsError(f"{name!r} is not a name that a recipe can use")
+    if name in _taken(here, declared):
+        raise SettingsError(f"{name!r} is already a name here; choose another one")
+    if declared.kind not in ("wire", "input") and here.entry(name) is not None:
+        raise SettingsError(f"{name!r} is a layer; choose another name")
+
+
+def _taken(here: Here, declared: Declared) -> Iterator[str]:
+    """The names that texts see together with a name."""
+    is_wire = declared.kind in ("wire", "input")
+    for document in (here.names.document, *here.names.others):
+        for one in document.declared:
+            if (one.kind in ("wire", "input")) == is_wire and (not is_wire or one.scope == declared.scope):
+                yield one.name

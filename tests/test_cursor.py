@@ -1,0 +1,341 @@
+"""What an editor asks at the cursor, which is ``‸`` in these texts: completion, hover, definitions, renames, fixes."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assembler.analysis.names import Document
+from assembler.analysis.regions import region_at, regions_of
+from assembler.analysis.tokens import spot_at
+from assembler.editor.features import FEATURES
+from assembler.editor.workspace import Workspace
+from assembler.errors import SettingsError
+from assembler.reading.texts import unsaved
+from tests.conftest import ROOT
+
+RECIPES = sorted((ROOT / "conf" / "recipe").glob("*.yaml"))
+BASE = """# 一个网络 😀
+defaults: [/blocks@blocks: mine, _self_]
+input: {shape: [4, 8]}
+params: {width: 16, norm: LayerNorm}
+"""
+MINE = "Unit(n, k=3): Dense(_, n) + ReLU  # 块\nTwo: 2 * Unit(4)\n"
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Asks a feature at the cursor of an unsaved recipe; the project has one file of blocks."""
+
+    def ask(method, text, name="recipe/a.yaml", *, planned=False, **more):
+        (tmp_path / "conf" / "recipe").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / "blocks").mkdir(exist_ok=True)
+        (tmp_path / "conf" / "blocks" / "mine.yaml").write_text(MINE)
+        offset, text = text.find("‸"), text.replace("‸", "")
+        workspace, file = Workspace(tmp_path), tmp_path / "conf" / name
+        workspace.change(file, text, 1)
+        workspace.analyse(file, shapes=planned)
+        position = workspace.lines(file).at(max(offset, 0))
+        with unsaved(workspace.texts()):
+            found = FEATURES[f"textDocument/{method}"](
+                workspace, {"textDocument": {"uri": file.as_uri()}, "position": position, **more}
+            )
+        return applied(text, workspace, file, found) if method in ("formatting", "rename") else found
+
+    return ask
+
+
+def applied(text, workspace, file, found):
+    """The text after the edits, of which those in other files are left out."""
+    edits = found["changes"].get(file.as_uri(), []) if isinstance(found, dict) else found
+    for edit in sorted(edits, key=lambda one: -workspace.lines(file).offset(one["range"]["start"])):
+        lines = workspace.lines(file)
+        start, end = (lines.offset(edit["range"][which]) for which in ("start", "end"))
+        text = text[:start] + edit["newText"] + text[end:]
+    return text
+
+
+# ---- keys, tokens
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_the_keys_of_a_recipe_are_those_that_yaml_reads(file):
+    def keys(data, path=()):
+        pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+        for name, value in pairs:
+            if not (path == ("defaults", "0") and name == "/blocks@blocks"):  # a pair in a list is one item here
+                yield (*path, str(name))
+            yield from keys(value, (*path, str(name)))
+
+    text = file.read_text()
+    assert {region.path for region in regions_of(text)} == set(keys(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize("file", RECIPES[::5], ids=lambda file: file.stem)
+def test_every_beginning_of_a_recipe_has_regions_in_it(file):
+    text = file.read_text()
+    for end in range(0, len(text), 7):
+        Document(file, text[:end]).used  # noqa: B018 - it raises nothing
+        for region in regions_of(text[:end]):
+            assert 0 <= region.key[0] <= region.key[1] <= region.value[0] <= region.value[1] <= end, region
+
+
+@given(st.text(alphabet="ab:- \n{}[],'\"#>|_@(+)=中😀\r"), st.integers(0, 40))
+def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
+    region_at(text, min(offset, len(text)))
+    spot_at(text, min(offset, len(text)))
+
+
+# ---- completion
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("stack: Den‸", ["Dense"]),
+        ("stack: Dense(‸", ["_", "in_channels=", "out_channels=", "weight_init="]),
+        ("stack: Dense(8, ‸", ["out_channels=", "weight_init="]),
+        ("stack: Dense(_, 4, weight_init=1, ‸", ["bias_init="]),
+        ("stack: Dense(_, wid‸)", ["width"]),
+        ("stack: Residual(Dense(_, wid‸", ["width"]),
+        ("stack: Un‸", ["Unit"]),
+        ("stack: 'Un‸", ["Unit"]),
+        ('stack: "Un‸"', ["Unit"]),
+        ("stack: Unit(‸)", ["_", "n=", "k="]),
+        ("stack: Dense(8, 4, weight_init='HeN‸'", ["HeNormal"]),
+        ("stack:\n  - Dense(_, 8)\n  - Tw‸", ["Two"]),
+        ("stack: >-\n  Dense(_, 8)\n  + Tw‸", ["Two"]),
+        ("stack: (Unit(w) for w in [1, 2]) + Dense(_, ra‸", ["range"]),
+        ("stack: (Unit(wh‸) for what in [1, 2])", ["what"]),
+        ("blocks: {'Own(first)': 'Dense(_, fir‸", ["first"]),
+        ("blocks:\n  Own(first): Dense(_, fir‸\n", ["first"]),
+        ("shared:\n  table: Embedding(8, 4)\nstack: tab‸", ["table"]),
+        ("graph:\n  left: Dense(_, 4)\n  right: Dense(_, 4) @ input\n  sum: Add @ (le‸", ["left"]),
+        ("outputs: [one, l‸]\ngraph:\n  left: Dense(_, 4)\n", []),
+        ("checks: {me‸", ["mean"]),
+        ("checks:\n  me‸", ["mean"]),
+        ("checks:\n  mean: {eq‸", ["equals"]),
+        ("init:\n  '*.weight': HeU‸", ["HeUniform"]),
+        ("che‸", ["checks"]),
+        ("name: any‸", []),
+        ("stack: Dense(8‸", []),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_may_be_written_here(ask, text, first, end):
+    found = ask("completion", (BASE + text).replace("\n", end))
+    items = found["items"] if found else []
+    assert [one["label"] for one in items][: len(first)] == first
+    assert bool(items) == bool(first)
+
+
+def test_recipes_and_blocks_are_completed_in_defaults(ask):
+    labels = [one["label"] for one in ask("completion", "defaults: [resnet1‸")["items"]]
+    assert labels == ["resnet18"]
+    labels = [one["label"] for one in ask("completion", "defaults: [/blocks@blocks: mi‸")["items"]]
+    assert labels == ["mine"]
+
+
+def test_a_completed_name_replaces_what_is_there_and_is_explained(ask):
+    (item, *_) = ask("completion", BASE + "stack: Den‸s(8, 4)")["items"]
+    assert item["textEdit"] == {
+        "range": {"start": {"line": 4, "character": 7}, "end": {"line": 4, "character": 11}},
+        "newText": "Dense",
+    }
+    found = FEATURES["completionItem/resolve"](Workspace(ROOT), item)
+    assert found["detail"].startswith("Dense(in_channels, out_channels, ")
+    assert found["documentation"]["value"].startswith("The dense connected layer.")
+
+
+# ---- hover, signatures
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stack: De‸nse(_, width)", ["Dense(in_channels, out_channels, ", "`Dense(8, 16)` (4, 8) float32 → (4, 16) float32 · 144 "
+                                     "parameters · 512 MACs", "The dense connected layer.", "mindspore.nn.Dense"]),
+        ("stack: Dense(_, wid‸th)", ["width: 16", "parameter of the recipe"]),
+        ("stack: Dense(_, 4) + Un‸it(8)", ["Unit(n, k=3): Dense(_, n) + ReLU", "(4, 4) float32 → (4, 8) float32 · 40 parameters"]),
+        ("stack: Unit(‸n=8)", ["Unit(n, k=3)", "argument of the block"]),
+        ("stack: Dense(_, out_‸channels=8)", ["out_channels", "argument of Dense"]),
+        ("graph:\n  left: Dense(_, 4)\n  sum: Add @ (le‸ft, left)", ["left: Dense(_, 4)", "line of the graph"]),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_name(ask, text, said):
+    found = ask("hover", BASE + text, planned=True)["contents"]["value"]
+    assert [one for one in said if one not in found] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["stack: Dense(_, 4) ‸+ ReLU", "na‸me: a\nstack: ReLU", "stack: Nothing‸(4)", "stack: 1‸2"]
+)
+def test_nothing_is_said_of_what_is_no_name(ask, text):
+    assert ask("hover", BASE + text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "active"),
+    [
+        ("stack: Dense(‸", "Dense(in_channels, ", "in_channels"),
+        ("stack: Dense(_, ‸", "Dense(in_channels, ", "out_channels"),
+        ("stack: Dense(_, 4, bias_init=‸", "Dense(in_channels, ", "bias_init"),
+        ("stack: Residual(Dense(_, (1 + 2‸", "Dense(", None),
+        ("stack: Unit(k=‸)", "Unit(n, k=3)", "k"),
+    ],
+)
+def test_the_argument_that_is_written(ask, text, label, active):
+    found = ask("signatureHelp", BASE + text)
+    if active is None:
+        assert found is None
+        return
+    (signature,) = found["signatures"]
+    start, end = signature["parameters"][found["activeParameter"]]["label"]
+    assert (signature["label"][: len(label)], signature["label"][start:end]) == (label, active)
+
+
+# ---- names across files
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "line"),
+    [
+        ("stack: Dense(_, wid‸th)", "recipe/a.yaml", 3),
+        ("stack: Un‸it(4)", "blocks/mine.yaml", 0),
+        ("stack: Tw‸o", "blocks/mine.yaml", 1),
+        ("stack: Unit(4, ‸k=2)", "blocks/mine.yaml", 0),
+        ("graph:\n  left: Dense(_, 4)\n  sum: Add @ (le‸ft, left)", "recipe/a.yaml", 5),
+        ("shared:\n  one: ReLU\nstack: on‸e + Tanh", "recipe/a.yaml", 5),
+        ("blocks:\n  Own(width): Dense(_, ‸width)", "recipe/a.yaml", 5),
+    ],
+)
+def test_where_a_name_is_declared(ask, tmp_path, text, file, line):
+    found = ask("definition", BASE + text)
+    assert (found["uri"], found["range"]["start"]["line"]) == ((tmp_path / "conf" / file).as_uri(), line)
+
+
+def test_the_class_of_a_layer_and_the_file_in_defaults_are_found(ask):
+    assert ask("definition", BASE + "stack: Cen‸tered")["uri"].endswith("layers/centered.py")
+    assert ask("definition", BASE.replace("mine", "mi‸ne") + "stack: Two")["uri"].endswith("blocks/mine.yaml")
+
+
+def test_the_uses_of_a_name_are_found_and_not_those_of_another(ask):
+    text = (
+        BASE
+        + "blocks:\n  Own(width): Dense(_, width)\nstack: Dense(_, wid‸th) + Own(width=width) + Dense(_, ${.params.width})"
+    )
+    places = [one["range"]["start"] for one in ask("references", text)]
+    assert [(one["line"], one["character"]) for one in places] == [(3, 9), (6, 16), (6, 35), (6, 63)]
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "after"),
+    [
+        ("stack: Dense(_, wid‸th) + Unit(width)", "size", "stack: Dense(_, size) + Unit(size)"),
+        ("stack: Un‸it(4) + Unit(8)", "Basic", "stack: Basic(4) + Basic(8)"),
+        ("graph:\n  left: ReLU\n  b: Add @ (le‸ft, left)\noutputs: [left, b]", "a", "graph:\n  a: ReLU\n  b: Add @ (a, a)\noutputs: [a, b]"),
+        ("shared:\n  one: ReLU\nstack: on‸e + one", "two", "shared:\n  two: ReLU\nstack: two + two"),
+    ],
+)  # fmt: skip
+def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
+    assert ask("rename", BASE + before, newName=new).endswith(after)
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "said"),
+    [
+        ("stack: Dense(_, wid‸th)", "norm", "'norm' is already a name here; choose another one"),
+        ("stack: Dense(_, wid‸th)", "a b", "'a b' is not a name that a recipe can use"),
+        ("stack: Dense(_, wid‸th)", "for", "'for' is not a name that a recipe can use"),
+        ("stack: Dense(_, wid‸th)", "Tanh", "'Tanh' is a layer; choose another name"),
+        (
+            "stack: Den‸se(_, width)",
+            "Linear",
+            "only params, blocks, shared parts, inputs and lines of graphs can be renamed",
+        ),
+    ],
+)
+def test_error_of_a_new_name(ask, text, new, said):
+    with pytest.raises(SettingsError) as error:
+        ask("rename", BASE + text, newName=new)
+    assert error.value.message == said
+
+
+# ---- fixes, formatting
+
+
+@pytest.mark.parametrize(
+    ("stack", "title", "after"),
+    [
+        ("Dens(_, 4)", "Write Dense", "Dense(_, 4)"),
+        ("nn.Dense(_, 4)", "Write Dense", "Dense(_, 4)"),
+        ("Dense(_, 4, has_bia=False)", "Write has_bias", "Dense(_, 4, has_bias=False)"),
+        ("Dense(_)", "Write out_channels", "Dense(_, out_channels=0)"),
+        (
+            "Conv2d",
+            "Write in_channels and out_channels and kernel_size",
+            "Conv2d(in_channels=0, out_channels=0, kernel_size=0)",
+        ),
+        ("2 * Unti(4)", "Write Unit", "2 * Unit(4)"),
+    ],
+)
+def test_an_error_is_mended(ask, tmp_path, stack, title, after):
+    text = BASE + f"stack: {stack}\n"
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
+    ask("hover", text)
+    from assembler.editor.features.common import as_lsp
+
+    workspace.change(file, text, 1)
+    workspace.analyse(file, shapes=False)
+    workspace.blame(file)
+    (diagnostic,) = as_lsp(workspace, file, workspace.diagnostics(file))
+    params = {
+        "textDocument": {"uri": file.as_uri()},
+        "range": diagnostic["range"],
+        "context": {"diagnostics": [diagnostic]},
+    }
+    first = FEATURES["textDocument/codeAction"](workspace, params)[0]
+    assert first["title"] == title
+    assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+
+
+def test_the_sizes_of_the_plan_become_what_is_expected(ask):
+    text = BASE + "stack: Dense(_, width)"
+    (action,) = ask("codeAction", text, planned=True, context={"diagnostics": []})
+    ((edit,),) = action["edit"]["changes"].values()
+    assert edit["newText"] == "\nexpect: {trainable: 144, parameters: 144, output: [4, 16]}\n"
+    assert ask("codeAction", text + "\nexpect: {}", planned=True, context={"diagnostics": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("stack: Dense(_,width*4)+(Unit( -width))  # 好", "stack: Dense(_, width * 4) + (Unit(-width))  # 好"),
+        ("stack: LayerNorm( _ ,epsilon = 1e-6)+Dense(*[ _,4 ])", "stack: LayerNorm(_, epsilon=1e-6) + Dense(*[_, 4])"),
+        (
+            "stack: Dense(_,[1,2][ 0: 1 ][0]  if not(1==2)else-1)",
+            "stack: Dense(_, [1, 2][0:1][0] if not (1 == 2) else -1)",
+        ),
+        ("stack: (x:=2*(Unit(w) for w in[1]))", "stack: (x := 2 * (Unit(w) for w in [1]))"),
+        ("blocks:\n  Own(n):   Dense(_,n//2)", "blocks:\n  Own(n):   Dense(_, n // 2)"),
+        ("graph:\n  a: Dense(_,4)@input\n  b: Add@(a,a)", "graph:\n  a: Dense(_, 4) @ input\n  b: Add @ (a, a)"),
+        ("stack:\n  - 2*Unit(4)\n  - layer1: 3*Unit(64)", "stack:\n  - 2 * Unit(4)\n  - layer1: 3 * Unit(64)"),
+        ("stack: >-\n  Dense(_,4)\n  +ReLU", "stack: >-\n  Dense(_, 4)\n  + ReLU"),
+        ("stack: Dense(_,", "stack: Dense(_,"),
+        ("stack: 'Dense(_,4)'", "stack: 'Dense(_,4)'"),
+        ("stack: Dense(_,${.params.width})", "stack: Dense(_,${.params.width})"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_text_is_printed_anew(ask, before, after, end):
+    assert ask("formatting", (BASE + before).replace("\n", end)) == (BASE + after).replace("\n", end)
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_a_recipe_that_ships_is_formatted_already(ask, file):
+    assert ask("formatting", file.read_text(), file.name) == file.read_text()
+
+
+def test_a_registry_has_no_names_of_recipes(ask):
+    text = "# @package registry.mine\nDen‸se: mindspore.nn.Dense\n"
+    assert [ask(method, text, "registry/mine.yaml") for method in ("completion", "hover", "definition")] == [None] * 3
