@@ -19,6 +19,7 @@ from assembler.commands.app import app
 from assembler.commands.examples import example
 from assembler.commands.project import Project
 from assembler.commands.validate import mistakes_in
+from assembler.live import follow
 from assembler.registry.entries import parameters_of
 from assembler.registry.signatures import known_parameters, print_parameters, read_parameters
 from tests.conftest import ROOT
@@ -505,13 +506,13 @@ def saves(monkeypatch, *steps):
     """Watch ``conf/recipe/a.yaml``, with a step in each pause instead; it ends in the last."""
     steps = iter(steps)
 
-    def pause(seconds):
+    def pause(changes):
         step = next(steps, None)
         if step is None:
             raise SystemExit(0)
         step()
 
-    monkeypatch.setattr(watch.time, "sleep", pause)
+    monkeypatch.setattr(follow, "wait", pause)
     monkeypatch.setattr(watch.time, "strftime", lambda form: "12:00:00")
     return call("watch", "a")
 

@@ -30,6 +30,7 @@ FLOORS = [
     "hydra_edge",
     "sweeps",
     "launch",
+    "live",
     "commands",
     "__main__",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,10 @@ import typer
 from assembler.commands.project import ConfigDir, Project, complete_recipe
 from assembler.errors import AssemblerError, Place
 from assembler.files import short
+from assembler.live.follow import whenever_changed
 from assembler.reading.recipe_files import load_recipe, recipe_files
-from assembler.runtime import exits
 from assembler.runtime.limits import Budget
 from assembler.yolo import network_files
-
-_PAUSE = 0.1
-"""Polling interval in seconds; there are few files, so polling is cheap."""
 
 
 def watch(
@@ -44,28 +41,6 @@ def watch(
         return [file]
 
     whenever_changed(files, lambda: show(file, Project(folder), budget))
-
-
-def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]) -> None:
-    """Call a function now, and again whenever one of the files changes, as long as its output can be printed.
-
-    Some editors replace a file, others write into it; both change its time, size or inode number.
-    """
-    before = None
-    while not exits.is_unread():
-        now = {file: _state(file) for file in files()}
-        if now != before:
-            do()
-            before = now
-        time.sleep(_PAUSE)
-
-
-def _state(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def files_of(file: Path, project: Project) -> list[Path]:
