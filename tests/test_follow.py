@@ -1,6 +1,5 @@
 """Files that are edited are followed: whatever an editor does to save one is noticed, soon."""
 
-import os
 import threading
 import time
 
@@ -64,7 +63,7 @@ def append(file):
 def replace(file):
     new = file.with_name("new")
     new.write_text("two")
-    os.replace(new, file)
+    new.replace(file)
 
 
 SAVES = {

@@ -17,7 +17,7 @@ class Feed:
         self._number = 0
 
     def publish(self, name: str, value: str) -> None:
-        """Replace a part. Nobody is told if it is the same as before."""
+        """Replace a part. If it is the same as before, readers get nothing."""
         with self._changed:
             if self._parts.get(name, (0, None))[1] != value:
                 self._number += 1

@@ -59,7 +59,7 @@ def _changes(folders: Iterable[Path]) -> Iterator[object]:
     except OSError:  # the system follows no more folders, or one is gone
         while True:
             time.sleep(EVERY)
-            yield
+            yield None
 
 
 def _folders(files: Iterable[Path]) -> set[Path]:

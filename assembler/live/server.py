@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(*refusal)
         return refusal is None
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is that of the library
+    def do_GET(self) -> None:
         """Answer a request that is not refused."""
         guard = self.server.guard
         path, _, query = self.path.partition("?")
@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, "text/plain", f"{why}\n".encode())
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is no HTTP; the message of the library would repeat the request."""
+        """Refuse what is not HTTP; the message of the library would repeat the request."""
         self._refuse(HTTPStatus(code), HTTPStatus(code).phrase)
 
     def log_message(self, format: str, *args: Any) -> None:
