@@ -26,6 +26,7 @@ FLOORS = [
     "model",
     "checks",
     "pipeline views",
+    "analysis",
     "tasks api",
     "hydra_edge",
     "sweeps",
