@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import webbrowser
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,13 +19,26 @@ from assembler.errors import AssemblerError, Place, noted
 from assembler.files import short
 from assembler.live.follow import whenever_changed
 from assembler.runtime.limits import Budget
+from assembler.words import say
+
+if TYPE_CHECKING:
+    from assembler.live.shown import LivePage
 
 
 def watch(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A file or a name.", autocompletion=complete_recipe)],
+    page: Annotated[
+        bool, typer.Option("--page", help="Show it as a page in the browser, which only this machine can open.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Of the page; by default, any that is free.")
+    ] = 0,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     config_dir: ConfigDir = None,
 ) -> None:
     """Show the plan of a recipe, anew whenever it is saved.
+
+    With --page, it prints the address of a page with text, errors, diagram and layers, which follows the recipe.
 
     Ctrl-C stops it. It watches the recipe, the files that its `defaults` include, its network file with the files that
     this is based on, and the registry. Layers in Python are imported once.
@@ -31,16 +46,44 @@ def watch(
     folder = Project.at(config_dir).folder
     file = Project(folder).recipe(recipe)
 
-    budget = Budget()
+    live = _served(file, port, open_) if page or open_ else None
+    budget, found = Budget(), [file]
 
     def files() -> list[Path]:
-        nonlocal budget
-        budget = Budget(Place(label=short(file)))  # for each look at the files and what is shown of them
-        with suppress(AssemblerError), budget:  # `show` reports it
-            return files_of(file, Project(folder))
-        return [file]
+        nonlocal budget, found
+        budget, found = Budget(Place(label=short(file))), [file]  # for each look at the files and what is shown of them
+        with suppress(AssemblerError), budget:  # what is shown reports it
+            found = files_of(file, Project(folder))
+        return found
 
-    whenever_changed(files, lambda: show(file, Project(folder), budget))
+    def look() -> None:
+        project = Project(folder)
+        if live is not None:
+            live.look(project, found, budget)
+        else:
+            show(file, project, budget)
+
+    whenever_changed(files, look)
+
+
+def _served(file: Path, port: int, is_opened: bool) -> LivePage:
+    """Serve the page of a recipe, and print its address.
+
+    Raises:
+        SettingsError: the port cannot be used.
+    """
+    from assembler.live.feed import Feed
+    from assembler.live.server import Server
+    from assembler.live.shown import LivePage
+    from assembler.views.page import live_page
+
+    feed = Feed()
+    guard = Server(live_page(file.stem), feed, port).guard
+    say(f"{guard.address}\nThe page of {short(file)}, for this machine only. Ctrl-C ends it.")
+    sys.stdout.flush()  # planning takes a moment, and the output may be a file
+    if is_opened and not webbrowser.open(guard.address_for_once()):
+        say("no browser can be opened here", err=True)
+    return LivePage(file, feed)
 
 
 def show(file: Path, project: Project, budget: Budget) -> None:
