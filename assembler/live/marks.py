@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from assembler.analysis import Item
+from assembler.analysis import Item, Use
 from assembler.errors import Span
 
 _BETWEEN = re.compile(r"[\s+*@,()\[\]]*")
@@ -15,13 +15,18 @@ _BETWEEN = re.compile(r"[\s+*@,()\[\]]*")
 
 
 def layers_at(
-    spans: Collection[Span], items: Collection[Item], before: Mapping[Path, str], now: Mapping[Path, str]
+    spans: Collection[Span],
+    items: Collection[Item],
+    paths: Sequence[str],
+    before: Mapping[Path, str],
+    now: Mapping[Path, str],
 ) -> set[str]:
-    """The paths of the layers that are, or were, where something is written.
+    """The paths of the layers that are, or were, where something is written; of a block or a repeat, all in it.
 
     Args:
         spans: places in the texts of now.
         items: of a plan that was made of earlier texts.
+        paths: of all layers of the plan, in order.
         before, now: the texts by their files, whose paths have no links.
     """
     found: set[str] = set()
@@ -32,8 +37,16 @@ def layers_at(
             old = before[file]
             place = earlier(span.line, span.column, now[file].split("\n"), old.split("\n"))
             item = _item_at(offset_of(old, *place), [item for item in items if files[item.span.file] == file], old)
-            found |= {use.path for use in item.uses} if item else set()
+            if item is not None:
+                found.update(path for use in item.uses for path in _inside(item, use, paths))
     return found
+
+
+def _inside(item: Item, use: Use, paths: Sequence[str]) -> Sequence[str]:
+    if item.kind == "layer" or use.path not in paths:
+        return [use.path]
+    at = paths.index(use.path)
+    return paths[at : at + max(use.layers, 1)]
 
 
 def _item_at(at: int, items: Iterable[Item], text: str) -> Item | None:

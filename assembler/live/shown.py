@@ -123,11 +123,11 @@ class LivePage:
         self._publish("text", data)
 
     def _publish_plan(self, version: _Version) -> None:
-        if self.last is not None:
-            changes = _difference(self.last, version)
-            if changes:
-                self.compared = self.last.texts
-                self._publish("changes", _changes(changes, self.last.when, version.when))
+        if self.last is None:
+            self.compared = version.texts
+        elif changes := _difference(self.last, version):
+            self.compared = self.last.texts
+            self._publish("changes", _changes(changes, self.last.when, version.when))
         self.last = version
         self._publish("plan", plan_data(plan_record(version.plan)))
 
@@ -135,7 +135,8 @@ class LivePage:
         if self.last is None:
             return
         spans = [one.place.span for one in errors if one.place.span is not None]
-        wrong = layers_at(spans, self.last.items, self.last.texts, texts)
+        paths = [row.path for row in self.last.plan.rows]
+        wrong = layers_at(spans, self.last.items, paths, self.last.texts, texts)
         drawn = diagram.diagram(self.last.plan, self.name, wrong)
         marked = any(node.wrong for node in drawn.nodes)
         self._publish("diagram", {**diagram.picture(drawn).data(), "marked": marked})
