@@ -18,7 +18,7 @@ function editRows(found, rest) {
     return { sign: SIGNS[kind], text: `${texts.join(" → ")}${times}`, where: one.path ? `#${one.path}${more}` : "", cost: costOf(one.cost) };
   });
   const cost = costOf(rest);
-  return cost ? [...rows, { sign: "", text: "in layers that are written alike, for their input differs", where: "", cost }] : rows;
+  return cost ? [...rows, { sign: "=", text: "in layers that are written alike, for their input differs", where: "", cost }] : rows;
 }
 
 function costOf([parameters, macs]) {

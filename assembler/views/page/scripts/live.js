@@ -39,9 +39,9 @@ const PARTS = {
     const set = Object.entries(settings).map(([key, values]) => [key, ...values.map(settingOf)]);
     byId("changes").replaceChildren(
       element("p", { class: "none" }, `Between the recipe of ${clock(from)} and that of ${clock(to)}.`),
-      ...titled("Layers", EDITS, rows),
-      ...titled("Settings", both("setting"), set),
-      ...titled("Metrics", both("metric"), metrics),
+      ...titled("Layers that changed", EDITS, rows),
+      ...titled("Settings that changed", both("setting"), set),
+      ...titled("Metrics that changed", both("metric"), metrics),
     );
     byId("changes-section").hidden = false;
   },
