@@ -273,17 +273,18 @@ def test_a_slow_reader_gets_the_newest(server, feed):
         assert stream.event() == ("text", "999")
 
 
-def test_a_reader_that_leaves_leaves_no_thread(server, feed):
+def test_a_reader_that_leaves_leaves_no_thread(server, feed, capfd):
     wait_until(lambda: not threads(server))
     streams = [Stream(server) for _ in range(10)]
     wait_until(lambda: len(threads(server)) == 10)
     for stream in streams:
         stream.close()
     wait_until(lambda: not threads(server))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_client_that_is_silent_is_not_waited_for(server, monkeypatch, capfd):
-    monkeypatch.setattr(module._Handler, "timeout", 0.1)
+    monkeypatch.setattr(module._Handler, "timeout", module._Handler.timeout / 100)
     with socket.create_connection(server.server_address, timeout=10) as raw:
         raw.sendall(b"GET / HT")
         assert raw.recv(100) == b""
