@@ -11,7 +11,7 @@ const PARTS = {
     byId("when").textContent = clock(when);
     document.title = wrong ? `✕ ${TITLE}` : TITLE;
     byId("stale").hidden = !wrong || !planned;
-    byId("stale").textContent = `Of the recipe as it was at ${clock(planned)}, without errors. ✕ is where errors are.`;
+    byId("stale").textContent = `The last plan without errors, of ${clock(planned)}. ✕ marks the layers at errors.`;
     const folded = new Map([...byId("text").querySelectorAll("details")].map((one) => [one.dataset.name, !one.open]));
     const shown = files.map((file) => {
       const isOpen = file.errors.length > 0 || !(folded.get(file.name) ?? file.isShipped);
