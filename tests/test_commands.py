@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -569,6 +570,22 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Searched the "
     assert out.splitlines()[0].startswith(said)
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
+
+
+def test_the_page_of_watch_has_its_address_in_the_first_line(monkeypatch):
+    write("conf/recipe/a.yaml", "input: {shape: [4, 8]}\nstack: Dense(_, 3)\n")
+
+    def ended(changes):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(follow, "wait", ended)
+    code, out, err = call("watch", "a", "--page")
+    assert (code, err) == (0, "")
+    address, said = out.splitlines()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{16}/\?token=[\w-]{43}", address)
+    assert said == "The page of conf/recipe/a.yaml, for this machine only. Ctrl-C ends it."
+    port = address.split(":")[2].split("/")[0]
+    assert call("watch", "a", "--page", "--port", port) == (2, "", f"--port: {port} is in use; choose another, or omit it")  # fmt: skip
 
 
 # ---- the shell
