@@ -673,7 +673,7 @@ def test_a_layer_is_marked_and_so_is_what_is_drawn_in_its_place():
 def test_a_layer_that_is_marked_is_not_drawn_as_one_with_its_equal_neighbours():
     assert marked("Dense(8, 8) + Dense(8, 8) + Dense(8, 8)", "1") == [["✕ Dense"]]
     assert marked("3 * Dense(8, 8)", "0", "1", "2") == [["✕ Dense × 3"]]
-    assert marked("Tanh + Residual(2 * ReLU)", "1.inner.1")[-1] == ["✕ ReLU"]
+    assert marked("Tanh + Residual(ReLU + ReLU)", "1.inner.1")[-1] == ["✕ ReLU"]
     assert marked("Tanh + Residual(2 * ReLU)", "1")[-1] == ["✕ Residual"]
 
 
