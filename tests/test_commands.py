@@ -550,6 +550,11 @@ def test_watch_plans_anew_whenever_a_file_is_saved(monkeypatch):
     ]
 
 
+def test_watch_reports_a_recipe_that_is_gone(monkeypatch):
+    a = write("conf/recipe/a.yaml", "input: {shape: [4, 8]}\nstack: ReLU\n")
+    assert "\nconf/recipe/a.yaml: No such file or directory\n" in saves(monkeypatch, a.unlink)[1]
+
+
 def test_watch_shows_a_change_in_well_under_a_second(monkeypatch):
     write("conf/recipe/a.yaml", yaml.safe_dump(yaml.safe_load((ROOT / "conf/recipe/lenet5.yaml").read_text())))
     took = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assembler.analysis import Project
+from assembler.analysis import LayerMemory, Project
 from assembler.analysis.files import files_of
 from assembler.live import shown as module
 from assembler.live.feed import Feed
@@ -43,13 +43,13 @@ class Live:
     """A recipe and what was published of it."""
 
     def __init__(self, name="a"):
-        self.feed, self.project = Feed(), Project.at(None)
+        self.feed, self.memory, self.project = Feed(), LayerMemory(), Project.at(None)
         self.page = LivePage(self.project.recipe(name), self.feed)
         self.look()
 
     def look(self):
         self.project = Project.at(None)
-        self.page.look(self.project, files_of(self.page.file, self.project), Budget())
+        self.page.look(self.project, files_of(self.page.file, self.project), Budget(), self.memory)
         return self
 
     def save(self, old, new, name="conf/recipe/a.yaml"):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assembler.analysis.analyse import analyse
+from assembler.analysis import LayerMemory, Project
 from assembler.analysis.files import files_of
-from assembler.analysis.project import Project
+from assembler.analysis.project import Projects
 from assembler.commands.project import ConfigDir, complete_recipe
 from assembler.errors import AssemblerError, Place, noted
 from assembler.files import short
@@ -38,15 +38,15 @@ def watch(
 ) -> None:
     """Show the plan of a recipe, anew whenever it is saved.
 
-    With --page, it prints the address of a page with text, errors, diagram and layers, which follows the recipe.
+    With --page, --port or --open, it is a page with text, errors, diagram and layers, whose address it prints.
 
     Ctrl-C stops it. It watches the recipe, the files that its `defaults` include, its network file with the files that
     this is based on, and the registry. Layers in Python are imported once.
     """
-    folder = Project.at(config_dir).folder
-    file = Project(folder).recipe(recipe)
-
-    live = _served(file, port, open_) if page or open_ else None
+    project = Project.at(config_dir)
+    folder, file = project.folder, project.recipe(recipe)
+    live = _served(file, port, open_) if page or open_ or port else None
+    projects, memory = Projects(), LayerMemory()
     budget, found = Budget(), [file]
 
     def files() -> list[Path]:
@@ -57,11 +57,10 @@ def watch(
         return found
 
     def look() -> None:
-        project = Project(folder)
         if live is not None:
-            live.look(project, found, budget)
+            live.look(projects.at(folder), found, budget, memory)
         else:
-            show(file, project, budget)
+            show(file, projects.at(folder), budget, memory)
 
     whenever_changed(files, look)
 
@@ -86,15 +85,16 @@ def _served(file: Path, port: int, is_opened: bool) -> LivePage:
     return LivePage(file, feed)
 
 
-def show(file: Path, project: Project, budget: Budget) -> None:
+def show(file: Path, project: Project, budget: Budget, memory: LayerMemory) -> None:
     """Clear the screen and print the plan or the errors."""
+    from assembler.live.shown import analysed
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()
     console.clear()
     errors: list[AssemblerError] = []
     with noted(errors), budget:
-        found = analyse(file, project, shapes=True)
+        found = analysed(file, project, memory)
         errors += found.errors or found.reading.open
         if not errors and found.plan is not None:
             print_plan(console, f"{file.stem}, {time.strftime('%H:%M:%S')}", found.plan)

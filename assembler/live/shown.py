@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assembler.analysis import Analysis, Item, Project, analyse
+from assembler.analysis import Analysis, Item, LayerMemory, Project, analyse
 from assembler.analysis.analyse import diagnostic
 from assembler.errors import AssemblerError, SettingsError, Span, noted
 from assembler.files import print_os_error, short
@@ -62,31 +62,26 @@ class LivePage:
         self.last: _Version | None = None
         self.compared: Mapping[Path, str] = {}  # the texts of the version that ``last`` is compared with
 
-    def look(self, project: Project, files: Iterable[Path], budget: Budget) -> None:
+    def look(self, project: Project, files: Iterable[Path], budget: Budget, memory: LayerMemory) -> None:
         """Read the recipe again and publish what is new.
 
         Args:
             files: that its plan depends on.
             budget: within which it is read, planned and drawn.
+            memory: of single layers.
         """
         when, texts = time.time(), self._texts(project, files)
         errors: list[AssemblerError] = []
         if self.last is None:
             self._publish_text(when, texts, errors)  # importing MindSpore takes a while
         with unsaved(texts), noted(errors), budget:  # what is shown is what was read, even if it is saved meanwhile
-            found = self._analysed(project)
+            found = analysed(self.file, project, memory)
             errors += found.errors or found.reading.open
             self._publish_text(when, texts, errors)
             if found.plan is not None:
                 self._publish_plan(_Version(when, found.plan, found.items, found.reading.data, texts))
             self._publish_diagram(texts, errors)
         self._publish_text(when, texts, errors)  # with an error that ended it, such as too much time
-
-    def _analysed(self, project: Project) -> Analysis:
-        try:
-            return analyse(self.file, project, shapes=True)
-        except OSError as error:
-            raise SettingsError(print_os_error(error, self.file)) from None
 
     def _texts(self, project: Project, files: Iterable[Path]) -> dict[Path, str]:
         """The texts of the files that are shown: the recipe, and those of the project that it includes.
@@ -143,6 +138,18 @@ class LivePage:
 
     def _publish(self, name: str, data: Mapping[str, Any]) -> None:
         self.feed.publish(name, as_json(data))
+
+
+def analysed(file: Path, project: Project, memory: LayerMemory) -> Analysis:
+    """The analysis of a recipe that may be gone for a moment.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return analyse(file, project, shapes=True, memory=memory)
+    except OSError as error:
+        raise SettingsError(print_os_error(error, file)) from None
 
 
 def _file_of(error: AssemblerError) -> Path | None:

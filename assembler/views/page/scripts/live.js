@@ -7,7 +7,7 @@ let table = null; // of layers
 const PARTS = {
   text({ when, planned, files, elsewhere }) {
     const wrong = files.reduce((sum, { errors }) => sum + errors.length, elsewhere.length);
-    byId("verdict").replaceChildren(wrong ? badge("error", count(wrong, "error")) : planned ? badge("passed", "no errors") : "reading …");
+    tell(wrong ? badge("error", count(wrong, "error")) : planned ? badge("passed", "no errors") : element("span", {}, "reading …"));
     byId("when").textContent = clock(when);
     document.title = wrong ? `✕ ${TITLE}` : TITLE;
     byId("stale").hidden = !wrong || !planned;
@@ -54,6 +54,11 @@ const PARTS = {
   },
 };
 
+/** Show a verdict. Screen readers read it aloud, so that the same one is not shown again. */
+function tell(verdict) {
+  if (byId("verdict").textContent !== verdict.textContent) byId("verdict").replaceChildren(verdict);
+}
+
 function clock(seconds) {
   return new Date(1000 * seconds).toLocaleTimeString(undefined, { timeStyle: "medium" });
 }
@@ -80,7 +85,7 @@ function listen() {
   events.onopen = () => (byId("connection").textContent = "");
   events.onerror = ({ target }) => {
     const isOver = target.readyState === EventSource.CLOSED;
-    byId("connection").textContent = isOver ? "Not followed any more; start the command again." : "The command does not answer; it may have ended.";
+    byId("connection").textContent = isOver ? "Not followed any more; open the address that the command shows." : "The command does not answer; it may have ended.";
   };
 }
 
