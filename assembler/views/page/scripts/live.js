@@ -20,7 +20,6 @@ const PARTS = {
     put(byId("text"), ...elsewhere.map((said) => element("pre", { class: "error", tabindex: "0", "aria-label": "Error" }, said)), ...shown);
     for (const box of byId("text").querySelectorAll(".source")) reveal(box, box.querySelector(".explained"));
     for (const id of ["costs", "diagram", "layers"]) byId(id).classList.toggle("stale", Boolean(wrong && planned));
-    if (!planned && wrong && !byId("diagram").childNodes.length) byId("diagram").append(element("p", { class: "none" }, "It appears once the recipe has no errors."));
   },
   plan(run) {
     byId("costs").replaceChildren(facts(sumsOf(run.sums)) ?? "");
