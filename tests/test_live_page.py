@@ -131,13 +131,14 @@ def test_a_recipe_is_edited_broken_and_mended_twenty_times(watch, tab):
         assert explained.startswith("error: no layer named 'RelU'. Did you mean 'ReLU' or 'RReLU' or 'ReLU6'?")
         assert one.page.locator("#stale").is_visible()
         one.wait_for_crosses("ReLU", "ReLU")
+        assert one.page.locator("#marked").is_visible()
         assert f"{parameters:,}" in one.page.locator("#costs").inner_text()
 
         watch.save(RECIPE.replace("16", str(units)))
         one.wait_for("no errors")
         one.wait_for_crosses()
         assert one.page.locator("mark, .explained").count() == 0
-        assert not one.page.locator("#stale").is_visible()
+        assert one.page.locator("#stale:visible, #marked:visible").count() == 0
     assert one.page.evaluate("window.blocked") == []
 
 

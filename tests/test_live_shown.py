@@ -183,6 +183,14 @@ def test_an_error_in_a_registry_is_shown_without_its_file():
     assert said.startswith("conf/registry/mine.yaml:2:1: ")
 
 
+def test_a_plan_that_is_not_what_the_recipe_expects_is_shown():
+    live = Live().save("Tanh\n", "GELU\nexpect: {layers: 9}\n")
+    text = live.part("text")
+    assert text["planned"] == text["when"]
+    assert [message for _, _, message in live.errors] == ["the recipe expects 9, but the plan has 6"]
+    assert "GELU" in live.part("diagram")["mermaid"]
+
+
 def test_a_recipe_that_was_never_right_has_no_plan():
     write("conf/recipe/a.yaml", RECIPE.replace("Tanh", "Tanch"))
     live = Live()

@@ -10,8 +10,10 @@ const PARTS = {
     tell(wrong ? badge("error", count(wrong, "error")) : planned ? badge("passed", "no errors") : element("span", {}, "reading …"));
     byId("when").textContent = clock(when);
     document.title = wrong ? `✕ ${TITLE}` : TITLE;
-    byId("stale").hidden = !wrong || !planned;
-    byId("stale").textContent = `The last plan without errors, of ${clock(planned)}. ✕ marks the layers at errors.`;
+    const isStale = Boolean(wrong && planned && planned !== when); // a recipe whose plan is not what it expects has one
+    byId("stale").hidden = !isStale;
+    byId("stale").textContent = `The last plan without errors, of ${clock(planned)}.`;
+    for (const id of ["costs", "diagram", "layers"]) byId(id).classList.toggle("stale", isStale);
     const folded = new Map([...byId("text").querySelectorAll("details")].map((one) => [one.dataset.name, !one.open]));
     const shown = files.map((file) => {
       const isOpen = file.errors.length > 0 || !(folded.get(file.name) ?? file.isShipped);
@@ -19,7 +21,6 @@ const PARTS = {
     });
     put(byId("text"), ...elsewhere.map((said) => element("pre", { class: "error", tabindex: "0", "aria-label": "Error" }, said)), ...shown);
     for (const box of byId("text").querySelectorAll(".source")) reveal(box, box.querySelector(".explained"));
-    for (const id of ["costs", "diagram", "layers"]) byId(id).classList.toggle("stale", Boolean(wrong && planned));
   },
   plan(run) {
     byId("costs").replaceChildren(facts(sumsOf(run.sums)) ?? "");
@@ -45,6 +46,7 @@ const PARTS = {
     byId("changes-section").hidden = false;
   },
   diagram(drawn) {
+    byId("marked").hidden = !drawn.marked;
     const before = byId("diagram").firstElementChild?.view?.();
     put(byId("diagram"), diagram(drawn));
     byId("diagram").firstElementChild.resume?.(before);
