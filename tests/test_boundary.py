@@ -310,7 +310,7 @@ def watched(monkeypatch):
     def interrupt(seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("assembler.commands.watch.time.sleep", interrupt)
+    monkeypatch.setattr("assembler.live.follow.wait", interrupt)
     return stderr_of_command("watch", FILE)
 
 

@@ -11,7 +11,7 @@ from tests.test_examples import DOCS, examples, script
 
 chinese = script("chinese")
 
-PAGES = [DOCS / name for name in ("index.zh.md", "tutorial.zh.md", "how-to/layers.zh.md")]
+PAGES = [DOCS / name for name in ("index.zh.md", "tutorial.zh.md", "how-to/layers.zh.md", "how-to/live-page.zh.md")]
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
 README = ROOT / "README.zh-CN.md"
 

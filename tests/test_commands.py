@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from assembler.analysis.project import Project
 from assembler.commands import watch
 from assembler.commands.app import app
 from assembler.commands.examples import example
+from assembler.live import follow
 from assembler.registry.entries import parameters_of
 from assembler.registry.signatures import known_parameters, print_parameters, read_parameters
 from tests.conftest import ROOT
@@ -505,13 +507,13 @@ def saves(monkeypatch, *steps):
     """Watch ``conf/recipe/a.yaml``, with a step in each pause instead; it ends in the last."""
     steps = iter(steps)
 
-    def pause(seconds):
+    def pause(changes):
         step = next(steps, None)
         if step is None:
             raise SystemExit(0)
         step()
 
-    monkeypatch.setattr(watch.time, "sleep", pause)
+    monkeypatch.setattr(follow, "wait", pause)
     monkeypatch.setattr(watch.time, "strftime", lambda form: "12:00:00")
     return call("watch", "a")
 
@@ -548,6 +550,11 @@ def test_watch_plans_anew_whenever_a_file_is_saved(monkeypatch):
     ]
 
 
+def test_watch_reports_a_recipe_that_is_gone(monkeypatch):
+    a = write("conf/recipe/a.yaml", "input: {shape: [4, 8]}\nstack: ReLU\n")
+    assert "\nconf/recipe/a.yaml: No such file or directory\n" in saves(monkeypatch, a.unlink)[1]
+
+
 def test_watch_shows_a_change_in_well_under_a_second(monkeypatch):
     write("conf/recipe/a.yaml", yaml.safe_dump(yaml.safe_load((ROOT / "conf/recipe/lenet5.yaml").read_text())))
     took = []
@@ -568,6 +575,22 @@ def test_watch_takes_up_new_layers_of_the_registry(monkeypatch):
     said = "conf/recipe/a.yaml:2:8: no layer named 'Wavy'. Searched the "
     assert out.splitlines()[0].startswith(said)
     assert "1 layer, 0 trainable parameters (0 B), 0 MACs" in out
+
+
+def test_the_page_of_watch_has_its_address_in_the_first_line(monkeypatch):
+    write("conf/recipe/a.yaml", "input: {shape: [4, 8]}\nstack: Dense(_, 3)\n")
+
+    def ended(changes):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(follow, "wait", ended)
+    code, out, err = call("watch", "a", "--page")
+    assert (code, err) == (0, "")
+    address, said = out.splitlines()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{16}/\?token=[\w-]{43}", address)
+    assert said == "The page of conf/recipe/a.yaml, for this machine only. Ctrl-C ends it."
+    port = address.split(":")[2].split("/")[0]
+    assert call("watch", "a", "--page", "--port", port) == (2, "", f"--port: {port} is in use; choose another, or omit it")  # fmt: skip
 
 
 # ---- the shell

@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 
 from assembler import plan
-from assembler.commands.diff import _redefined
 from assembler.sweeps.records import read_result
-from assembler.views.diff import difference, parts_record
+from assembler.views.diff import block_texts, difference, parts_record, redefined
 from assembler.views.page import sweep_page
 from assembler.views.record import plan_record
 from tests.test_page import HOSTILE, LOOKS, browser, faults, no_plots, record, visit  # noqa: F401
@@ -94,11 +93,8 @@ def cost_of(parameters, macs):
 
 def edits_of(plans, before, after):
     """What ``diff`` finds, as the page shows it."""
-    blocks = [
-        {header.split("(")[0]: f"{header}: {body}" for header, body in NETWORKS[name].get("blocks", {}).items()}
-        for name in (before, after)
-    ]
-    found = difference(plans[before], plans[after], {}, redefined=_redefined(*blocks))
+    blocks = [block_texts(NETWORKS[name]) for name in (before, after)]
+    found = difference(plans[before], plans[after], {}, redefined=redefined(*blocks))
     rows = []
     for edit in found.edits:
         texts = " → ".join(part.text for part, _ in edit.sides if part is not None)
@@ -109,7 +105,7 @@ def edits_of(plans, before, after):
         rows.append([edit.sign.replace("-", "−"), f"{texts}{times}", where, cost_of(edit.parameters, edit.macs)])
     if any(found.through_sizes):
         rows.append(
-            ["", "in layers that are written alike, for their input differs", "", cost_of(*found.through_sizes)]
+            ["=", "in layers that are written alike, for their input differs", "", cost_of(*found.through_sizes)]
         )
     return rows
 

@@ -654,6 +654,41 @@ def test_nested_boxes_that_hold_one_box_are_one():
     assert all(children.count(at) > 1 for at in range(len(unet.groups)))
 
 
+# ---- marks
+
+
+def marked(stack, *paths, **rest):
+    """The headings that are marked, at each depth, the outermost first."""
+    planned = plan({"input": {"shape": [4, 8]}, "stack": stack, **rest})
+    return [[node.heading for node in one.nodes if node.wrong] for one in view.levels(diagram(planned, "", paths))]
+
+
+def test_a_layer_is_marked_and_so_is_what_is_drawn_in_its_place():
+    blocks = {"Unit": "Dense(_, 8) + ReLU", "Twice": "Unit + Sigmoid"}
+    assert marked("Twice + Tanh", "1", blocks=blocks) == [["✕ Twice"], ["✕ Unit"], ["✕ ReLU"]]
+    assert marked("Twice + Tanh", "3", blocks=blocks) == [["✕ Tanh"]] * 3
+    assert marked("Twice + Tanh", blocks=blocks) == [[]] * 3
+
+
+def test_a_layer_that_is_marked_is_not_drawn_as_one_with_its_equal_neighbours():
+    assert marked("Dense(8, 8) + Dense(8, 8) + Dense(8, 8)", "1") == [["✕ Dense"]]
+    assert marked("3 * Dense(8, 8)", "0", "1", "2") == [["✕ Dense × 3"]]
+    assert marked("Tanh + Residual(ReLU + ReLU)", "1.inner.1")[-1] == ["✕ ReLU"]
+    assert marked("Tanh + Residual(2 * ReLU)", "1")[-1] == ["✕ Residual"]
+
+
+def test_what_was_left_out_of_a_large_plan_is_marked():
+    assert marked([f"Dense(_, {n})" for n in range(1, 1001)], "500") == [["✕ … 943 more layers"]]
+
+
+@drawing
+def test_a_mark_is_seen_in_a_picture_without_its_colour():
+    planned = plan("Dense(8, 8) + Tanh", input=(4, 8))
+    pictures = [view.picture(diagram(planned, "", wrong)).depths[-1] for wrong in ((), ("1",))]
+    assert [picture.count(view.graphviz.WRONG) > 0 for picture in pictures] == [False, True]
+    assert [">✕ Tanh<" in picture for picture in pictures] == [False, True]
+
+
 # ---- cards
 
 

@@ -91,14 +91,15 @@ def shell_commands():
 
 
 def test_the_commands_of_the_shell_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
-    from assembler.commands import project, watch
+    from assembler.commands import project
     from assembler.commands.app import app
+    from assembler.live import follow
 
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     shutil.copy(ROOT / "run.py", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(project, "on_terminal", lambda: True)
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: sys.exit(0))
+    monkeypatch.setattr(follow, "wait", lambda changes: sys.exit(0))
     (tmp_path / "outputs").mkdir()
     (tmp_path / "outputs" / "result.json").write_text('{"status": "passed", "overrides": [], "started": ""}')
     run = []

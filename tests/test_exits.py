@@ -122,10 +122,11 @@ def test_ctrl_c_at_any_moment_is_one_line_and_leaves_nothing_half_done(tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0, 0.1, 0.2, 0.4])
-def test_ctrl_c_ends_a_command(tmp_path, seconds):
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.2, 0.4, 4])
+@pytest.mark.parametrize("page", [[], ["--page"]], ids=["terminal", "page"])
+def test_ctrl_c_ends_a_command(tmp_path, seconds, page):
     (tmp_path / "a.yaml").write_text("input: {shape: [4, 8]}\nstack: Dense(_, 8)\n")
-    found = interrupted([*COMMAND, "watch", str(tmp_path / "a.yaml")], tmp_path / "x", seconds)
+    found = interrupted([*COMMAND, "watch", str(tmp_path / "a.yaml"), *page], tmp_path / "x", seconds)
     assert found == (130, "interrupted\n", [])
 
 
@@ -149,6 +150,7 @@ PRINTS = {
     "recipes": [*COMMAND, "recipes"],
     "validate": [*COMMAND, "validate", str(ROOT / "conf" / "recipe" / "mlp.yaml")],
     "watch": [*COMMAND, "watch", str(ROOT / "conf" / "recipe" / "mlp.yaml")],
+    "page": [*COMMAND, "watch", str(ROOT / "conf" / "recipe" / "mlp.yaml"), "--page"],
     "schema": [*COMMAND, "schema"],
     "command's help": [*COMMAND, "--help"],
 }

@@ -31,6 +31,7 @@ FLOORS = [
     "hydra_edge",
     "sweeps",
     "launch",
+    "live",
     "editor",
     "commands",
     "__main__",
@@ -123,7 +124,7 @@ def test_no_cycle_inside_a_package(package):
 
 def test_the_house_is_small_enough_to_see():
     names = [path.name for path in (ROOT / "assembler").iterdir() if path.name != "__pycache__"]
-    assert len(names) <= 32, sorted(names)
+    assert len(names) <= 33, sorted(names)
 
 
 def test_no_view_imports_another():

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from assembler.views.diagram.graphviz import COLOURS
-from assembler.views.page import _RUN, _SWEEP, run_page, sweep_page
+from assembler.views.page import _LIVE, _RUN, _SWEEP, run_page, sweep_page
 from assembler.views.page.data import as_json
 from tests.conftest import ROOT, data_of_page
 
@@ -969,7 +969,7 @@ def test_the_page_of_a_run_is_small():
 
 def test_no_script_of_a_page_takes_the_name_of_another():
     scripts = files("assembler.views.page") / "scripts"
-    for names in (_SWEEP, _RUN):
+    for names in (_SWEEP, _RUN, _LIVE):
         texts = "".join((scripts / f"{name}.js").read_text(encoding="utf-8") for name in names)
         defined = re.findall(r"^(?:async )?(?:function\*?|const|let|class) (\w+)", texts, re.MULTILINE)
         assert [name for name, many in Counter(defined).items() if many > 1] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +22,6 @@ from assembler.words import make_text, print_measured, say
 if TYPE_CHECKING:
     from assembler.planning.plan import Plan
     from assembler.settings import Dtype
-
-_LAYERS = ("name", "stack", "graph", "blocks", "shared", "defaults")
-"""Keys of a recipe that the edits of its layers cover, or that say nothing of the model."""
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -63,7 +59,7 @@ def diff(
     Layers are compared as they are written, so that a wider layer is one line. Exit code 1 if anything differs; what
     was measured does not count.
     """
-    from assembler.views.diff import difference, record, settings_that_differ, text_lines
+    from assembler.views.diff import difference, record, redefined, settings_that_differ, text_lines
 
     project = Project.at(config_dir)
     with Budget(Place(label=a)):
@@ -74,7 +70,7 @@ def diff(
         before.planned,
         after.planned,
         settings_that_differ(before.settings, after.settings),
-        redefined=_redefined(before.blocks, after.blocks),
+        redefined=redefined(before.blocks, after.blocks),
         measured=settings_that_differ(before.measured, after.measured),
     )
     if as_json:
@@ -135,24 +131,10 @@ def _measured(result: Mapping[str, Any]) -> dict[str, str]:
 
 def _planned(data: Any, dtype: Dtype, project: Project, sources: Sources, beside: Mapping[str, Any]) -> _Side:
     from assembler import pipeline
+    from assembler.views.diff import beside_layers, block_texts
 
     try:
         planned, _ = pipeline.plan(pipeline.bind_recipe(data, lambda: project.registry), dtype)
     except AssemblerError as error:
         raise sources.tell(error) from error.__cause__
-    settings = {key: value for key, value in data.items() if key not in _LAYERS}
-    blocks = {
-        re.split(r"[ (]", str(header), maxsplit=1)[0]: f"{header}: {body}"
-        for header, body in (data.get("blocks") or {}).items()
-    }
-    return _Side(planned, {**settings, **beside}, blocks, {})
-
-
-def _redefined(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
-    """The blocks that are defined in both and differ, or use one that does."""
-    found = {name for name in before if before[name] != after.get(name)}
-    known: set[str] = set()
-    while known != found:
-        known = set(found)
-        found |= {name for name, text in before.items() if any(re.search(rf"\b{one}\b", text) for one in known)}
-    return found
+    return _Side(planned, {**beside_layers(data), **beside}, block_texts(data), {})

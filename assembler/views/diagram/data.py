@@ -36,6 +36,7 @@ class Node:
         layers: how many layers it represents, each time.
         group: the index of the group that it is in, or -1.
         parameters, macs: of the layers that it represents, each time.
+        wrong: whether it is marked, because it is or contains a layer with an error.
     """
 
     kind: str
@@ -48,11 +49,12 @@ class Node:
     group: int = -1
     parameters: int = 0
     macs: int = 0
+    wrong: bool = False
 
     @property
     def heading(self) -> str:
-        """Its names, and how many times in a row it occurs."""
-        return clip(_heading(self.names, self.title, self.repeat))
+        """Its names, and how many times in a row it occurs; a cross if it is marked."""
+        return clip(("✕ " if self.wrong else "") + _heading(self.names, self.title, self.repeat))
 
     @property
     def notes(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeAlias
@@ -19,7 +19,7 @@ _Ends: TypeAlias = tuple[int, ...]
 """The nodes that a tensor comes from: several for a graph with several outputs."""
 
 
-def diagram(planned: Plan, name: str = "") -> Diagram:
+def diagram(planned: Plan, name: str = "", wrong: Collection[str] = ()) -> Diagram:
     """Draw a plan: its layers in blocks and repeats, and what flows between them.
 
     Equal neighbours with equal shapes are drawn once. The shapes of a plan without an input are not known, nor is the
@@ -27,8 +27,9 @@ def diagram(planned: Plan, name: str = "") -> Diagram:
 
     Args:
         name: of the recipe.
+        wrong: the paths of layers that are marked; so is a block that is drawn without its inside and has one.
     """
-    reader = Parts(planned)
+    reader = Parts(planned, wrong)
     parts = reader.model()
     depth, spare = 0, MAX_NODES - len(reader.inputs) - max(1, len(reader.outputs))
     while _nodes(parts, depth) > spare and depth < max(part.height for part in parts):
@@ -132,7 +133,10 @@ class _Drawer:
         layers = part.layers if kind == "folded" else 1
         shared = part.step.shared if part.step else ""
         sums = part.sums if kind == "folded" else part.own
-        node = self.node(Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group, *sums))
+        wrong = part.marked if kind == "folded" else self.reader.is_marked(part.step)
+        node = self.node(
+            Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group, *sums, wrong)
+        )
         self.join(sources, part.given, node)
         return (node,)
 
@@ -212,7 +216,8 @@ def shortened(drawn: Diagram, keep: int) -> Diagram:
     title = f"… {layers:,} more layers" if layers else f"… {behind - first:,} more"
     at = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
     nodes = [replace(node, group=at[node.group]) for node in kept]
-    nodes.insert(first, Node("more", title, layers=layers, group=at[group]))
+    wrong = any(node.wrong for node in drawn.nodes[first:behind])
+    nodes.insert(first, Node("more", title, layers=layers, group=at[group], wrong=wrong))
     groups = tuple(replace(drawn.groups[old], group=at[drawn.groups[old].group]) for old in sorted(used))
     return Diagram(drawn.name, tuple(nodes), _contracted(drawn.edges, first, behind), groups)
 

@@ -66,6 +66,7 @@ def _closed(drawn: Diagram, at: int) -> Node:
         group=group.group,
         parameters=total("parameters"),
         macs=total("macs"),
+        wrong=any(isinstance(one, Node) and one.wrong for one in inside),
     )
 
 

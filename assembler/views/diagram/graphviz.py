@@ -19,8 +19,11 @@ LINE = "#7d8590"
 COLOURS = {"multiplies": "#3b82d6", "parameters": "#1f9e77", "joins": "#d9822b", "": "#9aa2ab"}
 """Of the strip before each layer."""
 
+WRONG = "#d93a32"
+"""Of the strip before a layer that is marked."""
+
 _SHADE = "26"
-"""How opaque the colour behind a folded block is, of ff."""
+"""How opaque the colour behind a folded block, or a marked layer, is, of ff."""
 
 NOTHING = "\u200b"
 """A space without width."""
@@ -85,8 +88,8 @@ def _row(drawn: Diagram, row: Row) -> str:
     if row.is_heading:
         return f"<tr><td></td>{_cell(f'{indent}{_safe(drawn.groups[row.at].label)}', 'left', 3)}</tr>"
     node = drawn.nodes[row.at]
-    colour = COLOURS[kind_of(drawn, row.at)]
-    shade = f"{colour}{_SHADE}" if node.kind == "folded" else ""
+    colour = WRONG if node.wrong else COLOURS[kind_of(drawn, row.at)]
+    shade = f"{colour}{_SHADE}" if node.kind == "folded" or node.wrong else ""
     notes = "".join(f'{_safe(line)}<br align="left"/>' for line in _wrapped(node))
     cells = (
         (f"<b>{indent}{_safe(node.heading)}</b>", "left"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import Any, TypeAlias
@@ -53,6 +53,7 @@ class Part:
         height: how deep it is nested: 0 for a layer without layers in it.
         own: parameters and MACs of the layer, without those of layers in it.
         sums: parameters and MACs of all layers that it represents, each time.
+        marked: whether it is, or contains, a layer that is to be marked.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Part:
     height: int = 0
     own: tuple[int, int] = (0, 0)
     sums: tuple[int, int] = (0, 0)
+    marked: bool = False
 
     @property
     def is_chain(self) -> bool:
@@ -92,10 +94,15 @@ class Part:
 
 
 class Parts:
-    """Reads a plan."""
+    """Reads a plan.
 
-    def __init__(self, planned: Plan):
+    Args:
+        marked: the paths of layers to mark.
+    """
+
+    def __init__(self, planned: Plan, marked: Collection[str] = ()):
         self.planned = planned
+        self.marked = marked
         self.root = root_graph(planned.steps)
         self.rows = {row.path: row for row in planned.rows}
         self.keys: dict[Any, int] = {}
@@ -152,7 +159,8 @@ class Parts:
         inside = tuple(tuple(one.key for one in chain) for chain in part.chains)
         # What a layer gives to those in it depends on its inputs, even where it is not known.
         inside = kinds if step is not None and _is_opaque(step) else inside
-        named = (part.title, part.names, part.arguments, part.repeat)
+        marked = self.is_marked(step) or any(one.marked for one in part.inside)
+        named = (part.title, part.names, part.arguments, part.repeat, marked)
         # Unknown shapes may differ; a plan without an input has none.
         known = not self.rows or (None not in part.given and part.emits is not None)
         graph = step.graph if step else None
@@ -165,7 +173,11 @@ class Parts:
         parameters, macs = (
             own + sum(one.repeat * one.sums[at] for one in part.inside) for at, own in enumerate(part.own)
         )
-        return replace(part, key=key, kind=kind, layers=layers, height=height, sums=(parameters, macs))
+        return replace(part, key=key, kind=kind, layers=layers, height=height, sums=(parameters, macs), marked=marked)
+
+    def is_marked(self, step: Step | None) -> bool:
+        """Whether a layer itself is to be marked."""
+        return step is not None and step.path in self.marked
 
     def folded(self, parts: list[Part]) -> tuple[Part, ...]:
         """Parts that occur several times in a row, as one with ``repeat``."""

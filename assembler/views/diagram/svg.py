@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from xml.etree import ElementTree
 
-from assembler.views.diagram.graphviz import COLOURS, LINE, NOTHING, ROOM
+from assembler.views.diagram.graphviz import COLOURS, LINE, NOTHING, ROOM, WRONG
 from assembler.views.diagram.titles import clear_titles, width_of
 
 TIMEOUT = 10.0
@@ -35,7 +35,7 @@ _ATTRIBUTES = {
 
 _ELEMENTS = {"svg", "g", "path", "polygon", "polyline", "ellipse", "text"}
 
-_FIXED = {LINE, *COLOURS.values()}
+_FIXED = {LINE, WRONG, *COLOURS.values()}
 
 _STYLE = "svg{color:#1b1f23;background:#fff}@media(prefers-color-scheme:dark){svg{color:#e6e8ea;background:#17191c}}"
 

@@ -28,7 +28,7 @@ _WIDTHS = {
     **dict.fromkeys("Mm", 833),
     **dict.fromkeys("%", 889),
     **dict.fromkeys("W", 944),
-    **dict.fromkeys("…→@", 1000),
+    **dict.fromkeys("…→@✕", 1000),
 }
 """Thousandths of the font's size that each letter of Helvetica takes, and of fonts made to replace it."""
 

@@ -14,10 +14,22 @@ from typing import Any
 from assembler.planning.plan import Plan
 from assembler.settings.metrics import plan_metrics
 from assembler.views.diff.parts import Keys, parts_of, parts_record
+from assembler.views.diff.recipe_data import beside_layers, block_texts, redefined
 from assembler.views.diff.script import Edit, script
 from assembler.words import print_number
 
-__all__ = ["Difference", "Edit", "difference", "parts_record", "record", "settings_that_differ", "text_lines"]
+__all__ = [
+    "Difference",
+    "Edit",
+    "beside_layers",
+    "block_texts",
+    "difference",
+    "parts_record",
+    "record",
+    "redefined",
+    "settings_that_differ",
+    "text_lines",
+]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _SWEEP = (
     "filter",
     "table",
     "failures",
+    "changes",
     "compare",
     "controls",
     "front",
@@ -40,6 +41,8 @@ _SWEEP = (
 )
 
 _RUN = (*_COMMON, "run")
+
+_LIVE = (*_COMMON, "changes", "source", "live")
 
 _DIAGRAM = ("dom", "copy", "viewer", "diagram", "alone")
 
@@ -106,8 +109,23 @@ def diagram_page(title: str, diagram: Mapping[str, Any]) -> str:
     return _page("diagram", title, as_json({"title": title, "diagram": diagram}), _script(_DIAGRAM))
 
 
+def live_page(title: str) -> str:
+    """The page of a recipe that is being edited. It shows what its server sends from ``events``.
+
+    The events are named after the parts that ``assembler.live.shown`` publishes.
+    """
+    return _page("live", title, script=_script(_LIVE), connect="; connect-src 'self'")
+
+
 def _page(
-    kind: str, title: str, data: str = "", script: str = "", library: str = "", *allowed: str, **rest: Any
+    kind: str,
+    title: str,
+    data: str = "",
+    script: str = "",
+    library: str = "",
+    *allowed: str,
+    connect: str = "",
+    **rest: Any,
 ) -> str:
     """A page.
 
@@ -116,6 +134,7 @@ def _page(
         script: is run at once; empty for a page that needs none.
         library: a script that the first one runs when it needs it.
         allowed: other sources of scripts for the policy.
+        connect: is added to the policy of a page that has a server.
         rest: what the template fills in besides.
     """
     from jinja2 import Environment, PackageLoader
@@ -126,7 +145,7 @@ def _page(
     script, library = _closed(script), _closed(library)
     page = environment.get_template(f"{kind}.html").render(
         title=title,
-        policy=_policy([one for one in (script, library) if one], allowed),
+        policy=_policy([one for one in (script, library) if one], allowed) + connect,
         style=Markup(_text("page.css")),
         data=Markup(data),
         script=Markup(script),

@@ -92,7 +92,7 @@ def _jobs(
             plan = records[job].get("plan") or {}
             if id(plan) not in plans:
                 parts = {"parts": _parts(plan)}
-                plans[id(plan)] = {name: pool.number(value) for name, value in (_planned(plan) | parts).items()}
+                plans[id(plan)] = {name: pool.number(value) for name, value in (plan_data(plan) | parts).items()}
             recipe = records[job].get("recipe")
             if id(recipe) not in recipes:
                 texts = {"recipe": recipe_text(recipe), "settings": settings_by_key(recipe)}
@@ -170,7 +170,7 @@ def run_data(record: Mapping[str, Any], diagram: Mapping[str, Any] | None, files
     """The data of a run's page; see ``assembler.views.page.run_page``."""
     return {
         **_details(record),
-        **_planned(record.get("plan") or {}),
+        **plan_data(record.get("plan") or {}),
         "recipe": recipe_text(record.get("recipe")),
         "status": record.get("status"),
         "device": record.get("device"),
@@ -209,7 +209,12 @@ def _parts(plan: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _planned(plan: Mapping[str, Any]) -> dict[str, Any]:
+def plan_data(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The layers of a plan, as blocks and one by one, and its sums.
+
+    Args:
+        plan: the ``plan`` of a record.
+    """
     return {
         "tree": tree_rows(plan),
         "layers": layer_rows(plan),

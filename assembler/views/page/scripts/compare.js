@@ -2,8 +2,6 @@ const OFFERED = 500; // jobs that the list to choose from has; any other can be 
 
 const OF_LAYERS = new Set(["name", "stack", "graph", "blocks", "shared", "defaults"]); // keys of a recipe that the edits of layers cover
 
-const SIGNS = { added: "+", removed: "−", changed: "~" };
-
 /** A field that chooses a job, and what differs between that one and this. */
 function comparing(job, left, drawAgain) {
   const others = JOBS.filter((other) => other !== job);
@@ -33,15 +31,14 @@ function differences(other, before, job, after) {
     { name: `job ${other.name}`, show: (row) => row[1] },
     { name: `job ${job.name}`, show: (row) => row[2] },
   ];
-  const table = (title, columns, rows) => (rows.length ? [element("p", { class: "title" }, title), scrolling(title, grid(title, columns, rows))] : []);
   const change = { name: "change", show: (row) => row[3] };
   const lines = changedLayers(before, after);
   const found = [
-    ...table("Settings that differ", heads("setting"), changedSettings(before, after)),
+    ...titled("Settings that differ", heads("setting"), changedSettings(before, after)),
     ...(lines === null ? [element("p", { class: "none" }, "The layers cannot be compared, because a job has no plan or an older record.")] : []),
-    ...table("Layers that differ", [{ name: "edit", show: (row) => row.sign, head: true }, { name: "layers", show: (row) => row.text, code: true, wrap: true }, { name: "where", show: (row) => row.where, code: true }, { name: "cost", show: (row) => row.cost }], lines ?? []),
-    ...table("Metrics that differ", [...heads("metric").map((one, at) => ({ ...one, right: at > 0 })), { ...change, right: true }], changedMetrics(other, job)),
-    ...table("Checks that differ", heads("check"), changedChecks(before, after)),
+    ...titled("Layers that differ", EDITS, lines ?? []),
+    ...titled("Metrics that differ", [...heads("metric").map((one, at) => ({ ...one, right: at > 0 })), { ...change, right: true }], changedMetrics(other, job)),
+    ...titled("Checks that differ", heads("check"), changedChecks(before, after)),
   ];
   return found.length ? found : element("p", { class: "none" }, "The two jobs do not differ.");
 }
@@ -54,8 +51,7 @@ function changedSettings(before, after) {
   };
   const [old, now] = [all(before), all(after)];
   const rows = [...new Set([...old.keys(), ...now.keys()])].map((key) => [key, old.get(key), now.get(key)]);
-  const said = (value) => (value === undefined || value === null ? "none" : typeof value === "number" ? String(value) : shown(value));
-  return rows.filter(([, one, two]) => JSON.stringify(one) !== JSON.stringify(two)).map(([key, one, two]) => [key, said(one), said(two)]);
+  return rows.filter(([, one, two]) => JSON.stringify(one) !== JSON.stringify(two)).map(([key, one, two]) => [key, settingOf(one), settingOf(two)]);
 }
 
 /** The edits of the layers as rows; null if a job has no parts. */
@@ -63,16 +59,8 @@ function changedLayers(before, after) {
   if (!before.parts || !after.parts) return null;
   const keys = new Map();
   const found = edits(partsOf(before.parts, keys), partsOf(after.parts, keys), redefinedBlocks(before.settings ?? {}, after.settings ?? {}));
-  const rows = found.map((one) => {
-    const kind = one.before ? (one.after ? "changed" : "removed") : "added";
-    const texts = [one.before, one.after].filter(Boolean).map(({ text }) => text);
-    const times = one.times > 1 ? ` × ${GROUPED.format(one.times)}` : "";
-    const more = one.times > 1 ? ` and ${GROUPED.format(one.times - 1)} more` : "";
-    return { sign: SIGNS[kind], text: `${texts.join(" → ")}${times}`, where: one.path ? `#${one.path}${more}` : "", cost: costOf(one.cost) };
-  });
   const whole = ["parameters", "macs"].map((key) => Number(after.sums[key]) - Number(before.sums[key]));
-  const rest = costOf(whole.map((sum, at) => sum - found.reduce((known, { cost }) => known + cost[at], 0)));
-  return rest ? [...rows, { sign: "", text: "in layers that are written alike, for their input differs", where: "", cost: rest }] : rows;
+  return editRows(found, whole.map((sum, at) => sum - found.reduce((known, { cost }) => known + cost[at], 0)));
 }
 
 /** The blocks that are defined in both and differ, or use one that does. */
@@ -88,11 +76,6 @@ function redefinedBlocks(before, after) {
     for (const [name, text] of old) if ([...found].some((one) => new RegExp(`\\b${one.replace(/\W/g, "\\$&")}\\b`).test(text))) found.add(name);
   }
   return found;
-}
-
-function costOf([parameters, macs]) {
-  const signed = (value) => `${value > 0 ? "+" : ""}${GROUPED.format(value)}`;
-  return [[parameters, "parameters"], [macs, "MACs"]].filter(([value]) => value).map(([value, what]) => `${signed(value)} ${what}`).join(", ");
 }
 
 function changedMetrics(other, job) {

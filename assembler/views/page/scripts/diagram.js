@@ -21,6 +21,7 @@ const LEGEND = [
  * A diagram as an element: a picture for each depth, one of which is shown; without pictures, its text.
  *
  * SVG is copied element by element, with attributes that draw and no others, so that it cannot run or load anything.
+ * The element of a picture has `view`: what its reader chose, and `resume`: which shows a later diagram in the same way.
  */
 function diagram({ mermaid, depths, shown }) {
   const pictures = depths.map(parsed).filter(Boolean);
@@ -39,8 +40,10 @@ function parsed(text) {
 function viewing(pictures, shown, mermaid) {
   const zoomed = element("span", { class: "zoom", role: "status", "aria-label": "Zoom" });
   const viewer = new Viewer((scale) => (zoomed.textContent = `${Math.round(100 * scale)} %`));
-  const depths = pictures.map((svg, at) => button(String(at + 1), () => open(at), { "aria-label": `Depth ${at + 1} of ${pictures.length}`, title: at ? "Unfold blocks" : "Fold all blocks" }));
+  const depths = pictures.map((svg, at) => button(String(at + 1), () => ((isChosen = true), open(at)), { "aria-label": `Depth ${at + 1} of ${pictures.length}`, title: at ? "Unfold blocks" : "Fold all blocks" }));
+  let [depth, isChosen] = [shown, false];
   const open = (at) => {
+    depth = at;
     depths.forEach((one, other) => one.setAttribute("aria-pressed", String(at === other)));
     viewer.show(pictures[at]);
   };
@@ -59,7 +62,13 @@ function viewing(pictures, shown, mermaid) {
     ),
     copying("Copy Mermaid", mermaid),
   );
-  return element("div", { class: "viewer" }, bar, viewer.frame, legend());
+  const made = element("div", { class: "viewer" }, bar, viewer.frame, legend());
+  made.view = () => ({ depth, isChosen, ...viewer.view() });
+  made.resume = (view) => {
+    if (view?.isChosen && view.depth < pictures.length) ((isChosen = true), open(view.depth));
+    if (view) viewer.resume(view);
+  };
+  return made;
 }
 
 function legend() {

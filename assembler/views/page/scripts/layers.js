@@ -78,6 +78,18 @@ class LayerTable {
     this.draw();
   }
 
+  /** Take over what the reader of an earlier plan's table chose. */
+  resume(before) {
+    const key = ({ values }) => JSON.stringify([LAYER.level, LAYER.name, LAYER.path].map((at) => values[at]));
+    const isOpen = (one) => before.opened?.includes(one) ?? one.open; // a search opens others for a while
+    const known = new Map([...walked(before.trees.get("blocks") ?? [])].map((one) => [key(one), isOpen(one)]));
+    for (const one of walked(this.trees.get("blocks") ?? [])) one.open = known.get(key(one)) ?? one.open;
+    const name = [...before.trees.keys()].find((one) => before.trees.get(one) === before.tree);
+    Object.assign(this, { sort: before.sort, down: before.down, most: before.most, tree: this.trees.get(name) ?? this.tree });
+    this.element.querySelector("input").value = before.text;
+    this.search(before.text);
+  }
+
   /** As many levels as fit. */
   fitting() {
     let rows = 0;

@@ -23,6 +23,19 @@ class Viewer {
     else this.start();
   }
 
+  /** What its reader chose. */
+  view() {
+    return { scale: this.chosen ? this.scale : 0, left: this.frame.scrollLeft, top: this.frame.scrollTop };
+  }
+
+  /** Show what is there as another diagram was shown. */
+  resume({ scale, left, top }) {
+    this.chosen = scale > 0;
+    if (this.chosen) this.set(scale);
+    else this.start();
+    this.frame.scrollTo({ left, top, behavior: "instant" });
+  }
+
   /** As large as the frame is wide, but readable. */
   start() {
     const wide = this.frame.clientWidth / this.width;
