@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mindspore import nn
 
 from assembler import pipeline
-from assembler.errors import AssemblerError, Place, RecipeError, SettingsError, raise_all
+from assembler.errors import AssemblerError, SettingsError, raise_all
 from assembler.language.yaml_form import parse_stack
 from assembler.model.build import build
 from assembler.model.inputs import input_spec
-from assembler.pipeline import OF_INPUT, bind_recipe
+from assembler.pipeline import OF_INPUT, bind_recipe, unmet
 from assembler.planning.existing_cell import plan_cell
 from assembler.planning.plan import Plan, below_the_table
 from assembler.planning.planner import plan_stack
@@ -153,16 +153,7 @@ def _without_own_checks(data: Any) -> Any:
 def _plan_recipe(data: Any, registry: Registry, dtype: Dtype) -> Plan:
     data = _without_own_checks(data)
     planned, outcomes = pipeline.plan(bind_recipe(data, lambda: registry), dtype)
-    raise_all(
-        [
-            RecipeError(
-                f"the recipe expects {outcome.bound}, but the plan has {outcome.measured}",
-                Place(key=f"recipe.{outcome.name}"),
-            )
-            for outcome in outcomes
-            if not outcome.passed
-        ]
-    )
+    raise_all(unmet(outcomes))
     return planned
 
 

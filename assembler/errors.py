@@ -30,8 +30,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from assembler.words import printable
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A span of a file, for editors and pages. Lines and columns are counted from 0, columns in characters.
+
+    Args:
+        line, column: of its first character.
+        end_line, end_column: after its last one.
+    """
+
+    file: Path
+    line: int = 0
+    column: int = 0
+    end_line: int = 0
+    end_column: int = 0
+
+    @classmethod
+    def of(cls, file: Path, text: str, start: int, end: int) -> Span:
+        """The span of two offsets in a file's text."""
+        line, last = text.count("\n", 0, start), text.count("\n", 0, end)
+        return cls(file, line, start - text.rfind("\n", 0, start) - 1, last, end - text.rfind("\n", 0, end) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,7 @@ class Place:
         shown: line printed instead of the text's own line once the file is known.
         indent: column of the span in ``shown``.
         within: the blocks that contain the text, innermost first, each with the place where it is used.
+        span: where it is in its file, once that is known.
     """
 
     text: str = ""
@@ -57,6 +81,7 @@ class Place:
     shown: str | None = None
     indent: int = 0
     within: tuple[tuple[str, Place], ...] = ()
+    span: Span | None = None
 
     def __str__(self) -> str:
         if self.label is not None:

@@ -6,7 +6,7 @@ place. MindSpore is imported to plan, and for a recipe that names initializers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from assembler.binding.bind import bind
 from assembler.binding.parsing import parse_definitions, parse_layers
 from assembler.binding.structure import Steps
-from assembler.errors import AssemblerError, noted, raise_all
+from assembler.errors import AssemblerError, Place, RecipeError, noted, raise_all
 from assembler.language.recipe import Definitions
 from assembler.reading.partial import rest_of_checks, rest_of_recipe
 from assembler.registry.entries import TRUSTED
@@ -61,6 +61,22 @@ def plan(bound: BoundRecipe, dtype: Dtype) -> tuple[Plan, list[Outcome]]:
     planned = plan_steps(bound.steps, input_specs(bound.recipe, dtype), dtype)
     planned = settle(planned, bound.rules, bound.recipe.freeze)
     return planned, expectations(bound.recipe.expect, planned)
+
+
+def unmet(outcomes: Iterable[Outcome]) -> list[AssemblerError]:
+    """The errors of a plan that is not what its recipe expects.
+
+    Args:
+        outcomes: as ``plan`` returns them.
+    """
+    return [
+        RecipeError(
+            f"the recipe expects {outcome.bound}, but the plan has {outcome.measured}",
+            Place(key=f"recipe.{outcome.name}"),
+        )
+        for outcome in outcomes
+        if not outcome.passed
+    ]
 
 
 def bind_recipe(

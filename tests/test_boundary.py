@@ -777,13 +777,13 @@ def test_error_of_a_file_name_that_no_file_has(run, recipe_file, text):
 
 
 def prepare_all(file):
-    from assembler.commands.project import Project
-    from assembler.commands.validate import mistakes_in
-    from assembler.commands.watch import files_of
+    from assembler.analysis.analyse import analyse
+    from assembler.analysis.files import files_of
+    from assembler.analysis.project import Project
     from assembler.errors import raise_all
 
     files_of(file, Project.at(None))  # which `watch` looks at; it leaves the message to the plan
-    raise_all(mistakes_in(file, Project.at(None)))
+    raise_all(analyse(file, Project.at(None), shapes=False).errors)
 
 
 STRANGE = ("yaml", "typer", "numpy", "mindspore", "rich", "pydantic", "te", "decimal", "safetensors", "torch")

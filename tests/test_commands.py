@@ -14,11 +14,11 @@ import yaml
 from typer.testing import CliRunner
 
 from assembler import LAYERS, plan
+from assembler.analysis.analyse import analyse
+from assembler.analysis.project import Project
 from assembler.commands import watch
 from assembler.commands.app import app
 from assembler.commands.examples import example
-from assembler.commands.project import Project
-from assembler.commands.validate import mistakes_in
 from assembler.registry.entries import parameters_of
 from assembler.registry.signatures import known_parameters, print_parameters, read_parameters
 from tests.conftest import ROOT
@@ -404,7 +404,7 @@ def test_validate_finds(name, text, told):
     ],
 )
 def test_what_only_a_run_knows_is_no_mistake(text):
-    assert mistakes_in(write("a.yaml", text), Project(None)) == []
+    assert analyse(write("a.yaml", text), Project(None), shapes=False).errors == []
 
 
 def test_validate_plans_where_it_is_asked_to():

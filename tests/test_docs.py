@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from assembler.analysis.project import Project
 from assembler.checks import CHECKS
 from assembler.commands import run as commands_of_runs
-from assembler.commands.project import Project
 from assembler.settings import EntrySettings, Expect, FunctionSettings, Input
 from tests.conftest import ROOT
 from tests.test_recipes import RECIPES as RECIPE_FILES

@@ -26,6 +26,7 @@ FLOORS = [
     "model",
     "checks",
     "pipeline views",
+    "analysis",
     "tasks api",
     "hydra_edge",
     "sweeps",
@@ -121,7 +122,7 @@ def test_no_cycle_inside_a_package(package):
 
 def test_the_house_is_small_enough_to_see():
     names = [path.name for path in (ROOT / "assembler").iterdir() if path.name != "__pycache__"]
-    assert len(names) <= 30, sorted(names)
+    assert len(names) <= 32, sorted(names)
 
 
 def test_no_view_imports_another():

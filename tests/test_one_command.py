@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from assembler.analysis.project import Project
 from assembler.commands import run as run_commands
 from assembler.commands.app import app
 from assembler.commands.init import FILES
-from assembler.commands.project import Project
 from assembler.commands.run import RUNS, arguments, begin, quoted
 from assembler.errors import AssemblerError
 from assembler.registry.registry import LAYERS

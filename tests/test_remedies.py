@@ -15,8 +15,8 @@ import yaml
 from mindspore import nn
 
 from assembler import LAYERS, plan
-from assembler.commands.project import Project
-from assembler.commands.validate import mistakes_in
+from assembler.analysis.analyse import analyse
+from assembler.analysis.project import Project
 from assembler.errors import AssemblerError, DuplicateLayer, flatten
 from assembler.registry.frameworks import NAMES
 from assembler.registry.registry import Registry
@@ -34,7 +34,7 @@ def by_python(text):
 
 def by_validate(text, folder):
     file = Path(folder) / "conf" / "recipe" / "mine.yaml"
-    found = mistakes_in(file, Project.at(folder / "conf"))
+    found = analyse(file, Project.at(folder / "conf"), shapes=False).errors
     return [one.message for one in found]
 
 

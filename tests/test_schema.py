@@ -9,7 +9,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
 from assembler import settings
-from assembler.commands.project import Project
+from assembler.analysis.project import Project
 from assembler.commands.schema import SHIPPED, documents, print_json, shipped_entries, signatures
 from assembler.views.schema import KINDS
 from assembler.views.schema.words import DESCRIPTIONS

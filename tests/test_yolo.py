@@ -17,10 +17,10 @@ from mindspore import Tensor
 from typer.testing import CliRunner
 
 from assembler import LAYERS, Registry, assemble, plan
+from assembler.analysis.files import files_of
+from assembler.analysis.project import Project
 from assembler.binding.dump import dump
 from assembler.commands.app import app
-from assembler.commands.project import Project
-from assembler.commands.watch import files_of
 from assembler.errors import AbsentPackage, AssemblerError, GrammarError, SettingsError
 from assembler.yolo import read_network
 from assembler.yolo.modules import MODULES

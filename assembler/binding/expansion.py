@@ -298,7 +298,7 @@ class _Expansion:
         spots = [place for place, values in zip(layer.argument_places, each, strict=False) for _ in values]
         spots += layer.argument_places[len(each) :]
         places = tuple(map(scope.place, spots)) if scope.within else tuple(spots)
-        return Layer(name, args, kwargs, scope.place(layer.place), places)
+        return Layer(name, args, kwargs, scope.place(layer.place), places, layer.end)
 
     def enter(self, layer: Layer, scope: _Scope) -> None:
         if len(scope.within) >= MAX_WITHIN:
@@ -340,7 +340,7 @@ class _Expansion:
             raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
         values = {name: _passed_in(value, scope.depth) for name, value in given.items()}
         kwargs = tuple((word, values[word]) for word, _ in layer.kwargs)
-        call = Layer(layer.name, tuple(values.values())[: len(args)], kwargs, scope.place(layer.place))
+        call = Layer(layer.name, tuple(values.values())[: len(args)], kwargs, scope.place(layer.place), end=layer.end)
         within = ((block.name, replace(layer.place, within=())), *scope.within)
         inner = _Scope(values, within, scope.depth + 1)
         for name, default in block.defaults.items():  # a default may use the arguments before it

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_recipe
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, complete_recipe
 from assembler.errors import AssemblerError, Place
 from assembler.language.recipe import print_value
 from assembler.reading.places import Sources

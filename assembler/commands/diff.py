@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_recipe
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, complete_recipe
 from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.files import short
 from assembler.reading.places import Sources

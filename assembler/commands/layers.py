@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_layer, entries_of, print_rows
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, complete_layer, entries_of, print_rows
 from assembler.errors import AssemblerError, SettingsError
 from assembler.registry.entries import Entry
 from assembler.words import suggestion

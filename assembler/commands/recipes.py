@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, print_rows
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, print_rows
 from assembler.errors import AssemblerError, Place
 from assembler.files import short
 from assembler.reading.recipe_files import load_recipe

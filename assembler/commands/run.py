@@ -14,7 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_recipe
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, complete_recipe
 from assembler.errors import SettingsError, UnknownLayer
 from assembler.hydra_edge.arguments import overrides_first
 from assembler.reading.recipe_files import merged_recipe

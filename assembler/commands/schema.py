@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, entries_of
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, entries_of
 from assembler.errors import SettingsError, noted
 from assembler.files import short, write_text
 from assembler.language.yaml_form import parse_block

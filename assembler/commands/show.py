@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from assembler.analysis.project import Project
 from assembler.commands.layers import scope_of_entry
-from assembler.commands.project import ConfigDir, Project, complete_name
+from assembler.commands.project import ConfigDir, complete_name
 from assembler.commands.recipes import about
 from assembler.errors import NOWHERE, AssemblerError, Place
 from assembler.files import short

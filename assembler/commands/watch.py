@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assembler.commands.project import ConfigDir, Project, complete_recipe
-from assembler.errors import AssemblerError, Place
+from assembler.analysis.analyse import analyse
+from assembler.analysis.files import files_of
+from assembler.analysis.project import Project
+from assembler.commands.project import ConfigDir, complete_recipe
+from assembler.errors import AssemblerError, Place, noted
 from assembler.files import short
-from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget
-from assembler.yolo import network_files
 
 _PAUSE = 0.1
 """Polling interval in seconds; there are few files, so polling is cheap."""
@@ -68,31 +69,17 @@ def _state(file: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def files_of(file: Path, project: Project) -> list[Path]:
-    """The files that a recipe's plan depends on."""
-    taken_up: list[Path] = []
-    with suppress(AssemblerError):  # `show` reports it
-        taken_up = [path for paths in recipe_files(file).values() for path in paths]
-    registries = (path for paths in project.registry_files.values() for path in paths)
-    network: list[Path] = []
-    with suppress(AssemblerError):
-        data = load_recipe(file)
-        if isinstance(data, Mapping) and isinstance(data.get("file"), str):
-            network = network_files(data["file"])
-    return [file, *taken_up, *network, *registries]
-
-
 def show(file: Path, project: Project, budget: Budget) -> None:
     """Clear the screen and print the plan or the errors."""
-    from assembler.api import plan
     from assembler.views.summary import make_console, print_plan
 
     console = make_console()
     console.clear()
-    try:
-        with budget:
-            planned = plan(file, registry=project.registry)
-    except AssemblerError as error:
+    errors: list[AssemblerError] = []
+    with noted(errors), budget:
+        found = analyse(file, project, shapes=True)
+        errors += found.errors or found.reading.open
+        if not errors and found.plan is not None:
+            print_plan(console, f"{file.stem}, {time.strftime('%H:%M:%S')}", found.plan)
+    for error in errors:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
-    else:
-        print_plan(console, f"{file.stem}, {time.strftime('%H:%M:%S')}", planned)

@@ -462,7 +462,7 @@ class _Reader:
                 self.mistakes.append(GrammarError(f"{called} is given {named.arg!r} twice", places[-1]))
             kwargs[named.arg] = value
         place = Place(self.text, *self.span(node.func), self.key)
-        return Layer(called, tuple(args), tuple(kwargs.items()), place, tuple(places))
+        return Layer(called, tuple(args), tuple(kwargs.items()), place, tuple(places), self.span(node)[1])
 
     def sum(self, node: ast.BinOp) -> Any:
         """``A + B + C``. Its tree leans left and can be long, so it is walked in a loop."""

@@ -39,13 +39,20 @@ BROKEN = "?"
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer as written: ``Dense(8, 128, has_bias=False)``."""
+    """One layer as written: ``Dense(8, 128, has_bias=False)``.
+
+    Args:
+        place: of its name.
+        argument_places: of its arguments; of one with a name, of that name.
+        end: offset in the text of ``place`` after its arguments; 0 without any.
+    """
 
     name: str
     args: tuple[Any, ...] = ()
     kwargs: tuple[tuple[str, Any], ...] = ()
     place: Place = field(default=NOWHERE, compare=False, repr=False)
     argument_places: tuple[Place, ...] = field(default=(), compare=False, repr=False)
+    end: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}({inside})" if (inside := self.arguments_text()) else self.name

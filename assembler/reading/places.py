@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from assembler.errors import AssemblerError, Mistakes, Place, flatten
+from assembler.errors import AssemblerError, Mistakes, Place, Span, flatten
 from assembler.files import short
-from assembler.reading.yaml_files import compose_yaml
+from assembler.reading.texts import kept_per_file
+from assembler.reading.yaml_files import at_file, compose_yaml
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Sources:
         outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
         if outer != place.key and any(prefix and lies_in(outer, prefix) for prefix in self.files):
             if outer in self.files:  # a key that is missing at the top of its file
-                return replace(place, label=short(self.files[outer][0]))
+                return replace(at_file(self.files[outer][0]), key=place.key, within=place.within)
             return self.locate(replace(place, key=outer))  # a missing key is reported where it should be
         return place
 
@@ -115,28 +115,68 @@ def _position(data: Any, steps: Sequence[str | int]) -> tuple[int, ...]:
 def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     """The place as ``file:line:column`` with its line of YAML, or None if the file does not have the key."""
     try:
-        found_file = file.stat()
-        source, node = _composed(file, found_file.st_mtime_ns, found_file.st_size)
+        composed = _composed(file)
     except (OSError, ValueError, AssemblerError):
         return None
-    found = _descend(node, steps_of(key))
+    source = composed.text
+    found = _descend(composed.node, steps_of(key))
     if found is None:
         return None
     name, value = found
-    spot = _inside(source, value, place) or _inside(source, name, place) if place.text else None
+    spot = composed.inside(value, place) or composed.inside(name, place) if place.text else None
     node = name or value
     start, end = spot or (node.start_mark.index, node.end_mark.index)
     line_start = source.rfind("\n", 0, start) + 1
     shown = source[line_start:].split("\n", 1)[0]
     label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
-    end = min(end, line_start + len(shown))
-    return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=max(end - start, 1))
+    span = Span.of(file, source, start, end)
+    end = max(min(end, line_start + len(shown)) - start, 1)
+    return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=end, span=span)
 
 
-@lru_cache(maxsize=32)
-def _composed(file: Path, *as_it_is: int) -> tuple[str, yaml.Node | None]:
+def extent(file: Path, key: str) -> tuple[Span, Span] | None:
+    """The spans of a key's name and of the key with its value; None if the file does not have the key.
+
+    Items of a list have no name: the first span is that of the value. White space after a value is not part of it.
+    """
+    try:
+        composed = _composed(file)
+    except (OSError, ValueError, AssemblerError):
+        return None
+    if (found := _descend(composed.node, steps_of(key))) is None:
+        return None
+    name, value = found
+    first = name or value
+    start, text = first.start_mark.index, composed.text
+    end = max(len(text[: value.end_mark.index].rstrip()), first.end_mark.index)
+    return Span.of(file, text, start, first.end_mark.index), Span.of(file, text, start, end)
+
+
+class _Composed:
+    """A file's text and its nodes, and where the characters of its scalars are in the text."""
+
+    def __init__(self, text: str, node: yaml.Node | None):
+        self.text = text
+        self.node = node
+        self._offsets: dict[int, list[int] | None] = {}  # by the node's id: the nodes live as long
+
+    def inside(self, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
+        """Offsets in the file of a span of a scalar's text."""
+        if not isinstance(node, yaml.ScalarNode) or node.value != place.text:
+            return None
+        if id(node) not in self._offsets:
+            self._offsets[id(node)] = _offsets_of(self.text, node)
+        if (offsets := self._offsets[id(node)]) is None:
+            return None
+        start = offsets[min(place.start, len(offsets) - 1)]
+        last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
+        return start, max(last + 1, start + 1)
+
+
+@kept_per_file
+def _composed(file: Path) -> _Composed:
     """A file's text and its nodes: composed once, however many errors it has."""
-    return compose_yaml(file)
+    return _Composed(*compose_yaml(file))
 
 
 def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:
@@ -168,14 +208,12 @@ def _names(key: str, name: str) -> bool:
     return key == name or key.partition("(")[0].strip() == name
 
 
-def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int] | None:
-    """Offsets in the file of a span of a scalar's text.
+def _offsets_of(source: str, node: yaml.ScalarNode) -> list[int] | None:
+    """The offset in the file of each character of a scalar, and of its end; None if it has escapes.
 
     YAML folds lines and strips indentation, but leaves every other character as it is: the file and the value are
     walked side by side, from one character that is not white space to the next.
     """
-    if not isinstance(node, yaml.ScalarNode) or node.value != place.text:
-        return None
     at = node.start_mark.index
     if node.style in ("|", ">"):
         at = source.index("\n", at)
@@ -192,7 +230,4 @@ def _inside(source: str, node: yaml.Node | None, place: Place) -> tuple[int, int
             return None  # an escape inside quotes
         offsets.append(at)
         at += 2 if node.style == "'" and character == "'" else 1
-    offsets.append(at)
-    start = offsets[min(place.start, len(offsets) - 1)]
-    last = offsets[min(max(place.end - 1, place.start), len(offsets) - 1)]
-    return start, max(last + 1, start + 1)
+    return [*offsets, at]

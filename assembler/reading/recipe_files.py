@@ -12,7 +12,9 @@ from assembler.errors import SettingsError
 from assembler.files import short as short
 from assembler.reading.interpolation import filled, pointed
 from assembler.reading.recipe_paths import PROJECT, SHIPPED, find_network, typed_path
-from assembler.reading.untrusted import GROUPS, MAX_FILES, load_untrusted
+from assembler.reading.texts import exists
+from assembler.reading.untrusted import GROUPS, MAX_FILES, defaults_place, load_untrusted
+from assembler.reading.yaml_files import at_file
 
 _NETWORK = SHIPPED / "recipe" / "yolo.yaml"
 """The recipe as which a network file of MindYOLO or Ultralytics is read."""
@@ -78,17 +80,17 @@ class _Walk:
         """
         if file in above:
             circle = " → ".join(path.stem for path in (*above[above.index(file) :], file))
-            raise SettingsError(f"{short(file)}: recipes include each other in a circle: {circle}")
+            raise SettingsError(f"recipes include each other in a circle: {circle}", defaults_place(file))
         entries = _entries_of(file)
         if entries.count("_self_") > 1:
-            raise SettingsError(f"{short(file)}: its defaults contain _self_ twice")
+            raise SettingsError("its defaults contain _self_ twice", defaults_place(file))
         for entry in [*entries, *([] if "_self_" in entries else ["_self_"])]:
             for one in [] if entry == "_self_" else _named(entry):
                 self._include(one, file, base, key, above)
             if entry == "_self_":
                 self.found.append((file, key))
             if len(self.found) > MAX_FILES:
-                raise SettingsError(f"{short(file)}: its defaults include more than {MAX_FILES} files")
+                raise SettingsError(f"its defaults include more than {MAX_FILES} files", defaults_place(file))
         return bool(entries)
 
     def _include(self, one: _Named, file: Path, base: str, key: str, above: tuple[Path, ...]) -> None:
@@ -98,7 +100,8 @@ class _Walk:
         includes_any = self.visit(self._path_of(f"{group}/{one.name}"), group, inner, (*above, file))
         if one.is_choice and not includes_any:
             if (group, inner) in self.choices:
-                raise SettingsError(f"{short(file)}: its defaults choose from {group} for {inner} more than once")
+                message = f"its defaults choose from {group} for {inner} more than once"
+                raise SettingsError(message, defaults_place(file))
             self.choices.add((group, inner))
 
     def _path_of(self, name: str) -> Path:
@@ -107,7 +110,7 @@ class _Walk:
         group, _, inside = name.partition("/")
         places = [root / ("recipe" if group == _BESIDE else group) / inside for root in self.roots]
         places = [self.beside / inside, *places] if group == _BESIDE else places
-        return next((place for place in places if place.is_file()), places[0])
+        return next((place for place in places if exists(place)), places[0])
 
 
 def _entries_of(file: Path) -> list[Any]:
@@ -178,8 +181,8 @@ def merged_recipe(file: Path, folders: Sequence[Path] = (PROJECT,)) -> dict[Any,
     """As ``load_recipe``, with references as they are written."""
     data: dict[Any, Any] = {}
     for path, key in defaults_of(file, folders):
-        if path != file.absolute() and not path.is_file():
-            raise SettingsError(f"{short(file)}: its defaults include {short(path)}, which does not exist")
+        if path != file.absolute() and not exists(path):
+            raise SettingsError(f"its defaults include {short(path)}, which does not exist", defaults_place(file))
         part = copy.deepcopy(load_untrusted(path)) or {}
         part.pop("defaults", None)
         for name in reversed(key.split(".") if key else []):
@@ -210,6 +213,7 @@ def _merge(
             _merge(value, known, inside, whole, file)
         elif {type(known), type(value)} == {dict, list}:
             kinds = " and ".join("a list" if isinstance(one, list) else "a mapping" for one in (known, value))
-            raise SettingsError(f"{short(file)}: {'.'.join(inside)} cannot be {kinds}, one in the place of the other")
+            message = f"{'.'.join(inside)} cannot be {kinds}, one in the place of the other"
+            raise SettingsError(message, at_file(file))
         elif value != "???":
             into[name] = value

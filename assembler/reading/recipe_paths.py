@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+from assembler.reading.texts import exists
+
 SHIPPED = Path(__file__).parent.parent / "conf"
 """The folder of the shipped recipes and blocks, searched after the file's own folders, as Hydra does."""
 
@@ -36,7 +38,7 @@ def recipe_at(path: str, folder: Path) -> Path | None:
     >>> recipe_at("resnet50", Path())
     """
     file = folder / path
-    is_there = path.endswith((".yaml", ".yml")) and find_network(file)[0].is_file()
+    is_there = path.endswith((".yaml", ".yml")) and exists(find_network(file)[0])
     return file if is_there else None
 
 
@@ -44,9 +46,9 @@ def find_network(file: Path) -> tuple[Path, str | None]:
     """An existing file, and the scale in its name: ``yolov8n.yaml`` → ``yolov8.yaml``, ``n``."""
     match = re.match(r"(yolo[a-z]*-?v?\d+)([a-z])(?![a-z])", file.stem)
     letter = match[2] if match else None
-    if match and not file.exists():
+    if match and not exists(file):
         family = file.with_name(match[1] + file.name[match.end() :])
-        if family.exists():
+        if exists(family):
             return family, letter
     return file, letter
 

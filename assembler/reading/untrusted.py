@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from assembler.errors import Place, SettingsError
+from assembler.errors import Place, SettingsError, Span
 from assembler.files import require_name, short
 from assembler.reading.interpolation import REFERENCE
 from assembler.reading.places import locate_in_file
-from assembler.reading.yaml_files import read_yaml
+from assembler.reading.texts import kept_per_file, read_bytes
+from assembler.reading.yaml_files import at_file, read_yaml
 
 MAX_FILES = 20
 """Limit of the files that one recipe includes by its ``defaults``."""
@@ -35,14 +35,13 @@ def load_untrusted(file: Path) -> Any:
         SettingsError: it cannot be read, or contains something else.
     """
     try:
-        found = file.stat()
+        return _looked_at(file.absolute())
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None
-    return _looked_at(file.absolute(), str(Path.cwd()), found.st_mtime_ns, found.st_size, found.st_ino)
+        raise SettingsError(getattr(error, "strerror", None) or str(error), at_file(file)) from None
 
 
-@lru_cache(maxsize=256)
-def _looked_at(file: Path, *as_it_is: Any) -> Any:
+@kept_per_file
+def _looked_at(file: Path) -> Any:
     data = read_yaml(file)
     _refuse_header(file)
     if isinstance(data, Mapping):
@@ -51,24 +50,25 @@ def _looked_at(file: Path, *as_it_is: Any) -> Any:
         _hold_references({key: value for key, value in data.items() if key != "defaults"}, file, ())
         _hold_network(data.get("file"), file)
     elif data is not None:
-        raise SettingsError(f"{short(file)}: a recipe must be a mapping of keys to values")
+        raise SettingsError("a recipe must be a mapping of keys to values", at_file(file))
     return data
 
 
 def _refuse_header(file: Path) -> None:
     """Refuse ``# @package``, which makes Hydra place a file's keys elsewhere."""
-    lines = enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+    lines = enumerate(read_bytes(file).decode("utf-8").splitlines(), 1)
     number, first = next(((number, line.strip()) for number, line in lines if line.strip()), (1, ""))
     if re.match(r"#\s*@", first):
         shown = first if len(first) <= 60 else f"{first[:57]}..."
         said = f"{shown!r}: a recipe file cannot choose where its keys are placed; remove this line"
-        raise SettingsError(said, Place(label=f"{short(file)}:{number}:1"))
+        span = Span(file, number - 1, 0, number - 1, len(first))
+        raise SettingsError(said, Place(label=f"{short(file)}:{number}:1", span=span))
 
 
 def _defaults(data: Mapping[Any, Any], file: Path) -> list[Any]:
     entries = data.get("defaults") or []
     if not isinstance(entries, list):
-        raise SettingsError(f"{short(file)}: its defaults must be a list of names")
+        raise SettingsError("its defaults must be a list of names", defaults_place(file))
     return entries
 
 
@@ -98,7 +98,13 @@ def _hold_entry(entry: Any, file: Path) -> None:
     shown = repr(entry)
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     instead = "can include only recipes and blocks, as 'name' or '/blocks@blocks: name'"
-    raise SettingsError(f"{short(file)}: its defaults name {shown}; a recipe {instead}")
+    raise SettingsError(f"its defaults name {shown}; a recipe {instead}", defaults_place(file))
+
+
+def defaults_place(file: Path) -> Place:
+    """The place of a file's ``defaults``; the message names the file."""
+    found = locate_in_file(file, "defaults", Place(key="defaults"))
+    return Place(label=short(file), span=found.span if found else Span(file))
 
 
 def _hold_references(value: Any, file: Path, keys: tuple[Any, ...]) -> None:
@@ -135,4 +141,4 @@ def _hold_network(named: Any, file: Path) -> None:
 def _within(file: Path, keys: tuple[Any, ...]) -> Place:
     key = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in keys).lstrip(".")
     found = locate_in_file(file, key, Place(key=key))
-    return found or Place(label=f"{short(file)}, {key[:100]}" if keys else short(file))
+    return found or Place(label=f"{short(file)}, {key[:100]}" if keys else short(file), span=Span(file))

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from assembler.errors import Place, SettingsError
-from assembler.files import require_file, short
+from assembler.errors import Place, SettingsError, Span
+from assembler.files import short
+from assembler.reading.texts import read_bytes
 
 MAX_BYTES = 2**20
 """Size of one file."""
@@ -51,16 +52,25 @@ def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
 
 def _text_of(file: Path) -> str:
     try:
-        with require_file(file).open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = read_bytes(file, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{short(file)}: {getattr(error, 'strerror', None) or error}") from None
+        raise SettingsError(getattr(error, "strerror", None) or str(error), at_file(file)) from None
     if len(content) > MAX_BYTES:
-        raise SettingsError(f"{short(file)} is larger than {MAX_BYTES:,} bytes")
+        raise SettingsError(f"{short(file)} is larger than {MAX_BYTES:,} bytes", _unnamed(file))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}") from None
+        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}", _unnamed(file)) from None
+
+
+def at_file(file: Path) -> Place:
+    """The place of a file as a whole."""
+    return Place(label=short(file), span=Span(file))
+
+
+def _unnamed(file: Path) -> Place:
+    """The place of a file that the message names itself."""
+    return Place(span=Span(file))
 
 
 def parse_yaml(text: str, file: Path) -> Any:
@@ -83,9 +93,9 @@ def _told(text: str, file: Path) -> Iterator[None]:
     try:
         yield
     except yaml.YAMLError as error:
-        raise SettingsError(explain_yaml(_pythons_error(text, file) or error)) from None
+        raise yaml_error(_pythons_error(text, file) or error) from None
     except (ValueError, RecursionError) as error:  # 0b_, or !!str of a mapping
-        raise SettingsError(f"{short(file)} cannot be read: {error}") from None
+        raise SettingsError(f"{short(file)} cannot be read: {error}", _unnamed(file)) from None
 
 
 def _named(text: str, file: Path) -> io.StringIO:
@@ -129,7 +139,7 @@ def _hold_bounds(events: Iterator[yaml.Event], file: Path) -> None:
             elif event.anchor is not None:
                 sizes[event.anchor] = 1
         if values > MAX_VALUES:
-            raise SettingsError(f"{short(file)} expands to more than {MAX_VALUES:,} values")
+            raise SettingsError(f"{short(file)} expands to more than {MAX_VALUES:,} values", _unnamed(file))
         if len(open_nodes) > MAX_DEPTH:
             raise SettingsError(f"nested more than {MAX_DEPTH} deep", _at(event, file))
 
@@ -148,7 +158,14 @@ _NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_:eExXa-fA-FoO]*")
 
 def _at(event: yaml.Event, file: Path) -> Place:
     mark: Any = event.start_mark
-    return Place(label=f"{short(file)}:{mark.line + 1}:{mark.column + 1}")
+    return _place(file, mark.line, mark.column)
+
+
+def _place(file: Path, line: int, column: int, shown: str | None = None) -> Place:
+    """The place of one character, with its line."""
+    span = Span(file, line, column, line, column + 1)
+    label = f"{short(file)}:{line + 1}:{column + 1}"
+    return Place(label=label, shown=shown, indent=column, end=1, span=span)
 
 
 def _loaded(text: str, file: Path, loader: Any) -> Any:
@@ -226,13 +243,18 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^(?:{_FLO
 
 def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """One message for a YAML file that cannot be read: what and where."""
+    return str(yaml_error(error))
+
+
+def yaml_error(error: yaml.YAMLError | UnicodeDecodeError) -> SettingsError:
+    """The error of a YAML file that cannot be read, with its place."""
     if isinstance(error, UnicodeDecodeError):
-        return f"a YAML file is not UTF-8 text: {error}"
+        return SettingsError(f"a YAML file is not UTF-8 text: {error}")
     if isinstance(error, yaml.reader.ReaderError):
-        return f"{short(Path(str(error.name)))}: {error.reason} at character {error.position + 1}"
+        return SettingsError(f"{error.reason} at character {error.position + 1}", at_file(Path(str(error.name))))
     mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
     if mark is None:
-        return f"a YAML file cannot be read: {error}"
+        return SettingsError(f"a YAML file cannot be read: {error}")
     assert isinstance(error, yaml.MarkedYAMLError)
     said = ", ".join(filter(None, (error.context, error.problem)))
     if mended := _other_keyboard(error, mark):
@@ -241,25 +263,28 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
         said += "; quote a string that begins with *"
     file = Path(str(mark.name))
     try:
-        line = file.read_text(encoding="utf-8").splitlines()[mark.line]
+        line = _lines(file)[mark.line]
     except (OSError, ValueError, IndexError):
         line = ""
-    shown = Place(line, mark.column, mark.column + 1).excerpt()
-    return f"{short(file)}:{mark.line + 1}:{mark.column + 1}: {said}" + (f"\n{shown}" if shown else "")
+    return SettingsError(said, _place(file, mark.line, mark.column, line))
+
+
+def _lines(file: Path) -> list[str]:
+    return read_bytes(file).decode("utf-8").splitlines()
 
 
 _WIDE = {"：": ":", "，": ",", "｛": "{", "｝": "}", "［": "[", "］": "]", "“": '"', "”": '"', "　": " "}
 """Characters of a Chinese keyboard, and YAML's."""
 
 
-def _other_keyboard(error: yaml.MarkedYAMLError, mark: Any) -> str:
-    """The message for a colon that YAML does not read as one: ``stack：ReLU``, ``stack:ReLU``; empty for others."""
+def _other_keyboard(error: yaml.MarkedYAMLError, mark: Any) -> SettingsError | None:
+    """The error of a colon that YAML does not read as one: ``stack：ReLU``, ``stack:ReLU``; None for others."""
     file = Path(str(mark.name))
     first = error.context_mark.line if error.context_mark else mark.line
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()[: mark.line + 1]
+        lines = _lines(file)[: mark.line + 1]
     except (OSError, ValueError):
-        return ""
+        return None
     for number, line in list(enumerate(lines))[first:]:
         wide = re.search(f"[{''.join(_WIDE)}]", line)
         close = re.match(r"\s*(?:- )?[A-Za-z_]\w*(:)[^\s:]", line) if "expected ':'" in str(error.problem) else None
@@ -267,8 +292,8 @@ def _other_keyboard(error: yaml.MarkedYAMLError, mark: Any) -> str:
             continue
         column = wide.start() if wide else close.start(1) if close else 0
         said = f"{wide[0]} is not ASCII; write {_WIDE[wide[0]]}" if wide else "a space is missing after ':'"
-        return f"{short(file)}:{number + 1}:{column + 1}: {said}\n{Place(line, column, column + 1).excerpt()}"
-    return ""
+        return SettingsError(said, _place(file, number, column, line))
+    return None
 
 
 # ---- where a key stands

@@ -62,7 +62,7 @@ class Library:
         try:
             data = read_yaml(self.file)
         except SettingsError as error:
-            raise RegistryError(f"its layers cannot be read: {error.message}", self.place) from None
+            raise RegistryError(f"its layers cannot be read: {error}", self.place) from None
         if not isinstance(data, Mapping):
             raise RegistryError(f"{self.file.name} must be a mapping of names to layers", self.place)
         mistakes: list[AssemblerError] = []

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from assembler.errors import AssemblerError, GrammarError, Place, SettingsError
+from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, Span
 from assembler.files import require_name, short
-from assembler.reading.yaml_files import compose_yaml
+from assembler.reading.texts import exists, size_of
+from assembler.reading.yaml_files import at_file, compose_yaml
 from assembler.words import first_line
 
 MAX_SIZE = 200_000
@@ -56,7 +57,8 @@ class Node:
         shown = self.text.split("\n")[start.line]
         stop = end.column if end.line == start.line else len(shown)
         label = f"{short(self.file)}:{start.line + 1}:{start.column + 1}"
-        return Place(label=label, shown=shown, indent=start.column, end=max(stop - start.column, 1))
+        span = Span(self.file, start.line, start.column, end.line, end.column)
+        return Place(label=label, shown=shown, indent=start.column, end=max(stop - start.column, 1), span=span)
 
     @property
     def is_list(self) -> bool:
@@ -203,9 +205,9 @@ def _size(file: Path) -> int:
     if file.suffix not in (".yaml", ".yml"):
         raise SettingsError(f"{short(file)} must end in .yaml or .yml")
     try:
-        return file.stat().st_size
+        return size_of(file)
     except OSError as error:
-        raise SettingsError(f"{short(file)}: {error.strerror}") from None
+        raise SettingsError(error.strerror or str(error), at_file(file)) from None
 
 
 def _root(file: Path) -> Node:
@@ -238,6 +240,6 @@ def _named(base: Node) -> Path:
 
 def _require_there(base: Node) -> Path:
     file = _named(base)
-    if not file.is_file():
+    if not exists(file):
         raise SettingsError(f"there is no file {short(file)}", base.place)
     return file
