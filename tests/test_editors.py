@@ -38,7 +38,7 @@ def test_each_editor_starts_the_same_server():
 
 
 def test_the_extension_has_the_commands_that_the_code_lens_names():
-    from assembler.editor.lens import COMMANDS
+    from assembler.editor.server import COMMANDS
 
     declared = {one["command"] for one in MANIFEST["contributes"]["commands"]}
     assert {*COMMANDS} <= declared

@@ -1,7 +1,7 @@
 import { type ExtensionContext, type Uri, LanguageStatusSeverity, commands, languages, window, workspace } from "vscode";
 import { LanguageClient } from "vscode-languageclient/node";
 import { interpreter, pythonExtension, whatIsWrong } from "./interpreter";
-import { TASKS, start } from "./tasks";
+import { runInTerminal } from "./tasks";
 
 const FILES = [{ scheme: "file", language: "yaml" }];
 const output = window.createOutputChannel("Assembler", { log: true });
@@ -15,7 +15,6 @@ export async function activate(context: ExtensionContext): Promise<void> {
   context.subscriptions.push(
     output,
     status,
-    ...TASKS.map((name) => commands.registerCommand(`assembler.${name}`, (file?: string) => start(name, file))),
     commands.registerCommand("assembler.restart", restart),
     commands.registerCommand("assembler.output", () => output.show()),
     workspace.onDidGrantWorkspaceTrust(restart),
@@ -47,6 +46,8 @@ async function startServer(): Promise<void> {
   client = new LanguageClient("assembler", "Assembler", server(python, folder), {
     documentSelector: FILES,
     outputChannel: output,
+    initializationOptions: { runsCommands: true },
+    middleware: { executeCommand: runInTerminal }, // the client registers the commands that the server has
   });
   await client.start();
   show("Assembler", LanguageStatusSeverity.Information, python);

@@ -1,17 +1,22 @@
 import { ProcessExecution, Task, TaskScope, Uri, tasks, window, workspace } from "vscode";
-import { interpreter } from "./interpreter";
+import type { ExecuteCommandSignature } from "vscode-languageclient/node";
 
-/** What a recipe can be given to: `python -m assembler run FILE`. The server's code lens names these commands. */
-export const TASKS = ["run", "plan", "bench"] as const;
+/** What the server answers to `assembler.plan`: the command line, which it leaves to the editor to run. */
+interface CommandLine {
+  command: [string, ...string[]];
+  cwd: string;
+}
 
-/** Do one of them in a terminal, with the file that the code lens names, or the one in the active editor. */
-export async function start(name: string, file = window.activeTextEditor?.document.fileName): Promise<void> {
+/** Run a command of the code lens in a terminal, on the file that it names or, from the palette, the active one. */
+export async function runInTerminal(name: string, files: string[], ask: ExecuteCommandSignature): Promise<void> {
+  const file = files[0] ?? window.activeTextEditor?.document.uri.toString();
   if (!file) return;
-  const folder = workspace.getWorkspaceFolder(Uri.file(file));
-  const open = workspace.textDocuments.find((document) => document.fileName === file);
-  await open?.save();
-  const command = ["-m", "assembler", name, file];
-  const process = new ProcessExecution(await interpreter(folder?.uri), command, { cwd: folder?.uri.fsPath });
-  const title = `${name} ${workspace.asRelativePath(file)}`;
-  await tasks.executeTask(new Task({ type: "assembler" }, folder ?? TaskScope.Workspace, title, "assembler", process));
+  await workspace.textDocuments.find((document) => document.uri.toString() === file)?.save();
+  const line: CommandLine | null = await ask(name, [file]);
+  if (!line) return;
+  const [program, ...words] = line.command;
+  const title = `${name.replace(".", " ")} ${workspace.asRelativePath(Uri.parse(file))}`;
+  const folder = workspace.getWorkspaceFolder(Uri.parse(file)) ?? TaskScope.Workspace;
+  const process = new ProcessExecution(program, words, { cwd: line.cwd });
+  await tasks.executeTask(new Task({ type: "assembler" }, folder, title, "assembler", process));
 }
