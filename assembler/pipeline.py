@@ -24,6 +24,7 @@ from assembler.validation import read
 
 if TYPE_CHECKING:
     from assembler.checks import Outcome, Prepared
+    from assembler.planning.memory import LayerMemory
     from assembler.planning.plan import Plan, Rule
 
 OF_INPUT = ("macs", "output")
@@ -47,8 +48,11 @@ class BoundRecipe:
     checks: list[Prepared]
 
 
-def plan(bound: BoundRecipe, dtype: Dtype) -> tuple[Plan, list[Outcome]]:
+def plan(bound: BoundRecipe, dtype: Dtype, memory: LayerMemory | None = None) -> tuple[Plan, list[Outcome]]:
     """The plan of a recipe, and the outcomes of its ``expect``.
+
+    Args:
+        memory: as for ``plan_steps``.
 
     Raises:
         AssemblerError: shapes do not fit, or ``init`` or ``freeze`` match no parameter.
@@ -58,7 +62,7 @@ def plan(bound: BoundRecipe, dtype: Dtype) -> tuple[Plan, list[Outcome]]:
     from assembler.model.parameters import settle
     from assembler.planning.planner import plan_steps
 
-    planned = plan_steps(bound.steps, input_specs(bound.recipe, dtype), dtype)
+    planned = plan_steps(bound.steps, input_specs(bound.recipe, dtype), dtype, memory)
     planned = settle(planned, bound.rules, bound.recipe.freeze)
     return planned, expectations(bound.recipe.expect, planned)
 

@@ -31,6 +31,7 @@ FLOORS = [
     "hydra_edge",
     "sweeps",
     "launch",
+    "editor",
     "commands",
     "__main__",
 ]

@@ -3,5 +3,6 @@
 from assembler.analysis.analyse import Analysis, Diagnostic, analyse
 from assembler.analysis.items import Item, Use
 from assembler.analysis.project import Project
+from assembler.planning.memory import LayerMemory
 
-__all__ = ["Analysis", "Diagnostic", "Item", "Project", "Use", "analyse"]
+__all__ = ["Analysis", "Diagnostic", "Item", "LayerMemory", "Project", "Use", "analyse"]

@@ -23,6 +23,7 @@ from assembler.analysis.items import Item, items_of
 from assembler.analysis.project import Project
 from assembler.analysis.reading import Reading, located, read_file
 from assembler.errors import AssemblerError, Span, noted
+from assembler.planning.memory import LayerMemory
 from assembler.planning.plan import Plan
 from assembler.settings import Dtype
 
@@ -69,6 +70,11 @@ class Analysis:
     plan: Plan | None = None
     items: list[Item] = field(default_factory=list)
 
+    @classmethod
+    def failed(cls, file: Path, errors: list[AssemblerError]) -> Analysis:
+        """The analysis of a file that could not be read, such as one that exceeds its limits."""
+        return cls(file, "recipe", Reading(), errors)
+
     @property
     def diagnostics(self) -> Mapping[Path, list[Diagnostic]]:
         """By the file that is to blame."""
@@ -84,7 +90,9 @@ class Analysis:
         return found
 
 
-def analyse(file: Path, project: Project, *, shapes: bool, dtype: Dtype = "float32") -> Analysis:
+def analyse(
+    file: Path, project: Project, *, shapes: bool, dtype: Dtype = "float32", memory: LayerMemory | None = None
+) -> Analysis:
     """Find everything that is wrong with a file, and what its plan is.
 
     The caller limits time and memory: see ``assembler.runtime.limits``.
@@ -94,6 +102,7 @@ def analyse(file: Path, project: Project, *, shapes: bool, dtype: Dtype = "float
             ``assembler.reading.texts.unsaved`` has them.
         shapes: whether a recipe is planned, which imports MindSpore.
         dtype: of the plan's floating-point parameters.
+        memory: of single layers, for programs that plan a recipe after each of its edits.
 
     Raises:
         OSError: the file does not exist.
@@ -104,7 +113,7 @@ def analyse(file: Path, project: Project, *, shapes: bool, dtype: Dtype = "float
     errors: list[AssemblerError] = []
     planned = None
     with noted(errors):
-        planned, outcomes = pipeline.plan(read.bound, dtype)
+        planned, outcomes = pipeline.plan(read.bound, dtype, memory)
         errors += pipeline.unmet(outcomes)
     items = items_of(planned, read.sources.locate) if planned is not None else []
     return Analysis(file, "recipe", read, located(errors, read.sources, file), planned, items)

@@ -17,10 +17,10 @@ from assembler.language.yaml_form import parse_block
 from assembler.pipeline import registry_of
 from assembler.reading.places import Sources
 from assembler.reading.recipe_paths import PROJECT, SHIPPED, recipe_at, recipes
-from assembler.reading.texts import first_line, read_bytes
+from assembler.reading.texts import first_line, read_bytes, state_of
 from assembler.reading.yaml_files import at_file, read_yaml
 from assembler.registry.libraries import Library, libraries
-from assembler.registry.registry import Registry, said_by_project
+from assembler.registry.registry import Registry, project_file, said_by_project
 from assembler.settings import ProjectSettings
 from assembler.words import suggestion
 
@@ -31,9 +31,11 @@ class Project:
 
     Args:
         folder: the folder; None to see only what ships.
+        is_trusted: whether the project's ``pyproject.toml`` may name Python modules, which are then imported.
     """
 
     folder: Path | None
+    is_trusted: bool = True
 
     @classmethod
     def at(cls, folder: Path | None) -> Project:
@@ -109,7 +111,7 @@ class Project:
         Raises:
             RegistryError, SettingsError, Mistakes: it is wrong.
         """
-        return said_by_project(self.home)
+        return said_by_project(self.home) if self.is_trusted else ProjectSettings()
 
     @property
     def registry_files(self) -> dict[str, list[Path]]:
@@ -148,6 +150,32 @@ class Project:
     def _registry_of(self, files: Mapping[str, Sequence[Path]]) -> Registry:
         self.put_first()
         return registry_of({key.partition(".")[2]: _entries(of_scope) for key, of_scope in files.items()}, self.said)
+
+
+class Projects:
+    """Projects whose registry is read again only when one of its files has changed.
+
+    Args:
+        is_trusted: as for :class:`Project`.
+    """
+
+    def __init__(self, *, is_trusted: bool = True) -> None:
+        self.is_trusted = is_trusted
+        self._known: dict[Path | None, tuple[Any, dict[str, Any]]] = {}
+
+    def at(self, folder: Path | None) -> Project:
+        """The project of a folder."""
+        project = Project(folder, self.is_trusted)
+        settings = project_file(project.home)
+        registries = [file for files in project.registry_files.values() for file in files]
+        state = [(file, state_of(file)) for file in (*registries, *([settings] if settings else []))]
+        if self._known.get(folder, ((), {}))[0] != state:
+            kept: dict[str, Any] = {}
+            with suppress(AssemblerError):  # not kept: whatever asks for it raises it again
+                kept = {"said": project.said, "registry": project.registry}
+            self._known[folder] = state, kept
+        vars(project).update(self._known[folder][1])
+        return project
 
 
 def library_of(file: Path) -> Library | None:

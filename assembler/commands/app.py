@@ -11,6 +11,7 @@ from assembler.commands.compare_torch import compare_torch
 from assembler.commands.diff import diff
 from assembler.commands.init import init
 from assembler.commands.layers import layers
+from assembler.commands.lsp import lsp
 from assembler.commands.new import new
 from assembler.commands.recipes import recipes
 from assembler.commands.run import commands
@@ -23,7 +24,7 @@ from assembler.errors import AssemblerError
 from assembler.files import print_os_error
 from assembler.words import say
 
-COMMANDS = (layers, show, recipes, diff, compare_torch, validate, watch, new, init, schema, scaffold_registry)
+COMMANDS = (layers, show, recipes, diff, compare_torch, validate, watch, lsp, new, init, schema, scaffold_registry)
 
 app = typer.Typer(
     no_args_is_help=True,

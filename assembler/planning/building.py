@@ -12,6 +12,7 @@ from assembler.binding.structure import Step, Steps, walk
 from assembler.errors import ArgumentMismatch, AssemblerError, noted, raise_all
 from assembler.planning.cell_copies import made_without_storage
 from assembler.planning.cells import cast, in_a_row, make
+from assembler.planning.memory import LayerMemory
 from assembler.planning.placeholders import Planner, name_placeholders, placeholder
 from assembler.planning.plan import Weight
 from assembler.planning.probing import Trials
@@ -27,10 +28,14 @@ class Builder:
         dtype: what float32 parameters are turned into.
         notes: where it notes which layers each container keeps.
         planner: what the placeholders call.
+        memory: of layers that earlier plans made.
     """
 
-    def __init__(self, dtype: Dtype, trials: Trials, notes: StepNotes, planner: Planner):
+    def __init__(
+        self, dtype: Dtype, trials: Trials, notes: StepNotes, planner: Planner, memory: LayerMemory | None = None
+    ):
         self._dtype: Dtype = dtype
+        self._memory = memory
         self._trials = trials
         self._notes = notes
         self._planner = planner
@@ -50,6 +55,8 @@ class Builder:
             if id(step.layer) in tried or step.unknown or step.is_container or step.shared:
                 continue
             tried.add(id(step.layer))
+            if self._memory is not None and self._memory.was_made(step, self._dtype):
+                continue
             with noted(mistakes):
                 self._tried[id(step.layer)] = self.build_on_meta(step)
         raise_all(mistakes)

@@ -30,6 +30,7 @@ from assembler.language.recipe import INFER, Definitions, Stack, print_value
 from assembler.planning.building import Builder
 from assembler.planning.cells import require_names
 from assembler.planning.equal_layers import EqualLayers, Known
+from assembler.planning.memory import LayerMemory, Remembered
 from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Plan, Row
 from assembler.planning.probing import Found, Trials
@@ -60,7 +61,9 @@ def plan_stack(
     return plan_steps(bind(stack, registry, definitions), input, dtype)
 
 
-def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32") -> Plan:
+def plan_steps(
+    steps: Steps, input: Specs | None = None, dtype: Dtype = "float32", memory: LayerMemory | None = None
+) -> Plan:
     """Find every shape and cost.
 
     Nothing is allocated, except for single layers that the meta device cannot run.
@@ -69,6 +72,7 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
         input: shape and dtype of what goes in; for a graph of several inputs, a tuple. Without it the plan has no rows,
             and ``_`` cannot be inferred.
         dtype: what the layers' float32 parameters are turned into.
+        memory: what earlier plans found of single layers; by default, each is planned anew.
 
     Raises:
         RecipeError: the recipe is wrong.
@@ -81,7 +85,7 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
         raise_all([needs_input(step) for step in walk(steps) if step.unknown])
         return Plan(steps, (), None, None, dtype)
     try:
-        return _Planner(dtype).plan(steps, input)
+        return _Planner(dtype, memory).plan(steps, input)
     except RecursionError:
         raise RecipeError("nested too deep to be planned", steps[0].layer.place) from None
 
@@ -89,14 +93,15 @@ def plan_steps(steps: Steps, input: Specs | None = None, dtype: Dtype = "float32
 class _Planner:
     """One planning run: calls the layers in order, and passes what it finds to those who keep it."""
 
-    def __init__(self, dtype: Dtype):
+    def __init__(self, dtype: Dtype, memory: LayerMemory | None):
         self.dtype: Dtype = dtype
+        self.memory = memory
         self.trials = Trials()
         self.rows = RowTable()
         self.notes = StepNotes()
         self.equals = EqualLayers(self.rows, self.notes)
         self.refusals = Refusals(self.rows)
-        self.builder = Builder(dtype, self.trials, self.notes, self)
+        self.builder = Builder(dtype, self.trials, self.notes, self, memory)
         self.uncounted: set[str] = set()  # operators without a rule for their MACs
 
     def plan(self, steps: Steps, input: Specs) -> Plan:
@@ -202,8 +207,26 @@ class _Planner:
         if inferred:
             step = replace(step, arguments={**step.arguments, **inferred})
             draft = replace(draft, arguments=step.arguments_text())
+        row, output, peak = self.recall(step, draft, inputs, named)
+        return Known(inferred, row, output, peak)
+
+    def recall(self, step: Step, draft: Row, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Row, Any, int]:
+        """What an earlier plan found of a layer or, if there was none, what building and calling it shows.
+
+        Returns:
+            Its row, what it emits, and the bytes alive at once inside it.
+        """
+        memory = None if named else self.memory
+        if memory is not None and (known := memory.find(step, inputs, self.dtype)) is not None:
+            self.uncounted |= known.uncounted
+            row = replace(draft, weights=known.weights, output=known.output, macs=known.macs, on_zeros=known.on_zeros)
+            return row, known.output, known.peak
         row, found = self.run(step, draft, inputs, named)
-        return Known(inferred, row, found.output, found.meter.peak)
+        if memory is not None and found.output == row.output:  # specs alone, which is what the key's layers emit
+            uncounted = frozenset(found.meter.uncounted)
+            layer = Remembered(row.weights, row.output, row.macs, found.meter.peak, row.on_zeros, uncounted)
+            memory.remember(step, inputs, self.dtype, layer)
+        return row, found.output, found.meter.peak
 
     def infer(self, step: Step, draft: Row, inputs: Sequence[Any]) -> dict[str, Any]:
         """The arguments marked ``_``, and those with ``_`` in their arithmetic."""

@@ -152,6 +152,53 @@ def extent(file: Path, key: str) -> tuple[Span, Span] | None:
     return Span.of(file, text, start, first.end_mark.index), Span.of(file, text, start, end)
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a YAML file, or an item of a list, with what is in it.
+
+    Args:
+        name: of the key; of an item of a list, its number: ``0``.
+        span: of the key's name; of an item, of the item.
+        whole: of the name and the value.
+        value: the text of a scalar; None for a mapping and a list.
+        children: the keys or items in the value.
+    """
+
+    name: str
+    span: Span
+    whole: Span
+    value: str | None
+    children: tuple[Key, ...] = ()
+
+
+def keys_of(file: Path) -> tuple[Key, ...]:
+    """The keys of a YAML file, for outlines; none of a file that cannot be read. An alias has no keys of its own."""
+    try:
+        composed = _composed(file)
+    except (OSError, ValueError, AssemblerError):
+        return ()
+    return _keys_in(file, composed.text, composed.node, set()) if composed.node is not None else ()
+
+
+def _keys_in(file: Path, text: str, node: yaml.Node, seen: set[int]) -> tuple[Key, ...]:
+    """The keys of a mapping, or the items of a list, each node once."""
+    if id(node) in seen or not isinstance(node, yaml.MappingNode | yaml.SequenceNode):
+        return ()
+    seen.add(id(node))
+    is_mapping = isinstance(node, yaml.MappingNode)
+    pairs = node.value if is_mapping else [(one, one) for one in node.value]
+    found = []
+    for index, (name, value) in enumerate(pairs):
+        start = name.start_mark.index
+        end = max(len(text[start : value.end_mark.index].rstrip()), name.end_mark.index - start) + start
+        said = value.value if isinstance(value, yaml.ScalarNode) else None
+        inside = _keys_in(file, text, value, seen)
+        span = Span.of(file, text, start, name.end_mark.index if is_mapping else end)
+        title = str(name.value) if is_mapping else str(index)
+        found.append(Key(title, span, Span.of(file, text, start, end), said, inside))
+    return tuple(found)
+
+
 class _Composed:
     """A file's text and its nodes, and where the characters of its scalars are in the text."""
 

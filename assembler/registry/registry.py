@@ -295,6 +295,13 @@ def _has_class(module: str, name: str) -> bool:
     return isinstance(found, type) and found.__module__ == module
 
 
+def project_file(folder: Path | None = None) -> Path | None:
+    """The nearest ``pyproject.toml``, searched from a folder upwards; by default from the working directory."""
+    folder = (folder or Path.cwd()).resolve()
+    files = (path / "pyproject.toml" for path in (folder, *folder.parents))
+    return next((file for file in files if file.exists()), None)
+
+
 def said_by_project(folder: Path | None = None) -> ProjectSettings:
     """``[tool.assembler]`` of the nearest ``pyproject.toml``, searched from this folder upwards.
 
@@ -308,11 +315,7 @@ def said_by_project(folder: Path | None = None) -> ProjectSettings:
         import tomllib
     else:
         import tomli as tomllib
-    folder = (folder or Path.cwd()).resolve()
-    file = next(
-        (path / "pyproject.toml" for path in (folder, *folder.parents) if (path / "pyproject.toml").exists()), None
-    )
-    if file is None:
+    if (file := project_file(folder)) is None:
         return ProjectSettings()
     try:
         said = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("assembler", {})

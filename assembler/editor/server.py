@@ -1,0 +1,199 @@
+"""The server: LSP on the standard input and output, for editors.
+
+It keeps the texts, passes them to the worker, and passes on what that finds. It never reads a file or analyses a text
+itself, so that it answers whatever the texts are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import converters, types
+from pygls.capabilities import ServerCapabilitiesBuilder
+from pygls.lsp.server import LanguageServer
+
+from assembler import __version__
+from assembler.editor.features.common import path_of
+from assembler.editor.lines import Lines
+from assembler.editor.process import WorkerProcess
+
+ANSWERS: Mapping[str, Any] = {
+    types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: list[types.DocumentSymbol],
+    types.TEXT_DOCUMENT_FOLDING_RANGE: list[types.FoldingRange],
+    types.TEXT_DOCUMENT_INLAY_HINT: list[types.InlayHint],
+    types.TEXT_DOCUMENT_CODE_LENS: list[types.CodeLens],
+}
+"""The features that the worker answers, and the types of their answers. See ``assembler.editor.features``."""
+
+OPTIONS: Mapping[str, Any] = {types.TEXT_DOCUMENT_CODE_LENS: types.CodeLensOptions(resolve_provider=False)}
+"""What the editor receives of a feature besides its name."""
+
+COMMANDS = ("assembler.run", "assembler.plan", "assembler.bench")
+
+ANALYSED = "$/assembler/analysed"
+"""A notification after each stage: ``{uri, version, stage, summary}``; editors that do not know it ignore it."""
+
+_WATCHED = ("**/*.yaml", "**/*.yml", "**/*.py", "**/pyproject.toml")
+
+_CONVERTER = converters.get_converter()
+
+
+def serve() -> None:
+    """Serve one editor until it disconnects."""
+    asked, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is not an answer
+    Server().start_io(asked, replies)
+
+
+class Server(LanguageServer):
+    """A server for one editor, which starts its worker when the editor introduces itself."""
+
+    def __init__(self) -> None:
+        super().__init__("assembler", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
+        self.worker: WorkerProcess | None = None
+        self.texts: dict[str, Lines] = {}
+        self.encoding = "utf-16"
+        self.runs_commands = False
+        _register(self)
+
+    def start_io(self, stdin: Any = None, stdout: Any = None) -> None:
+        """Serve until the input ends; the worker ends with it."""
+        try:
+            super().start_io(stdin, stdout)
+        finally:
+            if self.worker is not None:
+                self.worker.close()
+
+    async def begin(self, params: types.InitializeParams) -> None:
+        """Start the worker with the editor's settings."""
+        options = params.initialization_options if isinstance(params.initialization_options, Mapping) else {}
+        folder = path_of(params.root_uri) if params.root_uri else None
+        if params.workspace_folders:
+            folder = path_of(params.workspace_folders[0].uri) or folder
+        root = folder if folder is not None and folder.is_dir() else Path.cwd()
+        agreed = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)  # as the answer has it
+        self.encoding = types.PositionEncodingKind(agreed).value
+        self.runs_commands = options.get("runsCommands") is True
+        config = options.get("configDir")
+        settings = {
+            "root": str(root),
+            "config": str(root / config) if isinstance(config, str) and config else None,
+            "is_trusted": options.get("isTrusted", True) is True,
+            "encoding": self.encoding,
+        }
+        self.worker = WorkerProcess(settings, self.note)
+        await self.worker.start()
+
+    def note(self, message: Mapping[str, Any]) -> None:
+        """Pass on to the editor what the worker found."""
+        if "publish" in message:
+            uri = Path(message["publish"]).as_uri()
+            found = _CONVERTER.structure(message["diagnostics"], list[types.Diagnostic])
+            self.show(uri, found, message["version"])
+        elif "analysed" in message:
+            about = {name: message[name] for name in ("version", "stage", "summary")}
+            self.protocol.notify(ANALYSED, {"uri": Path(message["analysed"]).as_uri(), **about})
+        elif "lost" in message:
+            start = types.Position(0, 0)
+            said = types.Diagnostic(types.Range(start, start), f"{message['why']}; change it to try again")
+            said.source, said.severity = "assembler", types.DiagnosticSeverity.Error
+            self.show(Path(message["lost"]).as_uri(), [said], None)
+
+    def show(self, uri: str, found: list[types.Diagnostic], version: int | None) -> None:
+        """Show the diagnostics of a file."""
+        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+
+    def changed(self, uri: str, version: int) -> None:
+        """Pass on a text."""
+        if self.worker is not None and (file := path_of(uri)) is not None:
+            self.worker.open(file, self.texts[uri].text, version)
+
+
+def _register(server: Server) -> None:
+    """Register what the server answers itself, and what it passes on."""
+
+    @server.feature(types.INITIALIZE)
+    async def initialize(params: types.InitializeParams) -> None:
+        await server.begin(params)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(_: types.InitializedParams) -> None:
+        watchers = [types.FileSystemWatcher(glob) for glob in _WATCHED]
+        options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+        watched = types.Registration("watched", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        with suppress(Exception):  # an editor that watches no files
+            if _watches(server.client_capabilities):
+                await server.client_register_capability_async(types.RegistrationParams([watched]))
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def did_open(params: types.DidOpenTextDocumentParams) -> None:
+        document = params.text_document
+        server.texts[document.uri] = Lines(document.text, server.encoding)
+        server.changed(document.uri, document.version)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
+        document = params.text_document
+        for change in params.content_changes:
+            edit = _CONVERTER.unstructure(change)
+            server.texts[document.uri] = server.texts[document.uri].changed(edit, server.encoding)
+        server.changed(document.uri, document.version)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        server.texts.pop(uri, None)
+        if server.worker is not None and (file := path_of(uri)) is not None:
+            server.worker.close_file(file)
+            server.show(uri, [], None)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def did_change_watched(params: types.DidChangeWatchedFilesParams) -> None:
+        if server.worker is None:
+            return
+        if any(change.uri.endswith((".py", "pyproject.toml")) for change in params.changes):
+            await server.worker.restart()  # what Python imported stays as it was
+        else:
+            server.worker.saved()
+
+    for method, kind in ANSWERS.items():
+        _pass_on(server, method, kind)
+    for name in COMMANDS:
+        _offer(server, name)
+
+
+def _pass_on(server: Server, method: str, kind: Any) -> None:
+    """Let the worker answer a feature."""
+
+    @server.feature(method, OPTIONS.get(method))
+    async def answer(params: Any) -> Any:
+        if server.worker is None:
+            return None
+        found = await server.worker.ask(method, _CONVERTER.unstructure(params))
+        return _CONVERTER.structure(found, kind) if found is not None else None
+
+
+def _offer(server: Server, name: str) -> None:
+    """Answer a command with its command line. Editors that do not run it themselves show it to the person."""
+
+    @server.command(name)
+    async def run(uri: str) -> Any:
+        if server.worker is None:
+            return None
+        params = {"command": name, "arguments": [uri]}
+        found = await server.worker.ask(types.WORKSPACE_EXECUTE_COMMAND, params)
+        if found is not None and not server.runs_commands:
+            said = f"in a terminal: {' '.join(found['command'])}"
+            server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
+        return found
+
+
+def _watches(capabilities: types.ClientCapabilities) -> bool:
+    """Whether the editor watches files for servers."""
+    workspace = capabilities.workspace
+    watched = workspace.did_change_watched_files if workspace is not None else None
+    return watched is not None and watched.dynamic_registration is True

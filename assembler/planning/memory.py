@@ -1,0 +1,89 @@
+"""Layers remembered from one plan to the next, for programs that plan a recipe after each of its edits.
+
+A layer's row depends on its class, its arguments, its inputs and the dtype of its parameters, and on nothing else in
+the recipe: the key holds all of these. Layers with layers inside them, and shared parts, are planned anew each time.
+Classes are those of the process: a program that outlives a change of their code needs a new memory, and a new process.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from assembler.binding.structure import Step, steps_in
+from assembler.planning.plan import Weight
+from assembler.planning.specs import Spec, Specs
+from assembler.settings import Dtype
+
+MAX_LAYERS = 5000
+"""Layers that are remembered; the one that was not used for the longest time is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What one layer does with one input.
+
+    Args:
+        output: what it emits.
+        peak: bytes alive at once inside it, beside its input.
+        uncounted: operators without a rule for their MACs.
+    """
+
+    weights: tuple[Weight, ...]
+    output: Specs
+    macs: int
+    peak: int
+    on_zeros: bool
+    uncounted: frozenset[str]
+
+
+class LayerMemory:
+    """What is known of layers, by all that it depends on."""
+
+    def __init__(self) -> None:
+        self._layers: OrderedDict[Hashable, tuple[Any, Remembered]] = OrderedDict()
+        self._made: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def find(self, step: Step, inputs: tuple[Any, ...], dtype: Dtype) -> Remembered | None:
+        """What is known of a layer whose arguments are all known."""
+        key = _key(step, inputs, dtype)
+        if key is None or key not in self._layers:
+            return None
+        self._layers.move_to_end(key)
+        return self._layers[key][1]
+
+    def remember(self, step: Step, inputs: tuple[Any, ...], dtype: Dtype, found: Remembered) -> None:
+        """Remember a layer, unless it is of those that are always planned anew."""
+        if (key := _key(step, inputs, dtype)) is not None:
+            _keep(self._layers, key, (step.entry, found))  # the entry lives as long as its identity is in the key
+            _keep(self._made, _key(step, (), dtype), step.entry)
+
+    def was_made(self, step: Step, dtype: Dtype) -> bool:
+        """Whether the layer's constructor is known to accept its arguments."""
+        return _key(step, (), dtype) in self._made
+
+
+def _keep(known: OrderedDict[Hashable, Any], key: Hashable, value: Any) -> None:
+    known[key] = value
+    if len(known) > MAX_LAYERS:
+        known.popitem(last=False)
+
+
+def _key(step: Step, inputs: tuple[Any, ...], dtype: Dtype) -> Hashable:
+    """What a layer's row depends on; None of those that are always planned anew."""
+    if step.shared or step.graph or step.chain or step.unknown or any(True for _ in steps_in(step)):
+        return None
+    if not all(isinstance(one, Spec) for one in inputs):
+        return None
+    return id(step.entry), _frozen(dict(step.arguments)), _frozen(step.extra), inputs, dtype
+
+
+def _frozen(value: Any) -> Hashable:
+    """A value as a key. 1 is neither True nor 1.0, and 0.0 is not -0.0."""
+    if isinstance(value, list | tuple):
+        return (type(value), *map(_frozen, value))
+    if isinstance(value, dict):
+        return (dict, *((_frozen(key), _frozen(item)) for key, item in value.items()))
+    return type(value), repr(value) if isinstance(value, float) else value
