@@ -108,8 +108,15 @@ def analyse(
         OSError: the file does not exist.
     """
     read = read_file(file, project)
-    if not shapes or read.bound is None or read.errors:
-        return Analysis(file, kind_of(file), read, read.errors)
+    found = Analysis(file, kind_of(file), read, read.errors)
+    return plan(found, dtype=dtype, memory=memory) if shapes else found
+
+
+def plan(found: Analysis, *, dtype: Dtype = "float32", memory: LayerMemory | None = None) -> Analysis:
+    """The same analysis with the plan, if it is of a recipe without errors so far; ``dtype``, ``memory`` as above."""
+    read, file = found.reading, found.file
+    if read.bound is None or read.errors:
+        return found
     errors: list[AssemblerError] = []
     planned = None
     with noted(errors):

@@ -21,6 +21,7 @@ text ends the planning of an older one.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -180,6 +181,7 @@ class Worker:
             self.answer(ready)
         elif not self.is_imported:
             _import_planner()
+            gc.freeze()  # a million objects that stay need not be looked at in each collection
             self.is_imported = True
         elif self.unplanned:
             file = next(iter(self.unplanned))

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from assembler.analysis import Analysis, Diagnostic, LayerMemory, Project, analyse
+from assembler.analysis.analyse import plan
 from assembler.analysis.files import files_of
 from assembler.analysis.project import Projects
 from assembler.editor.lines import Lines
@@ -140,9 +141,12 @@ class Workspace:
         with unsaved(self.texts()):
             try:
                 with Budget(Place(label=short(file), span=Span(file))):
-                    project = self.project(file)
-                    found = analyse(file, project, shapes=shapes, memory=self.memory)
-                    opened.depends = frozenset(map(real, files_of(file, project)))
+                    if shapes and opened.analysis is not None:
+                        found = plan(opened.analysis, memory=self.memory)
+                    else:
+                        project = self.project(file)
+                        found = analyse(file, project, shapes=shapes, memory=self.memory)
+                        opened.depends = frozenset(map(real, files_of(file, project)))
             except AssemblerError as error:
                 found = Analysis.failed(file, list(flatten([error])))
             except OSError:

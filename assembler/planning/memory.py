@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assembler.binding.structure import Step, steps_in
+from assembler.language.recipe import leaves
 from assembler.planning.plan import Weight
 from assembler.planning.specs import Spec, Specs
 from assembler.settings import Dtype
@@ -26,13 +27,15 @@ class Remembered:
     """What one layer does with one input.
 
     Args:
-        output: what it emits.
+        output: what it emits, with a Spec for each tensor.
+        emitted: the same for its row.
         peak: bytes alive at once inside it, beside its input.
         uncounted: operators without a rule for their MACs.
     """
 
     weights: tuple[Weight, ...]
-    output: Specs
+    output: Any
+    emitted: Specs
     macs: int
     peak: int
     on_zeros: bool
@@ -75,9 +78,9 @@ def _key(step: Step, inputs: tuple[Any, ...], dtype: Dtype) -> Hashable:
     """What a layer's row depends on; None of those that are always planned anew."""
     if step.shared or step.graph or step.chain or step.unknown or any(True for _ in steps_in(step)):
         return None
-    if not all(isinstance(one, Spec) for one in inputs):
+    if not all(isinstance(one, Spec) for one in leaves(inputs)):
         return None
-    return id(step.entry), _frozen(dict(step.arguments)), _frozen(step.extra), inputs, dtype
+    return id(step.entry), _frozen(dict(step.arguments)), _frozen(step.extra), _frozen(inputs), dtype
 
 
 def _frozen(value: Any) -> Hashable:

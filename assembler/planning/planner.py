@@ -26,7 +26,7 @@ from assembler.binding.arithmetic import fill_in
 from assembler.binding.bind import as_argument, bind
 from assembler.binding.structure import Step, Steps, root_graph, walk
 from assembler.errors import AssemblerError, RecipeError, raise_all
-from assembler.language.recipe import INFER, Definitions, Stack, print_value
+from assembler.language.recipe import INFER, Definitions, Stack, leaves, print_value
 from assembler.planning.building import Builder
 from assembler.planning.cells import require_names
 from assembler.planning.equal_layers import EqualLayers, Known
@@ -219,12 +219,13 @@ class _Planner:
         memory = None if named else self.memory
         if memory is not None and (known := memory.find(step, inputs, self.dtype)) is not None:
             self.uncounted |= known.uncounted
-            row = replace(draft, weights=known.weights, output=known.output, macs=known.macs, on_zeros=known.on_zeros)
+            row = replace(draft, weights=known.weights, output=known.emitted, macs=known.macs, on_zeros=known.on_zeros)
             return row, known.output, known.peak
         row, found = self.run(step, draft, inputs, named)
-        if memory is not None and found.output == row.output:  # specs alone, which is what the key's layers emit
-            uncounted = frozenset(found.meter.uncounted)
-            layer = Remembered(row.weights, row.output, row.macs, found.meter.peak, row.on_zeros, uncounted)
+        if memory is not None and all(isinstance(one, Spec) for one in leaves(found.output)):
+            meter = found.meter
+            uncounted = frozenset(meter.uncounted)
+            layer = Remembered(row.weights, found.output, row.output, row.macs, meter.peak, row.on_zeros, uncounted)
             memory.remember(step, inputs, self.dtype, layer)
         return row, found.output, found.meter.peak
 

@@ -18,32 +18,41 @@ from typing import Any, TypeVar
 
 from assembler.files import require_file
 
-_unsaved: ContextVar[Mapping[str, str] | None] = ContextVar("_unsaved", default=None)
-"""The texts by the normalized, absolute paths of their files."""
-
 MAX_KEPT = 256
 """Files whose last result :func:`kept_per_file` keeps."""
+
+
+class _Unsaved:
+    """Texts by their files. Links are followed: an editor may know a file by another name."""
+
+    def __init__(self, texts: Mapping[Path, str]):
+        self._texts = {os.path.realpath(file): text for file, text in texts.items()}
+        self._known: dict[Path, str | None] = {}  # following links takes as long as reading the file
+
+    def text(self, file: Path) -> str | None:
+        """The text of a file, if there is one."""
+        if file not in self._known:
+            self._known[file] = self._texts.get(os.path.realpath(file))
+        return self._known[file]
+
+
+_unsaved: ContextVar[_Unsaved | None] = ContextVar("_unsaved", default=None)
 
 
 @contextmanager
 def unsaved(texts: Mapping[Path, str]) -> Iterator[None]:
     """Let texts take the place of files, which need not exist."""
-    token = _unsaved.set({_name(file): text for file, text in texts.items()})
+    token = _unsaved.set(_Unsaved(texts))
     try:
         yield
     finally:
         _unsaved.reset(token)
 
 
-def _name(file: Path) -> str:
-    """The normalized, absolute path of a file. Links are followed: an editor may know a file by another name."""
-    return os.path.realpath(file)
-
-
 def _of(file: Path) -> str | None:
     """The unsaved text of a file, if there is one."""
     texts = _unsaved.get()
-    return texts.get(_name(file)) if texts else None
+    return texts.text(file) if texts is not None else None
 
 
 def read_bytes(file: Path, limit: int = -1) -> bytes:

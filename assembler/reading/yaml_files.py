@@ -17,7 +17,7 @@ import yaml
 
 from assembler.errors import Place, SettingsError, Span
 from assembler.files import short
-from assembler.reading.texts import read_bytes
+from assembler.reading.texts import kept_per_file, read_bytes
 
 MAX_BYTES = 2**20
 """Size of one file."""
@@ -41,9 +41,19 @@ def read_yaml(file: Path) -> Any:
 def compose_yaml(file: Path) -> tuple[str, yaml.Node | None]:
     """The text of a YAML file, and its nodes with their places. No mapping has a duplicate key.
 
+    Each file is composed once, until it changes.
+
     Raises:
         SettingsError: as ``read_yaml``.
     """
+    try:
+        return _composed(file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(getattr(error, "strerror", None) or str(error), at_file(file)) from None
+
+
+@kept_per_file
+def _composed(file: Path) -> tuple[str, yaml.Node | None]:
     text = _text_of(file)
     with _told(text, file):
         _hold_bounds(_events(text, file), file)
