@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,7 +86,8 @@ class Analysis:
             one = diagnostic(error, self.file, "Open", "information")
             found.setdefault(one.span.file, []).append(one)
         for note in self.reading.notes:
-            found.setdefault(self.file, []).append(Diagnostic(Span(self.file), note, "Hidden", "information"))
+            where = Span(self.file.absolute())
+            found.setdefault(where.file, []).append(Diagnostic(where, note, "Hidden", "information"))
         return found
 
 
@@ -138,4 +139,5 @@ def diagnostic(error: AssemblerError, file: Path, code: str = "", severity: Seve
     hint = re.search(r"Did you mean (.*?)\?", error.message)
     suggestions = tuple(re.findall(r"'([^']+)'", hint[1])) if hint else ()
     where = error.place.span or Span(file)
+    where = replace(where, file=where.file.absolute())
     return Diagnostic(where, error.message, code or type(error).__name__, severity, suggestions, related)

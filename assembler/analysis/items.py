@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from assembler.binding.structure import BlockNode, PassedNode, RepeatNode, Step, Steps, TreeNode, steps_in
@@ -20,7 +21,7 @@ from assembler.errors import Place, Span
 from assembler.language.recipe import Repeat
 from assembler.planning.plan import Plan, Row
 from assembler.planning.specs import Specs
-from assembler.reading.places import extent
+from assembler.reading.places import Key, extent, keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class _Finder:
         self.locate = locate
         self.spans: dict[tuple[str, str, int, int], Span | None] = {}
         self.items: dict[tuple[Span, str], Item] = {}
+        self.networks: dict[Path, dict[tuple[int, int], Span]] = {}
 
     def uses(self, nodes: Iterable[TreeNode], *, is_argument: bool = False) -> list[Use]:
         """What the nodes of a chain are in the plan."""
@@ -132,19 +134,35 @@ class _Finder:
     def span(self, place: Place, end: int = 0) -> Span | None:
         """Where something is written, up to an offset in its text."""
         if place.span is not None:
-            return place.span
+            return replace(place.span, file=place.span.file.absolute())
         key = (place.key, place.text, place.start, max(end, place.end))
         if key not in self.spans:
             self.spans[key] = self.locate(replace(place, end=key[3], within=())).span
         return self.spans[key]
 
     def line(self, place: Place) -> Span | None:
-        """The whole line of a wire: its name, layers and sources."""
+        """The whole line of a wire: its name, layers and sources; of a network file, its row."""
         span = self.span(place)
-        if span is None or not place.key:
-            return span
+        if span is None:
+            return None
+        if not place.key:
+            return self.rows_of(span.file).get((span.line, span.column), span)
         found = extent(span.file, place.key.partition(".")[2]) or extent(span.file, place.key)
         return found[1] if found else span
+
+    def rows_of(self, file: Path) -> dict[tuple[int, int], Span]:
+        """The rows of a network file, by the place of their modules: ``Conv`` in ``[-1, 1, Conv, [64, 3, 2]]``."""
+        if file not in self.networks:
+            rows = (row for part in _walk(keys_of(file)) for row in part.children if len(row.children) == 4)
+            modules = ((row.children[2].span, row.whole) for row in rows)
+            self.networks[file] = {(span.line, span.column): whole for span, whole in modules}
+        return self.networks[file]
+
+
+def _walk(keys: Iterable[Key]) -> Iterator[Key]:
+    for key in keys:
+        yield key
+        yield from _walk(key.children)
 
 
 def _is_alone(steps: Steps) -> bool:

@@ -1,0 +1,268 @@
+"""What editors see, without a process: positions in UTF-16, hints, lenses, outlines, and what stays of a broken text."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assembler.editor.features import FEATURES
+from assembler.editor.features.common import as_lsp, path_of
+from assembler.editor.lines import Lines
+from assembler.editor.workspace import Workspace
+from assembler.errors import Span
+from assembler.reading.texts import unsaved
+from tests.conftest import ROOT
+
+RECIPE = """# 网络 😀
+input: {shape: [4, 16]}
+blocks:
+  Unit(n): Dense(_, n) + ReLU
+stack: 2 * Unit(8) + Residual(Dense(_, 8)) +
+  Dense(_, 3)
+checks: {finite: {}}
+"""
+
+
+# ---- positions
+
+
+@pytest.mark.parametrize(("encoding", "character"), [("utf-8", 7), ("utf-16", 4), ("utf-32", 3)])
+def test_columns_are_counted_in_the_agreed_units(encoding, character):
+    lines = Lines("first\r\n中😀x", encoding)  # 3 and 4 bytes; 1 and 2 units; 1 and 1 characters
+    before = {"utf-8": 7, "utf-16": 3, "utf-32": 2}[encoding]
+    assert lines.position(1, 2) == {"line": 1, "character": before}
+    assert lines.text[lines.offset({"line": 1, "character": before})] == "x"
+
+
+def test_a_position_in_the_middle_of_a_character_is_at_its_beginning():
+    assert Lines("a😀b").offset({"line": 0, "character": 2}) == 1
+
+
+def test_positions_outside_the_text_are_moved_into_it():
+    lines = Lines("ab\ncd")
+    assert lines.offset({"line": 0, "character": 99}) == 2
+    assert lines.offset({"line": 7, "character": 0}) == 5
+
+
+def test_only_three_characters_end_a_line():
+    assert Lines("a\u2028b\x0bc\rd\ne\r\nf").starts == [0, 6, 8, 11]
+
+
+TEXTS = st.text(st.sampled_from("ab中😀\r\n\u2028"), max_size=20)
+
+
+@given(TEXTS, TEXTS, st.data())
+def test_an_edit_replaces_its_range(text, typed, data):
+    """A range that an editor can send: it does not cut a character or the end of a line in two."""
+    lines = Lines(text)
+    places = [(number, column) for number in range(len(lines.starts)) for column in range(len(lines.line(number)) + 1)]
+    start, end = sorted(data.draw(st.sampled_from(places)) for _ in range(2))
+    offsets = [lines.starts[number] + column for number, column in (start, end)]
+    change = {"range": {"start": lines.position(*start), "end": lines.position(*end)}, "text": typed}
+    assert lines.changed(change).text == text[: offsets[0]] + typed + text[offsets[1] :]
+
+
+def test_a_range_of_a_span():
+    found = Lines("😀 Dense\n").range(Span(Path("a"), 0, 2, 0, 7))
+    assert found == {"start": {"line": 0, "character": 3}, "end": {"line": 0, "character": 8}}
+
+
+def test_a_uri_with_chinese_names_and_spaces():
+    assert path_of(Path("/网络/a b.yaml").as_uri()) == Path("/网络/a b.yaml")
+    assert path_of("untitled:Untitled-1") is None
+
+
+# ---- features
+
+
+WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 10_000, "character": 0}}
+
+
+class Editor:
+    """A workspace as the worker has it, without its process."""
+
+    def __init__(self, root):
+        (root / "conf" / "recipe").mkdir(parents=True)
+        (root / "conf" / "blocks").mkdir()
+        self.root = root
+        self.workspace = Workspace(root)
+        self.version = 0
+
+    def type(self, text, name="recipe/a.yaml", *, shapes=True):
+        """Open a file or replace its text; returns its diagnostics."""
+        file = self.file(name)
+        self.version += 1
+        for one in self.workspace.change(file, text, self.version):
+            self.workspace.analyse(one, shapes=shapes)
+            self.workspace.blame(one)
+        return as_lsp(self.workspace, file, self.workspace.diagnostics(file))
+
+    def file(self, name):
+        return self.root / "conf" / name
+
+    def ask(self, method, name="recipe/a.yaml", **more):
+        params = {"textDocument": {"uri": self.file(name).as_uri()}, **more}
+        with unsaved(self.workspace.texts()):
+            found = FEATURES[f"textDocument/{method}"](self.workspace, params)
+        assert json.loads(json.dumps(found)) == found
+        return found
+
+    def hints(self, name="recipe/a.yaml", first=0, last=10_000):
+        """``text before the hint`` → label."""
+        part = {"start": {"line": first, "character": 0}, "end": {"line": last, "character": 0}}
+        lines = self.workspace.open[self.file(name)].lines
+        return {
+            lines.text[: lines.offset(hint["position"])].split("\n")[-1].strip(): hint["label"]
+            for hint in self.ask("inlayHint", name, range=part)
+        }
+
+
+@pytest.fixture
+def editor(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Editor(tmp_path)
+
+
+HINTS = {
+    "Unit(n): Dense(_, n)": "→ (4, 8)",
+    "Unit(n): Dense(_, n) + ReLU": "→ (4, 8)",
+    "stack: 2 * Unit(8)": "→ (4, 8) · 208 parameters · 768 MACs",
+    "stack: 2 * Unit(8) + Residual(Dense(_, 8))": "→ (4, 8)",
+    "Dense(_, 3)": "→ (4, 3)",
+}
+
+
+def test_hints_are_the_shapes_after_items(editor):
+    assert editor.type(RECIPE) == []
+    assert editor.hints() == HINTS
+    assert editor.hints(first=5) == {"Dense(_, 3)": "→ (4, 3)"}
+
+
+def test_hints_are_where_utf16_has_them(editor):
+    text = "{name: 网😀, input: {shape: [4, 8]}, stack: 'Dense(_, 4)'}\n"
+    editor.type(text)
+    (hint,) = editor.ask("inlayHint", range=WHOLE)
+    assert hint["position"] == {"line": 0, "character": len(text[: text.index("'}")].encode("utf-16-le")) // 2}
+    editor.type('input: {shape: [4, 8]}\nshared: {"网😀": Dense(_, 4)}\nstack: 网 + ReLU\n', shapes=False)
+    (error,) = [one for one in editor.type('params: {a: "😀", b: [}\n') if one["severity"] == 1]
+    assert error["range"]["start"] == {"line": 0, "character": 22}
+
+
+def test_hints_of_crlf(editor):
+    editor.type(RECIPE.replace("\n", "\r\n"))
+    assert editor.hints() == HINTS
+
+
+BROKEN = [
+    ("Dense(_, 3)\nchecks", "Dense(_, \nchecks", ["stack: 2 * Unit(8)", "stack: 2 * Unit(8) + Residual(Dense(_, 8))"]),
+    ("Residual(", "Residul(", ["stack: 2 * Unit(8)"]),
+    ("shape: [4, 16]", "shape: [4, 1", []),
+    ("Dense(_, n) +", "Dence(_, n) +", []),
+    ("{finite: {}}", "{finite: {}", list(HINTS)),
+    ("checks: {finite: {}}", "check: {finite: {}}", []),
+    ("# 网络 😀\n", "", list(HINTS)),
+]
+
+
+@pytest.mark.parametrize(("part", "typed", "stays"), BROKEN)
+def test_while_a_text_is_broken_only_what_is_still_true_stays(editor, part, typed, stays):
+    assert part in RECIPE
+    editor.type(RECIPE)
+    found = editor.type(RECIPE.replace(part, typed))
+    assert bool(found) == (typed != "")
+    assert editor.hints() == {text: HINTS[text] for text in stays}
+    titles = [lens["command"]["title"] for lens in editor.ask("codeLens")]
+    assert titles[-3:] == ["run", "plan", "bench"]
+    assert len(titles) == (3 if found else 4)
+    editor.type(RECIPE)
+    assert editor.hints() == HINTS
+
+
+def test_hints_below_an_edit_that_changes_no_shape_move_with_the_text(editor):
+    text = "checks: {finite: {}}\n" + RECIPE.replace("checks: {finite: {}}\n", "")
+    editor.type(text)
+    assert editor.type(text.replace("{finite: {}}", "\n  finite: {}\n  mean: {equals: 0.0}\n  golden: ["))
+    assert editor.hints() == HINTS
+
+
+def test_the_lens_is_above_the_layers(editor):
+    editor.type(RECIPE)
+    size, *commands = editor.ask("codeLens")
+    assert size["command"] == {"title": "7 layers · 307 parameters · 1,120 MACs · 1.2 KiB", "command": ""}
+    assert {lens["range"]["start"]["line"] for lens in (size, *commands)} == {4}
+    uri = editor.file("recipe/a.yaml").as_uri()
+    assert commands[1]["command"] == {"title": "plan", "command": "assembler.plan", "arguments": [uri]}
+
+
+def test_a_command_is_a_command_line_and_runs_nothing(editor):
+    uri = editor.file("recipe/a b.yaml").as_uri()
+    run = FEATURES["workspace/executeCommand"]
+    assert run(editor.workspace, {"command": "assembler.bench", "arguments": [uri]}) == {
+        "command": [sys.executable, "-m", "assembler", "bench", str(Path("conf/recipe/a b.yaml"))],
+        "cwd": str(editor.root),
+    }
+    assert run(editor.workspace, {"command": "assembler.rm", "arguments": [uri]}) is None
+    assert run(editor.workspace, {"command": "assembler.plan", "arguments": [["x"]]}) is None
+
+
+def test_a_change_of_a_block_is_seen_in_the_recipes_that_use_it(editor):
+    block = "Unit(n): Dense(_, n) + ReLU\n"
+    use = "defaults: [/blocks@blocks: mine]\ninput: {shape: [4, 16]}\nstack: Unit(8)\n"
+    editor.type(block, "blocks/mine.yaml")
+    assert editor.type(use) == []
+    assert editor.hints("blocks/mine.yaml") == {"Unit(n): Dense(_, n)": "→ (4, 8)", block.strip(): "→ (4, 8)"}
+    wrong = editor.type(block.replace("ReLU", "Rellu"), "blocks/mine.yaml")
+    assert [one["range"]["start"] for one in wrong] == [{"line": 0, "character": 23}]
+    assert wrong[0]["relatedInformation"][0]["location"]["uri"] == editor.file("recipe/a.yaml").as_uri()
+    assert editor.type(block, "blocks/mine.yaml") == []
+
+
+def test_closing_a_recipe_takes_its_errors_out_of_other_files(editor):
+    editor.type("Unit(n): Rellu\n", "blocks/mine.yaml")
+    editor.type("defaults: [/blocks@blocks: mine]\ninput: {shape: [4, 16]}\nstack: Unit(8)\n")
+    file = editor.file("blocks/mine.yaml")
+    assert len(editor.workspace.diagnostics(file)) == 1
+    editor.workspace.close(editor.file("recipe/a.yaml"))
+    assert editor.workspace.diagnostics(file) == []
+
+
+def test_the_outline_is_by_blocks_and_folds_by_lines(editor):
+    editor.type(RECIPE)
+    symbols = editor.ask("documentSymbol")
+    assert [one["name"] for one in symbols] == ["input", "blocks", "stack", "checks"]
+    (block,) = symbols[1]["children"]
+    assert (block["name"], block["detail"]) == ("Unit(n)", "Dense(_, n) + ReLU")
+    assert block["range"]["end"] == {"line": 3, "character": 29}
+    folds = [(one["startLine"], one["endLine"]) for one in editor.ask("foldingRange")]
+    assert folds == [(2, 3), (4, 5)]
+    editor.type("# a\n# b\nUnit(n):\n  - Dense(_, n)\n  - ReLU\n\nOther: ReLU\n", "blocks/mine.yaml")
+    assert [one["name"] for one in editor.ask("documentSymbol", "blocks/mine.yaml")] == ["Unit(n)", "Other"]
+    folds = [(one["startLine"], one["endLine"]) for one in editor.ask("foldingRange", "blocks/mine.yaml")]
+    assert folds == [(2, 4), (0, 1)]
+
+
+def test_a_network_file_has_hints_and_a_lens(editor):
+    text = (ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml").read_text(encoding="utf-8")
+    file = "yolov8n.yaml"
+    assert editor.type(text, file) == []
+    hints = editor.ask("inlayHint", file, range=WHOLE)
+    assert len(hints) == 23
+    lines = text.splitlines()
+    number, column = hints[0]["position"].values()
+    assert (lines[number][:column].strip(), hints[0]["label"]) == ("- [-1, 1, Conv, [64, 3, 2]]", "→ (1, 16, 320, 320)")
+    size = editor.ask("codeLens", file)[0]
+    assert size["command"]["title"].startswith("24 layers · 3,167,795 parameters")
+    assert lines[size["range"]["start"]["line"]].startswith("backbone")
+
+
+def test_a_recipe_of_two_thousand_lines(editor):
+    lines = "\n".join(f"  - Dense(_, {8 + index % 50}) # 第 {index} 层" for index in range(2000))
+    text = f"input: {{shape: [4, 8]}}\nstack:\n{lines}\n"
+    assert editor.type(text) == []
+    assert len(editor.ask("inlayHint", range=WHOLE)) == 2000
+    wrong = editor.type(text.replace("Dense(_, 15) # 第 1957", "Dence(_, 15) # 第 1957"))
+    assert [one["range"]["start"] for one in wrong] == [{"line": 1959, "character": 4}]
+    assert len(editor.ask("inlayHint", range=WHOLE)) == 1957

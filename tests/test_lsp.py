@@ -1,0 +1,364 @@
+"""The language server as editors start it: over its standard input and output, with files, crashes and lost editors."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest.importorskip("pytest_lsp")  # of the extra `test`
+
+import pytest_lsp
+from lsprotocol import types
+from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities, make_test_lsp_client
+
+from tests.conftest import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+RECIPE = """# 网络 😀
+input: {shape: [4, 16]}
+blocks:
+  Unit(n): Dense(_, n) + ReLU
+stack: 2 * Unit(8) + Dense(_, 3)
+"""
+ANALYSED = "$/assembler/analysed"
+
+
+def make_client():
+    client = make_test_lsp_client()
+    client.analysed = []
+
+    @client.feature(ANALYSED)
+    def analysed(params):
+        client.analysed.append(params)
+
+    @client.feature(types.CLIENT_REGISTER_CAPABILITY)
+    def register(params):
+        client.registered = params.registrations
+
+    return client
+
+
+@pytest_lsp.fixture(
+    config=ClientServerConfig(server_command=[sys.executable, "-m", "assembler", "lsp"], client_factory=make_client)
+)
+async def client(lsp_client: LanguageClient, tmp_path):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "blocks").mkdir()
+    lsp_client.root = tmp_path
+    lsp_client.versions = {}
+    folder = types.WorkspaceFolder(tmp_path.as_uri(), "project")
+    await lsp_client.initialize_session(
+        types.InitializeParams(
+            client_capabilities("visual-studio-code"), workspace_folders=[folder], root_uri=tmp_path.as_uri()
+        )
+    )
+    yield lsp_client
+    await lsp_client.shutdown_session()
+
+
+def uri_of(client, name):
+    return (client.root / "conf" / name).as_uri()
+
+
+def open_text(client, text, name="recipe/a.yaml"):
+    """Open a text that is not on the disk."""
+    uri = uri_of(client, name)
+    client.versions[uri] = 1
+    client.text_document_did_open(types.DidOpenTextDocumentParams(types.TextDocumentItem(uri, "yaml", 1, text)))
+    return uri
+
+
+def edit(client, uri, line, start, end, text):
+    """Replace a part of a line, as a key press does."""
+    client.versions[uri] += 1
+    where = types.Range(types.Position(line, start), types.Position(line, end))
+    change = types.TextDocumentContentChangePartial(where, text)
+    document = types.VersionedTextDocumentIdentifier(client.versions[uri], uri)
+    client.text_document_did_change(types.DidChangeTextDocumentParams(document, [change]))
+
+
+async def until(client, uri, stage="plan", version=None):
+    """Wait until the present text of a file reached a stage."""
+    version = version or client.versions[uri]
+    for _ in range(600):
+        for one in client.analysed:
+            if (one.uri, one.version, one.stage) == (uri, version, stage):
+                return one
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{stage} of version {version} was not reached: {client.analysed}")
+
+
+async def hints(client, uri):
+    whole = types.Range(types.Position(0, 0), types.Position(10_000, 0))
+    found = await client.text_document_inlay_hint_async(types.InlayHintParams(types.TextDocumentIdentifier(uri), whole))
+    return [(hint.position.line, hint.position.character, hint.label) for hint in found]
+
+
+HINTS = [
+    (3, 22, "→ (4, 8)"),
+    (3, 29, "→ (4, 8)"),
+    (4, 18, "→ (4, 8) · 208 parameters · 768 MACs"),
+    (4, 32, "→ (4, 3)"),
+]
+
+
+@pytest.mark.asyncio
+async def test_typing_an_error_and_mending_it(client):
+    uri = open_text(client, RECIPE)
+    assert (await until(client, uri)).summary == "5 layers · 235 parameters · 864 MACs · 940 B"
+    assert not client.diagnostics[uri]
+    assert await hints(client, uri) == HINTS
+    edit(client, uri, 4, 24, 25, "c")
+    await until(client, uri, "read")
+    (error,) = client.diagnostics[uri]
+    assert error.message == "no layer named 'Dence'. Did you mean 'Dense' or 'BiDense'?"
+    assert (error.range.start, error.range.end) == (types.Position(4, 21), types.Position(4, 26))
+    assert (error.severity, error.code, error.source) == (types.DiagnosticSeverity.Error, "UnknownLayer", "assembler")
+    assert await hints(client, uri) == HINTS[2:3]
+    edit(client, uri, 4, 24, 25, "s")
+    await until(client, uri)
+    assert not client.diagnostics[uri]
+    assert await hints(client, uri) == HINTS
+
+
+@pytest.mark.asyncio
+async def test_errors_of_shapes_arrive_after_the_plan(client):
+    uri = open_text(client, RECIPE.replace("Dense(_, 3)", "Dense(9, 3)"))
+    await until(client, uri)
+    (error,) = client.diagnostics[uri]
+    assert error.code == "ShapeMismatch"
+    assert error.range.start == types.Position(4, 21)
+
+
+@pytest.mark.asyncio
+async def test_a_block_and_a_recipe_that_are_both_not_saved(client):
+    block = open_text(client, "Unit(n): Dense(_, n) + ReLU\n", "blocks/mine.yaml")
+    recipe = open_text(client, "defaults: [/blocks@blocks: mine]\ninput: {shape: [4, 8]}\nstack: Unit(8)\n")
+    await until(client, recipe)
+    assert not client.diagnostics[recipe]
+    assert not client.diagnostics[block]
+    count = len(client.analysed)
+    edit(client, block, 0, 23, 27, "Rellu")
+    for _ in range(200):
+        if client.diagnostics[block]:
+            break
+        await asyncio.sleep(0.05)
+    (error,) = client.diagnostics[block]
+    assert error.range.start == types.Position(0, 23)
+    assert error.related_information[0].location.uri == recipe
+    edit(client, block, 0, 23, 28, "ReLU")
+    for _ in range(200):
+        if [one.uri for one in client.analysed[count:] if one.stage == "plan"] == [recipe]:
+            break
+        await asyncio.sleep(0.05)
+    assert not client.diagnostics[block]
+
+
+@pytest.mark.asyncio
+async def test_a_registry_and_a_network_file(client):
+    (client.root / "conf" / "registry").mkdir()
+    registry = open_text(client, "# @package registry.more\nMine: mindspore.nn.Nothing\n", "registry/more.yaml")
+    await until(client, registry, "read")
+    assert [one.range.start.line for one in client.diagnostics[registry]] == [1]
+    text = (ROOT / "tests" / "yolo" / "ultralytics" / "yolov8.yaml").read_text(encoding="utf-8")
+    network = open_text(client, text, "yolov8n.yaml")
+    await until(client, network)
+    assert not client.diagnostics[network]
+    assert len(await hints(client, network)) == 23
+
+
+@pytest.mark.asyncio
+async def test_lenses_symbols_and_folds(client):
+    uri = open_text(client, RECIPE)
+    await until(client, uri)
+    document = types.TextDocumentIdentifier(uri)
+    lenses = await client.text_document_code_lens_async(types.CodeLensParams(document))
+    titles = [lens.command.title for lens in lenses]
+    assert titles == ["5 layers · 235 parameters · 864 MACs · 940 B", "run", "plan", "bench"]
+    symbols = await client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
+    assert [(one.name, [inner.name for inner in one.children]) for one in symbols] == [
+        ("input", []), ("blocks", ["Unit(n)"]), ("stack", []),
+    ]  # fmt: skip
+    folds = await client.text_document_folding_range_async(types.FoldingRangeParams(document))
+    assert [(one.start_line, one.end_line) for one in folds] == [(2, 3)]
+
+
+@pytest.mark.asyncio
+async def test_a_command_answers_with_a_command_line(client):
+    uri = open_text(client, RECIPE)
+    found = await client.workspace_execute_command_async(types.ExecuteCommandParams("assembler.plan", arguments=[uri]))
+    line = [sys.executable, "-m", "assembler", "plan", "conf/recipe/a.yaml"]
+    assert found == {"command": line, "cwd": str(client.root)}
+    assert client.messages[0].message.endswith("assembler plan conf/recipe/a.yaml")
+
+
+@pytest.mark.asyncio
+async def test_crlf_and_chinese_and_broken_text(client):
+    uri = open_text(client, RECIPE.replace("\n", "\r\n"))
+    await until(client, uri)
+    assert await hints(client, uri) == HINTS
+    edit(client, uri, 0, 5, 7, "😀😀: [")  # the emoji in the comment is two units
+    await until(client, uri, "read")
+    assert not client.diagnostics[uri]
+    edit(client, uri, 1, 7, 8, "[")
+    await until(client, uri, "read")
+    assert {one.range.start.line for one in client.diagnostics[uri]} == {1}
+
+
+@pytest.mark.asyncio
+async def test_a_recipe_of_two_thousand_lines(client):
+    lines = "\n".join(f"  - Dense(_, {8 + index % 50}) # 第 {index} 层" for index in range(2000))
+    uri = open_text(client, f"input: {{shape: [4, 8]}}\nstack:\n{lines}\n")
+    await until(client, uri)
+    assert len(await hints(client, uri)) == 2000
+    edit(client, uri, 1001, 4, 9, "Dence")
+    await until(client, uri, "read")
+    assert [one.range.start for one in client.diagnostics[uri]] == [types.Position(1001, 4)]
+
+
+# ---- what goes wrong
+
+HOSTILE = "input: {shape: [1, 64]}\nparams: {n: 30000}\nstack: (Dense(_, i) for i in range(1, n))\n"
+"""Each of its layers is different, so that planning it would take minutes."""
+
+
+class Raw:
+    """An editor of which a test kills what it wants."""
+
+    def __init__(self, root, **environment):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "assembler", "lsp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+        self.root = root
+        self.send("initialize", {"processId": None, "rootUri": root.as_uri(), "capabilities": {}}, id=1)
+        while "id" not in self.receive():
+            pass
+        self.send("initialized", {})
+
+    def send(self, method, params, **more):
+        body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, **more}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.process.stdin.flush()
+
+    def receive(self):
+        length = 0
+        while line := self.process.stdout.readline().strip():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return json.loads(self.process.stdout.read(length))
+
+    def open(self, text, name="a.yaml", version=1):
+        document = {"uri": (self.root / name).as_uri(), "languageId": "yaml", "version": version, "text": text}
+        self.send("textDocument/didOpen", {"textDocument": document})
+
+    def change(self, text, version, name="a.yaml"):
+        document = {"uri": (self.root / name).as_uri(), "version": version}
+        self.send("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
+
+    def until(self, method, fits=lambda params: True):
+        while True:
+            message = self.receive()
+            if message.get("method") == method and fits(message["params"]):
+                return message["params"]
+
+    def until_planned(self, version=1):
+        return self.until(ANALYSED, lambda params: params["stage"] == "plan" and params["version"] == version)
+
+    def workers(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def wait_until_gone(processes, seconds=20):
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    for one in alive:
+        one.kill()
+    assert not alive
+
+
+@pytest.fixture
+def raw(tmp_path, request):
+    editor = Raw(tmp_path.resolve(), **getattr(request, "param", {}))
+    processes = [psutil.Process(editor.process.pid), *editor.workers()]
+    yield editor
+    for one in [*processes, *([] if editor.process.poll() is not None else editor.workers())]:
+        if one.is_running():
+            one.kill()
+    with editor.process:  # closes its pipes
+        pass
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_an_editor_that_dies_leaves_no_process(raw, busy):
+    raw.open(HOSTILE if busy else RECIPE)
+    raw.until(ANALYSED)
+    time.sleep(3 if busy else 0)  # in the middle of a plan
+    processes = [psutil.Process(raw.process.pid), *raw.workers()]
+    assert len(processes) == 2
+    raw.process.stdin.close()
+    wait_until_gone(processes)
+
+
+def test_a_server_that_is_killed_leaves_no_process(raw):
+    raw.open(HOSTILE)
+    raw.until(ANALYSED)
+    workers = raw.workers()
+    raw.process.send_signal(signal.SIGKILL)
+    wait_until_gone(workers)
+
+
+def test_a_newer_text_ends_the_plan_of_an_older_one(raw):
+    raw.open(RECIPE)
+    raw.until_planned()
+    raw.change(HOSTILE, 2)
+    raw.until(ANALYSED, lambda params: params["version"] == 2)
+    time.sleep(2)
+    began = time.monotonic()
+    raw.change(RECIPE, 3)
+    assert raw.until_planned(3)["summary"].startswith("5 layers")
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("raw", [{"ASSEMBLER_MAX_SECONDS": "3"}], indirect=True)
+def test_a_text_that_takes_too_long_is_refused_and_the_next_one_read(raw):
+    raw.open(HOSTILE)
+    found = raw.until("textDocument/publishDiagnostics", lambda params: params["diagnostics"])
+    said = "reading and planning it takes more than 3 s; ASSEMBLER_MAX_SECONDS=6 allows more"
+    assert [one["message"] for one in found["diagnostics"]] == [said]
+    raw.change(RECIPE, 2)
+    assert raw.until_planned(2)["summary"].startswith("5 layers")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_worker_that_crashes_is_started_again(raw, number):
+    """The text that it was busy with is to blame; other files go on."""
+    raw.open(RECIPE, "b.yaml")
+    raw.until_planned()
+    raw.open(HOSTILE)
+    raw.until(ANALYSED, lambda params: params["uri"].endswith("a.yaml"))
+    time.sleep(2)
+    (worker,) = raw.workers()
+    worker.send_signal(number)
+    found = raw.until("textDocument/publishDiagnostics", lambda params: params["uri"].endswith("a.yaml"))
+    assert "ended with exit code" in found["diagnostics"][0]["message"]
+    raw.change(RECIPE, 2, "b.yaml")
+    raw.until_planned(2)
+    assert [one.pid for one in raw.workers()] != [worker.pid]
+
+
+def test_without_its_packages_it_is_one_line(tmp_path):
+    (tmp_path / "pygls.py").write_text("raise ModuleNotFoundError(\"No module named 'pygls'\", name='pygls')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "assembler", "lsp"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=Path(tmp_path), check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "the language server needs pygls: pip install 'assembler[editor]'\n"
