@@ -12,7 +12,10 @@ LONGEST = 30
 
 PAGES = [
     str(page.relative_to(ROOT))
-    for page in [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for page in [
+        *(ROOT / name for name in ("README.md", "SECURITY.md", "editors/README.md", "editors/vscode/README.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
     if not page.name.endswith((".zh.md", ".zh-CN.md")) and "reference" not in page.parts  # generated
 ]
 

@@ -39,6 +39,7 @@ PAGES = {
     "README.md": "index.md",
     "SECURITY.md": "reference/security.md",
     "CHANGELOG.md": "reference/changelog.md",
+    "editors/README.md": "reference/editors.md",
 }
 """Files beside docs/ that are pages of the site."""
 
@@ -67,7 +68,7 @@ def with_links_of_the_site(markdown: str, page: str) -> str:
 def moved(name: str) -> str:
     """A file beside docs/ as a page in docs/reference/."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    return re.sub(r"\]\(docs/", "](../", text)
+    return re.sub(r"\]\((?:\.\./)?docs/", "](../", text)
 
 
 # ---- configuration
@@ -234,6 +235,7 @@ MAKERS = {
     "gallery.md": gallery.page,
     "security.md": lambda: moved("SECURITY.md"),
     "changelog.md": lambda: moved("CHANGELOG.md"),
+    "editors.md": lambda: moved("editors/README.md"),
 }
 """Page → the function that writes it."""
 
