@@ -77,14 +77,15 @@ class Client:
     def await_stages(self, uri: str, version: int) -> dict[str, float]:
         """When each stage was reached. A text with errors is not planned."""
         found: dict[str, float] = {}
-        errors = 0
-        while not found or (not errors and "plan" not in found):
+        errors = last = None
+        while last not in found:
             message = self.receive()
             params = message.get("params", {})
             if message.get("method") == "textDocument/publishDiagnostics" and params["uri"] == uri:
                 errors = len(params["diagnostics"])
             elif message.get("method") == "$/assembler/analysed" and params["version"] == version:
                 found[params["stage"]] = time.perf_counter()
+                last = last or ("read" if errors else "plan")
         return found
 
     def processes(self) -> list[psutil.Process]:

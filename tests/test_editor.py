@@ -220,6 +220,17 @@ def test_a_change_of_a_block_is_seen_in_the_recipes_that_use_it(editor):
     assert editor.type(block, "blocks/mine.yaml") == []
 
 
+def test_an_error_of_shapes_stays_until_the_next_plan(editor):
+    """The worker does not publish in between, if a plan follows."""
+    editor.type(RECIPE.replace("Dense(_, 3)", "Dense(9, 3)"))
+    file = editor.file("recipe/a.yaml")
+    assert editor.workspace.open[file].is_blamed_by_plan
+    editor.workspace.change(file, RECIPE, 9)
+    assert [one.code for one in editor.workspace.diagnostics(file)] == ["ShapeMismatch"]
+    assert editor.type(RECIPE) == []
+    assert not editor.workspace.open[file].is_blamed_by_plan
+
+
 def test_closing_a_recipe_takes_its_errors_out_of_other_files(editor):
     editor.type("Unit(n): Rellu\n", "blocks/mine.yaml")
     editor.type("defaults: [/blocks@blocks: mine]\ninput: {shape: [4, 16]}\nstack: Unit(8)\n")

@@ -35,6 +35,7 @@ ANALYSED = "$/assembler/analysed"
 def make_client():
     client = make_test_lsp_client()
     client.analysed = []
+    client.refreshed = 0
 
     @client.feature(ANALYSED)
     def analysed(params):
@@ -43,6 +44,11 @@ def make_client():
     @client.feature(types.CLIENT_REGISTER_CAPABILITY)
     def register(params):
         client.registered = params.registrations
+
+    @client.feature(types.WORKSPACE_INLAY_HINT_REFRESH)
+    @client.feature(types.WORKSPACE_CODE_LENS_REFRESH)
+    def refresh(params=None):
+        client.refreshed += 1
 
     return client
 
@@ -89,12 +95,21 @@ def edit(client, uri, line, start, end, text):
 async def until(client, uri, stage="plan", version=None):
     """Wait until the present text of a file reached a stage."""
     version = version or client.versions[uri]
+
+    def reached():
+        return [one for one in client.analysed if (one.uri, one.version, one.stage) == (uri, version, stage)]
+
+    await eventually(reached)
+    return reached()[0]
+
+
+async def eventually(fits):
+    """Wait until something that the server sends has arrived."""
     for _ in range(600):
-        for one in client.analysed:
-            if (one.uri, one.version, one.stage) == (uri, version, stage):
-                return one
+        if fits():
+            return
         await asyncio.sleep(0.05)
-    raise AssertionError(f"{stage} of version {version} was not reached: {client.analysed}")
+    raise AssertionError("it did not arrive")
 
 
 async def hints(client, uri):
@@ -128,6 +143,7 @@ async def test_typing_an_error_and_mending_it(client):
     await until(client, uri)
     assert not client.diagnostics[uri]
     assert await hints(client, uri) == HINTS
+    assert not client.refreshed
 
 
 @pytest.mark.asyncio
@@ -146,21 +162,17 @@ async def test_a_block_and_a_recipe_that_are_both_not_saved(client):
     await until(client, recipe)
     assert not client.diagnostics[recipe]
     assert not client.diagnostics[block]
-    count = len(client.analysed)
     edit(client, block, 0, 23, 27, "Rellu")
-    for _ in range(200):
-        if client.diagnostics[block]:
-            break
-        await asyncio.sleep(0.05)
+    await eventually(lambda: client.diagnostics[block])
     (error,) = client.diagnostics[block]
     assert error.range.start == types.Position(0, 23)
     assert error.related_information[0].location.uri == recipe
+    await eventually(lambda: client.refreshed)  # the editor does not ask again for hints of files that it left alone
+    client.refreshed = 0
     edit(client, block, 0, 23, 28, "ReLU")
-    for _ in range(200):
-        if [one.uri for one in client.analysed[count:] if one.stage == "plan"] == [recipe]:
-            break
-        await asyncio.sleep(0.05)
+    await eventually(lambda: client.refreshed)
     assert not client.diagnostics[block]
+    assert await hints(client, recipe) == [(2, 14, "→ (4, 8) · 72 parameters · 256 MACs")]
 
 
 def place(client, uri, line, character):
@@ -289,6 +301,21 @@ async def test_a_recipe_of_two_thousand_lines(client):
     edit(client, uri, 1001, 4, 9, "Dence")
     await until(client, uri, "read")
     assert [one.range.start for one in client.diagnostics[uri]] == [types.Position(1001, 4)]
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_changes_on_the_disk_is_read_again(client):
+    block = client.root / "conf" / "blocks" / "mine.yaml"
+    block.write_text("Unit(n): Dense(_, n)\n")
+    recipe = open_text(client, "defaults: [/blocks@blocks: mine]\ninput: {shape: [4, 8]}\nstack: Unit(8)\n")
+    assert (await until(client, recipe)).summary.startswith("1 layer ")
+    assert "**/*.yaml" in [one["globPattern"] for one in client.registered[0].register_options["watchers"]]
+    for name, text in [("blocks/mine.yaml", "Unit(n): Dense(_, n) + ReLU\n"), ("mine.py", "")]:  # Python: a new worker
+        client.analysed.clear()
+        (client.root / "conf" / name).write_text(text)
+        event = types.FileEvent(uri_of(client, name), types.FileChangeType.Changed)
+        client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
+        assert (await until(client, recipe)).summary.startswith("2 layers")
 
 
 # ---- what goes wrong

@@ -114,6 +114,8 @@ class Server(LanguageServer):
         elif "analysed" in message:
             about = {name: message[name] for name in ("version", "stage", "summary")}
             self.protocol.notify(ANALYSED, {"uri": Path(message["analysed"]).as_uri(), **about})
+        elif "refresh" in message:
+            self.refresh()
         elif "lost" in message:
             start = types.Position(0, 0)
             said = types.Diagnostic(types.Range(start, start), f"{message['why']}; change it to try again")
@@ -123,6 +125,14 @@ class Server(LanguageServer):
     def show(self, uri: str, found: list[types.Diagnostic], version: int | None) -> None:
         """Show the diagnostics of a file."""
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+
+    def refresh(self) -> None:
+        """Let the editor ask again for what is shown of files that it has not changed itself."""
+        workspace = self.client_capabilities.workspace
+        if workspace is not None and workspace.inlay_hint is not None and workspace.inlay_hint.refresh_support:
+            self.workspace_inlay_hint_refresh(None)
+        if workspace is not None and workspace.code_lens is not None and workspace.code_lens.refresh_support:
+            self.workspace_code_lens_refresh(None)
 
     def changed(self, uri: str, version: int) -> None:
         """Pass on a text."""

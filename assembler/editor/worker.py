@@ -97,6 +97,7 @@ class Worker:
         self.replies = replies
         self.unread: dict[Path, None] = {}  # the most urgent first
         self.unplanned: dict[Path, None] = {}
+        self.dependent: set[Path] = set()  # to be planned because another file changed: the editor does not ask again
         self.waiting: list[dict[str, Any]] = []
         self.is_imported = False
         self.planning: tuple[Path, float] | None = None  # since when
@@ -157,7 +158,8 @@ class Worker:
                 for path in blamed:
                     self.publish(path)
             case "saved":
-                self.again(self.workspace.saved())
+                self.dependent.update(found := self.workspace.saved())
+                self.again(found)
             case "ask":
                 self.waiting.append(message)
             case "cancel":
@@ -167,6 +169,7 @@ class Worker:
         """Files have to be analysed, the first of them at once."""
         for file in files:
             self.unplanned.pop(file, None)
+        self.dependent.update(files[1:])
         self.unread = {**dict.fromkeys(files), **self.unread}
 
     # ---- work
@@ -221,12 +224,22 @@ class Worker:
         self.send({"end": str(file)})
         if found is None or (shapes and self.is_superseded):
             return False
-        for path in self.workspace.blame(file):
-            self.publish(path)
+        if shapes or not self.is_shown_until_planned(file):
+            for path in self.workspace.blame(file):
+                self.publish(path)
+        if file in self.dependent and (shapes or found.reading.bound is None):  # a plan follows, or not
+            self.dependent.discard(file)
+            self.send({"refresh": True})
         about = {"version": opened.version, "stage": "plan" if shapes else "read"}
         planned = summary(found.plan) if found.plan is not None else None
         self.send({"analysed": str(file), "summary": planned, **about})
         return True
+
+    def is_shown_until_planned(self, file: Path) -> bool:
+        """Whether errors of shapes stay until the new plan is there, which is soon: else they flicker at each key."""
+        opened = self.workspace.open[file]
+        is_right = opened.analysis is not None and opened.analysis.reading.bound is not None
+        return is_right and opened.is_blamed_by_plan and self.is_imported
 
     def publish(self, file: Path) -> None:
         """Send the diagnostics of a file."""

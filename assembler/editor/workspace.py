@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Opened:
         is_planned: whether the analysis includes the plan.
         good: the last analysis with a plan, and the text that it was made of.
         depends: the files that the last analysis read.
+        blamed: what is shown of the last analysis, by the files that it blames.
+        is_blamed_by_plan: whether that was found by planning.
     """
 
     lines: Lines
@@ -52,6 +54,7 @@ class Opened:
     good: tuple[Analysis, str] | None = None
     depends: frozenset[Path] = frozenset()
     blamed: Mapping[Path, list[Diagnostic]] = field(default_factory=dict)
+    is_blamed_by_plan: bool = False
 
 
 class Workspace:
@@ -83,7 +86,7 @@ class Workspace:
         before = self.open.get(file)
         now = Opened(Lines(text, self.encoding), version)
         if before is not None:
-            now.good, now.depends, now.blamed = before.good, before.depends, before.blamed
+            now = replace(before, lines=now.lines, version=version)
         self.open[file] = now
         return self._forget(file)
 
@@ -165,6 +168,7 @@ class Workspace:
         before: Mapping[Path, list[Diagnostic]] = {}
         if opened is not None:
             before, opened.blamed = opened.blamed, opened.analysis.diagnostics if opened.analysis else {}
+            opened.is_blamed_by_plan = opened.is_planned and bool(opened.blamed)
         affected = [file, *before, *(opened.blamed if opened else ())]
         return {one: self.diagnostics(one) for one in dict.fromkeys(map(real, affected))}
 
