@@ -45,6 +45,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
+def suggested(message: str) -> tuple[str, ...]:
+    """The names that :func:`suggestion` put into a message, the closest first."""
+    found = re.search(r"Did you mean (.*?)\?", message)
+    return tuple(re.findall(r"'([^']+)'", found[1])) if found else ()
+
+
 ALIASES = {
     "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32",
     "single": "float32", "fp64": "float64", "double": "float64", "int": "int32", "long": "int64",

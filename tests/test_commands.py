@@ -137,7 +137,7 @@ def test_a_source_is_believed_where_it_is_plain(tmp_path, monkeypatch, text, fou
     monkeypatch.syspath_prepend(str(tmp_path))
     from assembler.registry import signatures
 
-    signatures._statements.cache_clear()
+    signatures.statements.cache_clear()
     write("goods.py", SOURCE + text)
     known = known_parameters("goods.Gate")
     assert (None if known is None else print_parameters(known)) == found

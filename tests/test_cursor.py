@@ -274,7 +274,7 @@ def test_error_of_a_new_name(ask, text, new, said):
         (
             "Conv2d",
             "Write in_channels and out_channels and kernel_size",
-            "Conv2d(in_channels=0, out_channels=0, kernel_size=0)",
+            "Conv2d(in_channels=_, out_channels=0, kernel_size=0)",
         ),
         ("2 * Unti(4)", "Write Unit", "2 * Unit(4)"),
     ],

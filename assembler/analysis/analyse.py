@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from assembler.errors import AssemblerError, Span, noted
 from assembler.planning.memory import LayerMemory
 from assembler.planning.plan import Plan
 from assembler.settings import Dtype
+from assembler.words import suggested
 
 Severity = Literal["error", "warning", "information"]
 
@@ -136,8 +136,7 @@ def diagnostic(error: AssemblerError, file: Path, code: str = "", severity: Seve
     """
     spans = ((place.span, block) for block, place in error.place.within)
     related = tuple((span, f"in the block {block}, used here") for span, block in spans if span is not None)
-    hint = re.search(r"Did you mean (.*?)\?", error.message)
-    suggestions = tuple(re.findall(r"'([^']+)'", hint[1])) if hint else ()
+    suggestions = suggested(error.message)
     where = error.place.span or Span(file)
     where = replace(where, file=where.file.absolute())
     return Diagnostic(where, error.message, code or type(error).__name__, severity, suggestions, related)

@@ -111,7 +111,7 @@ def _parameter(slot: ast.arg, kind: Any, default: ast.expr | None) -> inspect.Pa
 def _written_parameters(target: str, of_function: bool) -> Parameters | None:
     """The parameters from the source of a function, or of a plain Cell with its own constructor, without decorators."""
     module, _, name = target.rpartition(".")
-    found = [node for node in _statements(module) if name in _bound(node)]
+    found = [node for node in statements(module) if name in _bound(node)]
     if of_function:
         made = found[0] if len(found) == 1 else None
         return _parameters(made.args) if isinstance(made, ast.FunctionDef) and not made.decorator_list else None
@@ -138,7 +138,7 @@ def _bound(node: ast.stmt) -> set[str]:
 
 
 @cache
-def _statements(module: str) -> list[ast.stmt]:
+def statements(module: str) -> list[ast.stmt]:
     """A module's statements; none if its file is missing or cannot be read."""
     file = source_of(module)
     try:

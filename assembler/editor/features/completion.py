@@ -15,13 +15,13 @@ from assembler.editor.features.here import Here
 from assembler.editor.features.signatures import (
     arguments_of,
     block_arguments,
-    documentation_of,
     is_imported,
     signature_of,
 )
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError
 from assembler.language.names import FUNCTIONS
+from assembler.registry.documentation import documentation
 from assembler.registry.entries import Entry
 from assembler.settings import RecipeSettings
 
@@ -74,7 +74,7 @@ def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 def _item(here: Here, choice: Choice, index: int, where: dict[str, Any]) -> dict[str, Any]:
     entry = here.entry(choice.layer) if choice.layer and not choice.detail else None
     known = entry is not None and is_imported(entry)
-    about = choice.about or (documentation_of(entry).split("\n")[0] if entry is not None and known else "")
+    about = choice.about or (documentation(entry).split("\n")[0] if entry is not None and known else "")
     item = {
         "label": choice.label,
         "kind": choice.kind,
@@ -97,7 +97,7 @@ def resolve(workspace: Workspace, item: Mapping[str, Any]) -> Any:
     entry = Here(workspace, Path(data["file"]), 0).entry(data["layer"])
     if entry is None:
         return dict(item)
-    about = {"kind": "markdown", "value": documentation_of(entry)}
+    about = {"kind": "markdown", "value": documentation(entry)}
     return {**item, "detail": signature_of(entry), "documentation": about}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from assembler.analysis.files import kind_of
 from assembler.editor.features.common import file_of
+from assembler.editor.features.here import Here
+from assembler.editor.lines import Lines
 from assembler.editor.workspace import Workspace
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
@@ -53,13 +55,18 @@ def _mends(
     missing = _MISSING.match(message)
     if missing and word:
         names = re.findall(r"'(\w+)'", missing["names"])
-        yield from _with_arguments(lines, text, start + len(word[0]), names)
+        entry = Here(workspace, file, start).entry(word[0])
+        infer = entry.infer if entry is not None else {}
+        values = {name: "_" if name in infer else "0" for name in names}
+        yield from _with_arguments(lines, text, start + len(word[0]), values)
 
 
-def _with_arguments(lines: Any, text: str, after: int, names: list[str]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Arguments that a call lacks, with 0 to be replaced."""
-    written = ", ".join(f"{name}=0" for name in names)
-    title = f"Write {' and '.join(names)}"
+def _with_arguments(
+    lines: Lines, text: str, after: int, values: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Arguments that a call lacks: ``_`` where it may be, else 0, to be replaced."""
+    written = ", ".join(f"{name}={value}" for name, value in values.items())
+    title = f"Write {' and '.join(values)}"
     if text[after : after + 1] != "(":
         at = lines.at(after)
         yield title, {"start": at, "end": at}, f"({written})"

@@ -12,7 +12,6 @@ from assembler.editor.features.here import Here
 from assembler.editor.features.signatures import (
     arguments_of,
     block_arguments,
-    documentation_of,
     inferred,
     origin_of,
     signature_of,
@@ -20,6 +19,7 @@ from assembler.editor.features.signatures import (
 from assembler.editor.workspace import Workspace
 from assembler.files import short
 from assembler.planning.specs import print_specs
+from assembler.registry.documentation import documentation
 from assembler.registry.entries import Entry
 
 MAX_SHOWN = 4000
@@ -56,7 +56,7 @@ def _answer(here: Here, start: int, end: int, parts: list[str]) -> Any:
 
 
 def _of_layer(entry: Entry) -> list[str]:
-    said = _as_markdown(documentation_of(entry))[:MAX_SHOWN]
+    said = _as_markdown(documentation(entry))[:MAX_SHOWN]
     return [_code(signature_of(entry), "python"), said, "\n".join(f"- {one}" for one in inferred(entry)),
             f"*{origin_of(entry)}*"]  # fmt: skip
 
@@ -126,7 +126,7 @@ def signature_help(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     if block is not None:
         label, arguments, said = block.header, list(block_arguments(block)), ""
     elif entry is not None:
-        label, arguments, said = signature_of(entry), list(arguments_of(entry)), documentation_of(entry)
+        label, arguments, said = signature_of(entry), list(arguments_of(entry)), documentation(entry)
     else:
         return None
     active = arguments.index(call.keyword) if call.keyword in arguments else call.index

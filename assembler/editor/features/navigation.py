@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,10 @@ from assembler.analysis.names import Declared
 from assembler.analysis.tokens import WORDS
 from assembler.editor.features.here import Here
 from assembler.editor.workspace import Workspace
-from assembler.errors import AssemblerError, SettingsError
+from assembler.errors import SettingsError
 from assembler.files import short
 from assembler.language.names import FUNCTIONS
+from assembler.registry.documentation import defined_at
 
 _RENAMED = ("param", "block", "shared", "wire", "input")
 
@@ -45,12 +44,8 @@ def _included(here: Here) -> Path | None:
 def _class(here: Here, name: str) -> Any:
     """The file and line of a layer's class or function."""
     entry = here.entry(name)
-    with suppress(AssemblerError, OSError, TypeError):
-        if entry is not None:
-            file = inspect.getsourcefile(entry.implementation)
-            _, number = inspect.getsourcelines(entry.implementation)
-            return {"uri": Path(str(file)).resolve().as_uri(), "range": _line(number - 1)}
-    return None
+    found = defined_at(entry) if entry is not None else None
+    return {"uri": found[0].resolve().as_uri(), "range": _line(found[1])} if found is not None else None
 
 
 def _line(number: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,15 +28,6 @@ def signature_of(entry: Entry) -> str:
     with suppress(AssemblerError):
         return entry.describe()
     return entry.name
-
-
-def documentation_of(entry: Entry) -> str:
-    """A layer's docstring; empty for one without."""
-    with suppress(AssemblerError):
-        own = entry.implementation
-        said = own.__doc__ if entry.inputs else vars(own).get("__doc__")  # not that of nn.Cell
-        return inspect.cleandoc(said or "")
-    return ""
 
 
 def is_imported(entry: Entry) -> bool:
