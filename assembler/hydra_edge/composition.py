@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
 from assembler.hydra_edge.internals import Loader, tell_overrides
-from assembler.hydra_edge.nodes import copied, make_common
+from assembler.hydra_edge.nodes import copied, make_common, raw, set_strings
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -70,8 +70,7 @@ class QuickLoader(Loader):
             return super().load_sweep_config(master_config, sweep_overrides)
 
     def _quickly(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        of_sweep = OmegaConf.to_container(master_config.hydra.overrides.hydra, resolve=False)
-        assert isinstance(of_sweep, list)
+        of_sweep = raw(master_config.hydra.overrides.hydra)
         lines = [*map(str, of_sweep), *sweep_overrides]
         parsed = [_parsed(line) for line in lines]
         choices, values = [], []
@@ -93,8 +92,9 @@ class QuickLoader(Loader):
         config = copied(_bases[key])
         self.set_values(values, config)
         app = [one for one in parsed if not one.is_hydra_override()]
-        config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
-        config.hydra.overrides.task = [one.input_line for one in app]
+        overrides = config.hydra.overrides
+        set_strings(overrides.hydra, [str(one.input_line) for one in parsed if one.is_hydra_override()])
+        set_strings(overrides.task, [str(one.input_line) for one in app])
         tell_overrides(config, app)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, raise_all
-from assembler.hydra_edge.nodes import CommonPart
+from assembler.hydra_edge.nodes import CommonPart, raw, resolved
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import recipe_files
@@ -52,8 +52,8 @@ def _plain(config: DictConfig, name: str) -> Any:
     if isinstance(value, CommonPart):
         return value.plain()
     if name == "recipe" and OmegaConf.is_config(value):
-        hold_size(OmegaConf.to_container(value, resolve=False))
-    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
+        hold_size(raw(value))
+    return resolved(value) if OmegaConf.is_config(value) else value
 
 
 def _missing(config: DictConfig, name: str) -> list[str]:
@@ -95,7 +95,7 @@ def from_where_typed(data: dict[str, Any]) -> dict[str, Any]:
 
 def overrides_of(hydra: Any) -> list[str]:
     """The overrides of the command line, as typed: interpolations are not resolved."""
-    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    overrides = raw(hydra.overrides.task)
     assert isinstance(overrides, list)
     return [str(override) for override in overrides]
 
@@ -114,7 +114,7 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     Args:
         scopes: the keys of the composed ``registry``.
     """
-    runtime: Any = OmegaConf.to_container(hydra.runtime, resolve=True)
+    runtime: Any = resolved(hydra.runtime, throw_on_missing=False)
     choices = runtime["choices"]
     folders = [
         folder for source in runtime["config_sources"] if (folder := folder_of(source["schema"], source["path"]))

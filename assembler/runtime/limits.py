@@ -197,6 +197,7 @@ class _Memory:
     def __init__(self, gib: float):
         self._gib = gib
         self._left = int(gib * 2**30)
+        self._free: int | None = None  # read once, because it takes longer than some stages
         self._before: tuple[int, int] | None = None
         self.message: str | None = None  # None unless there is a limit
 
@@ -208,7 +209,7 @@ class _Memory:
         had, before = host.data_memory(), resource.getrlimit(resource.RLIMIT_DATA)
         if had is None or before[0] != resource.RLIM_INFINITY:  # a limit of the user's
             return
-        free = host.free_memory()
+        self._free = free = host.free_memory() if self._free is None else self._free
         allowed = min(self._left, free)
         instead = f"ASSEMBLER_MAX_GIB={2 * self._gib:g} allows more" if allowed < free else "no more is free"
         with suppress(ValueError, OSError):
