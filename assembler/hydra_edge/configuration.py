@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -116,24 +117,37 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     """
     runtime: Any = resolved(hydra.runtime, throw_on_missing=False)
     choices = runtime["choices"]
-    folders = [
-        folder for source in runtime["config_sources"] if (folder := folder_of(source["schema"], source["path"]))
-    ]
+    places = tuple((source["schema"], source["path"]) for source in runtime["config_sources"])
+    config_name = str(hydra.job.config_name)
+    files = _files_of(tuple(choices.items()), places, tuple(scopes), Path(runtime["cwd"]), config_name)
+    groups = {*choices, "registry"} - {"device"}
+    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
+    return Sources(dict(files), values)
+
+
+@lru_cache(maxsize=64)
+def _files_of(
+    choices: Sequence[tuple[str, Any]],
+    places: Sequence[tuple[str, str]],
+    scopes: Sequence[str],
+    cwd: Path,
+    config_name: str,
+) -> dict[str, list[Path]]:
+    """The file of each key; most jobs of a sweep have those of the job before."""
+    folders = [folder for schema, path in places if (folder := folder_of(schema, path))]
     files: dict[str, list[Path]] = {}
     # A group with several chosen options is not among Hydra's choices; each option has its own scope.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
-    chosen = {group: f"{group}/{choice}" for group, choice in choices.items()}
-    typed = recipe_at(str(choices.get("recipe")), Path(runtime["cwd"]))
+    chosen = {group: f"{group}/{choice}" for group, choice in choices}
+    typed = recipe_at(str(dict(choices).get("recipe")), cwd)
     for key, name in {**chosen, **several}.items():
         found = typed if key == "recipe" and typed else first_file(folders, f"{name}.yaml")
         if found:
             files |= recipe_files(found, folders) if key == "recipe" else {key: [found]}
-    primary = first_file(folders, f"{hydra.job.config_name}.yaml") or first_file(folders, "assembler.yaml")
+    primary = first_file(folders, f"{config_name}.yaml") or first_file(folders, "assembler.yaml")
     if primary:
         files[""] = [primary]
-    groups = {*choices, "registry"} - {"device"}
-    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
-    return Sources(files, values)
+    return files
 
 
 def folder_of(schema: str, path: str) -> Path | None:

@@ -83,7 +83,13 @@ def copied(node: Any) -> Any:
     new = object.__new__(kind)
     state = new.__dict__
     state.update(node.__dict__)
-    state["_metadata"] = _copied_metadata(state["_metadata"])
+    before = state["_metadata"]
+    state["_metadata"] = metadata = object.__new__(type(before))
+    of_metadata = metadata.__dict__
+    of_metadata.update(before.__dict__)
+    of_metadata["flags"] = of_metadata["flags"].copy()
+    cache = of_metadata["resolver_cache"]
+    of_metadata["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
     state["_flags_cache"] = None
     if kind is CommonPart or "_content" not in state:
         return new
@@ -100,16 +106,6 @@ def copied(node: Any) -> Any:
 def _inside(parent: Any, child: Any) -> Any:
     new = copied(child)
     new.__dict__["_parent"] = parent
-    return new
-
-
-def _copied_metadata(metadata: Any) -> Any:
-    new = object.__new__(type(metadata))
-    state = new.__dict__
-    state.update(metadata.__dict__)
-    state["flags"] = state["flags"].copy()
-    cache = state["resolver_cache"]
-    state["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
     return new
 
 

@@ -63,8 +63,12 @@ def serve() -> None:
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
     _reply(replies, {"fault": _begin(sys.argv[1])})
+    registry: Any = None
     while True:
         request = decoded(requests.get())
+        if request.get("same_registry"):
+            request["config"]["registry"] = registry
+        registry = request["config"].get("registry")
         os.chdir(request["cwd"])
         sys.path[:] = request["path"]
         os.environ.clear()
