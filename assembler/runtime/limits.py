@@ -18,7 +18,9 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from types import FrameType, TracebackType
 
 from assembler.errors import DeviceError, Place, SettingsError
@@ -191,13 +193,18 @@ _WHOLE_FILES = (
 """Files whose functions are not ended halfway, nor what they call: imports, callbacks, open files, the clock itself."""
 
 
+@lru_cache(maxsize=1)
+def _free(read: Callable[[], int], second: int) -> int:
+    """Free memory, read at most once a second: that takes longer than some stages."""
+    return read()
+
+
 class _Memory:
     """Lets Linux refuse memory beyond a limit, so that NumPy, MindSpore and Python raise exceptions."""
 
     def __init__(self, gib: float):
         self._gib = gib
         self._left = int(gib * 2**30)
-        self._free: int | None = None  # read once, because it takes longer than some stages
         self._before: tuple[int, int] | None = None
         self.message: str | None = None  # None unless there is a limit
 
@@ -209,7 +216,7 @@ class _Memory:
         had, before = host.data_memory(), resource.getrlimit(resource.RLIMIT_DATA)
         if had is None or before[0] != resource.RLIM_INFINITY:  # a limit of the user's
             return
-        self._free = free = host.free_memory() if self._free is None else self._free
+        free = _free(host.free_memory, int(time.monotonic()))
         allowed = min(self._left, free)
         instead = f"ASSEMBLER_MAX_GIB={2 * self._gib:g} allows more" if allowed < free else "no more is free"
         with suppress(ValueError, OSError):
