@@ -109,6 +109,22 @@ def _inside(parent: Any, child: Any) -> Any:
     return new
 
 
+def copied_for_task(config: Any) -> Any:
+    """A copy of a configuration, as Hydra makes one for a job: it deletes the part ``hydra``, most of it, at once.
+
+    That part is not copied, but the same node, so its references are to the other configuration.
+    """
+    content = config.__dict__["_content"]
+    if not isinstance(content, dict) or "hydra" not in content or len(content) == 1:
+        return copied(config)
+    rest = object.__new__(type(config))
+    rest.__dict__.update(config.__dict__)
+    rest.__dict__["_content"] = {name: node for name, node in content.items() if name != "hydra"}
+    new = copied(rest)
+    new.__dict__["_content"]["hydra"] = content["hydra"]
+    return new
+
+
 def set_strings(node: Any, texts: Sequence[str]) -> None:
     """Set the items of a list of strings: what an assignment does, which checks and converts each."""
     made = [StringNode(text, key=at, parent=node, is_optional=False) for at, text in enumerate(texts)]
