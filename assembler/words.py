@@ -246,7 +246,7 @@ def _drawn(table: Table, console: Console, options: ConsoleOptions) -> list[Segm
     if not columns or columns != cells or table.title or table.caption or options.ascii_only or options.legacy_windows:
         return []
     lengths = [[cell_len(text.plain) for text in column] for column in columns]
-    widths = [max(column.min_width or 0, *most) for column, most in zip(table.columns, lengths, strict=True)]
+    widths = [max(column.min_width or 1, *most) for column, most in zip(table.columns, lengths, strict=True)]
     if (whole := sum(widths) + 2 * (len(widths) - 1)) > options.max_width:
         return []
     segments: list[Segment] = []
@@ -262,7 +262,8 @@ def _drawn(table: Table, console: Console, options: ConsoleOptions) -> list[Segm
 
 
 def _is_plain(text: Text) -> bool:
-    return not text.spans and "\n" not in text.plain
+    """Whether rich draws it as it is: it has one style and no tabs or ends of lines, which have widths of their own."""
+    return not text.spans and not {"\n", "\t"} & set(text.plain) and text.plain == text.plain.rstrip()
 
 
 def make_text(text: str, style: str = "") -> Text:
