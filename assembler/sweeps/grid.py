@@ -270,6 +270,8 @@ def _folder(config: DictConfig, subdir: str, number: int) -> str:
     Raises:
         SettingsError: it is not inside the sweep's folder.
     """
+    if subdir == "${hydra.job.num}":  # the default
+        return str(number)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
     try:
