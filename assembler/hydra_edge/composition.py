@@ -117,7 +117,13 @@ def _sets_a_value(override: Override) -> bool:
 
 @lru_cache(maxsize=2**15)
 def _parsed(line: str) -> Override:
-    return OverridesParser.create().parse_override(line)
+    return _parser().parse_override(line)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> OverridesParser:
+    """The parser, whose table of functions takes as long as a line to parse."""
+    return OverridesParser.create()
 
 
 def require_each_once(arguments: Sequence[str]) -> None:
