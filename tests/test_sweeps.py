@@ -868,7 +868,8 @@ def cpu_of_a_sweep(folder, jobs, *extra):
 @pytest.mark.parametrize("extra", [["sweep.dry_run=true"], []], ids=["points", "jobs"])
 def test_the_cost_of_one_more_does_not_grow_with_their_number(tmp_path, extra):
     few, some, many = (cpu_of_a_sweep(tmp_path, jobs, *extra) for jobs in (100, 500, 2000))
-    assert (many - some) / 1500 < 1.5 * (some - few) / 400
+    # If the cost grew with their number, it would be four times as much. Other programs slow one run by a half.
+    assert (many - some) / 1500 < 2 * (some - few) / 400
 
 
 def test_a_process_keeps_the_registry_of_the_last_job(monkeypatch):
