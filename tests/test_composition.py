@@ -23,11 +23,18 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from omegaconf import Node, OmegaConf, omegaconf, open_dict
+from omegaconf import Node, OmegaConf, base, omegaconf, open_dict
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException, ReadonlyConfigError
 
 from assembler.errors import AssemblerError, SettingsError
-from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget, require_each_once
+from assembler.hydra_edge.composition import (
+    QuickLoader,
+    _bases,
+    _quicken_worker,
+    for_each_choice,
+    forget,
+    require_each_once,
+)
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import find_mode_quickly, run_jobs_quickly
@@ -189,6 +196,17 @@ def test_copies_of_all_kinds_of_nodes_are_those_of_python():
     other.list[1]._get_node("b")._set_parent(None)
     assert (config.a.width, config._get_node("now")._value()) == (3, "${now:%f}")
     assert config.list[1]._get_node("b")._get_parent() is config.list._get_node(1)
+
+
+def test_hydra_is_quick_in_workers_of_launchers_too(stock, monkeypatch):
+    monkeypatch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
+    monkeypatch.setattr(base, "parse", base.parse)
+    for owner, name in ((core_utils, "copy"), (core_utils, "_save_config"), (HydraConfig, "set_config")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(core_utils, "_save_config", None)
+    _quicken_worker.cache_clear()
+    copy.copy(QuickLoader(stock))  # restored from its state, as in a worker
+    assert core_utils._save_config is not None
 
 
 def test_a_copy_for_a_job_is_that_of_python_but_for_the_part_that_hydra_deletes(stock, master):

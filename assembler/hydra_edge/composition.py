@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
-from assembler.hydra_edge.internals import Loader, tell_overrides
-from assembler.hydra_edge.nodes import copied, make_common, raw, set_strings
+from assembler.hydra_edge.internals import Loader, run_jobs_quickly, tell_overrides
+from assembler.hydra_edge.nodes import copied, make_common, quicken, raw, set_strings
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -53,6 +54,11 @@ class QuickLoader(Loader):
     def __init__(self, loader: ConfigLoader) -> None:
         super().__init__(loader)
         self.repository = Repository(loader.get_search_path())  # in workers of launchers, too
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a worker of a launcher, with each job; its Hydra is made quick, as that of ``launch`` is."""
+        self.__dict__.update(state)
+        _quicken_worker()
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The configuration of one job, equal to that of Hydra's loader.
@@ -104,6 +110,12 @@ class QuickLoader(Loader):
         if key not in _groups:
             _groups[key] = lru_cache(maxsize=None)(self.repository_for(config_name, of_hydra).group_exists)
         return _groups[key]
+
+
+@lru_cache(maxsize=1)
+def _quicken_worker() -> None:
+    quicken()
+    run_jobs_quickly()
 
 
 def _sets_a_value(override: Override) -> bool:
