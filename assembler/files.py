@@ -9,8 +9,8 @@ import shutil
 import stat
 import tempfile
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -22,8 +22,8 @@ def _mode(most: int = 0o666) -> int:
 
 
 @contextmanager
-def replacing(path: Path, *, follow: bool = False, flush: bool = True) -> Iterator[Path]:
-    """Yield a temporary path on the same file system; on success it replaces the old file.
+def replacing(path: Path, *, follow: bool = False) -> Iterator[Path]:
+    """Yield a temporary path on the same file system; on success it replaces the old file, once it is on the disk.
 
     After an exception the old file is unchanged and the temporary one is gone. A
     killed process may leave a folder whose name begins with a dot; the next one that writes the file deletes it.
@@ -31,8 +31,6 @@ def replacing(path: Path, *, follow: bool = False, flush: bool = True) -> Iterat
     Args:
         follow: whether a link stays and the file that it leads to is replaced. This is for files that a person names:
             a link in a run folder may lead anywhere.
-        flush: whether the data is on the disk before the old file is gone. If the power fails, what is not flushed may
-            be lost.
 
     Raises:
         OSError: the file cannot be written; it names the file.
@@ -41,9 +39,8 @@ def replacing(path: Path, *, follow: bool = False, flush: bool = True) -> Iterat
         new = folder / f"new{path.suffix}"
         yield new
         new.chmod(_mode())
-        if flush:
-            with new.open("rb") as file:
-                os.fsync(file.fileno())
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
         new.replace(target)
 
 
@@ -164,8 +161,30 @@ def write_text(path: Path, text: str) -> None:
 
     It is not flushed, which would take most of the time of a small run: what writes texts can be run again.
     """
-    with replacing(path, flush=False) as new:
-        new.write_text(text, encoding="utf-8")
+    write_texts(path.parent, [(path.name, text)])
+
+
+def write_texts(folder: Path, texts: Iterable[tuple[str, str | None]]) -> None:
+    """Write files of one folder as ``write_text`` does, one after the other; a file without a text is deleted.
+
+    Args:
+        texts: the name of each file, and its text. A text may be made when the files before it are written.
+
+    Raises:
+        OSError: a file cannot be written; it names the file.
+    """
+    with ExitStack() as stack:
+        temporary: Path | None = None  # one for all: making it takes longer than writing into it
+        for name, text in texts:
+            with naming(folder / name):
+                if text is None:
+                    (folder / name).unlink(missing_ok=True)
+                    continue
+                temporary = temporary or stack.enter_context(temporary_folder(folder / name))
+                new = temporary / f"new-{name}"
+                new.write_text(text, encoding="utf-8")
+                new.chmod(_mode())
+                new.replace(folder / name)
 
 
 def require_file(path: Path) -> Path:

@@ -27,7 +27,7 @@ from assembler.files import short
 from assembler.hydra_edge import choices, repository
 from assembler.hydra_edge.arguments import options_for_one_run, overrides_first
 from assembler.hydra_edge.composition import for_each_choice, require_each_once
-from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, settings_of, sources_of
+from assembler.hydra_edge.configuration import from_where_typed, overrides_of, scopes_of, sources_of
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, find_mode_quickly, run_jobs_quickly, sweep_by
@@ -35,13 +35,15 @@ from assembler.hydra_edge.nodes import quicken
 from assembler.hydra_edge.versions import allowing, take_up_beside
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
+from assembler.settings import SweepSettings
 from assembler.settings.metrics import metrics_of
 from assembler.sweeps import child, report
 from assembler.sweeps.child import OUTPUT, AlreadyServing, sources_to
 from assembler.sweeps.grid import Grid
-from assembler.sweeps.points import result_of
+from assembler.sweeps.points import RESULT, result_of
 from assembler.sweeps.process import CHILD, SCRIPT, Lost
 from assembler.sweeps.watch import Watch
+from assembler.validation import read
 from assembler.words import say, suggestion
 
 _PROGRAM = "ASSEMBLER_PROGRAM"
@@ -213,7 +215,8 @@ def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
             "about": about,
         }
         cwd = None if hydra.job.chdir else hydra.runtime.cwd
-        answer = CHILD.ask({**request, "sources": sources_to(sources)}, settings_of(config).timeout, cwd)
+        timeout = read(SweepSettings, data.get("sweep") or {}, "sweep").timeout
+        answer = CHILD.ask({**request, "sources": sources_to(sources)}, timeout, cwd)
     except AssemblerError as error:
         return tasks.lost(data, folder, about, str(sources.tell(error)))
     except Lost as lost:
@@ -223,7 +226,7 @@ def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
         is_there = printed.exists() and printed.stat().st_size > 0
         said = f"{lost}; its output is in {short(printed)}" if is_there else str(lost)
         return tasks.lost(data, folder, about, said)
-    if result_of(folder, about["identity"]) is None:
+    if not (folder / RESULT).exists():
         return tasks.lost(data, folder, about, "its result is gone: something deleted or moved its folder")
     return int(answer["code"])
 

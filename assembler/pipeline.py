@@ -106,14 +106,17 @@ def bind_recipe(
     return bound
 
 
-def bind_settings(settings: Settings) -> BoundRecipe:
+def bind_settings(settings: Settings, registry: Callable[[], Registry] | None = None) -> BoundRecipe:
     """Bind the recipe of a whole configuration, with the checks of its group.
+
+    Args:
+        registry: returns the registry of the configuration, as ``registry_of`` does by default.
 
     Raises:
         AssemblerError: all errors in the recipe, its layers and checks.
     """
     mistakes: list[AssemblerError] = []
-    registry = partial(registry_of, settings.registry)
+    registry = registry or partial(registry_of, settings.registry)
     bound = _bind(settings.recipe, settings.checks, registry, said_by_project, mistakes)
     raise_all(mistakes)
     assert bound is not None

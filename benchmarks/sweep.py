@@ -1,7 +1,9 @@
 """The cost of a sweep, compared with Hydra's: ``python benchmarks/sweep.py [rounds]``.
 
-Whole commands, run alternately; median and range of the ratios of wall times. ``python benchmarks/sweep.py large`` runs
-10,000 jobs, and fewer to see whether the cost of a job grows with their number.
+Whole commands, run alternately; median and range of the ratios of wall times. Each line ends with its goal.
+Seconds of the processor are those of all processes of a command. They depend less on what else the machine does.
+``python benchmarks/sweep.py large [jobs]`` runs 10,000 jobs, or that many, and a tenth of them to see whether the cost
+of a job grows with their number.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 
 PLANS = ["recipe=mlp", "task=plan"]
-LARGE = (1000, 10_000)
+SMALL = [*PLANS, "seed=range(100)"]
 
 
 def sweep(script: str, *arguments: str) -> tuple[float, str, Path]:
@@ -63,8 +65,11 @@ def seconds_of_planning(printed: str) -> float:
     return float(found[1])
 
 
-def plan_jobs(jobs: int) -> None:
+def plan_jobs(jobs: int) -> float:
+    """Run them; return seconds of the processor."""
+    before = cpu_of_children()
     sweep(RUN, *PLANS, f"seed=range({jobs})")
+    return cpu_of_children() - before
 
 
 def against_nothing(rounds: int) -> None:
@@ -77,16 +82,26 @@ def against_nothing(rounds: int) -> None:
 
 def each(rounds: int) -> None:
     """What one more job costs, and one more point before any job starts."""
-    few, many = compare(rounds, lambda: plan_jobs(10), lambda: plan_jobs(110))
-    beyond = sorted((more - less) / 100 * 1e3 for less, more in zip(few, many, strict=True))
-    print(f"a plan job beyond the start: {beyond[len(beyond) // 2]:.1f} ms, {beyond[0]:.1f} at least; goal 20 ms")
+    used: dict[int, list[float]] = {10: [], 110: []}
+    few, many = compare(rounds, *(lambda jobs=jobs: used[jobs].append(plan_jobs(jobs)) for jobs in used))  # type: ignore[misc]
+    per_job([one - other for one, other in zip(many, few, strict=True)], "seconds")
+    per_job([one - other for one, other in zip(used[110][1:], used[10][1:], strict=True)], "seconds of the processor")
     before = cpu_of_children()
     printed = sweep(RUN, *PLANS, "seed=range(2000)", "sweep.dry_run=true")[1]
     cpu, seconds = cpu_of_children() - before, seconds_of_planning(printed)
-    print(f"2000 points before the first job: {seconds:.1f} s, {cpu:.1f} s of CPU with the start; goal 6 s")
+    print(f"2000 points before the first job / 6 s: {seconds / 6:.2f}x ({seconds:.1f} s); goal 1x")
+    print(f"the same, seconds of the processor with the start / 6 s: {cpu / 6:.2f}x ({cpu:.1f} s); goal 1x")
     for points in (10, 200):
         seconds, looking = first_job(points)
         print(f"first of {points} jobs starts after {seconds:.2f} s, and {looking:.2f} s of looking through; bound 2 s")
+
+
+def per_job(beyond: list[float], unit: str) -> None:
+    """The cost of 100 jobs more, in each round."""
+    each = sorted(one / 100 * 1e3 for one in beyond)
+    middle = each[len(each) // 2]
+    least = f"{middle:.1f} ms, {each[0]:.1f} at least"
+    print(f"a plan job beyond the start, {unit} / 20 ms: {middle / 20:.2f}x ({least}); goal 1x")
 
 
 def cpu_of_children() -> float:
@@ -95,24 +110,28 @@ def cpu_of_children() -> float:
 
 
 def parallel(rounds: int) -> None:
-    for name, jobs in (("compile a graph, on one core", COMPILED), ("fill both cores by themselves", COMPUTED)):
+    kinds = {"compile a graph, on one core": COMPILED, "fill both cores by themselves": COMPUTED, "only plan": SMALL}
+    for name, jobs in kinds.items():
         serial, both = compare(
             rounds, lambda jobs=jobs: sweep(RUN, *jobs), lambda jobs=jobs: sweep(RUN, *JOBLIB, *jobs)
         )  # type: ignore[misc]
-        report(f"8 check jobs that {name}: serial / joblib on 2 cores", serial, both, "bound 1.6x")
+        report(f"jobs that {name}: serial / joblib on 2 cores", serial, both, "bound 1.6x")
 
 
-def large() -> None:
+def large(jobs: int) -> None:
     """From the start to the closing table; memory is the most that one process had."""
-    each_took = []
-    for jobs in LARGE:
+    costs = {}
+    for number in (jobs // 10, jobs):
         began = time.perf_counter()
-        plan_jobs(jobs)
+        costs[number] = cpu = plan_jobs(number)
         seconds = time.perf_counter() - began
         gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        each_took.append(seconds / jobs)
-        print(f"{jobs:,} plan jobs: {seconds:.0f} s, {gib:.2f} GiB; goal for 10,000: 150 s, 1 GiB")
-    print(f"a job among {LARGE[1]:,} / among {LARGE[0]:,}: {each_took[1] / each_took[0]:.2f}x; goal 1x")
+        goal = 150 * number / 10_000
+        used = f"{seconds:.0f} s, {cpu:.0f} s of the processor"
+        print(f"{number:,} plan jobs / {goal:g} s: {seconds / goal:.2f}x ({used}); goal 1x")
+        print(f"memory of its largest process / 1 GiB: {gib:.2f}x; goal 1x")
+    each = [cost / number for number, cost in costs.items()]
+    print(f"a job among {jobs:,} / among {jobs // 10:,}, seconds of the processor: {each[1] / each[0]:.2f}x; goal 1x")
 
 
 def main(rounds: int) -> None:
@@ -122,7 +141,7 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["large"]:
-        large()
+    if sys.argv[1:2] == ["large"]:
+        large(int(sys.argv[2]) if len(sys.argv) > 2 else 10_000)
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

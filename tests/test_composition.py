@@ -5,6 +5,7 @@ import gc
 import tempfile
 import weakref
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,39 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from omegaconf import Node, OmegaConf, omegaconf, open_dict
+from omegaconf import Node, OmegaConf, base, omegaconf, open_dict
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException, ReadonlyConfigError
 
 from assembler.errors import AssemblerError, SettingsError
-from assembler.hydra_edge.composition import QuickLoader, _bases, for_each_choice, forget, require_each_once
+from assembler.hydra_edge.composition import (
+    QuickLoader,
+    _bases,
+    _quicken_worker,
+    for_each_choice,
+    forget,
+    require_each_once,
+)
 from assembler.hydra_edge.configuration import plain
 from assembler.hydra_edge.identity import identity_of
 from assembler.hydra_edge.internals import find_mode_quickly, run_jobs_quickly
-from assembler.hydra_edge.nodes import CommonPart, copied, node_of, quicken, to_yaml
+from assembler.hydra_edge.nodes import (
+    CommonPart,
+    copied,
+    copied_for_task,
+    node_of,
+    only,
+    quicken,
+    raw,
+    resolved,
+    to_yaml,
+)
 from assembler.hydra_edge.repository import Repository
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT
+
+
+class Color(Enum):
+    RED = 1
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +196,56 @@ def test_copies_of_all_kinds_of_nodes_are_those_of_python():
     other.list[1]._get_node("b")._set_parent(None)
     assert (config.a.width, config._get_node("now")._value()) == (3, "${now:%f}")
     assert config.list[1]._get_node("b")._get_parent() is config.list._get_node(1)
+
+
+def test_hydra_is_quick_in_workers_of_launchers_too(stock, monkeypatch):
+    monkeypatch.setattr(omegaconf, "get_omega_conf_dumper", omegaconf.get_omega_conf_dumper)
+    monkeypatch.setattr(base, "parse", base.parse)
+    for owner, name in ((core_utils, "copy"), (core_utils, "_save_config"), (HydraConfig, "set_config")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(core_utils, "_save_config", None)
+    _quicken_worker.cache_clear()
+    copy.copy(QuickLoader(stock))  # restored from its state, as in a worker
+    assert core_utils._save_config is not None
+
+
+def test_a_copy_for_a_job_is_that_of_python_but_for_the_part_that_hydra_deletes(stock, master):
+    config = QuickLoader(stock).load_sweep_config(master, ["recipe=mlp", "seed=${hydra.job.name}"])
+    quick, slow = copied_for_task(config), copy.deepcopy(config)
+    assert quick.seed == slow.seed == "run"
+    for one in (quick, slow):
+        with open_dict(one):
+            del one["hydra"]
+    assert anatomy(quick) == anatomy(slow)
+    assert config.hydra.job.name == "run"
+    hydra_alone = only(config, "hydra")
+    assert anatomy(copied_for_task(hydra_alone)) == anatomy(copy.deepcopy(hydra_alone))
+    assert node_of(copied_for_task(hydra_alone), "hydra") is not node_of(hydra_alone, "hydra")
+
+
+VALUES_OF_NODES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.binary(max_size=3)
+    | st.sampled_from(["a", "???", "${x}", "${.a}", "b ${x}", "${", "$", Color.RED]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", 1, 2.5, Color.RED]), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(VALUES_OF_NODES)
+def test_values_of_nodes_are_those_that_omegaconf_reads(data):
+    try:
+        config = OmegaConf.create({"x": 3, "data": data})
+    except (OmegaConfBaseException, ValueError):
+        reject()
+    assert raw(config) == OmegaConf.to_container(config, resolve=False)
+    assert yaml.safe_load(to_yaml(config)) == yaml.safe_load(OmegaConf.to_yaml(config))
+    try:
+        expected = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        with pytest.raises(type(error)):
+            resolved(config)
+    else:
+        assert resolved(config) == expected
 
 
 def test_hydras_own_configuration_of_a_job_is_as_hydra_sets_it(stock, master, monkeypatch):

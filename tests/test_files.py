@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assembler.files import move, replacing, write_text
+from assembler.files import move, replacing, write_text, write_texts
 from tests.conftest import ROOT
 
 
@@ -16,6 +16,23 @@ def test_a_file_is_written_over_an_old_one(tmp_path):
     write_text(file, "new ä\n")
     assert file.read_text(encoding="utf-8") == "new ä\n"
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_files_are_written_one_after_the_other_and_deleted(tmp_path):
+    (tmp_path / "old.txt").write_text("old")
+
+    def texts():
+        yield "a.json", "{}"
+        yield "b.txt", (tmp_path / "a.json").read_text() + "!"  # the file before is there
+        yield "old.txt", None
+
+    write_texts(tmp_path, texts())
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a.json": "{}", "b.txt": "{}!"}
+    (tmp_path / "c").mkdir()
+    with pytest.raises(IsADirectoryError) as error:
+        write_texts(tmp_path, [("d", "written"), ("c", "cannot be")])
+    assert error.value.filename == str(tmp_path / "c")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "b.txt", "c", "d"]
 
 
 @pytest.mark.parametrize(("owner", "stumbles"), [(os, "fsync"), (Path, "replace")])

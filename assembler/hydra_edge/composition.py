@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
-from assembler.hydra_edge.internals import Loader, tell_overrides
-from assembler.hydra_edge.nodes import copied, make_common
+from assembler.hydra_edge.internals import Loader, run_jobs_quickly, tell_overrides
+from assembler.hydra_edge.nodes import copied, make_common, quicken, raw, set_strings
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -54,6 +55,11 @@ class QuickLoader(Loader):
         super().__init__(loader)
         self.repository = Repository(loader.get_search_path())  # in workers of launchers, too
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a worker of a launcher, with each job; its Hydra is made quick, as that of ``launch`` is."""
+        vars(self).update(state)
+        _quicken_worker()
+
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """The configuration of one job, equal to that of Hydra's loader.
 
@@ -70,8 +76,7 @@ class QuickLoader(Loader):
             return super().load_sweep_config(master_config, sweep_overrides)
 
     def _quickly(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        of_sweep = OmegaConf.to_container(master_config.hydra.overrides.hydra, resolve=False)
-        assert isinstance(of_sweep, list)
+        of_sweep = raw(master_config.hydra.overrides.hydra)
         lines = [*map(str, of_sweep), *sweep_overrides]
         parsed = [_parsed(line) for line in lines]
         choices, values = [], []
@@ -93,8 +98,9 @@ class QuickLoader(Loader):
         config = copied(_bases[key])
         self.set_values(values, config)
         app = [one for one in parsed if not one.is_hydra_override()]
-        config.hydra.overrides.hydra = [one.input_line for one in parsed if one.is_hydra_override()]
-        config.hydra.overrides.task = [one.input_line for one in app]
+        overrides = config.hydra.overrides
+        set_strings(overrides.hydra, [str(one.input_line) for one in parsed if one.is_hydra_override()])
+        set_strings(overrides.task, [str(one.input_line) for one in app])
         tell_overrides(config, app)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
@@ -104,6 +110,12 @@ class QuickLoader(Loader):
         if key not in _groups:
             _groups[key] = lru_cache(maxsize=None)(self.repository_for(config_name, of_hydra).group_exists)
         return _groups[key]
+
+
+@lru_cache(maxsize=1)
+def _quicken_worker() -> None:
+    quicken()
+    run_jobs_quickly()
 
 
 def _sets_a_value(override: Override) -> bool:
@@ -117,7 +129,13 @@ def _sets_a_value(override: Override) -> bool:
 
 @lru_cache(maxsize=2**15)
 def _parsed(line: str) -> Override:
-    return OverridesParser.create().parse_override(line)
+    return _parser().parse_override(line)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> OverridesParser:
+    """The parser, whose table of functions takes as long as a line to parse."""
+    return OverridesParser.create()
 
 
 def require_each_once(arguments: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, raise_all
-from assembler.hydra_edge.nodes import CommonPart
+from assembler.hydra_edge.nodes import CommonPart, raw, resolved
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import recipe_files
@@ -52,8 +53,8 @@ def _plain(config: DictConfig, name: str) -> Any:
     if isinstance(value, CommonPart):
         return value.plain()
     if name == "recipe" and OmegaConf.is_config(value):
-        hold_size(OmegaConf.to_container(value, resolve=False))
-    return OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if OmegaConf.is_config(value) else value
+        hold_size(raw(value))
+    return resolved(value) if OmegaConf.is_config(value) else value
 
 
 def _missing(config: DictConfig, name: str) -> list[str]:
@@ -95,7 +96,7 @@ def from_where_typed(data: dict[str, Any]) -> dict[str, Any]:
 
 def overrides_of(hydra: Any) -> list[str]:
     """The overrides of the command line, as typed: interpolations are not resolved."""
-    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    overrides = raw(hydra.overrides.task)
     assert isinstance(overrides, list)
     return [str(override) for override in overrides]
 
@@ -114,26 +115,39 @@ def sources_of(hydra: Any, scopes: Iterable[str]) -> Sources:
     Args:
         scopes: the keys of the composed ``registry``.
     """
-    runtime: Any = OmegaConf.to_container(hydra.runtime, resolve=True)
+    runtime: Any = resolved(hydra.runtime, throw_on_missing=False)
     choices = runtime["choices"]
-    folders = [
-        folder for source in runtime["config_sources"] if (folder := folder_of(source["schema"], source["path"]))
-    ]
+    places = tuple((source["schema"], source["path"]) for source in runtime["config_sources"])
+    config_name = str(hydra.job.config_name)
+    files = _files_of(tuple(choices.items()), places, tuple(scopes), Path(runtime["cwd"]), config_name)
+    groups = {*choices, "registry"} - {"device"}
+    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
+    return Sources(dict(files), values)
+
+
+@lru_cache(maxsize=64)
+def _files_of(
+    choices: Sequence[tuple[str, Any]],
+    places: Sequence[tuple[str, str]],
+    scopes: Sequence[str],
+    cwd: Path,
+    config_name: str,
+) -> dict[str, list[Path]]:
+    """The file of each key; most jobs of a sweep have those of the job before."""
+    folders = [folder for schema, path in places if (folder := folder_of(schema, path))]
     files: dict[str, list[Path]] = {}
     # A group with several chosen options is not among Hydra's choices; each option has its own scope.
     several = {f"registry.{scope}": f"registry/{scope}" for scope in scopes}
-    chosen = {group: f"{group}/{choice}" for group, choice in choices.items()}
-    typed = recipe_at(str(choices.get("recipe")), Path(runtime["cwd"]))
+    chosen = {group: f"{group}/{choice}" for group, choice in choices}
+    typed = recipe_at(str(dict(choices).get("recipe")), cwd)
     for key, name in {**chosen, **several}.items():
         found = typed if key == "recipe" and typed else first_file(folders, f"{name}.yaml")
         if found:
             files |= recipe_files(found, folders) if key == "recipe" else {key: [found]}
-    primary = first_file(folders, f"{hydra.job.config_name}.yaml") or first_file(folders, "assembler.yaml")
+    primary = first_file(folders, f"{config_name}.yaml") or first_file(folders, "assembler.yaml")
     if primary:
         files[""] = [primary]
-    groups = {*choices, "registry"} - {"device"}
-    values = [override for override in overrides_of(hydra) if override.lstrip("+~").partition("=")[0] not in groups]
-    return Sources(files, values)
+    return files
 
 
 def folder_of(schema: str, path: str) -> Path | None:

@@ -50,19 +50,20 @@ def identity_of(data: Mapping[str, Any]) -> str:
 
 def digest(data: Any) -> str:
     """The first sixteen hexadecimal digits of the SHA-256 of plain data."""
-    text = json.dumps(_ordered(data), ensure_ascii=False, default=repr)
-    return hashlib.sha256(text.encode("utf-8", errors="backslashreplace")).hexdigest()[:16]
+    return hashlib.sha256(_text(data).encode("utf-8", errors="backslashreplace")).hexdigest()[:16]
 
 
-def _ordered(data: Any) -> Any:
-    """Mappings as lists sorted by key; keys need not be strings."""
+_encode = json.JSONEncoder(ensure_ascii=False, default=repr).encode
+
+
+def _text(data: Any) -> str:
+    """Plain data as JSON, with sorted mappings as lists, because keys need not be strings."""
     if isinstance(data, CommonValues):
-        return data.once("ordered", lambda: _ordered(dict(data)))
+        return str(data.once("text", lambda: _text(dict(data))))
     if isinstance(data, Mapping):
-        return {
-            "mapping": sorted(([repr(key), _ordered(value)] for key, value in data.items()), key=lambda pair: pair[0])
-        }
-    return [_ordered(item) for item in data] if isinstance(data, list | tuple) else data
+        pairs = sorted(((repr(key), value) for key, value in data.items()), key=lambda pair: pair[0])
+        return f'{{"mapping": [{", ".join(f"[{_encode(key)}, {_text(value)}]" for key, value in pairs)}]}}'
+    return f"[{', '.join(map(_text, data))}]" if isinstance(data, list | tuple) else _encode(data)
 
 
 def anywhere(root: DictConfig) -> None:

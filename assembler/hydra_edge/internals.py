@@ -34,7 +34,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
-from assembler.hydra_edge.nodes import copied, only, to_yaml
+from assembler.hydra_edge.nodes import copied_for_task, only, to_yaml
 
 BASIC_LAUNCHER = basic_launcher.__name__
 """The module of Hydra's serial launcher, which names its logger."""
@@ -79,7 +79,7 @@ def run_jobs_quickly() -> None:
     Its own copies and files took most of the time of a small job. ``hydra.yaml`` is not written: it describes this
     machine, with the user's folders.
     """
-    core_utils.copy = SimpleNamespace(deepcopy=copied)
+    core_utils.copy = SimpleNamespace(deepcopy=copied_for_task)
     core_utils._save_config = _save
     HydraConfig.set_config = _set_config
 

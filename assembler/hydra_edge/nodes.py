@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, Node, OmegaConf, base, grammar_parser, omegaconf
+from omegaconf import DictConfig, Node, OmegaConf, StringNode, base, grammar_parser, omegaconf
 from omegaconf._utils import get_omega_conf_dumper
 
 
@@ -24,8 +24,54 @@ def node_of(config: DictConfig, name: Any) -> Any:
 
 def raw(node: Any) -> Any:
     """The value of a node, interpolations as they are written."""
-    is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
-    return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
+    try:
+        return _values(node, as_written=True)
+    except _NotPlain:
+        is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
+        return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
+
+
+def resolved(config: Any, *, throw_on_missing: bool = True) -> Any:
+    """What ``OmegaConf.to_container`` makes of a mapping or a list, interpolations resolved.
+
+    Raises:
+        OmegaConfBaseException: a value is missing, or an interpolation cannot be resolved.
+    """
+    try:
+        return _values(config)
+    except _NotPlain:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=throw_on_missing)
+
+
+class _NotPlain(Exception):
+    """A node that OmegaConf has to look at: an interpolation, a missing value, an enumeration."""
+
+
+_PLAIN = (bool, int, float, type(None))
+_KEYS = (str, int, float, bool)
+
+
+def _values(node: Any, *, as_written: bool = False) -> Any:
+    """The values of a node and of those in it: most are as they are, and OmegaConf takes twenty times as long.
+
+    Args:
+        as_written: whether interpolations, and ``???``, are values like others.
+
+    Raises:
+        _NotPlain: OmegaConf has to look at it.
+    """
+    state = node.__dict__
+    value = state["_val"] if "_val" in state else state["_content"]
+    kind = type(value)
+    if kind is dict:
+        if not all(type(key) in _KEYS for key in value):
+            raise _NotPlain
+        return {key: _values(child, as_written=as_written) for key, child in value.items()}
+    if kind is list:
+        return [_values(child, as_written=as_written) for child in value]
+    if kind in _PLAIN or (kind is str and (as_written or ("${" not in value and value != "???"))):
+        return value
+    raise _NotPlain
 
 
 # ---- copies
@@ -37,7 +83,13 @@ def copied(node: Any) -> Any:
     new = object.__new__(kind)
     state = new.__dict__
     state.update(node.__dict__)
-    state["_metadata"] = _copied_metadata(state["_metadata"])
+    before = state["_metadata"]
+    state["_metadata"] = metadata = object.__new__(type(before))
+    of_metadata = metadata.__dict__
+    of_metadata.update(before.__dict__)
+    of_metadata["flags"] = of_metadata["flags"].copy()
+    cache = of_metadata["resolver_cache"]
+    of_metadata["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
     state["_flags_cache"] = None
     if kind is CommonPart or "_content" not in state:
         return new
@@ -57,14 +109,26 @@ def _inside(parent: Any, child: Any) -> Any:
     return new
 
 
-def _copied_metadata(metadata: Any) -> Any:
-    new = object.__new__(type(metadata))
-    state = new.__dict__
-    state.update(metadata.__dict__)
-    state["flags"] = state["flags"].copy()
-    cache = state["resolver_cache"]
-    state["resolver_cache"] = copy.deepcopy(cache) if cache else defaultdict(dict)
+def copied_for_task(config: Any) -> Any:
+    """A copy of a configuration, as Hydra makes one for a job: it deletes the part ``hydra``, most of it, at once.
+
+    That part is not copied, but the same node, so its references are to the other configuration.
+    """
+    content = config.__dict__["_content"]
+    if not isinstance(content, dict) or "hydra" not in content or len(content) == 1:
+        return copied(config)
+    rest = object.__new__(type(config))
+    rest.__dict__.update(config.__dict__)
+    rest.__dict__["_content"] = {name: node for name, node in content.items() if name != "hydra"}
+    new = copied(rest)
+    new.__dict__["_content"]["hydra"] = content["hydra"]
     return new
+
+
+def set_strings(node: Any, texts: Sequence[str]) -> None:
+    """Set the items of a list of strings: what an assignment does, which checks and converts each."""
+    made = [StringNode(text, key=at, parent=node, is_optional=False) for at, text in enumerate(texts)]
+    node.__dict__["_content"] = made
 
 
 def only(config: DictConfig, name: str) -> DictConfig:
@@ -134,12 +198,20 @@ def to_yaml(config: Any) -> str:
     """What ``OmegaConf.to_yaml`` writes; of a common part, the text is made once."""
     content = config.__dict__["_content"]
     if not isinstance(content, dict) or not any(isinstance(node, CommonPart) for node in content.values()):
-        return OmegaConf.to_yaml(config)
+        return _to_yaml(config)
     texts = []
     for is_common, items in groupby(content.items(), key=lambda item: isinstance(item[1], CommonPart)):
         nodes = dict(items)
-        texts += [node.yaml() for node in nodes.values()] if is_common else [OmegaConf.to_yaml(_with(nodes))]
+        texts += [node.yaml() for node in nodes.values()] if is_common else [_to_yaml(_with(nodes))]
     return "".join(texts)
+
+
+def _to_yaml(config: Any) -> str:
+    try:
+        values = _values(config, as_written=True)
+    except _NotPlain:
+        return OmegaConf.to_yaml(config)
+    return str(yaml.dump(values, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper))
 
 
 class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]

@@ -18,7 +18,9 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from types import FrameType, TracebackType
 
 from assembler.errors import DeviceError, Place, SettingsError
@@ -204,6 +206,12 @@ _WHOLE_FILES = (
 """Files whose functions are not ended halfway, nor what they call: imports, callbacks, open files, the clock itself."""
 
 
+@lru_cache(maxsize=1)
+def _free(read: Callable[[], int], second: int) -> int:
+    """Free memory, read at most once a second: that takes longer than some stages."""
+    return read()
+
+
 class _Memory:
     """Lets Linux refuse memory beyond a limit, so that NumPy, MindSpore and Python raise exceptions."""
 
@@ -221,7 +229,7 @@ class _Memory:
         had, before = host.data_memory(), resource.getrlimit(resource.RLIMIT_DATA)
         if had is None or before[0] != resource.RLIM_INFINITY:  # a limit of the user's
             return
-        free = host.free_memory()
+        free = _free(host.free_memory, int(time.monotonic()))
         allowed = min(self._left, free)
         instead = f"ASSEMBLER_MAX_GIB={2 * self._gib:g} allows more" if allowed < free else "no more is free"
         with suppress(ValueError, OSError):

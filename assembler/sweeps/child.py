@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,8 +25,9 @@ from filelock import FileLock
 from assembler.errors import AssemblerError
 from assembler.files import delete_temporary, discard
 from assembler.hydra_edge.versions import is_folder, take_up_beside
-from assembler.pipeline import read_settings
+from assembler.pipeline import read_settings, registry_of
 from assembler.reading.places import Sources
+from assembler.registry.registry import LAYERS, Registry, said_by_project
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget
 from assembler.sweeps.cores import take_share
@@ -61,8 +63,12 @@ def serve() -> None:
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
     _reply(replies, {"fault": _begin(sys.argv[1])})
+    registry: Any = None
     while True:
         request = decoded(requests.get())
+        if request.get("same_registry"):
+            request["config"]["registry"] = registry
+        registry = request["config"].get("registry")
         os.chdir(request["cwd"])
         sys.path[:] = request["path"]
         os.environ.clear()
@@ -115,7 +121,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
     from assembler.tasks import Result, planned
 
     sources = sources_from(request["sources"])
-    result = Result(Path(), budget=Budget(sources.recipe, request["seconds"]))
+    result = Result(Path(), budget=Budget(sources.recipe, request["seconds"]), registry_of=_registry_of)
     try:
         with result.budget:
             settings = read_settings(request["config"])
@@ -139,8 +145,28 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
             return {"code": tasks.CODES[done["status"]]}
         config = request["config"]
         sources = sources_from(request["sources"])
-        budget = Budget(seconds=request["seconds"])
-        return {"code": tasks.run(lambda: config, folder, sources, request["about"], alone=False, budget=budget)}
+        budget, about = Budget(seconds=request["seconds"]), request["about"]
+        run = partial(tasks.run, lambda: config, folder, sources, about, alone=False, budget=budget)
+        return {"code": run(registry_of=_registry_of)}
+
+
+def _registry_of(scopes: Mapping[str, Mapping[str, Any]]) -> Registry:
+    """The registry of a job. Most have that of the job before, and reading it takes longer than a small plan.
+
+    Raises:
+        AssemblerError: see ``registry_of``.
+    """
+    global _kept
+    project = said_by_project()
+    registered = [(entry, entry.registered) for entry in LAYERS.registered(project.layers)]
+    key = scopes, project, LAYERS.trusted, registered
+    if _kept is None or _kept[0] != key:
+        _kept = key, registry_of(scopes, project)
+    return _kept[1]
+
+
+_kept: tuple[Any, Registry] | None = None
+"""The registry of the last job, and what it was made of."""
 
 
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"plan": _plan, "run": _run}

@@ -206,7 +206,7 @@ class Grid(Sweeper):
             raised: BaseException | None = None
             begun = time.time() - 1  # file times are coarse
             jobs = [(folder / point.job, point.identity) for point in left]
-            with Watch(lambda jobs=jobs: jobs, len(jobs), report.follow):  # type: ignore[misc]
+            with Watch(lambda jobs=jobs: jobs, len(jobs), report.follow, report.result_of) as watch:  # type: ignore[misc]
                 try:
                     for batch in self._launch(left):
                         returns.append(batch)
@@ -215,7 +215,7 @@ class Grid(Sweeper):
                     if exits.has_raised():
                         raise KeyboardInterrupt from error
                     fault = error
-            now = [point for point in left if _status(point, folder) is None]
+            now = [point for point in left if folder / point.job not in watch.seen and _status(point, folder) is None]
             tries = tries + 1 if len(now) == len(left) else 0
             started = any(written_since(job / LOCK, begun) for job, _ in jobs)
             if tries and not (started and tries < TRIES):
@@ -270,6 +270,8 @@ def _folder(config: DictConfig, subdir: str, number: int) -> str:
     Raises:
         SettingsError: it is not inside the sweep's folder.
     """
+    if subdir == "${hydra.job.num}":  # the default
+        return str(number)
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.num, config.hydra.job.id, config.hydra.sweep.subdir = number, str(number), subdir
     try:

@@ -16,6 +16,9 @@ from assembler.words import first_line
 
 LEDGER = "sweep.json"
 RESULT = "result.json"
+HYDRA = ".hydra"
+"""The folder of Hydra's files in a job's folder."""
+
 LOCK = ".lock"
 """Created in a job's folder when it starts; the process that runs the job holds a lock on it."""
 

@@ -35,6 +35,7 @@ class Child:
         self._process: subprocess.Popen[str] | None = None
         self._script = ""
         self._ready = False
+        self._registry: Any = None  # that of the last request
 
     def start(self) -> None:
         """Start the process if it is not running; it imports its modules in the background."""
@@ -44,7 +45,7 @@ class Child:
         if self._process is None:
             # -c, because the module's folder must not be first on the path; the path is copied from this process.
             begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.sweeps.child import serve; serve()"
-            self._script, self._ready = script, False
+            self._script, self._ready, self._registry = script, False, None
             with exits.held_back():
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", begin, script],
@@ -76,7 +77,7 @@ class Child:
         try:
             self._await_start(process)
             with _at_the_latest(timeout, late, process):
-                process.stdin.write(encoded({**request, **surroundings}) + "\n")
+                process.stdin.write(encoded({**self._brief(request), **surroundings}) + "\n")
                 process.stdin.flush()
                 answer = process.stdout.readline()
         except BrokenPipeError:
@@ -91,6 +92,15 @@ class Child:
             self.close()
             raise Lost(why)
         return dict(json.loads(answer))
+
+    def _brief(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The request without its registry, most of it, if that is the registry of the last request."""
+        config = dict(request["config"])
+        registry = config.pop("registry", None)
+        if registry is None or registry != self._registry:
+            self._registry = registry
+            return dict(request)
+        return {**request, "config": config, "same_registry": True}
 
     def _await_start(self, process: subprocess.Popen[str]) -> None:
         if self._ready:

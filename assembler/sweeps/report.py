@@ -16,6 +16,7 @@ from assembler.errors import SettingsError
 from assembler.files import short, write_text
 from assembler.runtime import exits
 from assembler.settings.groups import PENDING, Groups, has_seeds
+from assembler.sweeps import points
 from assembler.sweeps.columns import print_csv
 from assembler.sweeps.points import Point
 from assembler.sweeps.results import Results
@@ -85,6 +86,11 @@ def jobs(names: list[str], *, is_named: bool) -> None:
     for sweep in _open:
         sweep.jobs = names
     exits.raise_first("; the same command resumes it" if is_named else "")
+
+
+def result_of(folder: Path, identity: str | None) -> Mapping[str, Any] | None:
+    """The result of a job of the running sweep, read once for all who ask; None if it has none yet."""
+    return _open[0].results.read(folder, identity) if _open else points.result_of(folder, identity)
 
 
 def follow() -> None:

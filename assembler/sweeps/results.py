@@ -11,7 +11,7 @@ from typing import Any
 from assembler.errors import AssemblerError
 from assembler.reading.yaml_files import read_yaml
 from assembler.settings.groups import PENDING
-from assembler.sweeps.points import RESULT, Point, damage_of, result_of
+from assembler.sweeps.points import HYDRA, RESULT, damage_of, result_of
 
 _USED = (
     *("status", "started", "overrides", "error", "task", "mode", "seed", "dtype", "amp", "device"),
@@ -37,11 +37,15 @@ class Results:
     def __len__(self) -> int:
         return len(self._known)
 
-    def read(self, folder: Path, point: Point | None) -> Mapping[str, Any] | None:
-        """The parts of a job's result that tables and pages use; None if it has none yet."""
+    def read(self, folder: Path, identity: str | None) -> Mapping[str, Any] | None:
+        """The parts of a job's result that tables and pages use; None if it has none yet.
+
+        Args:
+            identity: of the job; None for a job of a search, which has no list of its jobs.
+        """
         if folder in self._known:
             return self._known[folder]
-        record = _record(folder, point, self.running)
+        record = _record(folder, identity, self.running)
         if record is None:
             return None
         kept = {key: record[key] for key in _USED if key in record}
@@ -53,13 +57,11 @@ class Results:
         return kept
 
 
-def _record(job: Path, point: Point | None, running: bool) -> Mapping[str, Any] | None:
+def _record(job: Path, identity: str | None, running: bool) -> Mapping[str, Any] | None:
     """The record of a job; for a job of a search that was killed, what Hydra wrote when it started."""
-    if (record := result_of(job, point.identity if point else None)) is not None or point is not None:
+    if (record := result_of(job, identity)) is not None or identity is not None:
         return record
-    if (record := result_of(job)) is not None:
-        return record
-    folder = job / ".hydra" if (job / ".hydra").exists() else job
+    folder = job / HYDRA if (job / HYDRA).exists() else job
     started = datetime.fromtimestamp(folder.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
     left = {"overrides": _started_with(folder / "overrides.yaml"), "started": started}
     damage = damage_of(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -15,7 +16,7 @@ from assembler.hydra_edge.identity import NOT_OF_A_JOB
 from assembler.settings.groups import PENDING, Groups, group_jobs
 from assembler.settings.metrics import METRICS, metrics_of
 from assembler.sweeps.columns import Columns, columns_of, print_csv
-from assembler.sweeps.points import Point, damage_of, read_points
+from assembler.sweeps.points import HYDRA, RESULT, Point, damage_of, read_points
 from assembler.sweeps.results import Results
 
 _ENDS = ("job", "status"), ("message", "started", "path")
@@ -86,9 +87,10 @@ def gather(folder: Path, results: Results | None = None) -> Table:
     """
     results = Results() if results is None else results
     points = {point.job: point for point in read_points(folder)}
-    found = {str(path.parent.relative_to(folder)) for name in ("result.json", ".hydra") for path in folder.rglob(name)}
+    identities = {job: point.identity for job, point in points.items()}
+    found = set(_jobs_in(folder))
     jobs = [*points, *sorted(found - set(points), key=lambda job: (len(job), job))]
-    records = {job: record for job in jobs if (record := results.read(folder / job, points.get(job))) is not None}
+    records = {job: record for job in jobs if (record := results.read(folder / job, identities.get(job))) is not None}
     rows = [_row(folder, job, records.get(job), points.get(job)) for job in jobs]
     overrides = list(dict.fromkeys(key for row in rows for key in row[0]))
     metrics = list(dict.fromkeys(key for row in rows for key in row[1]))
@@ -96,6 +98,14 @@ def gather(folder: Path, results: Results | None = None) -> Table:
     table = Table([], overrides, metrics, records)
     table.rows = [dict.fromkeys(table.columns) | set_ | numbers | rest for set_, numbers, rest in rows]
     return table
+
+
+def _jobs_in(folder: Path) -> Iterator[str]:
+    """The folders inside a folder with files of a job, relative to it."""
+    for path, folders, files in os.walk(folder):
+        if RESULT in files or HYDRA in folders:
+            yield os.path.relpath(path, folder)
+        folders[:] = [name for name in folders if not name.startswith(".")]
 
 
 def load(path: str | Path) -> Jobs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -24,6 +24,7 @@ class Watch:
             result is accepted.
         total: number of jobs; None if unknown.
         follow: called by the separate thread after each look.
+        read: returns the result of a job by its folder and identity; None if it has none.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Watch:
         jobs: Callable[[], Iterable[tuple[Path, str | None]]],
         total: int | None,
         follow: Callable[[], None] = lambda: None,
+        read: Callable[[Path, str | None], Mapping[str, Any] | None] = result_of,
     ) -> None:
         self._jobs = jobs
+        self._read = read
         self._follow = follow
         self._line = SweepLine(total)
         self._since = time() - 1  # file times are coarse
-        self._seen: set[Path] = set()
+        self.seen: set[Path] = set()  # the folders of jobs whose result was reported
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -63,10 +66,10 @@ class Watch:
         """Report new results."""
         running = 0
         for folder, identity in self._jobs():
-            if folder in self._seen:
+            if folder in self.seen:
                 continue
-            if written_since(folder / "result.json", self._since) and (record := result_of(folder, identity)):
-                self._seen.add(folder)
+            if written_since(folder / "result.json", self._since) and (record := self._read(folder, identity)):
+                self.seen.add(folder)
                 self._tell(record)
             else:
                 running += written_since(folder / LOCK, self._since)

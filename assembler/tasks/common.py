@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ def bind(settings: Settings, result: Result) -> BoundRecipe:
         from assembler import checks as checks
         from assembler.planning import planner as planner  # which imports MindSpore
     with result.budget:
-        return pipeline.bind_settings(settings)
+        return pipeline.bind_settings(settings, partial(result.registry_of, settings.registry))
 
 
 def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assembler.errors import AssemblerError
+from assembler.pipeline import registry_of
+from assembler.registry.registry import Registry
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
 from assembler.views.progress import doing
@@ -48,6 +50,7 @@ class Result:
         seconds: duration of each part.
         budget: what reading and planning may still take.
         on_plan: called when the plan is known, before anything is built.
+        registry_of: makes the registry of a configuration.
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class Result:
     seconds: dict[str, float] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     on_plan: Callable[[Settings, Plan], None] = lambda settings, planned: None
+    registry_of: Callable[[Mapping[str, Mapping[str, Any]]], Registry] = registry_of
 
     @property
     def code(self) -> int:

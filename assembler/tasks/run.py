@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes, flatten
-from assembler.files import discard, print_os_error, short, without_home, write_text
-from assembler.pipeline import read_settings
+from assembler.files import discard, print_os_error, short, without_home, write_texts
+from assembler.pipeline import read_settings, registry_of
 from assembler.reading.places import Sources
+from assembler.registry.registry import Registry
 from assembler.runtime import host
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
@@ -32,6 +33,7 @@ from assembler.words import say
 if TYPE_CHECKING:
     from assembler.model.weights import Loaded
     from assembler.planning.plan import Plan
+    from assembler.views.diagram import Picture
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -51,6 +53,7 @@ def run(
     *,
     alone: bool = True,
     budget: Budget | None = None,
+    registry_of: Callable[[Mapping[str, Mapping[str, Any]]], Registry] = registry_of,
 ) -> int:
     """Perform the task of a configuration, print its results, and write ``result.json``, the recipe and its diagram.
 
@@ -64,11 +67,12 @@ def run(
             run does.
         alone: False for a job of a sweep, which has one page for all its jobs.
         budget: what reading and planning the recipe may still take; None for a new one.
+        registry_of: makes the registry of the configuration.
 
     Returns:
         The exit code.
     """
-    result = Result(folder, budget=budget or Budget(), on_plan=show_plan)
+    result = Result(folder, budget=budget or Budget(), on_plan=show_plan, registry_of=registry_of)
     result.budget.place = sources.recipe
     started = _now()
     config: Mapping[str, Any] = {}
@@ -213,26 +217,33 @@ def leave(
         "seconds": result.seconds,
     }
     data = record.plain(data)
-    write_text(folder / "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n")
-    texts = {
-        "recipe.yaml": record.recipe_text(recipe, planned) if planned and recipe else None,
-        "diagram.mmd": diagram.to_mermaid(drawn) if drawn else None,
-        "mapping.yaml": _mapping_text(result.loaded),
-    }
-    picture = diagram.picture(drawn) if drawn and alone else None
-    if alone:
-        whole = picture.depths[-1] if picture and picture.depths else None
-    else:
-        whole = diagram.to_svg(diagram.to_dot(drawn)) if drawn else None
-    texts["diagram.svg"] = diagram.standalone(whole) if whole else None
-    _replace(folder, texts)
-    page = None
-    if alone:
-        from assembler.views.page import run_page
 
-        there = _files_in(folder, ["result.json", *texts, *result.files, *filter(None, [result.saved]), *_OF_HYDRA])
-        page = run_page(recipe.name if recipe else folder.name, data, picture.data() if picture else None, there)
-    _replace(folder, {"result.html": page})
+    def texts() -> Iterator[tuple[str, str | None]]:
+        yield "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n"
+        yield "recipe.yaml", record.recipe_text(recipe, planned) if planned and recipe else None
+        yield "diagram.mmd", diagram.to_mermaid(drawn) if drawn else None
+        yield "mapping.yaml", _mapping_text(result.loaded)
+        picture = diagram.picture(drawn) if drawn and alone else None
+        if alone:
+            whole = picture.depths[-1] if picture and picture.depths else None
+        else:
+            whole = diagram.to_svg(diagram.to_dot(drawn)) if drawn else None
+        yield "diagram.svg", diagram.standalone(whole) if whole else None
+        yield "result.html", _page(result, data, picture, folder) if alone else None
+
+    write_texts(folder, texts())
+
+
+def _page(result: Result, data: Mapping[str, Any], picture: Picture | None, folder: Path) -> str:
+    from assembler.views.page import run_page
+
+    name = result.settings.recipe.name if result.settings else folder.name
+    there = _files_in(folder, [*_TEXTS, *result.files, *filter(None, [result.saved]), *_OF_HYDRA])
+    return run_page(name, data, picture.data() if picture else None, there)
+
+
+_TEXTS = ("result.json", "recipe.yaml", "diagram.mmd", "mapping.yaml", "diagram.svg")
+"""What ``leave`` writes before the page."""
 
 
 def _mapping_text(loaded: Loaded | None) -> str | None:
@@ -246,15 +257,6 @@ def _mapping_text(loaded: Loaded | None) -> str | None:
 
 _OF_HYDRA = (".hydra/config.yaml", "run.log")
 """What Hydra leaves in a run folder for people."""
-
-
-def _replace(folder: Path, texts: Mapping[str, str | None]) -> None:
-    """Write files; those without a text are deleted."""
-    for name, text in texts.items():
-        if text is None:
-            (folder / name).unlink(missing_ok=True)
-        else:
-            write_text(folder / name, text)
 
 
 def _files_in(folder: Path, names: Iterable[str]) -> list[tuple[str, int]]:
