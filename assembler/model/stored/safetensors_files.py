@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import mmap
 import os
 import zlib
 from collections import Counter
@@ -80,14 +81,19 @@ class SafetensorsFile(ParameterFile):
         if self._checksum is None and checksum is not None:
             raise damaged(path, "its checksum is missing")
         self.about = {name: text for name, text in metadata.items() if name != "format"}
-        _require_no_gaps(path, header, os.fstat(file.fileno()).st_size - self._data)
+        size = os.fstat(file.fileno()).st_size
+        _require_no_gaps(path, header, size - self._data)
         self._begin = {name: self._data + one["data_offsets"][0] for name, one in header.items()}
+        self._pages = _mapped(file, size)
 
     def read(self, name: str) -> Array:
-        """The values of one array, in memory of their own."""
-        spec = self.arrays[name]
-        array = np.empty(spec.shape, np.dtype(spec.dtype))
-        self._fill(_bytes_of(array), self._begin[name])
+        """The values of one array: pages of the file, which become memory of their own when they are written."""
+        spec, begin = self.arrays[name], self._begin[name]
+        dtype = np.dtype(spec.dtype)
+        if self._pages is not None and begin % dtype.alignment == 0:
+            return np.frombuffer(self._pages, dtype, spec.size, begin).reshape(spec.shape)
+        array = np.empty(spec.shape, dtype)
+        self._fill(_bytes_of(array), begin)
         return array
 
     def _fill(self, buffer: memoryview, begin: int) -> None:
@@ -118,8 +124,17 @@ class SafetensorsFile(ParameterFile):
             raise damaged(self._path, "its values were changed")
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file, except the pages that arrays use."""
+        self._pages = None
         self._file.close()
+
+
+def _mapped(file: io.FileIO, size: int) -> mmap.mmap | None:
+    """The pages of a file, which writing does not change; None if the system or the file's disk does not map it."""
+    try:
+        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError):  # too little memory for all of it; or it has become shorter, which reading reports
+        return None
 
 
 def _header_of(path: Path, file: io.FileIO) -> tuple[int, bytes]:
