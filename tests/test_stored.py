@@ -219,7 +219,10 @@ LYING = {
     "a long name": (checkpoint(*GOOD, ("1" * 70_000, (2,), "Float32", bytes(8))), "a name of more than 65,536 bytes"),
     "a name that is not text": (checkpoint(*GOOD, OTHER).replace(b"\x0a\x011", b"\x0a\x01\xff"), "can't decode byte"),
     "no name": (checkpoint(*GOOD, OTHER).replace(b"\x0a\x011", b"\x22\x011"), "an entry with 0 names"),
-    "a name that is a number": (checkpoint(*GOOD) + b"\x0a\x04\x08\x01\x12\x00", "it has a number where bytes should be"),
+    "a name that is a number": (
+        checkpoint(*GOOD) + b"\x0a\x04\x08\x01\x12\x00",
+        "it has a number where bytes should be",
+    ),
     "no content": (checkpoint(*GOOD) + b"\x0a\x03\x0a\x011", "it has an entry with 0 tensors"),
     "a lying length": (checkpoint(*GOOD) + b"\x0a\x7f\x0a\x011", "it has a field that is longer than the file"),
     "a huge length": (
