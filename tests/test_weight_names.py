@@ -331,6 +331,24 @@ def test_a_mapping_file_loads_the_same(tmp_path):
     assert all(np.array_equal(array, values(other)[name]) for name, array in values(model).items())
 
 
+def test_two_parameters_from_one_array_are_trained_alone(tmp_path):
+    planned, file = chain("2 * Dense(4, 4)", 2, 4), tmp_path / "w.safetensors"
+    stored({"w": (6, 4), "b": (4,)}, file)
+    (tmp_path / "mapping.yaml").write_text("""\
+- {source: w, target: 0.weight, transform: "rows 0:4"}
+- {source: w, target: 1.weight, transform: "rows 2:6"}
+- {source: b, target: 0.bias}
+- {source: b, target: 1.bias}
+""")
+    model, _ = loaded_by(planned, file, rename=naming.read_mapping(tmp_path / "mapping.yaml"))
+    before = values(model)
+    for name in ("0.weight", "0.bias"):
+        one = model.parameters_dict()[name]
+        one.asnumpy()[...] = 0
+    assert all(np.array_equal(values(model)[name], before[name]) for name in ("1.weight", "1.bias"))
+    assert not values(model)["0.weight"].any()
+
+
 def test_a_mapping_file_can_be_corrected(tmp_path):
     planned, file = chain("2 * (Dense(4, 4) + ReLU)", 2, 4), tmp_path / "w.safetensors"
     arrays = stored(ALIKE, file)

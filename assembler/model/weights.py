@@ -286,9 +286,14 @@ def _set_all(mapping: naming.Mapping, parameters: Mapping[str, Parameter], file:
         by_sources.setdefault(one.sources, []).append(one)
     for sources, some in by_sources.items():
         arrays = [file.read(name) for name in sources]
+        used: list[Array] = []
         for one in some:
             parameter = parameters[one.target]
-            _set(parameter, one.transform.apply(arrays, tuple(parameter.shape)))
+            array = one.transform.apply(arrays, tuple(parameter.shape))
+            if any(np.may_share_memory(array, other) for other in used):
+                array = array.copy()  # a mapping file may give two parameters the same rows, and each is trained alone
+            used.append(array)
+            _set(parameter, array)
 
 
 def _set(parameter: Parameter, array: Array) -> None:

@@ -1,4 +1,4 @@
-"""Protocol buffers where they lie in a file: the fields of a message, whose contents are not read.
+"""Protocol buffers where they are in a file: the fields of a message, whose contents are not read.
 
 ``0a 03 61 62 63 10 05`` is field 1 with three bytes, ``abc``, and field 2 with the number 5::
 
