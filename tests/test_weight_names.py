@@ -323,6 +323,7 @@ def test_a_mapping_file_loads_the_same(tmp_path):
     planned, file = transformer(), tmp_path / "w.safetensors"
     stored(fused_with_copy() | {"bn.num_batches_tracked": ()}, file)
     model, loaded = loaded_by(planned, file)
+    assert loaded.computed.keys() == {"bn.num_batches_tracked"}
     (tmp_path / "mapping.yaml").write_text(naming.to_yaml(loaded.mapping))
     rules = naming.read_mapping(tmp_path / "mapping.yaml")
     other, again = loaded_by(planned, file, rename=rules)
@@ -388,7 +389,7 @@ def test_error_of_a_mapping_file(tmp_path, monkeypatch, text, message):
 
 def test_what_was_loaded_is_written_as_it_was(tmp_path):
     planned, file = transformer(), tmp_path / "w.safetensors"
-    arrays = stored(fused_with_copy(), file)
+    arrays = stored(fused_with_copy() | {"bn.num_batches_tracked": (), "attn.relative_position_index": (9,)}, file)
     model, loaded = loaded_by(planned, file)
     weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
     again = load_file(tmp_path / "again.safetensors")
