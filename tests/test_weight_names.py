@@ -121,6 +121,42 @@ def test_numbers_are_numbers():
     assert [found[f"body.{index}.weight"] for index in range(12)] == [f"{index}.weight" for index in range(12)]
 
 
+def test_letters_with_words_behind_them_count():
+    """``a_bn`` and ``b_bn`` of mindcv's RegNet."""
+    shapes = {}
+    for letter in "abc":
+        shapes |= {**linear(f"f.{letter}", 4, 4), **norm(f"f.{letter}_bn", 4)}
+    found = decided(chain("3 * (Dense(4, 4) + LayerNorm(_))", 2, 4), shapes)
+    assert [found[f"f.{letter}_bn.weight"] for letter in "abc"] == ["1.gamma", "3.gamma", "5.gamma"]
+
+
+def test_stages_that_mindspore_names_as_if_they_were_in_the_first():
+    """``0.blocks.1.fc`` is of the first stage, and ``0.blocks.1.blocks.0.fc`` and ``0.blocks.1.down`` of the second."""
+    shapes = {**linear("end", 4, 4)}
+    for stage, name in enumerate(("0", "0.blocks.1", "0.blocks.2")):
+        for block in range(3):
+            shapes |= {**linear(f"{name}.blocks.{block}.fc", 4, 4), **norm(f"{name}.blocks.{block}.norm", 4)}
+        shapes |= norm(f"{name}.down", 4) if stage < 2 else {}
+    stages = "2 * (3 * (Dense(4, 4) + LayerNorm(_)) + LayerNorm(_)) + 3 * (Dense(4, 4) + LayerNorm(_)) + Dense(4, 4)"
+    found = decided(chain(stages, 2, 4), shapes)
+    assert [found[f"0.blocks.{block}.fc.weight"] for block in range(3)] == ["0.weight", "2.weight", "4.weight"]
+    assert found["0.down.weight"] == "6.gamma"
+    assert [found[f"0.blocks.1.blocks.{block}.fc.weight"] for block in range(3)] == [
+        "7.weight",
+        "9.weight",
+        "11.weight",
+    ]
+    assert (found["0.blocks.1.down.weight"], found["0.blocks.2.blocks.0.fc.weight"]) == ("13.gamma", "14.weight")
+
+
+def test_lists_in_items_of_lists_stay_where_that_fits_better():
+    """A block with an inner list of the same name."""
+    shapes = {name: one for block in range(2) for inner in range(2)
+              for name, one in linear(f"net.{block}.net.{inner}", 4, 4).items()}  # fmt: skip
+    found = decided(chain("4 * Dense(4, 4)", 2, 4), shapes)
+    assert found["net.1.net.0.weight"] == "2.weight"
+
+
 ALIKE = {**linear("alpha", 4, 4), **linear("beta", 4, 4)}
 
 
@@ -159,6 +195,14 @@ def without(shapes, name):
 def test_what_is_missing_is_reported():
     mapping = naming.decide(targets(transformer()), without(of_timm(), "h.1.mlp.fc1.bias"))
     assert (mapping.lacking, mapping.left) == (("4.inner.1.bias",), ())
+
+
+def test_biases_that_the_file_does_without_are_reported():
+    """MindSpore's convolutions have none by default, as in mindcv's VGG."""
+    shapes = {f"features.{index}.weight": (4, 4) for index in range(5)} | linear("classifier", 3, 4)
+    mapping = naming.decide(targets(chain("5 * (Dense(4, 4) + ReLU) + Dense(4, 3)", 2, 4)), shapes)
+    assert mapping.lacking == tuple(f"{index}.bias" for index in range(0, 10, 2))
+    assert {one.target for one in mapping.assignments} >= {"0.weight", "8.weight", "10.bias"}
 
 
 def test_what_is_extra_is_reported():
@@ -279,12 +323,31 @@ def test_a_mapping_file_loads_the_same(tmp_path):
     planned, file = transformer(), tmp_path / "w.safetensors"
     stored(fused_with_copy() | {"bn.num_batches_tracked": ()}, file)
     model, loaded = loaded_by(planned, file)
+    assert loaded.computed.keys() == {"bn.num_batches_tracked"}
     (tmp_path / "mapping.yaml").write_text(naming.to_yaml(loaded.mapping))
     rules = naming.read_mapping(tmp_path / "mapping.yaml")
     other, again = loaded_by(planned, file, rename=rules)
     assert set(again.mapping.assignments) == set(loaded.mapping.assignments)
     assert again.mapping.skipped == ("bn.num_batches_tracked",)
     assert all(np.array_equal(array, values(other)[name]) for name, array in values(model).items())
+
+
+def test_two_parameters_from_one_array_are_trained_alone(tmp_path):
+    planned, file = chain("2 * Dense(4, 4)", 2, 4), tmp_path / "w.safetensors"
+    stored({"w": (6, 4), "b": (4,)}, file)
+    (tmp_path / "mapping.yaml").write_text("""\
+- {source: w, target: 0.weight, transform: "rows 0:4"}
+- {source: w, target: 1.weight, transform: "rows 2:6"}
+- {source: b, target: 0.bias}
+- {source: b, target: 1.bias}
+""")
+    model, _ = loaded_by(planned, file, rename=naming.read_mapping(tmp_path / "mapping.yaml"))
+    before = values(model)
+    for name in ("0.weight", "0.bias"):
+        one = model.parameters_dict()[name]
+        one.asnumpy()[...] = 0
+    assert all(np.array_equal(values(model)[name], before[name]) for name in ("1.weight", "1.bias"))
+    assert not values(model)["0.weight"].any()
 
 
 def test_a_mapping_file_can_be_corrected(tmp_path):
@@ -326,7 +389,7 @@ def test_error_of_a_mapping_file(tmp_path, monkeypatch, text, message):
 
 def test_what_was_loaded_is_written_as_it_was(tmp_path):
     planned, file = transformer(), tmp_path / "w.safetensors"
-    arrays = stored(fused_with_copy(), file)
+    arrays = stored(fused_with_copy() | {"bn.num_batches_tracked": (), "attn.relative_position_index": (9,)}, file)
     model, loaded = loaded_by(planned, file)
     weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
     again = load_file(tmp_path / "again.safetensors")

@@ -57,6 +57,7 @@ class Loaded:
         extra: arrays of the file that the model does not have.
         mapping: from the names in the file; None if they are the model's.
         shapes: name in the file → shape, of what was used.
+        computed: counters and indices that PyTorch stores beside parameters, by their names in the file.
     """
 
     names: tuple[str, ...]
@@ -64,6 +65,7 @@ class Loaded:
     extra: tuple[str, ...] = ()
     mapping: naming.Mapping | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    computed: Mapping[str, Array] = field(default_factory=dict)
 
 
 # ---- saving
@@ -102,9 +104,11 @@ def save(
                 checkpoints.write(parameters, new, about or {})
             elif names == "torch":
                 arrays = {name: one.asnumpy() for name, one in parameters.items()}
-                mapping, shapes = (loaded.mapping, loaded.shapes) if loaded else (None, {})
+                mapping, shapes, computed = (
+                    (loaded.mapping, loaded.shapes, loaded.computed) if loaded else (None, {}, {})
+                )
                 arrays = naming.in_torch(arrays, naming.owners(model), mapping, shapes)
-                safetensors_files.write(arrays, new, about or {}, form="pt")
+                safetensors_files.write({**arrays, **computed}, new, about or {}, form="pt")
             else:
                 safetensors_files.write({name: one.asnumpy() for name, one in parameters.items()}, new, about or {})
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -183,6 +187,7 @@ def load(
             _require_equal(mapping, file, path)
             _set_all(mapping, parameters, file)
             shapes = {source: file.arrays[source].shape for one in mapping.assignments for source in one.sources}
+            computed = {name: file.read(name) for name in mapping.skipped if naming.is_computed(name)}
     except ParameterError as error:
         error.place = error.place if error.place.key else Place(key=key)
         raise
@@ -194,6 +199,7 @@ def load(
         mapping.left,
         None if own else mapping,
         shapes,
+        {} if own else computed,
     )
 
 
@@ -286,9 +292,14 @@ def _set_all(mapping: naming.Mapping, parameters: Mapping[str, Parameter], file:
         by_sources.setdefault(one.sources, []).append(one)
     for sources, some in by_sources.items():
         arrays = [file.read(name) for name in sources]
+        used: list[Array] = []
         for one in some:
             parameter = parameters[one.target]
-            _set(parameter, one.transform.apply(arrays, tuple(parameter.shape)))
+            array = one.transform.apply(arrays, tuple(parameter.shape))
+            if any(np.may_share_memory(array, other) for other in used):
+                array = array.copy()  # a mapping file may give two parameters the same rows, and each is trained alone
+            used.append(array)
+            _set(parameter, array)
 
 
 def _set(parameter: Parameter, array: Array) -> None:

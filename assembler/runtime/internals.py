@@ -15,14 +15,12 @@ from mindspore._c_expression import GraphExecutor_, MixedPrecisionType, MSContex
 from mindspore.common.seed import _KERNEL_SEED
 from mindspore.graph.api import _pynative_executor
 from mindspore.train.anf_ir_pb2 import DataType, ModelProto
-from mindspore.train.checkpoint_pb2 import Checkpoint
 
 __all__ = [
     "AMP_MODEL",
     "PRECOMPILE_ONLY",
     "OperatorWatch",
     "calls_of_random_operators",
-    "checkpoint_entries",
     "compiled_graph",
     "dtype_in_graph",
     "is_built_for",
@@ -105,17 +103,6 @@ def compiled_graph(cell: nn.Cell, inputs: Sequence[Any], named: Mapping[str, Any
 def dtype_in_graph(elem_type: int) -> str:
     """The name of a compiled graph's number for a dtype: ``float32`` for ``DT_FLOAT32``. MindSpore 2.10.0."""
     return str(DataType.Name(elem_type)).removeprefix("DT_").lower()
-
-
-def checkpoint_entries(content: bytes | memoryview) -> Sequence[Any]:
-    """The entries of a .ckpt file: each has a ``tag``, its name, and a ``tensor``.
-
-    MindSpore 2.10.0: ``Checkpoint`` is the protocol buffer generated from mindspore/python/mindspore/train.
-
-    Raises:
-        google.protobuf.message.DecodeError: the content is something else.
-    """
-    return list(Checkpoint.FromString(content).value)
 
 
 class OperatorWatch(MsDispatchMode):

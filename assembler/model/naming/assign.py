@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, flat
+from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, better, flat
 from assembler.model.naming.mapping import Assignment, Mapping, Transform, without_ones
 from assembler.model.naming.roles import is_computed, words
 from assembler.model.naming.targets import Targets
-from assembler.model.naming.trees import Node, Shape, Unit, tree_of, units_of
+from assembler.model.naming.trees import Node, Shape, Unit, is_mixed, tree_of, units_of, unmixed
 
 FUSED = {
     "qkv": ("query", "key", "value"),
@@ -117,6 +117,8 @@ def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | No
 
     try:
         found = best(tree_of(units))
+        if is_mixed(units) and (other := best(unmixed(tree_of(units)))):
+            found = better(found, other)
         if found is not None and found.rival is not None:
             among = best(tree_of(units, grouped=True))  # names decide where the tree alone does not
             if among is None or among.rival is not None:
@@ -251,6 +253,13 @@ def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[
 
 def _is_new_shape(shape: Shape, target: Shape, rows: tuple[int, int] | None) -> bool:
     return rows is None and shape != target and is_reshaped(shape, target)
+
+
+def biases_apart(targets: Targets, shapes: abc.Mapping[str, Shape]) -> list[str]:
+    """The biases of the model's layers that the file has without one only, as MindSpore's convolutions by default."""
+    known = {_signature(unit) for unit in units_of(shapes)}
+    with_bias = [unit for unit in targets.units if "bias" in unit.names and _signature(unit) not in known]
+    return [unit.names["bias"] for unit in with_bias if _signature(unit.without([unit.names["bias"]])) in known]
 
 
 def _difference(targets: Targets, units: list[Unit]) -> str:

@@ -6,7 +6,7 @@ import collections.abc as abc
 from collections.abc import Sequence
 from dataclasses import replace
 
-from assembler.model.naming.assign import MOST_APART, Refused, assign, is_reshaped
+from assembler.model.naming.assign import MOST_APART, Refused, assign, biases_apart, is_reshaped
 from assembler.model.naming.mapping import Assignment, Mapping, Transform
 from assembler.model.naming.roles import is_computed, split
 from assembler.model.naming.targets import Targets
@@ -62,7 +62,13 @@ def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) ->
 
 
 def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) -> Mapping:
-    """The use with the fewest layers that do not fit."""
+    """The use with the fewest layers that do not fit; those that only lack a bias are counted last."""
+    if biases := biases_apart(targets, shapes):
+        try:
+            found = assign(targets.without(biases), shapes)
+            return replace(found, lacking=(*biases, *found.lacking))
+        except Refused:
+            pass
     for apart in range(1, MOST_APART + 1):
         try:
             return assign(targets, shapes, apart=apart)

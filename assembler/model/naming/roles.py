@@ -31,7 +31,7 @@ _JOINED = re.compile(r"(\w+)_(weight|bias)")
 
 _COMPUTED = re.compile(
     r"(.*\.)?(num_batches_tracked|position_ids|relative_position_index|relative_coords_table|masked_bias|inv_freq|attn_mask"
-    r"|(h\.\d+\.attn\.)bias)"
+    r"|relative_bias\.index|(h\.\d+\.attn\.)bias)"
 )
 """Arrays that PyTorch stores and that are not parameters: counters, indices and masks."""
 

@@ -59,10 +59,11 @@ class Node:
     def place(self) -> tuple[str, tuple[int, str]]:
         """The text before its number, and the number: ``("layer", (2, ""))``; ``("inception", (4, "b"))``.
 
-        The letters a to h count: ``a`` is ``("", (0, "a"))``. Others, such as q, k and v, are words.
+        The letters a to h count: ``a`` is ``("", (0, "a"))``, and ``a_bn`` ``("_bn", (0, "a"))``. Others, such as q, k
+        and v, are words.
         """
-        if re.fullmatch("[a-h]", self.component):
-            return "", (0, self.component)
+        if match := re.fullmatch(r"([a-h])(_\w+)?", self.component):
+            return match[2] or "", (0, match[1])
         match = re.fullmatch(r"(.*?)(\d+)([A-Za-z]?)", self.component)
         return (match[1], (int(match[2]), match[3])) if match else (self.component, (0, ""))
 
@@ -111,3 +112,41 @@ def _with_leaves(node: Node) -> Node:
     if set(children) == {""}:
         return Node(node.component, children[""].unit)
     return Node(node.component, node.unit, children)
+
+
+_MIXED = re.compile(r"(?:^|\.)(\w*[a-z]\w*)\.\d+\.\1\.")
+"""A list inside an item of a list of its name: ``blocks.1.blocks.0``."""
+
+
+def is_mixed(units: list[Unit]) -> bool:
+    """Whether ``unmixed`` may be the tree that is meant."""
+    return any(_MIXED.search(unit.path) for unit in units)
+
+
+def unmixed(node: Node) -> Node:
+    """The tree without lists inside the items of lists of their name, which are the lists of the next items.
+
+    MindSpore names the stages of mindcv's Swin as if they were in the first one. ``0.blocks.1.mlp`` is of its block 1,
+    and ``0.blocks.1.blocks.0.mlp`` of stage 1::
+
+        0                         0
+          blocks                    0  blocks  {0, 1 {mlp}},  downsample
+            0                       1  blocks  {0, 1},  downsample
+            1  {mlp, blocks {0, 1}, downsample}
+          downsample
+    """
+    children = {name: unmixed(child) for name, child in node.children.items()}
+    later: dict[str, Node] = {}
+    for name, child in children.items():
+        for number, item in child.children.items():
+            if number.isdigit() and not name.isdigit() and name in item.children:
+                later[number] = Node(number, None, {key: one for key, one in item.children.items() if key in children})
+        own = {number: _without(item, children) if number in later else item for number, item in child.children.items()}
+        child.children = {number: item for number, item in own.items() if item.unit is not None or item.children}
+    if later:
+        return Node(node.component, None, {"0": Node("0", node.unit, children), **later})
+    return Node(node.component, node.unit, children)
+
+
+def _without(node: Node, names: Collection[str]) -> Node:
+    return Node(node.component, node.unit, {name: one for name, one in node.children.items() if name not in names})

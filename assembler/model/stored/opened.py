@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from assembler.errors import ParameterError
 from assembler.model.inputs import Array
 from assembler.runtime.messages import reason
 
 _File = TypeVar("_File", bound="ParameterFile")
+
+_CHUNK = 2**22
+"""Bytes that are read at once for a checksum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,45 @@ class ParameterFile(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def fill(path: Path, file: io.FileIO | io.BufferedReader, buffer: memoryview, begin: int) -> None:
+    """Read bytes of a file into a buffer.
+
+    Raises:
+        ParameterError: they cannot be read, or the file has become shorter.
+    """
+    try:
+        file.seek(begin)
+        while buffer:
+            count = file.readinto(buffer)
+            if not count:
+                raise damaged(path, "it was truncated while it was read")
+            buffer = buffer[count:]
+    except OSError as error:
+        raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def checksum(path: Path, file: io.FileIO | io.BufferedReader, where: range, before: int = 0) -> int:
+    """The CRC-32 of some bytes of a file, a piece at a time.
+
+    Args:
+        before: that of what is before them.
+
+    Raises:
+        ParameterError: they cannot be read.
+    """
+    buffer = memoryview(bytearray(min(_CHUNK, len(where))))
+    for begin in where[::_CHUNK]:
+        piece = buffer[: min(_CHUNK, where.stop - begin)]
+        fill(path, file, piece, begin)
+        before = zlib.crc32(piece, before)
+    return before
+
+
+def bytes_of(array: Array) -> memoryview:
+    """The memory of an array."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 def damaged(path: Path, why: str) -> ParameterError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import mmap
 import os
 import zlib
 from collections import Counter
@@ -20,7 +21,7 @@ from safetensors.numpy import save_file
 from assembler.errors import ParameterError
 from assembler.files import require_file
 from assembler.model.inputs import Array
-from assembler.model.stored.opened import ArraySpec, ParameterFile, damaged
+from assembler.model.stored.opened import ArraySpec, ParameterFile, bytes_of, checksum, damaged, fill
 
 MAX_HEADER = 2**24
 """Bytes of a header: the names, shapes and places of 100,000 tensors, and the metadata."""
@@ -30,9 +31,6 @@ _HEADER = "assembler.header"
 
 _NO_CHECKSUM = "-" * 10
 """Placeholder for the checksum until it is known."""
-
-_CHUNK = 2**22
-"""Bytes that are read at once for the checksum."""
 
 _DTYPES = {
     "BOOL": "bool",
@@ -74,52 +72,51 @@ class SafetensorsFile(ParameterFile):
             name: ArraySpec(tuple(header[name]["shape"]), _DTYPES[header[name]["dtype"]]) for name in sorted(header)
         }
         self._checksum = metadata.pop("crc_num", None)
-        checksum = metadata.pop(_HEADER, None)
-        if checksum is not None and checksum != _header_checksum(self.arrays, metadata):
+        of_header = metadata.pop(_HEADER, None)
+        if of_header is not None and of_header != _header_checksum(self.arrays, metadata):
             raise damaged(path, "its header was changed")
-        if self._checksum is None and checksum is not None:
+        if self._checksum is None and of_header is not None:
             raise damaged(path, "its checksum is missing")
         self.about = {name: text for name, text in metadata.items() if name != "format"}
-        _require_no_gaps(path, header, os.fstat(file.fileno()).st_size - self._data)
+        size = os.fstat(file.fileno()).st_size
+        _require_no_gaps(path, header, size - self._data)
         self._begin = {name: self._data + one["data_offsets"][0] for name, one in header.items()}
+        self._pages = _mapped(file, size)
 
     def read(self, name: str) -> Array:
-        """The values of one array, in memory of their own."""
-        spec = self.arrays[name]
-        array = np.empty(spec.shape, np.dtype(spec.dtype))
-        self._fill(_bytes_of(array), self._begin[name])
+        """The values of one array: pages of the file, which become memory of their own when they are written."""
+        spec, begin = self.arrays[name], self._begin[name]
+        dtype = np.dtype(spec.dtype)
+        if self._pages is not None and begin % dtype.alignment == 0:
+            return np.frombuffer(self._pages, dtype, spec.size, begin).reshape(spec.shape)
+        array = np.empty(spec.shape, dtype)
+        fill(self._path, self._file, bytes_of(array), begin)
         return array
 
-    def _fill(self, buffer: memoryview, begin: int) -> None:
-        try:
-            self._file.seek(begin)
-            while buffer:
-                count = self._file.readinto(buffer)
-                if not count:
-                    raise damaged(self._path, "it was truncated while it was read")
-                buffer = buffer[count:]
-        except OSError as error:
-            raise ParameterError(f"{self._path} cannot be read: {error.strerror}") from None
-
     def verify(self) -> None:
-        """Read everything once, a piece at a time."""
+        """Read everything once."""
         if self._checksum is None:
             return
         found = 0
-        buffer = memoryview(bytearray(_CHUNK))
         for name, spec in self.arrays.items():
-            found = zlib.crc32(name.encode(), found)
-            length = spec.size * np.dtype(spec.dtype).itemsize
-            for at in range(0, length, _CHUNK):
-                piece = buffer[: min(_CHUNK, length - at)]
-                self._fill(piece, self._begin[name] + at)
-                found = zlib.crc32(piece, found)
+            begin = self._begin[name]
+            where = range(begin, begin + spec.size * np.dtype(spec.dtype).itemsize)
+            found = checksum(self._path, self._file, where, zlib.crc32(name.encode(), found))
         if self._checksum.zfill(10) != f"{found:010}":
             raise damaged(self._path, "its values were changed")
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file, except the pages that arrays use."""
+        self._pages = None
         self._file.close()
+
+
+def _mapped(file: io.FileIO, size: int) -> mmap.mmap | None:
+    """The pages of a file, which writing does not change; None if the system or the file's disk does not map it."""
+    try:
+        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError):  # too little memory for all of it; or it has become shorter, which reading reports
+        return None
 
 
 def _header_of(path: Path, file: io.FileIO) -> tuple[int, bytes]:
@@ -198,18 +195,14 @@ def write(arrays: Mapping[str, Array], path: Path, about: Mapping[str, str], *, 
     save_file(arrays, path, {**metadata, _HEADER: _header_checksum(specs, metadata), "crc_num": _NO_CHECKSUM})
     with path.open("r+b") as file, ThreadPoolExecutor(1) as pool:
         flushed = pool.submit(os.fsync, file.fileno())  # the disk works while the processor computes the checksum
-        checksum = 0  # MindSpore's: the CRC-32 of all names and values, in the order of the names
+        found = 0  # MindSpore's: the CRC-32 of all names and values, in the order of the names
         for name, array in arrays.items():
-            checksum = zlib.crc32(_bytes_of(array), zlib.crc32(name.encode(), checksum))
+            found = zlib.crc32(bytes_of(array), zlib.crc32(name.encode(), found))
         flushed.result()
         header = file.read(int.from_bytes(file.read(8), "little"))
         before = b'"crc_num":"'  # quotes in metadata are always escaped
         file.seek(8 + header.index(before + _NO_CHECKSUM.encode()) + len(before))
-        file.write(f"{checksum:010}".encode())
-
-
-def _bytes_of(array: Array) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
+        file.write(f"{found:010}".encode())
 
 
 def _header_checksum(arrays: Mapping[str, ArraySpec], metadata: Mapping[str, str]) -> str:
