@@ -307,6 +307,16 @@ def test_the_sizes_of_the_plan_become_what_is_expected(ask):
     assert ask("codeAction", text + "\nexpect: {}", planned=True, context={"diagnostics": []}) == []
 
 
+def test_a_size_that_is_not_that_of_the_plan_is_mended(ask):
+    text = BASE + "stack: Dense(_, width)\nexpect: {trainable: 14}\n"
+    where = {"start": {"line": 5, "character": 9}, "end": {"line": 5, "character": 18}}
+    said = {"range": where, "message": "the recipe expects 14, but the plan has 144"}
+    (action,) = ask("codeAction", text, context={"diagnostics": [said]})
+    ((edit,),) = action["edit"]["changes"].values()
+    assert (action["title"], edit["newText"]) == ("Expect 144", "144")
+    assert edit["range"] == {"start": {"line": 5, "character": 20}, "end": {"line": 5, "character": 22}}
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

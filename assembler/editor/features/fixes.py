@@ -16,6 +16,7 @@ from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
 
 _MISSING = re.compile(r"(?P<layer>[\w.]+) is missing (?P<names>'\w+'(?:(?:, | and )'\w+')*): ")
+_EXPECTED = re.compile(r"the recipe expects (?P<here>\d+), but the plan has (?P<plan>\d+)")
 _INSTEAD = re.compile(
     r"write (?P<new>[\w.]+) instead of (?P<old>[\w.]+)|(?P<owner>[\w.]+) of \w+ is (?P<here>[\w.]+) here"
 )
@@ -52,6 +53,11 @@ def _mends(
     for suggestion in (diagnostic.get("data") or {}).get("suggestions", ()):
         if re.fullmatch(r"[\w./]+", suggestion) and word:
             yield f"Write {suggestion}", name, suggestion
+    if expected := _EXPECTED.fullmatch(message):
+        value = re.compile(rf"\s*:\s*({expected['here']})\b").match(text, end)
+        if value is not None:
+            found = {"start": lines.at(value.start(1)), "end": lines.at(value.end(1))}
+            yield f"Expect {expected['plan']}", found, expected["plan"]
     missing = _MISSING.match(message)
     if missing and word:
         names = re.findall(r"'(\w+)'", missing["names"])
