@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.segment import Segment
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -232,44 +231,7 @@ def make_table() -> Table:
     from rich import box
     from rich.table import Table
 
-    class Quick(Table):
-        """Draws a table that fits at once; otherwise rich, which takes ten times as long, breaks its texts."""
-
-        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-            yield from _drawn(self, console, options) or super().__rich_console__(console, options)
-
-    return Quick(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-
-
-def _drawn(table: Table, console: Console, options: ConsoleOptions) -> list[Segment]:
-    """The segments of a table without a title whose texts have one line and one style each; none if it does not fit."""
-    from rich.cells import cell_len
-    from rich.segment import Segment
-    from rich.text import Text
-
-    cells = [[Text(str(column.header)), *column.cells] for column in table.columns]
-    columns = [[text for text in column if isinstance(text, Text) and _is_plain(text)] for column in cells]
-    if not columns or columns != cells or table.title or table.caption or options.ascii_only or options.legacy_windows:
-        return []
-    lengths = [[cell_len(text.plain) for text in column] for column in columns]
-    widths = [max(column.min_width or 1, *most) for column, most in zip(table.columns, lengths, strict=True)]
-    if (whole := sum(widths) + 2 * (len(widths) - 1)) > options.max_width:
-        return []
-    segments: list[Segment] = []
-    for row, texts in enumerate(zip(*columns, strict=True)):
-        for at, text in enumerate(texts):
-            blank = " " * (widths[at] - lengths[at][row])
-            plain = blank + text.plain if table.columns[at].justify == "right" else text.plain + blank
-            style = console.get_style("table.header" if row == 0 else text.style)
-            segments += [Segment(plain, style), Segment("  " if at < len(widths) - 1 else "\n")]
-        if row == 0:
-            segments.append(Segment("─" * whole + "\n"))
-    return segments
-
-
-def _is_plain(text: Text) -> bool:
-    """Whether rich draws it as it is: it has one style and no tabs or ends of lines, which have widths of their own."""
-    return not text.spans and not {"\n", "\t"} & set(text.plain) and text.plain == text.plain.rstrip()
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
 
 
 def make_text(text: str, style: str = "") -> Text:

@@ -5,9 +5,6 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from rich import box
 from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
@@ -15,31 +12,9 @@ from typer.testing import CliRunner
 from assembler.commands.app import app
 from assembler.errors import GrammarError, Mistakes, Place
 from assembler.views import summary
-from assembler.words import make_console, make_table, make_text, printable, say
+from assembler.words import make_text, printable, say
 from tests.conftest import MINE
 from tests.test_floors import MODULES
-
-CELLS = st.text("ab \t\n中é🙂", max_size=6)
-ROWS = st.integers(1, 3).flatmap(lambda width: st.lists(st.tuples(*[CELLS] * width), min_size=1, max_size=4))
-
-
-@given(ROWS, st.lists(st.sampled_from(["left", "right"]), min_size=3), st.sampled_from([None, 4]), st.integers(3, 30))
-def test_a_table_that_fits_is_drawn_as_rich_draws_it(rows, justify, min_width, width):
-    def drawn(table):
-        for at, heading in enumerate(rows[0]):
-            table.add_column(heading.strip(), justify=justify[at], min_width=min_width, overflow="fold")
-        for row in rows[1:]:
-            table.add_row(*(make_text(cell, "green") for cell in row))
-        console = make_console()
-        console.width = width
-        with console.capture() as captured:
-            console.print(table)
-        return captured.get()
-
-    quick = make_table()
-    richs = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    assert drawn(quick) == drawn(richs)
-
 
 OBEYED = {
     character

@@ -57,7 +57,8 @@ class QuickLoader(Loader):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in a worker of a launcher, with each job; its Hydra is made quick, as that of ``launch`` is."""
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         _quicken_worker()
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
