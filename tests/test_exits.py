@@ -21,6 +21,30 @@ COMMAND = [sys.executable, "-m", "assembler"]
 
 # ---- Ctrl-C
 
+IN_A_DESTRUCTOR = """
+import os, signal, time
+from assembler.runtime import exits
+exits.prepare()
+exits.raise_first()
+class Layer:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+layer = Layer()
+try:
+    del layer
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("raised")
+"""
+
+
+def test_an_interruption_is_not_lost_where_python_drops_exceptions():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_DESTRUCTOR], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.stdout, done.stderr) == ("raised\n", "")
+
+
 DOORS = {
     "check": ["recipe=mylinear"],
     "bench": ["recipe=mylinear", "task=bench", "task.modes=[graph]", "task.repeat=5"],

@@ -6,14 +6,18 @@ handler therefore ends the process itself, after it has deleted what is half-wri
 
 from __future__ import annotations
 
+import _weakrefset
 import errno
 import importlib
 import io
 import os
 import signal
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
@@ -26,6 +30,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 TRACKERS = ("multiprocessing.resource_tracker", "joblib.externals.loky.backend.resource_tracker")
 """What starts a process of its own on first use, and then lets the signals through to this thread again."""
+
+_AGAIN = 0.05
+"""Seconds until a signal is raised again that arrived where Python drops exceptions."""
 
 _undo: list[Callable[[], object]] = []
 _raises, _raised = False, False
@@ -71,10 +78,27 @@ def _end(number: int, frame: Any) -> None:
     if _held:
         _pending = True
         return
-    if _raises:
-        _raises, _raised = False, True
-        raise KeyboardInterrupt
-    interrupted()
+    if not _raises:
+        interrupted()
+    if any(is_callback(code) for code in _codes(frame)):
+        again = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
+    _raises, _raised = False, True
+    raise KeyboardInterrupt
+
+
+def _codes(frame: FrameType | None) -> Iterator[CodeType]:
+    """The code of a frame and of those around it."""
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
+
+
+def is_callback(code: CodeType) -> bool:
+    """Whether Python calls a function when an object is deleted, and drops what it raises."""
+    return code.co_name == "__del__" or code.co_filename in (weakref.__file__, _weakrefset.__file__)
 
 
 def interrupted() -> NoReturn:

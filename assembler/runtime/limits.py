@@ -17,7 +17,6 @@ import signal
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -25,6 +24,7 @@ from types import FrameType, TracebackType
 
 from assembler.errors import DeviceError, Place, SettingsError
 from assembler.runtime import host
+from assembler.runtime.exits import is_callback
 from assembler.words import print_bytes
 
 MAX_SECONDS = 300
@@ -187,19 +187,19 @@ class _Clock:
         callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
         while frame is not None and frame is not self._outer:
             code = frame.f_code
-            if code.co_name in _WHOLE_FUNCTIONS or code.co_filename in _WHOLE_FILES or code in callbacks:
+            is_whole = code.co_name in _WHOLE_FUNCTIONS or code.co_filename in _WHOLE_FILES
+            if is_whole or is_callback(code) or code in callbacks:
                 return False
             frame = frame.f_back
         return True
 
 
-_WHOLE_FUNCTIONS = ("__enter__", "__exit__", "__del__", "when_collected")
+_WHOLE_FUNCTIONS = ("__enter__", "__exit__", "when_collected")
 """Functions that are not ended halfway: they change and restore state, or Python drops their exceptions."""
 
 _WHOLE_FILES = (
     "<frozen importlib._bootstrap>",
     "<frozen importlib._bootstrap_external>",
-    weakref.__file__,
     pathlib.__file__,
     __file__,
 )
