@@ -199,7 +199,7 @@ class _Writer:
         steps = self.steps(stack.body)
         if stack.is_row or len(steps) > 1:
             steps = Steps((_row(stack.body, steps, stack.place),))
-        return steps.mapped(lambda step: replace(step, name=stack.name)).nodes
+        return steps.mapped(lambda step: replace(step, name=stack.name, named_at=stack.place)).nodes
 
     def wire(self, wire: Wire) -> Steps:
         """The layers of a line. A repeat of several sources is one step, which passes them to every turn."""
