@@ -46,7 +46,7 @@ class Place:
         label: printed instead of ``key:column`` once the file is known: ``conf/recipe/a.yaml:7:27``.
         shown: line printed instead of the text's own line once the file is known.
         indent: column of the span in ``shown``.
-        within: the blocks and shared parts that contain the text, innermost first, each with the place where it is used.
+        within: the blocks and shared parts that contain the text, innermost first, each with the place of its use.
     """
 
     text: str = ""

@@ -310,6 +310,8 @@ def test_a_cell_with_names_is_described_with_them():
         ("(true := ReLU)", "'true' cannot be used as a name"),
         ("Dense(8, (a := 3))", "expected a layer, found 3"),
         ([{"Dense": "8, 4"}], "layers are joined by '+': A + B; arguments of a layer are a list: {Dense: [8, 4]}"),
+        ([{"layer1": ["ReLU", "Dense(8, 8)"]}], "no layer named 'layer1'; a row of layers with a name is written layer1: "
+         "{stack: [ReLU, Dense(8, 8)]}"),
         ([{"class": "ReLU"}], "'class' cannot be used as a name"),
         ([{"layers.Dense": "ReLU"}], "'layers.Dense' cannot be used as a name"),
         ("(a := Dense(8, 8)) + Dense(4, 4)", "#a Dense(8, 8) emits (2, 8) float32; #1 Dense(4, 4) wants (…, 4)"),
