@@ -1,6 +1,5 @@
 """Images resized by a factor."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +35,7 @@ class Interpolate(nn.Cell):
         self.factors = tuple(factor) if isinstance(factor, tuple | list) else (factor,)
         if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in self.factors):
             raise TypeError(f"factor must be a number or a tuple of numbers, not {factor!r}")
-        if not all(0 < one < math.inf for one in self.factors) or not self.factors:
+        if not all(0 < one < np.inf for one in self.factors) or not self.factors:
             raise ValueError(f"factor must be positive and finite, not {factor!r}")
         if mode not in _MODES:
             raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")

@@ -1,6 +1,5 @@
 """The same numbers in another shape."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +27,7 @@ class Reshape(nn.Cell):
         if sizes.count(-1) > 1 or any(size < 1 for size in sizes if size != -1):
             raise ValueError(f"sizes must be at least 1, or -1 for one of them, not {sizes}")
         self.sizes = sizes
-        self.count = math.prod(size for size in sizes if size != -1)
+        self.count = int(np.prod([size for size in sizes if size != -1]))
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (N, …) to (N, *sizes)."""
