@@ -225,6 +225,24 @@ def test_error_of_the_ends_of_a_block(said, message):
     assert str(error.value) == f"recipe.blocks.Two.{message}"
 
 
+ABSENT = [
+    ({"graph": {"s": "ReLU"}, "outputs": ["s[7]"]}, "recipe.graph: s is (4, 8) float32, and has no element 7"),
+    ({"graph": {"s": "ReLU", "t": "ReLU @ s[4]"}}, "recipe.graph.t: s is (4, 8) float32, and has no element 4"),
+    ({"inputs": {"x": {"shape": [4, 8]}, "m": {"shape": [3]}}, "graph": {"y": "Add @ (x[5], m)"}},
+     "recipe.graph.y: x is (4, 8) float32, and has no element 5"),
+    ({"blocks": {"Two": {"graph": {"a": "ReLU + ReLU", "b": "Add @ (a, a[9])"}}}, "stack": "Tanh + Two"},
+     "recipe.blocks.Two.graph.b: a is (4, 8) float32, and has no element 9\n  in the block Two, used at recipe.stack:8\n"
+     "    Tanh + Two\n           ^^^"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "message"), ABSENT, ids=range(len(ABSENT)))
+def test_error_of_an_element_that_is_not_there(recipe, message):
+    with pytest.raises(AssemblerError) as error:
+        planned(recipe)
+    assert str(error.value) == message
+
+
 def test_error_of_several_inputs_without_a_source():
     with pytest.raises(AssemblerError) as error:
         parse_graph({"a": "ReLU"}, "g", ["left", "right"])
