@@ -190,7 +190,7 @@ GRAPHS = [
      "those after the first on another line"),
     ({"头": "ReLU"}, "recipe.graph.头: '头' is not ASCII, and names of weights have to be; rename it"),
     *(({"a": "ReLU", name: "ReLU"}, f"recipe.graph.{name}: {name!r} is an attribute of every Cell; rename the wire")
-      for name in ("construct", "training", "cells", "phase")),
+      for name in ("construct", "training", "cells", "phase", "_order")),
 ]  # fmt: skip
 
 

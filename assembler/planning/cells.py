@@ -64,14 +64,17 @@ def require_names(steps: Steps) -> None:
     Raises:
         Mistakes, RecipeError: attributes of every Cell, such as ``name``.
     """
-    row, cell = nn.SequentialCell([]), nn.Cell()
+    row = nn.SequentialCell([])
     mistakes: list[AssemblerError] = []
     for step in walk(steps):
         if step.name and hasattr(row, step.name):
             said = f"{step.name!r} is an attribute of every Cell; rename the item"
             mistakes.append(RecipeError(said, step.named_at))
-        for wire in step.graph.wires if step.graph is not None else ():
-            if hasattr(cell, wire.name):
+        if step.graph is None:
+            continue
+        graph = step.entry.cell({}, (), ())
+        for wire in step.graph.wires:
+            if hasattr(graph, wire.name):
                 said = f"{wire.name!r} is an attribute of every Cell; rename the wire"
                 mistakes.append(RecipeError(said, wire.place))
     raise_all(mistakes)
