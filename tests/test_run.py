@@ -240,7 +240,7 @@ ARGUMENTS = [
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
      "override dtype=float99: 'float99' is not one of float16, float32, float64 or bfloat16. "
      "Did you mean 'float64' or 'float32' or 'float16'?\n"),
-    (["seed=x"], "override seed=x: must be an integer of at least 0, not 'x'\n"),
+    (["seed=x"], "override seed=x: must be an integer, not 'x'\n"),
     (["recipe.input.shape=[4,0]"], "override recipe.input.shape=[4,0]: must be at least 1, not 0\n"),
     (["device=tpu"], "no device named 'tpu'. Did you mean 'gpu' or 'cpu'? There are: ascend, auto, cpu, gpu.\n"),
     (["checks=all"], "no checks named 'all'. Did you mean 'full'? There are: full, none, quick.\n"),
@@ -289,7 +289,7 @@ ARGUMENTS = [
     (["mode=grap", "recipe=mlp"], "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"),
     (["mode=grap", "recipe=mlp", "recipe.params.depth=x"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "{conf}/recipe/mlp.yaml:10:5: a repeat count must be an integer, not 'x'\n"
+     "{conf}/recipe/mlp.yaml:10:5: a repeat count must be an integer of at least 0, not 'x'\n"
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
