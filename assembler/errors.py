@@ -69,7 +69,7 @@ class Place:
         label: printed instead of ``key:column`` once the file is known: ``conf/recipe/a.yaml:7:27``.
         shown: line printed instead of the text's own line once the file is known.
         indent: column of the span in ``shown``.
-        within: the blocks that contain the text, innermost first, each with the place where it is used.
+        within: the blocks and shared parts that contain the text, innermost first, each with the place of its use.
         span: where it is in its file, once that is known.
     """
 
@@ -122,8 +122,8 @@ class AssemblerError(Exception):
         where = str(self.place)
         head = f"{where}: {self.message}" if where else self.message
         lines = [head, self.place.excerpt()]
-        for block, place in self.place.within:
-            lines += [f"  in the block {block}, used at {place}", place.excerpt()]
+        for user, place in self.place.within:
+            lines += [f"  in {user}, used at {place}", place.excerpt()]
         return printable("\n".join(filter(None, lines)))
 
 

@@ -25,7 +25,7 @@ class ALiBi(nn.Cell):
 
     def __init__(self, heads: int):
         super().__init__()
-        if not isinstance(heads, int) or heads < 1:
+        if type(heads) is not int or heads < 1:
             raise ValueError(f"heads must be an integer of at least 1, not {heads!r}")
         self.heads = heads
         self.slopes = Tensor(_slopes(heads).reshape(heads, 1, 1), mindspore.float32)

@@ -44,7 +44,7 @@ class Attention(nn.Cell):
         ValueError: a size is not an integer of at least 1, ``heads`` does not divide ``embed_dim``, ``kv_heads`` does
             not divide ``heads``, ``rotary`` or ``scale`` is not a number above 0, a head to be turned is of odd size,
             ``has_bias`` has other letters, or a mask is of floats or has other axes.
-        TypeError: ``positions`` is not a Cell.
+        TypeError: ``positions`` is not a Cell, or ``causal`` not a bool.
 
     Parameters:
         query.weight: (heads × head_dim, embed_dim), float32, as ``nn.Dense`` draws it.
@@ -79,10 +79,12 @@ class Attention(nn.Cell):
             raise ValueError(f"kv_heads must divide heads, and {kv_heads} does not divide {heads}")
         if positions is not None and not isinstance(positions, nn.Cell):
             raise TypeError(f"positions must be a Cell, not {type(positions).__name__}")
+        if not isinstance(causal, bool):
+            raise TypeError(f"causal must be True or False, not {causal!r}")
         self.embed_dim = embed_dim
         self.heads = heads
         self.kv_heads = kv_heads
-        self.causal = bool(causal)
+        self.causal = causal
         self.has_bias = has_bias
         self.window = window
         self.head_dim = embed_dim // heads if head_dim is None else head_dim
@@ -111,7 +113,10 @@ class Attention(nn.Cell):
         keys = key.shape[1]
         scores = self.scores(self.split(self.query(query), self.heads), self.split(self.key(key), self.kv_heads))
         if self.positions is not None:
-            scores = scores + self.positions(self.distances(queries, keys)).astype(scores.dtype)
+            positions = self.positions(self.distances(queries, keys))
+            if positions.shape[0] != self.heads:
+                raise ValueError("Attention: positions must have as many heads")
+            scores = scores + positions.astype(scores.dtype)
         if self.causal or self.window is not None:
             scores = ops.where(self.is_hidden(queries, keys), LOWEST, scores)
         if mask is not None:

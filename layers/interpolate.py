@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+_MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact")
+
 
 class Interpolate(nn.Cell):
     """Resize by a factor: ``Interpolate(2)`` maps (N, C, H, W) to (N, C, 2 H, 2 W).
@@ -20,7 +22,7 @@ class Interpolate(nn.Cell):
 
     Raises:
         TypeError: a factor is not a number.
-        ValueError: a factor is not positive.
+        ValueError: a factor is not positive or not finite, or there is no such mode.
     """
 
     def __init__(
@@ -31,10 +33,12 @@ class Interpolate(nn.Cell):
     ):
         super().__init__()
         self.factors = tuple(factor) if isinstance(factor, tuple | list) else (factor,)
-        if not all(isinstance(one, int | float) for one in self.factors):
+        if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in self.factors):
             raise TypeError(f"factor must be a number or a tuple of numbers, not {factor!r}")
-        if any(one <= 0 for one in self.factors) or not self.factors:
-            raise ValueError(f"factor must be positive, not {factor!r}")
+        if not all(0 < one < np.inf for one in self.factors) or not self.factors:
+            raise ValueError(f"factor must be positive and finite, not {factor!r}")
+        if mode not in _MODES:
+            raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
         self.mode = mode
         self.align_corners = align_corners
 

@@ -14,11 +14,16 @@ class Noise(nn.Cell):
 
     Args:
         in_inference: whether to draw in inference, too; if not, it emits zeros there.
+
+    Raises:
+        TypeError: it is not a bool.
     """
 
     def __init__(self, in_inference: bool = True):
         super().__init__()
-        self.in_inference = bool(in_inference)
+        if not isinstance(in_inference, bool):
+            raise TypeError(f"in_inference must be True or False, not {in_inference!r}")
+        self.in_inference = in_inference
 
     def construct(self, x: Tensor) -> Tensor:
         """Map any shape to the same shape."""

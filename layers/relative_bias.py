@@ -26,6 +26,7 @@ class RelativeBias(nn.Cell):
     Raises:
         ValueError: one of them is not an integer of at least 1, ``buckets`` is not such a multiple, or
             ``max_distance`` is within the buckets of one distance each.
+        TypeError: ``causal`` is not a bool.
 
     Parameters:
         table: (buckets, heads), float32, drawn from a normal with deviation 0.02.
@@ -33,7 +34,9 @@ class RelativeBias(nn.Cell):
 
     def __init__(self, heads: int, buckets: int = 32, max_distance: int = 128, causal: bool = False):
         super().__init__()
-        if not all(isinstance(number, int) and number >= 1 for number in (heads, buckets, max_distance)):
+        if not isinstance(causal, bool):
+            raise TypeError(f"causal must be True or False, not {causal!r}")
+        if not all(type(number) is int and number >= 1 for number in (heads, buckets, max_distance)):
             raise ValueError(
                 "heads, buckets and max_distance must be integers of at least 1, "
                 f"not {heads!r}, {buckets!r} and {max_distance!r}"
@@ -43,7 +46,7 @@ class RelativeBias(nn.Cell):
         self.heads = heads
         self.buckets = buckets
         self.max_distance = max_distance
-        self.causal = bool(causal)
+        self.causal = causal
         self.directed = buckets if causal else buckets // 2  # buckets of one direction
         self.bucket = Tensor(_buckets(self.directed, max_distance))
         self.table = Parameter(initializer(Normal(sigma=0.02), (buckets, heads)))

@@ -27,9 +27,15 @@ class Reshape(nn.Cell):
         if sizes.count(-1) > 1 or any(size < 1 for size in sizes if size != -1):
             raise ValueError(f"sizes must be at least 1, or -1 for one of them, not {sizes}")
         self.sizes = sizes
+        self.count = int(np.prod([size for size in sizes if size != -1]))
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (N, …) to (N, *sizes)."""
+        count = 1
+        for size in x.shape[1:]:
+            count *= size
+        if count % self.count != 0 or (-1 not in self.sizes and count != self.count):
+            raise ValueError("Reshape: the sizes are for another number of values")
         return ops.reshape(x, (x.shape[0], *self.sizes))
 
 

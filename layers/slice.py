@@ -25,7 +25,8 @@ class Slice(nn.Cell):
 
     def __init__(self, start: int | None = None, stop: int | None = None, step: int = 1, axis: int = 1):
         super().__init__()
-        if not all(isinstance(one, int) for one in (start or 0, stop or 0, step, axis)):
+        given = (one for one in (start, stop) if one is not None)
+        if not all(type(one) is int for one in (*given, step, axis)):
             raise TypeError(f"start, stop, step and axis must be integers, not {(start, stop, step, axis)}")
         if step < 1:
             raise ValueError(f"step must be at least 1, not {step}")
@@ -38,6 +39,8 @@ class Slice(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Map (…, n, …) to (…, m, …)."""
+        if self.axis >= x.ndim or self.axis < -x.ndim:
+            raise ValueError("Slice: the input has too few axes")
         positions = tuple(range(x.shape[self.axis]))[self.start : self.stop]
         if len(positions) == 0:
             raise ValueError("Slice: no position of the axis is in the range")

@@ -18,7 +18,7 @@ class Turns(nn.Cell):
 
     Raises:
         TypeError: one of them is not a Cell.
-        ValueError: there is none.
+        ValueError: there is none; or they are called with one tensor.
 
     Parameters:
         0, 1, …: those of the Cells.
@@ -37,6 +37,8 @@ class Turns(nn.Cell):
     def construct(self, *inputs: Any) -> Any:
         """Map the inputs of the first Cell, or one tuple of them, to what the last one emits."""
         given = inputs[0] if len(inputs) == 1 else inputs
+        if not isinstance(given, tuple):  # a tensor would be taken apart along the batch
+            raise ValueError("Turns takes several inputs: Turns(A) @ (x, memory)")
         emitted = self.turns[0](*given)
         for turn in self.turns[1:]:
             values = emitted if isinstance(emitted, tuple) else (emitted,)

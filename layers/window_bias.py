@@ -29,7 +29,7 @@ class WindowBias(nn.Cell):
 
     def __init__(self, heads: int, size: int):
         super().__init__()
-        if not all(isinstance(number, int) and number >= 1 for number in (heads, size)):
+        if not all(type(number) is int and number >= 1 for number in (heads, size)):
             raise ValueError(f"heads and size must be integers of at least 1, not {heads!r} and {size!r}")
         self.heads = heads
         self.size = size

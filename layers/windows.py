@@ -47,10 +47,11 @@ class Windows(nn.Cell):
         count, height, width, channels = x.shape
         size = self.size
         rows, columns = (height + size - 1) // size, (width + size - 1) // size
-        if rows * size != height or columns * size != width:
-            x = ops.pad(x, (0, 0, 0, columns * size - width, 0, rows * size - height))
+        high, wide = rows * size, columns * size
+        if high != height or wide != width:  # ops.pad cannot be compiled for an open batch, nor written as ONNX
+            x = ops.Pad(((0, 0), (0, high - height), (0, wide - width), (0, 0)))(x)
         down, right = self.shift if rows > 1 else 0, self.shift if columns > 1 else 0
-        x = self.cut(_roll(_roll(x, 1, down), 2, right), rows, columns)
+        x = self.cut(_roll(_roll(x, 1, high, down), 2, wide, right), rows, columns, channels)
         if down or right:
             mask = self.mask(rows, columns, down, right)
             mask = ops.broadcast_to(mask, (count, rows * columns, size * size, size * size))
@@ -58,12 +59,12 @@ class Windows(nn.Cell):
         else:
             x = self.inner(x)
         x = ops.transpose(ops.reshape(x, (count, rows, columns, size, size, channels)), (0, 1, 3, 2, 4, 5))
-        x = ops.reshape(x, (count, rows * size, columns * size, channels))
-        return _roll(_roll(x, 1, rows * size - down), 2, columns * size - right)[:, :height, :width]
+        x = ops.reshape(x, (count, high, wide, channels))
+        return _roll(_roll(x, 1, high, high - down), 2, wide, wide - right)[:, :height, :width]
 
-    def cut(self, x: Tensor, rows: int, columns: int) -> Tensor:
+    def cut(self, x: Tensor, rows: int, columns: int, channels: int) -> Tensor:
         """Map (N, rows × size, columns × size, C) to (N × rows × columns, size², C)."""
-        size, channels = self.size, x.shape[3]
+        size = self.size
         x = ops.transpose(ops.reshape(x, (-1, rows, size, columns, size, channels)), (0, 1, 3, 2, 4, 5))
         return ops.reshape(x, (-1, size * size, channels))
 
@@ -73,13 +74,12 @@ class Windows(nn.Cell):
         beside = ops.range(0, columns * self.size, 1) >= columns * self.size - right
         region = 2 * ops.reshape(below.astype(mindspore.int32), (1, -1, 1, 1))
         region = region + ops.reshape(beside.astype(mindspore.int32), (1, 1, -1, 1))
-        region = self.cut(region, rows, columns)
+        region = self.cut(region, rows, columns, 1)
         return ops.expand_dims((region == ops.transpose(region, (0, 2, 1))).astype(mindspore.int32), 0)
 
 
-def _roll(x: Tensor, axis: int, steps: int) -> Tensor:
-    """Move what is first along an axis to its end; not every device has an operator for it."""
-    size = x.shape[axis]
+def _roll(x: Tensor, axis: int, size: int, steps: int) -> Tensor:
+    """Move what is first along an axis of that size to its end; not every device has an operator for it."""
     if steps == 0 or steps == size:
         return x
     first, rest = ops.split(x, [steps, size - steps], axis)

@@ -34,20 +34,20 @@ class WiredCells(nn.Cell):
             if hasattr(self, name) and not isinstance(getattr(self, name), nn.Cell):
                 raise ValueError(f"{name!r} is an attribute of every Cell; rename the wire")
             setattr(self, name, cell)
-        self.order = tuple(cells.values())
-        self.sources = tuple(map(tuple, sources))
-        self.outputs = tuple(outputs)
-        self.inputs = inputs
+        self._order = tuple(cells.values())
+        self._sources = tuple(map(tuple, sources))
+        self._outputs = tuple(outputs)
+        self._inputs = inputs
 
     def construct(self, *inputs: Any) -> Any:
         """Map the graph's inputs to its outputs."""
-        values: tuple[Any, ...] = inputs[0] if self.inputs > len(inputs) == 1 else inputs
-        for index in range(len(self.order)):
+        values: tuple[Any, ...] = inputs[0] if self._inputs > len(inputs) == 1 else inputs
+        for index in range(len(self._order)):
             given: tuple[Any, ...] = ()
-            for position, element in self.sources[index]:
+            for position, element in self._sources[index]:
                 given = (*given, values[position] if element is None else values[position][element])
-            values = (*values, self.order[index](*given))
+            values = (*values, self._order[index](*given))
         emitted: tuple[Any, ...] = ()
-        for position, element in self.outputs:
+        for position, element in self._outputs:
             emitted = (*emitted, values[position] if element is None else values[position][element])
         return emitted[0] if len(emitted) == 1 else emitted

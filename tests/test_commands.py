@@ -258,6 +258,11 @@ def test_show_of_a_name_that_means_two_things():
     assert call("show", "Dense") == (2, "", said)
 
 
+def test_show_of_a_function():
+    said = "'range' is a function of the recipe language, for values: Dense(_, range(…)); it is not a layer"
+    assert call("show", "range") == (2, "", said)
+
+
 def test_show_of_a_layer_that_is_not_there():
     assert call("show", "Dens") == (2, "", "no layer named 'Dens'. Did you mean 'Dense' or 'BiDense'?")
 

@@ -32,6 +32,7 @@ BLOCKS = [
     ("Grows(size, more=size * 2)", "Dense(_, size) + Dense(_, more)"),
     ("Plain", "ReLU"),
     ("Uses(n)", "n * ConvNorm(8 * n) + Plain"),
+    ("Early(n=2 * m, m=3)", "Dense(m, n)"),
 ]
 DEFINITIONS = Definitions(
     PARAMS,
@@ -59,6 +60,9 @@ MEANINGS = [
     ("Dense(1 if deep else 2, 3 if not deep else 4)", "Dense(1, 4)"),
     ("Dense(width > 3, width <= 3, kind == 'wide', kind != 'wide')", "Dense(True, False, True, False)"),
     ("Dense(deep and width > 3, deep or width, not deep)", "Dense(True, True, False)"),
+    ("Dense(width or 2, 0 or depths[0])", "Dense(64, 2)"),
+    ("Dense(width and 2, 0 and 1 / 0, 1 or 1 / 0)", "Dense(2, 0, 1)"),
+    ("Dense(0 or [] or kind, width and table and 3)", "Dense('wide', 3)"),
     ("Dropout(rate * 0.5)", "Dropout(0.25)"),
     ("Dense([width, depths], {'w': width})", "Dense([64, [2, 3]], {'w': 64})"),
     ("depths[1] * ReLU", "3 * ReLU"),
@@ -138,11 +142,11 @@ def test_layers_alone_mean_themselves():
 
 
 MISTAKES = [
-    ("-1 * ReLU", "s:1: a repeat count must be an integer, not -1\n    -1 * ReLU\n    ^^^^^^^^^"),
+    ("-1 * ReLU", "s:1: a repeat count must be an integer of at least 0, not -1\n    -1 * ReLU\n    ^^^^^^^^^"),
     ("0 * ReLU", "s:1: this expands to zero layers\n    0 * ReLU\n    ^^^^^^^^"),
     ("Residual((width - 64) * ReLU)",
      "s:1: this expands to zero layers\n    Residual((width - 64) * ReLU)\n    ^^^^^^^^"),
-    ("1.5 * ReLU", "s:1: a repeat count must be an integer, not 1.5\n    1.5 * ReLU\n    ^^^^^^^^^^"),
+    ("1.5 * ReLU", "s:1: a repeat count must be an integer of at least 0, not 1.5\n    1.5 * ReLU\n    ^^^^^^^^^^"),
     ("100001 * ReLU", "s:1: repeated 100001 times; the limit is 100000\n    100001 * ReLU\n    ^^^^^^^^^^^^^"),
     ("(width * width * width) * ReLU",
      "s:1: repeated 262144 times; the limit is 100000\n    (width * width * width) * ReLU\n    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"),
@@ -161,6 +165,13 @@ MISTAKES = [
     ("Dense(table['b'], 1)", "s:7: 'b' is not an element: there are keys a\n    Dense(table['b'], 1)\n          ^^^^^^^^^^"),
     ("Dense(width[0], 1)", "s:7: only lists and mappings have elements, not 64\n    Dense(width[0], 1)\n          ^^^^^^^^"),
     ("Dense(kind < 3, 1)", "s:7: 'wide' and 3 cannot be ordered\n    Dense(kind < 3, 1)\n          ^^^^^^^^"),
+    ("Dense(8, 3 if [_] == [8] else 4)", "s:15: '_' cannot be compared; its value is known when the input's shape is\n"
+     "    Dense(8, 3 if [_] == [8] else 4)\n                  ^^^^^^^^^^"),
+    ("Dense(8, 3 if (1, [2 * _]) == [8] else 4)", "s:15: '_' cannot be compared; its value is known when the input's shape is\n"
+     "    Dense(8, 3 if (1, [2 * _]) == [8] else 4)\n                  ^^^^^^^^^^^^^^^^^^^"),
+    ("Dense(8, table.a)", "s:10: 'table' is a mapping; write table['a']\n    Dense(8, table.a)\n             ^^^^^^^"),
+    ("Early", "recipe.blocks.Early:1: the default of 'n' uses 'm'; a default may use the arguments before it\n"
+     "    Early(n=2 * m, m=3)\n    ^^^^^^^^^^^^^^^^^^^"),
     ("Dense(ReLU == Tanh, 1)", "s:7: layers cannot be compared\n    Dense(ReLU == Tanh, 1)\n          ^^^^^^^^^^^^"),
     ("width(3)", "s:1: 'width' is a value, not a layer: it takes no arguments\n    width(3)\n    ^^^^^"),
     ("head(3)", "s:1: 'head' is a shared part: it takes no arguments\n    head(3)\n    ^^^^"),
@@ -176,7 +187,7 @@ MISTAKES = [
     ("ReLU + Twice(3)", "recipe.blocks.Twice:1: expected a layer, found 6\n    part + part\n    ^^^^^^^^^^^\n"
      "  in the block Twice, used at s:8\n    ReLU + Twice(3)\n           ^^^^^"),
     ("Uses(0.5)",
-     "recipe.blocks.Uses:1: a repeat count must be an integer, not 0.5\n    n * ConvNorm(8 * n) + Plain\n"
+     "recipe.blocks.Uses:1: a repeat count must be an integer of at least 0, not 0.5\n    n * ConvNorm(8 * n) + Plain\n"
      "    ^^^^^^^^^^^^^^^^^^^\n  in the block Uses, used at s:1\n    Uses(0.5)\n    ^^^^"),
 ]  # fmt: skip
 
@@ -249,6 +260,7 @@ def test_error_of_a_part_that_uses_itself():
     with pytest.raises(RecipeError) as error:
         expanded("a", definitions(shared=[("a", "Residual(a)")]))
     assert error.value.message == "the shared part a uses itself"
+    assert str(error.value).endswith("  in the shared part a, used at s:1\n    a\n    ^")
 
 
 def test_blocks_that_double_are_stopped(monkeypatch):

@@ -124,6 +124,13 @@ def test_every_dtype_of_the_cpu(tmp_path, dtype):
     assert inner.type.tensor_type.elem_type == onnx.TensorProto.DataType.Value(kinds[dtype])
 
 
+def test_windows_of_a_padded_image_are_written(tmp_path):
+    subject = subject_of("Windows(Attention(8, 2), 2, 1)", (1, 5, 4, 8))
+    for wanted, batch in [(["mindir"], 1), (["onnx"], None)]:
+        outcomes, _ = write(subject, tmp_path, wanted, batch)
+        assert outcomes[0].passed, outcomes
+
+
 def test_whole_numbers_go_in(tmp_path):
     outcomes, _ = write(subject_of("Embedding(10, 6) + Dense(6, 2)", (2, 5), sample="integers", high=10), tmp_path)
     assert all(outcome.passed for outcome in outcomes), outcomes

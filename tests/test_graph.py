@@ -188,8 +188,9 @@ GRAPHS = [
      "    Dense(9, 2)\n    ^^^^^"),
     ({"a": "ReLU", "b": "(Add + Tanh) @ (a, input)"}, "recipe.graph.b: 2 sources need one layer, and 'b' has several: put "
      "those after the first on another line"),
-    ({"construct": "ReLU"}, "recipe.graph: graph cannot be made: 'construct' is an attribute of every Cell; rename "
-     "the wire"),
+    ({"头": "ReLU"}, "recipe.graph.头: '头' is not ASCII, and names of weights have to be; rename it"),
+    *(({"a": "ReLU", name: "ReLU"}, f"recipe.graph.{name}: {name!r} is an attribute of every Cell; rename the wire")
+      for name in ("construct", "training", "cells", "phase", "_order")),
 ]  # fmt: skip
 
 
@@ -197,6 +198,48 @@ GRAPHS = [
 def test_error_of_a_graph(graph, message):
     with pytest.raises(AssemblerError) as error:
         planned({"graph": graph})
+    assert str(error.value) == message
+
+
+def test_a_line_may_have_any_name_that_cells_do_not_need():
+    found = planned({"graph": dict.fromkeys(("order", "sources", "outputs", "inputs"), "Dense(_, 8)")})
+    assert names(found)[::2] == ["order.weight", "sources.weight", "outputs.weight", "inputs.weight"]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"inputs": ["a", "a"]}, "inputs: 'a' appears twice"),
+        ({"inputs": ["a", "1b"]}, "inputs[1]: '1b' is not a name"),
+        ({"inputs": ["a", 3]}, "inputs[1]: 3 is not a name"),
+        ({"inputs": []}, "inputs: inputs must be at least one name"),
+        ({"inputs": "a"}, "inputs: inputs must be a list of names, not the string 'a'"),
+        ({"inputs": ["a"], "outputs": []}, "graph.outputs: outputs must be at least one name"),
+        ({"inputs": ["a"], "outputs": [3]}, "graph.outputs[0]: 3 is not a name"),
+        ({"inputs": ["a"], "graph": "ReLU"}, "graph: a graph is a mapping of names to layers, not the string 'ReLU'"),
+    ],
+)
+def test_error_of_the_ends_of_a_block(said, message):
+    with pytest.raises(AssemblerError) as error:
+        planned({"blocks": {"Two": {"graph": {"s": "ReLU @ a"}, **said}}, "stack": "Two"})
+    assert str(error.value) == f"recipe.blocks.Two.{message}"
+
+
+ABSENT = [
+    ({"graph": {"s": "ReLU"}, "outputs": ["s[7]"]}, "recipe.graph: s is (4, 8) float32, and has no element 7"),
+    ({"graph": {"s": "ReLU", "t": "ReLU @ s[4]"}}, "recipe.graph.t: s is (4, 8) float32, and has no element 4"),
+    ({"inputs": {"x": {"shape": [4, 8]}, "m": {"shape": [3]}}, "graph": {"y": "Add @ (x[5], m)"}},
+     "recipe.graph.y: x is (4, 8) float32, and has no element 5"),
+    ({"blocks": {"Two": {"graph": {"a": "ReLU + ReLU", "b": "Add @ (a, a[9])"}}}, "stack": "Tanh + Two"},
+     "recipe.blocks.Two.graph.b: a is (4, 8) float32, and has no element 9\n  in the block Two, used at recipe.stack:8\n"
+     "    Tanh + Two\n           ^^^"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "message"), ABSENT, ids=range(len(ABSENT)))
+def test_error_of_an_element_that_is_not_there(recipe, message):
+    with pytest.raises(AssemblerError) as error:
+        planned(recipe)
     assert str(error.value) == message
 
 

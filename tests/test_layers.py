@@ -21,6 +21,7 @@ from assembler.layers.centered import Centered
 from assembler.layers.class_token import ClassToken
 from assembler.layers.concat import Concat
 from assembler.layers.half_spectrum import HalfSpectrum
+from assembler.layers.interpolate import Interpolate
 from assembler.layers.layer_norm_2d import LayerNorm2d
 from assembler.layers.layer_scale import LayerScale
 from assembler.layers.learned_positions import LearnedPositions
@@ -29,6 +30,7 @@ from assembler.layers.mean import Mean
 from assembler.layers.mixture_of_experts import MixtureOfExperts
 from assembler.layers.multiply import Multiply
 from assembler.layers.my_linear import MyLinear
+from assembler.layers.noise import Noise
 from assembler.layers.parallel import Parallel
 from assembler.layers.patch_embedding import PatchEmbedding
 from assembler.layers.permute import Permute
@@ -36,6 +38,7 @@ from assembler.layers.relative_bias import RelativeBias
 from assembler.layers.residual import Residual
 from assembler.layers.rms_norm import RMSNorm
 from assembler.layers.select import Select
+from assembler.layers.slice import Slice
 from assembler.layers.squeeze_excite import SqueezeExcite
 from assembler.layers.stochastic_depth import StochasticDepth
 from assembler.layers.swiglu import SwiGLU
@@ -498,6 +501,22 @@ REFUSED = [
      "embedding must be a Cell with an embedding_table of shape (vocabulary, size), not Dense"),
     (lambda: StochasticDepth(1), ValueError, "p must be a number from 0 to below 1, not 1"),
     (lambda: Together(ops.relu), TypeError, "inner must be a Cell, not function"),
+    (lambda: Attention(8, 2, causal="no"), TypeError, "causal must be True or False, not 'no'"),
+    (lambda: Noise("no"), TypeError, "in_inference must be True or False, not 'no'"),
+    (lambda: RelativeBias(True), ValueError,
+     "heads, buckets and max_distance must be integers of at least 1, not True, 32 and 128"),
+    (lambda: RelativeBias(2, causal="no"), TypeError, "causal must be True or False, not 'no'"),
+    (lambda: WindowBias(True, 2), ValueError, "heads and size must be integers of at least 1, not True and 2"),
+    (lambda: ALiBi(True), ValueError, "heads must be an integer of at least 1, not True"),
+    (lambda: Interpolate(2, "foo"), ValueError, "mode must be one of nearest, linear, bilinear, bicubic, trilinear, "
+     "area, nearest-exact, not 'foo'"),
+    (lambda: Interpolate(True), TypeError, "factor must be a number or a tuple of numbers, not True"),
+    (lambda: Interpolate(float("nan")), ValueError, "factor must be positive and finite, not nan"),
+    (lambda: Interpolate((2, float("inf"))), ValueError, "factor must be positive and finite, not (2, inf)"),
+    (lambda: Interpolate(0), ValueError, "factor must be positive and finite, not 0"),
+    (lambda: Slice(""), TypeError, "start, stop, step and axis must be integers, not ('', None, 1, 1)"),
+    (lambda: Slice(0, []), TypeError, "start, stop, step and axis must be integers, not (0, [], 1, 1)"),
+    (lambda: Slice(0, True), TypeError, "start, stop, step and axis must be integers, not (0, True, 1, 1)"),
 ]  # fmt: skip
 
 
@@ -520,6 +539,9 @@ MISFITS = [
      "be multiples of the patch"),
     ("Select(5)", (2, 5), "does not accept it: Select: the axis is too short for the index"),
     ("Select(-6)", (2, 5), "does not accept it: Select: the axis is too short for the index"),
+    ("Reshape(3, 3)", (2, 8), "does not accept it: Reshape: the sizes are for another number of values"),
+    ("Reshape(3, -1)", (2, 8), "does not accept it: Reshape: the sizes are for another number of values"),
+    ("Slice(0, 1, axis=5)", (2, 8), "does not accept it: Slice: the input has too few axes"),
     ("Concat", (2, 5), "does not accept it: Concat takes two or more inputs"),
     ("Add", (2, 5), "does not accept it: Add takes two or more inputs"),
     ("Multiply", (2, 5), "does not accept it: Multiply takes two or more inputs"),
@@ -531,6 +553,12 @@ def test_error_of_an_input_that_would_otherwise_be_stretched_or_cut(text, shape,
     with pytest.raises(ShapeMismatch) as error:
         plan(parse(text), LAYERS, Spec(shape, "float32"))
     assert error.value.message == f"the input is {shape} float32; #0 {text} {said}"
+
+
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
+def test_error_of_positions_of_another_number_of_heads(mode):
+    with device.mode(mode), pytest.raises(ValueError, match="Attention: positions must have as many heads"):
+        Attention(8, 2, positions=RelativeBias(1))(sample((2, 5, 8)))
 
 
 def test_error_of_an_input_in_graph_mode():

@@ -126,7 +126,7 @@ NEWCOMERS = [
     ("Dense(_, 3 if 2 * _ else 4)", "'_' cannot choose; its value is known when the input's shape is"),
     ("Dense(_, 3 if not _ else 4)", "'_' cannot choose; its value is known when the input's shape is"),
     ("Dense(_, widths[_])", "_ is not an element: there are 2 elements"),
-    ("_ * ReLU", "a repeat count must be an integer, not _"),
+    ("_ * ReLU", "a repeat count must be an integer of at least 0, not _"),
     ("ReLU + _", "expected a layer, found ReLU + _; '_' is for the arguments of a layer"),
     ("Permute(0, _ - 7)", "'_' cannot be one of several arguments of Permute; write the value"),
     ("LeakyReLU(2 * _)", "LeakyReLU has no rule to infer 'alpha' from its input. Write its value, or add the input's axis "

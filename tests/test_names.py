@@ -304,9 +304,14 @@ def test_a_cell_with_names_is_described_with_them():
         ("(tied := ReLU) + tied", "'tied' is the name of an item and of a shared part; one of them needs another name"),
         ("(construct := ReLU)", "'construct' is an attribute of every Cell; rename the item"),
         ("ReLU + a := ReLU", "put brackets around an item with a name: A + (name := B)"),
+        ("ReLU + (头 := Tanh)", "'头' is not ASCII, and names of weights have to be; rename it"),
+        ([{"头": "Dense(_, 3)"}], "recipe.stack[0].头: '头' is not ASCII, and names of weights have to be; rename it"),
+        ("ReLU + (construct := Tanh)", "rename the item\n    ReLU + (construct := Tanh)\n            ^^^^^^^^^^^^^^^^^"),
         ("(true := ReLU)", "'true' cannot be used as a name"),
         ("Dense(8, (a := 3))", "expected a layer, found 3"),
         ([{"Dense": "8, 4"}], "layers are joined by '+': A + B; arguments of a layer are a list: {Dense: [8, 4]}"),
+        ([{"layer1": ["ReLU", "Dense(8, 8)"]}], "no layer named 'layer1'; a row of layers with a name is written layer1: "
+         "{stack: [ReLU, Dense(8, 8)]}"),
         ([{"class": "ReLU"}], "'class' cannot be used as a name"),
         ([{"layers.Dense": "ReLU"}], "'layers.Dense' cannot be used as a name"),
         ("(a := Dense(8, 8)) + Dense(4, 4)", "#a Dense(8, 8) emits (2, 8) float32; #1 Dense(4, 4) wants (…, 4)"),
@@ -319,6 +324,24 @@ def test_error_of_a_name(stack, message):
     with pytest.raises(AssemblerError) as error:
         plan(recipe(stack, blocks=blocks))
     assert message in str(error.value)
+
+
+def test_names_that_weights_do_not_have_are_in_any_script():
+    planned = plan(
+        {
+            "inputs": {"图": {"shape": [2, 8]}},
+            "params": {"宽": 8},
+            "blocks": {"块(数)": "Dense(_, 数)"},
+            "graph": {"y": "(块(个) for 个 in [宽, 3]) @ 图"},
+        }
+    )
+    assert weights(planned) == ["y.0", "y.1"]
+
+
+def test_error_of_a_shared_part_that_is_not_ascii():
+    with pytest.raises(AssemblerError) as error:
+        plan({"input": {"shape": [2, 8]}, "shared": {"混": "Dense(_, 8)"}, "stack": "混"})
+    assert str(error.value) == "recipe.shared.混: '混' is not ASCII, and names of weights have to be; rename it"
 
 
 def test_error_of_a_name_with_several_sources():

@@ -113,6 +113,8 @@ REFUSED = [
     (["Tanh"], "4", "'Tanh' is both a layer and a recipe; write 'Tanh()' for the layer, conf/recipe/Tanh.yaml for the recipe"),
     (["nets/no.yaml"], "", "there is no file nets/no.yaml"),
     (["Dense(8, 1)"], "", "a stack needs the shape of its input: --input 4,8"),
+    (["Slice(1,None,2)"], "", "a stack needs the shape of its input: --input 4,8"),
+    (["mlp,Slice(1,mlp,nets/no.yaml"], "", "a stack needs the shape of its input: --input 4,8"),
     (["Dense(8, 1)", "seed=1"], "", "a stack needs the shape of its input: --input 4,8"),
     (["lenet5", "mlp"], "", "one recipe is expected, not 'lenet5' and 'mlp'; a stack with spaces needs quotes, and several "
      "recipes are a sweep: assembler sweep recipe=mlp,lenet5"),

@@ -185,6 +185,9 @@ BAD = [
      "    HeNormal(mod='fan_out')\n    ^^^^^^^^"),
     ({"init": {"0.weight": "zeros + ones"}},
      "recipe.init.0.weight: 'zeros + ones' must be one initializer with plain arguments"),
+    ({"init": {"0.weight": "Normal(2 * _)"}},
+     "recipe.init.0.weight:1: '_' cannot be inferred in an initializer; write the value\n"
+     "    Normal(2 * _)\n    ^^^^^^"),
     ({"init": {"0.weight": "Normal("}}, "recipe.init.0.weight:7: '(' is never closed\n    Normal(\n          ^"),
     ({"init": {"0.weight": [1]}}, "recipe.init.0.weight: init takes an initializer such as "
                                   "HeNormal(mode='fan_out'), a number, {values: …} or {file: …}, not [1]"),

@@ -213,11 +213,27 @@ def test_error_when_a_container_looks_into_a_layer_that_is_to_be_inferred():
     )
 
 
-def test_error_of_a_container_with_a_layer_to_be_inferred_keeps_what_its_constructor_says():
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Parallel(Dense(_, 3), merge='cat')", "merge must be one of concat, stack, add, multiply, not 'cat'"),
+        ("Windows(Attention(_, 2), 4, 4)", "shift must be an integer from 0 to 3, not 4"),
+    ],
+)
+def test_error_of_a_container_with_a_layer_to_be_inferred_is_that_of_its_constructor(text, message):
     with pytest.raises(ArgumentMismatch) as error:
-        planned("Parallel(Dense(_, 3), merge='cat')")
-    assert "merge" in error.value.message
-    assert "'cat'" in error.value.message
+        planned(text)
+    assert error.value.message.endswith(f" cannot be made: {message}")
+    assert error.value.place.start == 0
+
+
+def test_error_of_a_container_that_passes_several_inputs_to_a_chain():
+    with pytest.raises(ShapeMismatch) as error:
+        planned("Windows(Dense(8, 8) + ReLU, 4, 1)", (1, 8, 8, 8))
+    assert error.value.message == (
+        "Windows(…, 4, 1) passes 4 inputs to its layers: (4, 16, 8) float32, (4, 16, 8) float32, (4, 16, 8) float32, "
+        "(4, 16, 16) int32. A chain takes one: write a block with a graph"
+    )
 
 
 def test_a_failure_in_another_precision_leaves_none_behind():

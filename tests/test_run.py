@@ -289,7 +289,7 @@ ARGUMENTS = [
     (["mode=grap", "recipe=mlp"], "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"),
     (["mode=grap", "recipe=mlp", "recipe.params.depth=x"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"
-     "{conf}/recipe/mlp.yaml:10:5: a repeat count must be an integer, not 'x'\n"
+     "{conf}/recipe/mlp.yaml:10:5: a repeat count must be an integer of at least 0, not 'x'\n"
      "    - depth * Residual(Dense(_, width) + ReLU)\n      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"),
     (["mode=grap", "recipe.stack=[ReLU,3]"],
      "override mode=grap: 'grap' is not one of pynative or graph. Did you mean 'graph'?\n"

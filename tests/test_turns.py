@@ -8,6 +8,7 @@ from mindspore import Tensor, nn, ops
 from assembler import assemble, plan
 from assembler.binding.dump import dump
 from assembler.errors import AssemblerError
+from assembler.layers.add import Add
 from assembler.layers.turns import Turns
 from assembler.planning.outline import outline
 from assembler.registry.registry import LAYERS
@@ -259,6 +260,23 @@ def test_the_reference_of_turns():
     x, y = np.array([1.0]), np.array([10.0])
     assert reference((x, y), {}, {"turns": (add, add, add)}) == np.array([31.0])
     assert reference((x, y), {}, {"turns": (swap, add, swap)}) == (y, x + y)
+
+
+def test_every_turn_gets_the_sources_that_none_replaces_in_a_drawing():
+    inputs = {"x": {"shape": [4, 8]}, "memory": {"shape": [4, 8]}}
+    drawn = diagram(
+        plan({"inputs": inputs, "graph": {"y": "(Multiply if i % 2 else Add for i in range(4)) @ (x, memory)"}})
+    )
+    edges = [(drawn.nodes[one.source].lines[0], drawn.nodes[one.target].lines[0]) for one in drawn.edges]
+    assert edges.count(("memory · input", "Add")) == edges.count(("memory · input", "Multiply")) == 1
+    assert max(group.repeat for group in drawn.groups) == 2
+
+
+@pytest.mark.parametrize("mode", ["pynative", pytest.param("graph", marks=pytest.mark.slow)])
+def test_error_of_turns_of_one_tensor(mode):
+    x = Tensor(np.ones((2, 8), np.float32))
+    with device.mode(mode), pytest.raises(ValueError, match="Turns takes several inputs: Turns"):
+        Turns(Add(), Add())(x)
 
 
 @pytest.mark.parametrize(

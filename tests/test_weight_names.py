@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from mindspore import nn
 from safetensors.numpy import load_file, save_file
 
 from assembler import plan
@@ -77,6 +78,27 @@ STYLES = {
     "before and after": ("layernorm_before", "attention.q", "attention.k", "attention.v", "attention.out",
                          "layernorm_after", "intermediate.dense", "output.dense", "ln_f", "classifier"),
 }  # fmt: skip
+
+
+MISFITTING = [
+    ("transform: transposed", "0.weight is (64, 8) in the file, (8, 64) by 'transposed', and (64, 8) in the model"),
+    (
+        "transform: 'rows 0:99'",
+        "0.weight is (64, 8) in the file, which cannot be 'rows 0:99', and (64, 8) in the model",
+    ),
+    ("", "0.weight (64, 8) is in the file, but weights.rename skips it"),
+]
+
+
+@pytest.mark.parametrize(("transform", "message"), MISFITTING)
+def test_error_of_a_mapping_that_does_not_fit(transform, message, tmp_path):
+    model = nn.SequentialCell(nn.Dense(8, 64, has_bias=False))
+    weights.save(model, tmp_path / "w.safetensors")
+    target = f"0.weight, {transform}" if transform else "null"
+    (tmp_path / "mapping.yaml").write_text(f"- {{source: 0.weight, target: {target}}}\n")
+    with pytest.raises(AssemblerError) as error:
+        weights.load(model, tmp_path / "w.safetensors", rename=naming.read_mapping(tmp_path / "mapping.yaml"))
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("style", sorted(set(STYLES) - {"of LLaMA"}))

@@ -40,7 +40,7 @@ class Diagnostic:
         code: the class of the error: ``UnknownLayer``; ``Open`` for a value that only a run has, ``Hidden`` for a block
             that has the name of a layer.
         suggestions: names to write instead, the closest first.
-        related: where the blocks around it are used, innermost first, each with the block's name.
+        related: where the blocks and shared parts around it are used, innermost first, each with its name.
     """
 
     span: Span
@@ -135,7 +135,7 @@ def diagnostic(error: AssemblerError, file: Path, code: str = "", severity: Seve
         code: by default, the class of the error.
     """
     spans = ((place.span, block) for block, place in error.place.within)
-    related = tuple((span, f"in the block {block}, used here") for span, block in spans if span is not None)
+    related = tuple((span, f"in {block}, used here") for span, block in spans if span is not None)
     suggestions = suggested(error.message)
     where = error.place.span or Span(file)
     where = replace(where, file=where.file.absolute())

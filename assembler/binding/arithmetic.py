@@ -10,7 +10,7 @@ from typing import Any
 
 from assembler.errors import RecipeError
 from assembler.language.grammar import MAX_NUMBER
-from assembler.language.recipe import INFER, Infer, Operation, is_stack, print_value, walk
+from assembler.language.recipe import INFER, Infer, Operation, is_stack, leaves, print_value, walk
 
 MAX_OPEN = 200
 """Numbers and operators of one value that has ``_`` in it; others are computed at once."""
@@ -118,7 +118,7 @@ def compare(name: str, left: Any, right: Any) -> bool:
     """
     if is_stack(left) or is_stack(right):
         raise RecipeError("layers cannot be compared")
-    if is_inferred(left) or is_inferred(right):
+    if any(map(is_inferred, leaves([left, right]))):
         raise RecipeError("'_' cannot be compared; its value is known when the input's shape is")
     try:
         return bool(COMPARISONS[name](left, right))

@@ -29,6 +29,7 @@ from assembler.errors import (
     AssemblerError,
     Place,
     RecipeError,
+    UnknownLayer,
     note,
     noted,
     raise_all,
@@ -199,7 +200,7 @@ class _Writer:
         steps = self.steps(stack.body)
         if stack.is_row or len(steps) > 1:
             steps = Steps((_row(stack.body, steps, stack.place),))
-        return steps.mapped(lambda step: replace(step, name=stack.name)).nodes
+        return steps.mapped(lambda step: replace(step, name=stack.name, named_at=stack.place)).nodes
 
     def wire(self, wire: Wire) -> Steps:
         """The layers of a line. A repeat of several sources is one step, which passes them to every turn."""
@@ -248,7 +249,13 @@ def wiring(graph: Graph) -> dict[str, Any]:
 
 def _bind_layer(layer: Layer, registry: Registry) -> Step:
     """Bind the arguments as Python would, but report every error, each at its argument."""
-    entry = registry.find(layer.name, layer.place)
+    try:
+        entry = registry.find(layer.name, layer.place)
+    except UnknownLayer as error:
+        if layer.args and all(isinstance(one, str) and registry.candidates(one.split("(")[0]) for one in layer.args):
+            row = f"{layer.name}: {{stack: [{', '.join(layer.args)}]}}"
+            error.message = f"no layer named {layer.name!r}; a row of layers with a name is written {row}"
+        raise
     parameters = entry.parameters
     slots = [name for name, parameter in parameters.items() if parameter.kind in _POSITIONAL]
     named = [name for name, parameter in parameters.items() if parameter.kind in _NAMED]

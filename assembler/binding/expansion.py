@@ -92,7 +92,7 @@ class _Scope:
 
     Args:
         values: of the arguments of the innermost block, and of the names of loops in it.
-        within: the blocks, the innermost first, each with the place where it is used.
+        within: ``the block Unit`` or ``the shared part head``, the innermost first, each with the place of its use.
         depth: how many blocks that is; inside a shared part, counted from that part.
         wires: the names of the innermost graph's inputs and lines, for messages.
     """
@@ -278,6 +278,8 @@ class _Expansion:
         unknown = self.registry is not None and not self.registry.candidates(name)
         if name in FUNCTIONS and (unknown or (self.registry is None and layer.args)):
             return self.function(layer, scope)
+        if "." in name and unknown:
+            self.require_no_mapping(layer, scope)
         own = [*scope.values, *said.params, *said.shared, *said.blocks] if unknown else []
         if own and self.guesses < MAX_GUESSES:
             self.guesses += 1
@@ -300,22 +302,30 @@ class _Expansion:
         places = tuple(map(scope.place, spots)) if scope.within else tuple(spots)
         return Layer(name, args, kwargs, scope.place(layer.place), places, layer.end)
 
+    def require_no_mapping(self, layer: Layer, scope: _Scope) -> None:
+        """Refuse ``d.a`` for an element of a mapping, which is written ``d['a']``."""
+        first, *rest = layer.name.split(".")
+        if isinstance(scope.values.get(first, self.definitions.params.get(first)), dict):
+            written = first + "".join(f"[{word!r}]" for word in rest)
+            raise self.wrong(f"{first!r} is a mapping; write {written}", layer, scope)
+
     def enter(self, layer: Layer, scope: _Scope) -> None:
         if len(scope.within) >= MAX_WITHIN:
             raise self.wrong(f"blocks use each other more than {MAX_WITHIN} deep", layer, scope)
 
     def part(self, name: str, layer: Layer, scope: _Scope) -> Shared:
-        if name in (block for block, _ in scope.within):
-            raise self.wrong(f"the shared part {name} uses itself", layer, scope)
+        part = f"the shared part {name}"
+        if part in (user for user, _ in scope.within):
+            raise self.wrong(f"{part} uses itself", layer, scope)
         if name not in self.shared:
             self.enter(layer, scope)
-            within = ((name, scope.place(layer.place)), *scope.within)
+            within = ((part, scope.place(layer.place)), *scope.within)
             self.shared[name] = Shared(name, self.stack(self.definitions.shared[name], _Scope({}, within)))
         return self.used(self.shared[name], layer, scope)
 
     def block(self, block: Block, layer: Layer, scope: _Scope) -> Stack:
         """A block's layers, with its arguments bound as Python would."""
-        inside = [name for name, _ in scope.within]
+        inside = [user.rpartition(" ")[2] for user, _ in scope.within]
         if block.name in inside:
             circle = [*reversed(inside[: inside.index(block.name) + 1]), block.name]
             hint = f"; rename the block to use the layer {block.name} in it" if block.name in self.layers else ""
@@ -341,13 +351,21 @@ class _Expansion:
         values = {name: _passed_in(value, scope.depth) for name, value in given.items()}
         kwargs = tuple((word, values[word]) for word, _ in layer.kwargs)
         call = Layer(layer.name, tuple(values.values())[: len(args)], kwargs, scope.place(layer.place), end=layer.end)
-        within = ((block.name, replace(layer.place, within=())), *scope.within)
+        within = ((f"the block {block.name}", replace(layer.place, within=())), *scope.within)
         inner = _Scope(values, within, scope.depth + 1)
         for name, default in block.defaults.items():  # a default may use the arguments before it
             if name not in values:
+                self.require_earlier(block, name, inner)
                 values[name] = self.value(default, inner)
         body = self.stack(block.body, inner)
         return body if body == NOTHING else BlockUse(call, body, _is_written_as_row(block.body, body))
+
+    def require_earlier(self, block: Block, name: str, scope: _Scope) -> None:
+        """Refuse a default that uses an argument after its own; what is a parameter, too, is that parameter."""
+        for one in walk(block.defaults[name]):
+            if isinstance(one, Layer) and one.name in block.defaults and not self.is_known(one.name, scope):
+                said = f"the default of {name!r} uses {one.name!r}; a default may use the arguments before it"
+                raise RecipeError(said, block.place)
 
     # ---- loops, functions
 
@@ -454,7 +472,9 @@ class _Expansion:
             raise self.wrong(message, written, scope)
         count = as_integer(count)
         if type(count) is not int or count < 0:
-            raise self.wrong(f"a repeat count must be an integer, not {print_value(count)}", written, scope)
+            raise self.wrong(
+                f"a repeat count must be an integer of at least 0, not {print_value(count)}", written, scope
+            )
         if count == 0 or body == NOTHING:
             return NOTHING
         if count > MAX_REPEAT:
@@ -466,12 +486,11 @@ class _Expansion:
         name, operands = written.operator, written.operands
         if name == "if":
             condition, then, other = operands
-            return self.value(then if self.truth(condition, written, scope) else other, scope)
+            return self.value(then if self.truth(condition, written, scope)[0] else other, scope)
         if name in ("and", "or"):
-            truths = (self.truth(operand, written, scope) for operand in operands)
-            return all(truths) if name == "and" else any(truths)
+            return self.chosen(written, scope)
         if name == "not":
-            return not self.truth(operands[0], written, scope)
+            return not self.truth(operands[0], written, scope)[0]
         values = tuple(self.argument(operand, scope) for operand in operands)
         if name == "[:]":
             return self.used(self.located(functions.sliced, written, scope, *values), written, scope)
@@ -485,13 +504,23 @@ class _Expansion:
             return self.located(compare, written, scope, name, *values)
         return self.arithmetic(written, name, values, scope)
 
-    def truth(self, written: Any, whole: Operation, scope: _Scope) -> bool:
+    def chosen(self, written: Operation, scope: _Scope) -> Any:
+        """The operand that decides ``a and b`` or ``a or b``, as in Python; those after it are not expanded."""
+        value: Any = None
+        for operand in written.operands:
+            holds, value = self.truth(operand, written, scope)
+            if holds == (written.operator == "or"):
+                break
+        return value
+
+    def truth(self, written: Any, whole: Operation, scope: _Scope) -> tuple[bool, Any]:
+        """Whether a value holds, and the value."""
         value = self.argument(written, scope)
         if is_inferred(value):
             raise self.wrong("'_' cannot choose; its value is known when the input's shape is", whole, scope)
         if is_stack(value):
             raise self.wrong(f"{print_value(value)} is neither true nor false", written, scope)
-        return bool(value)
+        return bool(value), value
 
     def element(self, written: Operation, inside: Any, index: Any, scope: _Scope) -> Any:
         if not isinstance(inside, list | tuple | dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, SettingsError, noted, raise_all
+from assembler.language.names import require_ascii
 from assembler.language.recipe import Block, Definitions, Stack
 from assembler.language.yaml_form import parse_block, parse_graph, parse_part, parse_stack, parse_value, require_name
 from assembler.registry.registry import Registry
@@ -50,7 +51,9 @@ def parse_definitions(recipe: RecipeSettings) -> Definitions:
     shared: dict[str, Stack] = {}
     for name, body in recipe.shared.items():
         with noted(mistakes):
-            shared[require_name(name, f"recipe.shared.{name}")] = parse_part(body, f"recipe.shared.{name}")
+            place = Place(key=f"recipe.shared.{name}")
+            require_ascii(require_name(name, place.key), place)
+            shared[name] = parse_part(body, place.key)
     raise_all(mistakes)
     return Definitions(params, blocks, shared)
 

@@ -30,6 +30,7 @@ from itertools import chain as joined
 from typing import Any, TypeAlias
 
 from assembler.binding.arithmetic import is_inferred
+from assembler.errors import NOWHERE, Place
 from assembler.language.recipe import Graph, Layer, Repeat, Turns, Verbatim, leaves, map_leaves, print_value
 from assembler.registry.entries import Entry
 
@@ -85,6 +86,7 @@ class Step:
         extra: further positional arguments, for a class with ``*args``.
         path: the Cell's name in the model, once it is planned; a shared part's is ``shared``.
         shared: the name of a part that is built once; every use of it is the same step.
+        named_at: where the recipe gives it that name.
         graph: how the layers in ``cells`` are wired, for a graph.
         name: that the recipe gives it in its row; empty if its place there is its name.
         chain: the layers of a row that is one Cell, or of a repeat of several sources; ``extra`` has each of them as
@@ -98,6 +100,7 @@ class Step:
     path: str = ""
     shared: str = ""
     name: str = ""
+    named_at: Place = NOWHERE
     graph: Graph | None = None
     chain: Steps | None = None
 

@@ -171,12 +171,14 @@ def _files(word: str, project: Project) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     parts = word.split(",")
+    if not all(is_name(part) or part.endswith((".yaml", ".yml")) for part in parts):
+        return {}
     for part in parts:
         if part.endswith((".yaml", ".yml")):
             if (file := recipe_at(part, Path.cwd())) is None:
                 raise SettingsError(f"there is no file {part}")
             found[quoted(typed_path(file))] = file
-        elif is_name(part) and (named := find_recipe(part, project.recipes, project.registry)):
+        elif named := find_recipe(part, project.recipes, project.registry):
             found[part] = named
     return found if len(found) == len(parts) else {}
 

@@ -15,8 +15,9 @@ from assembler.analysis.project import Project
 from assembler.commands.layers import scope_of_entry
 from assembler.commands.project import ConfigDir, complete_name
 from assembler.commands.recipes import about
-from assembler.errors import NOWHERE, AssemblerError, Place
+from assembler.errors import NOWHERE, AssemblerError, Place, UnknownLayer
 from assembler.files import short
+from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import Block
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.registry.entries import Entry, input_name
@@ -45,6 +46,9 @@ def show(
         _show_within(name, project.recipe(name), project)
     elif file := find_recipe(name, project.recipes, project.registry):
         _show_within(name, file, project)
+    elif name in FUNCTIONS and not project.registry.candidates(name):
+        said = f"{name!r} is a function of the recipe language, for values: Dense(_, {name}(…)); it is not a layer"
+        raise UnknownLayer(said)
     else:
         _show_layer(project.registry.find(name, NOWHERE), project.registry)
 

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import reduce
 from typing import Any, NoReturn, TypeAlias, TypeGuard
 
-from assembler.errors import AssemblerError, GrammarError, Place, raise_all
+from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.language.loops import joined_outside, read_each, read_values
-from assembler.language.names import FUNCTIONS
+from assembler.language.names import FUNCTIONS, require_ascii
 from assembler.language.recipe import (
     BROKEN,
     INFER,
@@ -487,6 +487,8 @@ class _Reader:
         """``(layer1 := A + B)``: an item of a stack with a name."""
         if target.id in CONSTANTS or target.id == "_":
             return self.unknown(target, f"{target.id!r} cannot be used as a name")
+        with noted(self.mistakes):
+            require_ascii(target.id, self.place(target))
         return Named(target.id, self.stack(body), self.place(node))
 
     def product(self, node: ast.BinOp) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
 from assembler.language.grammar import CONSTANTS, MAX_NESTING, parse, parse_header, parse_line, parse_sources
+from assembler.language.names import require_ascii
 from assembler.language.recipe import INFER, Block, Graph, Layer, Named, Source, Stack, Wire, chain
 from assembler.words import suggestion
 
@@ -103,14 +104,9 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         last = name
     emitted: list[Source] = [(names[-1], None)] if outputs is None else []
     used.update(name for name, _ in emitted)
-    wanted = [outputs] if isinstance(outputs, str) else outputs or []
-    if (
-        not isinstance(wanted, Sequence)
-        or (outputs is not None and not wanted)
-        or not all(isinstance(one, str) for one in wanted)
-    ):
-        raise GrammarError(f"outputs must be a list of names, not {_kind(outputs)}", Place(key=f"{key}.outputs"))
-    for text in wanted:
+    if isinstance(outputs, str):
+        outputs = [outputs]
+    for text in _names(outputs, f"{key}.outputs", "outputs") if outputs is not None else ():
         with noted(mistakes):
             for source, element, where in parse_sources(text, f"{key}.outputs"):
                 with noted(mistakes):
@@ -129,9 +125,22 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
     return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
 
 
+def _names(said: object, key: str, what: str) -> list[str]:
+    """A list of at least one string."""
+    if isinstance(said, str) or not isinstance(said, Sequence):
+        raise GrammarError(f"{what} must be a list of names, not {_kind(said)}", Place(key=key))
+    if not said:
+        raise GrammarError(f"{what} must be at least one name", Place(key=key))
+    for index, name in enumerate(said):
+        if not isinstance(name, str):
+            raise GrammarError(f"{name!r} is not a name", Place(key=f"{key}[{index}]"))
+    return list(said)
+
+
 def _require_wire(name: str, inputs: Collection[str], place: Place) -> None:
     if not name.isidentifier() or name in CONSTANTS or name == "_":
         raise GrammarError(f"{name!r} is not a valid name of a wire", place)
+    require_ascii(name, place)
     if name in inputs:
         raise GrammarError(f"{name!r} is the name of an input; rename this line", place)
 
@@ -158,10 +167,13 @@ def parse_part(body: object, key: str) -> Stack:
             raise GrammarError(
                 f"'graph' can be combined with 'inputs' and 'outputs' only, not {sorted(extra)[0]!r}", Place(key=key)
             )
-        inputs = body.get("inputs", ["input"])
-        if not isinstance(inputs, list) or not all(isinstance(name, str) and name.isidentifier() for name in inputs):
-            raise GrammarError(f"inputs must be a list of names, not {_kind(inputs)}", Place(key=f"{key}.inputs"))
-        return parse_graph(body["graph"], f"{key}.graph", inputs or ["input"], body.get("outputs"))
+        inputs = _names(body.get("inputs", ["input"]), f"{key}.inputs", "inputs")
+        for index, name in enumerate(inputs):
+            if not name.isidentifier():
+                raise GrammarError(f"{name!r} is not a name", Place(key=f"{key}.inputs[{index}]"))
+            if name in inputs[:index]:
+                raise GrammarError(f"{name!r} appears twice", Place(key=f"{key}.inputs"))
+        return parse_graph(body["graph"], f"{key}.graph", inputs, body.get("outputs"))
     if isinstance(body, Mapping) and set(body) == {"stack"}:
         return parse_stack(body["stack"], f"{key}.stack")
     if isinstance(body, Mapping):
@@ -200,7 +212,7 @@ def _item(item: object, key: str) -> Stack:
 
 def _named(name: str, body: object, key: str) -> Stack:
     """An item with a name: ``{layer1: 3 * Unit(64)}``, ``{layer1: {stack: […]}}`` or ``{layer1: {graph: …}}``."""
-    require_name(name, key)
+    require_ascii(require_name(name, key), Place(key=key))
     try:
         return Named(name, parse_part(body, key), Place(key=key))
     except GrammarError as error:
@@ -238,6 +250,8 @@ def _kind(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"the number {value}"
+    if isinstance(value, str):
+        return f"the string {value if len(value) <= 40 else value[:40] + '…'!r}"
     if isinstance(value, Mapping):
         return "a mapping" if len(value) == 1 else f"a mapping of {len(value)} keys"
     return "a list" if isinstance(value, Sequence) else type(value).__name__

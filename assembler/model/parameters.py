@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from assembler.binding.arithmetic import is_inferred
 from assembler.binding.expansion import expand
 from assembler.errors import AssemblerError, ParameterError, Place, noted, raise_all
 from assembler.files import require_file
@@ -74,6 +75,8 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
     stack = bare(stack)
     if not isinstance(stack, Layer) or any(is_stack(leaf) for leaf in leaves([*stack.args, dict(stack.kwargs)])):
         raise ParameterError(_not_plain(text, stack), place)
+    if any(map(is_inferred, leaves([*stack.args, dict(stack.kwargs)]))):
+        raise ParameterError("'_' cannot be inferred in an initializer; write the value", stack.place)
     cls = known.get(_folded(stack.name))
     if cls is None:
         names = [one.__name__ for one in known.values()]

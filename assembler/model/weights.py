@@ -223,7 +223,7 @@ def _require_fit(
     typed = [_wrong_dtype(one, arrays, parameters[one.target], strict=strict) for one in fitting]
     mistakes = [*shaped.values(), *filter(None, typed)]
     if strict:
-        mistakes += _unmatched(mapping, parameters, arrays)
+        mistakes += _unmatched(mapping, parameters, new)
     if mistakes:
         told = mistakes[:MAX_TOLD] + ([f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else [])
         wrong, right = ([new.came[name] for one in some for name in one.sources] for some in (shaped, fitting))
@@ -243,10 +243,14 @@ _WAYS_OUT = (
 def _wrong_shape(one: Assignment, arrays: Mapping[str, ArraySpec], parameter: Parameter) -> str:
     """How the shape of an array differs from its parameter's; empty if it does not."""
     shape, shapes = tuple(parameter.shape), [arrays[name].shape for name in one.sources]
-    if one.transform.shape(shapes, shape) == shape:
+    found = one.transform.shape(shapes, shape)
+    if found == shape:
         return ""
     name, model = _names(one)
-    return f"{name} is {' and '.join(map(print_value, shapes))} in the file, and {print_value(shape)} in {model}"
+    said = f"{name} is {' and '.join(map(print_value, shapes))} in the file"
+    if how := str(one.transform):
+        said += f", {print_value(found)} by {how!r}" if found is not None else f", which cannot be {how!r}"
+    return f"{said}, and {print_value(shape)} in {model}"
 
 
 def _wrong_dtype(one: Assignment, arrays: Mapping[str, ArraySpec], parameter: Parameter, *, strict: bool) -> str:
@@ -263,13 +267,14 @@ def _names(one: Assignment) -> tuple[str, str]:
     return source, "the model" if source == one.target else f"{one.target} of the model"
 
 
-def _unmatched(
-    mapping: naming.Mapping, parameters: Mapping[str, Parameter], arrays: Mapping[str, ArraySpec]
-) -> Iterator[str]:
-    """Parameters that the file lacks, and arrays that the model lacks, with likely typing errors."""
+def _unmatched(mapping: naming.Mapping, parameters: Mapping[str, Parameter], new: Renamed) -> Iterator[str]:
+    """Parameters that the file lacks or a rule skips, and arrays that the model lacks, with likely typing errors."""
     lacking = {name: tuple(parameters[name].shape) for name in mapping.lacking}
-    left = {name: arrays[name].shape for name in mapping.left}
+    left = {name: new.arrays[name].shape for name in mapping.left}
     for name, shape in lacking.items():
+        if name in new.skipped:
+            yield f"{name} {print_value(shape)} is in the file, but weights.rename skips it"
+            continue
         yield f"{name} {print_value(shape)} is not in the file" + hint_for_name(name, shape, left, "; it has {}")
     for name, shape in left.items():
         hint = hint_for_name(name, shape, lacking, "; did you mean {}?")

@@ -122,6 +122,8 @@ class Builder:
             try:
                 return make(step, partial(self._build_inner, step))
             except ArgumentMismatch as second:
+                if isinstance(first.__cause__, ValueError):  # of a value, and not of a layer that it looked into
+                    raise first from first.__cause__
                 if first.message != second.message:
                     second.message += f" ({first.message})"
                 raise second from first

@@ -65,13 +65,19 @@ def require_names(steps: Steps) -> None:
         Mistakes, RecipeError: attributes of every Cell, such as ``name``.
     """
     row = nn.SequentialCell([])
-    raise_all(
-        [
-            RecipeError(f"{step.name!r} is an attribute of every Cell; rename the item", step.layer.place)
-            for step in walk(steps)
-            if step.name and hasattr(row, step.name)
-        ]
-    )
+    mistakes: list[AssemblerError] = []
+    for step in walk(steps):
+        if step.name and hasattr(row, step.name):
+            said = f"{step.name!r} is an attribute of every Cell; rename the item"
+            mistakes.append(RecipeError(said, step.named_at))
+        if step.graph is None:
+            continue
+        graph = step.entry.cell({}, (), ())
+        for wire in step.graph.wires:
+            if hasattr(graph, wire.name):
+                said = f"{wire.name!r} is an attribute of every Cell; rename the wire"
+                mistakes.append(RecipeError(said, wire.place))
+    raise_all(mistakes)
 
 
 def _argument(name: str, value: Any, make_inner: Callable[[Steps], nn.Cell]) -> Any:

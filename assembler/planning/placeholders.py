@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from mindspore import nn
 
 from assembler.binding.structure import Step, Steps
-from assembler.errors import RecipeError
-from assembler.planning.tensors import specs_among
+from assembler.errors import RecipeError, ShapeMismatch
+from assembler.planning.specs import print_specs
+from assembler.planning.tensors import recorded, specs_among
 
 
 class Planner(Protocol):
@@ -76,8 +77,12 @@ class ChainPlaceholder(nn.SequentialCell):
     def __iter__(self) -> Iterator[Placeholder]:
         return (self[index] for index in range(len(self)))
 
-    def construct(self, input_data: Any) -> Any:
+    def construct(self, input_data: Any, *more: Any) -> Any:
         """Plan the chain for this input, and emit what its last layer would."""
+        if more:
+            passed = ", ".join(print_specs(recorded(one)) for one in specs_among((input_data, *more)))
+            message = f"{self.owner} passes {1 + len(more)} inputs to its layers: {passed}"
+            raise ShapeMismatch(f"{message}. A chain takes one: write a block with a graph", self.owner.layer.place)
         return self.planner.call_chain(self.steps, _path_of(self), specs_among(input_data))
 
 

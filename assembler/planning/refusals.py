@@ -124,8 +124,31 @@ class Refusals:
         if not is_ours(step.entry.implementation):
             message = f"{draft} raised {type(error).__name__}: {without_stack(error)}; {self.edge(draft)}"
             return LayerFault(message, step.layer.place)
+        if isinstance(error, IndexError) and (said := self._lacks_element(step, draft)):
+            return said
         wants = _wants(step, draft.input, error) or f"does not accept it: {reason(error)}"
         return ShapeMismatch(f"{self.edge(draft)}; {draft} {wants}", step.layer.place)
+
+    def _lacks_element(self, step: Step, draft: Row) -> AssemblerError | None:
+        """The first source of a graph that is an element which there is not: ``s[7]``."""
+        if step.graph is None:
+            return None
+        names = step.graph.inputs
+        given = draft.input if len(names) > 1 and isinstance(draft.input, tuple) else (draft.input,)
+        emitted: dict[str, Any] = dict(zip(names, given, strict=False))
+        for wire in step.graph.wires:
+            steps = step.arguments["cells"][wire.name]
+            own = (draft.path, wire.name, *(steps.names[-1:] if len(steps) > 1 else ()))
+            row = self._rows.get(".".join(filter(None, own)))
+            emitted[wire.name] = row.output if row is not None else None
+        uses = [(one, wire.place) for wire in step.graph.wires for one in wire.sources]
+        for (name, element), place in [*uses, *((one, step.graph.place) for one in step.graph.outputs)]:
+            found = emitted[name]
+            if found is None or element is None:
+                continue
+            if element >= ((*found.shape, 0)[0] if isinstance(found, Spec) else len(found)):
+                return ShapeMismatch(f"{name} is {print_specs(found)}, and has no element {element}", place)
+        return None
 
     def miscounted(self, step: Step, draft: Row) -> AssemblerError:
         """More or fewer tensors arrive than the layer takes."""

@@ -111,17 +111,19 @@ class _Drawer:
         if part.height <= self.depth:
             return self.layer(part, "folded" if part.chains else "layer", sources, group)
         if part.is_chain:
-            return self.chain(part.chains[0], sources, self.group(part, group))
+            is_part_of_turns = part.step is None and len(sources) > 1
+            draw = self.turns if is_part_of_turns else self.chain
+            return draw(part.chains[0], sources, self.group(part, group))
         if part.step is not None and is_turns(part.step):
-            return self.turns(part, sources, self.group(part, group))
+            return self.turns(part.chains[0], sources, self.group(part, group))
         if part.is_graph:
             return tuple(chain(*self.wires(part, sources, self.group(part, group))))
         return self.container(part, sources, group)
 
-    def turns(self, part: Part, sources: tuple[_Ends, ...], group: int) -> _Ends:
+    def turns(self, parts: Iterable[Part], sources: tuple[_Ends, ...], group: int) -> _Ends:
         """Draw layers that replace the first of their inputs in turn; return the last nodes."""
         ends: _Ends = ()
-        for one in part.chains[0]:
+        for one in parts:
             ends = self.part(one, sources, group)
             count = len(taken_on(one.emits, ()))
             each = tuple((end,) for end in ends) if len(ends) == count else (ends,) * count
