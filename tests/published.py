@@ -107,6 +107,9 @@ OF_TORCHVISION = ("resnet18", "resnet50", "vgg16", "vgg16_bn", "densenet121", "m
 
 NETWORKS = {
     **{f"torchvision/{name}": lambda name=name: image(getattr(torchvision_models(), name)) for name in OF_TORCHVISION},
+    "torchvision/googlenet": lambda: image(
+        lambda: torchvision_models().googlenet(init_weights=False, aux_logits=False)
+    ),
     "torchvision/inception_v3": lambda: (
         torchvision_models().inception_v3(init_weights=False),
         (torch.randn(1, 3, 299, 299),),

@@ -22,6 +22,7 @@ NETWORKS = {
     **{f"torchvision/{name}": {} for name in ("resnet18", "resnet50", "vgg16", "vgg16_bn", "densenet121",
        "mobilenet_v2", "squeezenet1_1", "alexnet", "convnext_tiny", "vit_b_16", "resnet34", "resnext50_32x4d",
        "efficientnet_b0", "regnet_x_800mf", "shufflenet_v2_x0_5", "swin_t", "inception_v3")},
+    "torchvision/googlenet": {"params": {"norm": True}},
     "timm/mixer_b16": {},
     "transformers/bert_base": {
         "params": {**SMALL, "positions": 32},
