@@ -33,6 +33,7 @@ ANSWERS: Mapping[str, Any] = {
     types.TEXT_DOCUMENT_SIGNATURE_HELP: types.SignatureHelp,
     types.TEXT_DOCUMENT_DEFINITION: types.Location,
     types.TEXT_DOCUMENT_REFERENCES: list[types.Location],
+    types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: list[types.DocumentHighlight],
     types.TEXT_DOCUMENT_PREPARE_RENAME: types.PrepareRenamePlaceholder,
     types.TEXT_DOCUMENT_RENAME: types.WorkspaceEdit,
     types.TEXT_DOCUMENT_CODE_ACTION: list[types.CodeAction],
