@@ -21,6 +21,9 @@ from assembler.editor.features.navigation import definition, document_highlights
 from assembler.editor.features.outline import document_symbols, folding_ranges
 from assembler.editor.workspace import Workspace
 
+HIGHLIGHTS = "textDocument/documentHighlight"
+"""The feature whose questions tell where the cursor is."""
+
 FEATURES: Mapping[str, Callable[[Workspace, Mapping[str, Any]], Any]] = {
     "textDocument/documentSymbol": document_symbols,
     "textDocument/foldingRange": folding_ranges,
@@ -32,7 +35,7 @@ FEATURES: Mapping[str, Callable[[Workspace, Mapping[str, Any]], Any]] = {
     "textDocument/signatureHelp": signature_help,
     "textDocument/definition": definition,
     "textDocument/references": references,
-    "textDocument/documentHighlight": document_highlights,
+    HIGHLIGHTS: document_highlights,
     "textDocument/prepareRename": prepare_rename,
     "textDocument/rename": rename,
     "textDocument/codeAction": code_actions,
