@@ -83,7 +83,8 @@ def test_a_page_shows_texts_that_are_not_saved(editor):
     assert editor.part("diagram")["marked"]
     editor.type(RECIPE.replace("Tanh", "ReLU + Tanh"))
     assert len(editor.part("plan")["layers"]) == 7
-    assert [one["kind"] for one in editor.part("changes")["edits"]] == ["added"]
+    (edit,) = editor.part("changes")["edits"]
+    assert (edit["before"], edit["after"]["paths"]) == (None, ["5"])
 
 
 def test_other_recipes_are_not_on_the_page(editor):

@@ -40,7 +40,6 @@ def make_client():
     client = make_test_lsp_client()
     client.analysed = []
     client.refreshed = 0
-    client.shown, client.can_show = [], True
 
     @client.feature(ANALYSED)
     def analysed(params):
@@ -49,11 +48,6 @@ def make_client():
     @client.feature(types.CLIENT_REGISTER_CAPABILITY)
     def register(params):
         client.registered = params.registrations
-
-    @client.feature(types.WINDOW_SHOW_DOCUMENT)
-    def show_document(params):
-        client.shown.append(params)
-        return types.ShowDocumentResult(client.can_show)
 
     @client.feature(types.WORKSPACE_INLAY_HINT_REFRESH)
     @client.feature(types.WORKSPACE_CODE_LENS_REFRESH)
@@ -322,7 +316,7 @@ class Page:
 async def open_page(client, uri):
     """Let the server open the page of a file in the browser."""
     await client.workspace_execute_command_async(types.ExecuteCommandParams("assembler.page", arguments=[uri]))
-    (shown,) = client.shown
+    (shown,) = client.shown_documents
     assert shown.external
     return await asyncio.to_thread(Page, shown.uri)
 
@@ -345,7 +339,7 @@ async def test_the_page_follows_the_text_and_the_cursor(client):
     assert [(one.range.start.line, one.kind) for one in found] == [(3, 3), (4, 2)]
     await eventually(lambda: "cursor" in page.parts)
     assert page.parts["cursor"] == {"file": "conf/recipe/a.yaml", "line": 4, "layers": ["0", "1", "2", "3"]}
-    assert (await asyncio.to_thread(Page, client.shown[0].uri)).status == 403  # its token was used
+    assert (await asyncio.to_thread(Page, client.shown_documents[0].uri)).status == 403  # its token was used
     assert not list(client.root.rglob("*.yaml"))
 
 
@@ -355,20 +349,12 @@ async def test_a_page_is_followed_again_after_a_crash(client):
     page = await open_page(client, uri)
     await asyncio.to_thread(page.follow)
     await eventually(lambda: "diagram" in page.parts)
-    os.kill(worker_of(client), signal.SIGKILL)
-    edit(client, uri, 4, 32, 33, "5")
-    await eventually(lambda: "5)" in page.parts["text"]["files"][0]["text"])
-
-
-@pytest.mark.asyncio
-async def test_an_editor_that_opens_no_pages_shows_the_address(client):
-    uri = open_text(client, RECIPE)
-    client.can_show = False
-    await client.workspace_execute_command_async(types.ExecuteCommandParams("assembler.page", arguments=[uri]))
-    await eventually(lambda: client.messages)
-    said, _, address = client.messages[0].message.rpartition(" ")
-    assert said == "the page of a.yaml, for this machine only:"
-    assert (await asyncio.to_thread(Page, address)).status == 303
+    started = psutil.Process().children(recursive=True)
+    (worker,) = [one for one in started if "assembler.editor.worker" in " ".join(one.cmdline())]
+    await asyncio.sleep(1)  # until it is idle: a text that it is busy with would be left out
+    worker.kill()
+    edit(client, uri, 4, 30, 31, "5")
+    await eventually(lambda: "_, 5)" in page.parts["text"]["files"][0]["text"])
 
 
 @pytest.mark.asyncio
@@ -521,6 +507,15 @@ def test_a_text_that_takes_too_long_is_refused_and_the_next_one_read(raw):
     assert [one["message"] for one in found["diagnostics"]] == [said]
     raw.change(RECIPE, 2)
     assert raw.until_planned(2)["summary"].startswith("5 layers")
+
+
+def test_an_editor_that_opens_no_pages_shows_the_address(raw):
+    raw.open(RECIPE)
+    arguments = [(raw.root / "a.yaml").as_uri()]
+    raw.send("workspace/executeCommand", {"command": "assembler.page", "arguments": arguments}, id=2)
+    said, _, address = raw.until("window/showMessage")["message"].rpartition(" ")
+    assert said == "the page of a.yaml, for this machine only:"
+    assert Page(address).status == 303
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
