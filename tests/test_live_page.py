@@ -161,7 +161,7 @@ def test_the_end_of_the_command_is_reported(watch, tab):
     one = tab(watch.address)
     one.wait_for("no errors")
     assert watch.end() == (130, "interrupted\n")
-    one.page.get_by_text("The command does not answer; it may have ended.").wait_for()
+    one.page.get_by_text("The command or the editor does not answer; it may have ended.").wait_for()
     one.complaints.clear()  # of the connection
     one.page.close()
 

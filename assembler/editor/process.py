@@ -78,7 +78,7 @@ class WorkerProcess:
         self._send(message)
         if str(file) in self.refused:
             self.refused.discard(str(file))
-            if str(file) in self.shown:  # this worker was not told
+            if str(file) in self.shown:  # this worker does not know it
                 self.show(file)
 
     def close_file(self, file: Path) -> None:

@@ -22,7 +22,7 @@ from assembler.editor.features.outline import document_symbols, folding_ranges
 from assembler.editor.workspace import Workspace
 
 HIGHLIGHTS = "textDocument/documentHighlight"
-"""The feature whose questions tell where the cursor is."""
+"""The feature that editors ask for wherever the cursor rests."""
 
 FEATURES: Mapping[str, Callable[[Workspace, Mapping[str, Any]], Any]] = {
     "textDocument/documentSymbol": document_symbols,

@@ -105,7 +105,7 @@ function listen() {
   events.onopen = () => (byId("connection").textContent = "");
   events.onerror = ({ target }) => {
     const isOver = target.readyState === EventSource.CLOSED;
-    byId("connection").textContent = isOver ? "Not followed any more; open the address that the command shows." : "The command does not answer; it may have ended.";
+    byId("connection").textContent = isOver ? "Not followed any more; open the address that the command or the editor shows." : "The command or the editor does not answer; it may have ended.";
   };
 }
 
