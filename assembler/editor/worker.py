@@ -50,7 +50,7 @@ PATIENCE = 0.3
 """Seconds that a plan may take although a newer text waits; a longer one is ended."""
 
 _MOMENT = 0.2
-"""Seconds to wait for a first text before MindSpore is imported."""
+"""Seconds without a message after which MindSpore is imported, or a page is made."""
 
 _AGAIN = 0.02
 """Seconds between attempts to end it: an exception cannot be raised everywhere."""
@@ -145,10 +145,11 @@ class Worker:
 
     def receive(self) -> None:
         """Note all messages that are there; wait for one if there is nothing to do."""
-        is_idle = not (self.unread or self.ready() or self.unplanned or self.pages.waiting)
+        is_idle = not (self.unread or self.ready() or self.unplanned)
+        seconds = _MOMENT if self.pages.waiting or not self.is_imported else None
         with suppress(queue.Empty):
             while True:
-                self.note(self.requests.get(is_idle, None if self.is_imported else _MOMENT))
+                self.note(self.requests.get(is_idle, seconds))
                 is_idle = False
 
     def note(self, message: dict[str, Any]) -> None:
