@@ -265,7 +265,7 @@ async def test_lenses_symbols_and_folds(client):
     document = types.TextDocumentIdentifier(uri)
     lenses = await client.text_document_code_lens_async(types.CodeLensParams(document))
     titles = [lens.command.title for lens in lenses]
-    assert titles == ["5 layers · 235 parameters · 864 MACs · 940 B", "run", "plan", "bench"]
+    assert titles == ["5 layers · 235 parameters · 864 MACs · 940 B", "run", "plan", "bench", "page"]
     symbols = await client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
     assert [(one.name, [inner.name for inner in one.children]) for one in symbols] == [
         ("input", []), ("blocks", ["Unit(n)"]), ("stack", []),
