@@ -229,6 +229,25 @@ def test_the_uses_of_a_name_are_found_and_not_those_of_another(ask):
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("stack: Dense(_, wid‸th) + Dense(_, width)", [("width", 3), ("width", 2), ("width", 2)]),
+        ("stack: Un‸it(4) + Unit(8)", [("Unit", 2), ("Unit", 2)]),  # declared and used in another file, too
+        ("stack: Re‸LU + Tanh + ReLU", [("ReLU", 2), ("ReLU", 2)]),
+        ("graph:\n  left: ReLU\n  b: Add @ (le‸ft, left)", [("left", 3), ("left", 2), ("left", 2)]),
+        ("stack: Dense(_,‸ 4)", []),
+    ],
+)
+def test_a_name_is_highlighted_in_its_file(ask, text, found):
+    lines = (BASE + text.replace("‸", "")).split("\n")
+    shown = []
+    for one in ask("documentHighlight", BASE + text):
+        start, end = one["range"]["start"], one["range"]["end"]
+        shown.append((lines[start["line"]][start["character"] : end["character"]], one["kind"]))
+    assert shown == found
+
+
+@pytest.mark.parametrize(
     ("before", "new", "after"),
     [
         ("stack: Dense(_, wid‸th) + Unit(width)", "size", "stack: Dense(_, size) + Unit(size)"),

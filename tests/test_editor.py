@@ -175,8 +175,8 @@ def test_while_a_text_is_broken_only_what_is_still_true_stays(editor, part, type
     assert bool(found) == (typed != "")
     assert editor.hints() == {text: HINTS[text] for text in stays}
     titles = [lens["command"]["title"] for lens in editor.ask("codeLens")]
-    assert titles[-3:] == ["run", "plan", "bench"]
-    assert len(titles) == (3 if found else 4)
+    assert titles[-4:] == ["run", "plan", "bench", "page"]
+    assert len(titles) == (4 if found else 5)
     editor.type(RECIPE)
     assert editor.hints() == HINTS
 

@@ -12,8 +12,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from assembler.analysis import LayerMemory, Project
+from assembler.errors import Span
 from assembler.live.feed import Feed
 from assembler.live.server import Server
+from assembler.live.shown import LivePage
+from assembler.runtime.limits import Budget
 from assembler.views.page import live_page
 from tests.conftest import ROOT
 from tests.test_page import CHROMIUM, COLLECT_BLOCKED, FLAGS, HOSTILE, LOOKS, browser, faults  # noqa: F401
@@ -157,7 +161,7 @@ def test_the_end_of_the_command_is_reported(watch, tab):
     one = tab(watch.address)
     one.wait_for("no errors")
     assert watch.end() == (130, "interrupted\n")
-    one.page.get_by_text("The command does not answer; it may have ended.").wait_for()
+    one.page.get_by_text("The command or the editor does not answer; it may have ended.").wait_for()
     one.complaints.clear()  # of the connection
     one.page.close()
 
@@ -247,6 +251,35 @@ def test_a_browser_is_opened_if_asked(tmp_path):
         assert opened.read_text().strip() != made.address
     finally:
         assert made.end() == (130, "interrupted\n")
+
+
+def test_the_place_of_an_editors_cursor_is_marked(tmp_path, monkeypatch, tab):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a.yaml"
+    file.write_text(RECIPE)
+    feed = Feed()
+    live, project = LivePage(file, feed.publish), Project.at(None)
+    live.look(project, [file], Budget(), LayerMemory())
+    with closing(Server(live_page("a"), feed)) as server:
+        one = tab(server.guard.address)
+        for (line, column), rows in {
+            (3, 27): ["Dense(_, 3)"],
+            (2, 20): ["Dense(_, units)", "Dense(_, units)"],
+            (0, 3): [],
+        }.items():
+            live.point(Span(file, line, column, line, column))
+            one.page.locator(f'.line[data-line="{line + 1}"][aria-current]').wait_for()
+            assert one.page.locator(".line[aria-current]").count() == 1
+            one.page.wait_for_function(
+                "many => document.querySelectorAll('tr[aria-current]').length === many", arg=len(rows)
+            )
+            assert faults(one.page) == []
+        live.point(Span(file, 2, 20, 2, 20))
+        one.page.locator("tr[aria-current]").first.wait_for()
+        one.page.get_by_role("button", name="Depth 1 of 2").last.click()
+        assert one.page.locator("tr[aria-current]").all_inner_texts()[0].startswith("Hidden")
+        live.look(project, [file], Budget(), LayerMemory())  # the same again
+        assert one.page.locator(".line[aria-current]").count() == 1
 
 
 # ---- strangers

@@ -150,7 +150,7 @@ def test_without_the_cookie_nothing_is_shown(server, given, path):
     name, value = cookie(server).split("=")
     told = given and given.format(name=name, value=value, other=server.guard.address.split("=")[1])
     status, _, body = ask(server, f"{server.guard.home}{path}", Cookie=told)
-    assert (status, body) == (403, "open this page by the address that the terminal shows\n")
+    assert (status, body) == (403, "open this page by the address that the terminal or the editor shows\n")
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "{token}x", "é", "%C3%A9", "{token}&a=b"])

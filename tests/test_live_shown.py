@@ -44,7 +44,7 @@ class Live:
 
     def __init__(self, name="a"):
         self.feed, self.memory, self.project = Feed(), LayerMemory(), Project.at(None)
-        self.page = LivePage(self.project.recipe(name), self.feed)
+        self.page = LivePage(self.project.recipe(name), self.feed.publish)
         self.look()
 
     def look(self):

@@ -1,13 +1,17 @@
 """The language server as editors start it: over its standard input and output, with files, crashes and lost editors."""
 
 import asyncio
+import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -261,7 +265,7 @@ async def test_lenses_symbols_and_folds(client):
     document = types.TextDocumentIdentifier(uri)
     lenses = await client.text_document_code_lens_async(types.CodeLensParams(document))
     titles = [lens.command.title for lens in lenses]
-    assert titles == ["5 layers · 235 parameters · 864 MACs · 940 B", "run", "plan", "bench"]
+    assert titles == ["5 layers · 235 parameters · 864 MACs · 940 B", "run", "plan", "bench", "page"]
     symbols = await client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
     assert [(one.name, [inner.name for inner in one.children]) for one in symbols] == [
         ("input", []), ("blocks", ["Unit(n)"]), ("stack", []),
@@ -277,6 +281,80 @@ async def test_a_command_answers_with_a_command_line(client):
     line = [sys.executable, "-m", "assembler", "plan", "conf/recipe/a.yaml"]
     assert found == {"command": line, "cwd": str(client.root)}
     assert client.messages[0].message.endswith("assembler plan conf/recipe/a.yaml")
+
+
+class Page:
+    """The page at an address: its events as they arrive."""
+
+    def __init__(self, address):
+        parts = urlsplit(address)
+        self.connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+        self.status, headers, _ = self.get(f"{parts.path}?{parts.query}")
+        self.cookie = (headers["Set-Cookie"] or "").split(";")[0]
+        self.home, self.parts = parts.path, {}
+
+    def get(self, path, **headers):
+        self.connection.request("GET", path, headers=headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+
+    def follow(self):
+        self.connection.request("GET", f"{self.home}events", headers={"Cookie": self.cookie})
+        threading.Thread(target=self.read, args=(self.connection.getresponse(),), daemon=True).start()
+
+    def read(self, answer):
+        name = ""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for line in answer:
+                key, _, value = line.decode().strip().partition(": ")
+                if key == "event":
+                    name = value
+                elif key == "data":
+                    self.parts[name] = json.loads(value)
+
+
+async def open_page(client, uri):
+    """Let the server open the page of a file in the browser."""
+    await client.workspace_execute_command_async(types.ExecuteCommandParams("assembler.page", arguments=[uri]))
+    (shown,) = client.shown_documents
+    assert shown.external
+    return await asyncio.to_thread(Page, shown.uri)
+
+
+@pytest.mark.asyncio
+async def test_the_page_follows_the_text_and_the_cursor(client):
+    uri = open_text(client, RECIPE)
+    page = await open_page(client, uri)
+    status, _, body = await asyncio.to_thread(page.get, page.home, Cookie=page.cookie)
+    assert (page.status, status, "<h1>a</h1>" in body) == (303, 200, True)
+    await asyncio.to_thread(page.follow)
+    await eventually(lambda: "diagram" in page.parts)
+    assert page.parts["text"]["files"][0]["text"] == RECIPE
+    edit(client, uri, 4, 24, 25, "c")
+    await eventually(lambda: page.parts["text"]["files"][0]["errors"])
+    edit(client, uri, 4, 24, 25, "s")
+    await eventually(lambda: not page.parts["text"]["files"][0]["errors"])
+    params = types.DocumentHighlightParams(**place(client, uri, 4, 12))
+    found = await client.text_document_document_highlight_async(params)
+    assert [(one.range.start.line, one.kind) for one in found] == [(3, 3), (4, 2)]
+    await eventually(lambda: "cursor" in page.parts)
+    assert page.parts["cursor"] == {"file": "conf/recipe/a.yaml", "line": 4, "layers": ["0", "1", "2", "3"]}
+    assert (await asyncio.to_thread(Page, client.shown_documents[0].uri)).status == 403  # its token was used
+    assert not list(client.root.rglob("*.yaml"))
+
+
+@pytest.mark.asyncio
+async def test_a_page_is_followed_again_after_a_crash(client):
+    uri = open_text(client, RECIPE)
+    page = await open_page(client, uri)
+    await asyncio.to_thread(page.follow)
+    await eventually(lambda: "diagram" in page.parts)
+    started = psutil.Process().children(recursive=True)
+    (worker,) = [one for one in started if "assembler.editor.worker" in " ".join(one.cmdline())]
+    await asyncio.sleep(1)  # until it is idle: a text that it is busy with would be left out
+    worker.kill()
+    edit(client, uri, 4, 30, 31, "5")
+    await eventually(lambda: "_, 5)" in page.parts["text"]["files"][0]["text"])
 
 
 @pytest.mark.asyncio
@@ -429,6 +507,15 @@ def test_a_text_that_takes_too_long_is_refused_and_the_next_one_read(raw):
     assert [one["message"] for one in found["diagnostics"]] == [said]
     raw.change(RECIPE, 2)
     assert raw.until_planned(2)["summary"].startswith("5 layers")
+
+
+def test_an_editor_that_opens_no_pages_shows_the_address(raw):
+    raw.open(RECIPE)
+    arguments = [(raw.root / "a.yaml").as_uri()]
+    raw.send("workspace/executeCommand", {"command": "assembler.page", "arguments": arguments}, id=2)
+    said, _, address = raw.until("window/showMessage")["message"].rpartition(" ")
+    assert said == "the page of a.yaml, for this machine only:"
+    assert Page(address).status == 303
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

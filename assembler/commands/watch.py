@@ -82,7 +82,7 @@ def _served(file: Path, port: int, is_opened: bool) -> LivePage:
     sys.stdout.flush()  # planning takes a moment, and the output may be a file
     if is_opened and not webbrowser.open(guard.address_for_once()):
         say("no browser can be opened here", err=True)
-    return LivePage(file, feed)
+    return LivePage(file, feed.publish)
 
 
 def show(file: Path, project: Project, budget: Budget, memory: LayerMemory) -> None:

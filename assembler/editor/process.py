@@ -44,6 +44,7 @@ class WorkerProcess:
         self.settings = settings
         self.notify = notify
         self.texts: dict[str, dict[str, Any]] = {}
+        self.shown: set[str] = set()  # files that pages show
         self.refused: set[str] = set()  # files whose text ended a worker
         self.answers: dict[int, asyncio.Future[Any]] = {}
         self.busy: tuple[str, float] | None = None  # the file that is analysed, and since when
@@ -66,20 +67,30 @@ class WorkerProcess:
         self._tasks = [asyncio.create_task(self._listen(self._process)), asyncio.create_task(self._watch())]
         for message in [one for file, one in self.texts.items() if file not in self.refused]:
             self._send(message)
+        for name in self.shown - self.refused:
+            self._send({"do": "page", "file": name})
 
     def open(self, file: Path, text: str, version: int) -> None:
         """Pass on the text of an open file."""
         message = {"do": "open", "file": str(file), "text": text, "version": version}
         self.texts[str(file)] = message
-        self.refused.discard(str(file))
         self._starts = 0
         self._send(message)
+        if str(file) in self.refused:
+            self.refused.discard(str(file))
+            if str(file) in self.shown:  # this worker does not know it
+                self.show(file)
 
     def close_file(self, file: Path) -> None:
         """Pass on that a file is closed."""
         self.texts.pop(str(file), None)
         self.refused.discard(str(file))
         self._send({"do": "close", "file": str(file)})
+
+    def show(self, file: Path) -> None:
+        """Pass on that a page shows a file from now on."""
+        self.shown.add(str(file))
+        self._send({"do": "page", "file": str(file)})
 
     def saved(self) -> None:
         """Pass on that files changed on the disk."""

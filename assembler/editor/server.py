@@ -14,12 +14,13 @@ from typing import Any
 
 from lsprotocol import converters, types
 from pygls.capabilities import ServerCapabilitiesBuilder
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from assembler import __version__
 from assembler.editor.features.common import path_of
 from assembler.editor.lines import Lines
+from assembler.editor.pages import Pages
 from assembler.editor.process import REFUSED, WorkerProcess
 
 ANSWERS: Mapping[str, Any] = {
@@ -33,6 +34,7 @@ ANSWERS: Mapping[str, Any] = {
     types.TEXT_DOCUMENT_SIGNATURE_HELP: types.SignatureHelp,
     types.TEXT_DOCUMENT_DEFINITION: types.Location,
     types.TEXT_DOCUMENT_REFERENCES: list[types.Location],
+    types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: list[types.DocumentHighlight],
     types.TEXT_DOCUMENT_PREPARE_RENAME: types.PrepareRenamePlaceholder,
     types.TEXT_DOCUMENT_RENAME: types.WorkspaceEdit,
     types.TEXT_DOCUMENT_CODE_ACTION: list[types.CodeAction],
@@ -49,7 +51,9 @@ OPTIONS: Mapping[str, Any] = {
 }
 """What the editor receives of a feature besides its name."""
 
-COMMANDS = ("assembler.run", "assembler.plan", "assembler.bench")
+PAGE = "assembler.page"
+
+COMMANDS = ("assembler.run", "assembler.plan", "assembler.bench", PAGE)
 
 ANALYSED = "$/assembler/analysed"
 """A notification after each stage: ``{uri, version, stage, summary}``; editors that do not know it ignore it."""
@@ -72,6 +76,7 @@ class Server(LanguageServer):
     def __init__(self) -> None:
         super().__init__("assembler", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Incremental)
         self.worker: WorkerProcess | None = None
+        self.pages = Pages()
         self.texts: dict[str, Lines] = {}
         self.encoding = "utf-16"
         self.runs_commands = False
@@ -114,6 +119,8 @@ class Server(LanguageServer):
         elif "analysed" in message:
             about = {name: message[name] for name in ("version", "stage", "summary")}
             self.protocol.notify(ANALYSED, {"uri": Path(message["analysed"]).as_uri(), **about})
+        elif "page" in message:
+            self.pages.publish(message)
         elif "refresh" in message:
             self.refresh()
         elif "lost" in message:
@@ -133,6 +140,15 @@ class Server(LanguageServer):
             self.workspace_inlay_hint_refresh(None)
         if workspace is not None and workspace.code_lens is not None and workspace.code_lens.refresh_support:
             self.workspace_code_lens_refresh(None)
+
+    async def opens(self, address: str) -> bool:
+        """Whether the editor opens an address in the browser."""
+        window = self.client_capabilities.window
+        if window is None or window.show_document is None or not window.show_document.support:
+            return False
+        with suppress(JsonRpcException):
+            return (await self.window_show_document_async(types.ShowDocumentParams(address, external=True))).success
+        return False
 
     def changed(self, uri: str, version: int) -> None:
         """Pass on a text."""
@@ -190,7 +206,17 @@ def _register(server: Server) -> None:
     for method, kind in ANSWERS.items():
         _pass_on(server, method, kind)
     for name in COMMANDS:
-        _offer(server, name)
+        if name != PAGE:
+            _offer(server, name)
+
+    @server.command(PAGE)
+    async def page(uri: str) -> None:
+        if server.worker is not None and (file := path_of(uri)) is not None:
+            guard = server.pages.guard(file)
+            server.worker.show(file)
+            if not await server.opens(guard.address_for_once()):
+                said = f"the page of {file.name}, for this machine only: {guard.address}"
+                server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
 
 
 def _pass_on(server: Server, method: str, kind: Any) -> None:

@@ -5,7 +5,7 @@ Messages that arrive::
     {"do": "open", "file": …, "text": …, "version": 3}       also after each edit
     {"do": "close", "file": …}   {"do": "saved"}
     {"do": "ask", "id": 7, "method": "textDocument/inlayHint", "params": …}
-    {"do": "cancel", "id": 7}
+    {"do": "cancel", "id": 7}   {"do": "page", "file": …}     which a page shows from now on
 
 and those that it sends::
 
@@ -13,10 +13,11 @@ and those that it sends::
     {"publish": FILE, "version": 3, "diagnostics": […]}
     {"analysed": FILE, "version": 3, "stage": "read", "summary": …}
     {"answer": 7, "result": …}   {"refresh": true}
+    {"page": FILE, "part": "text", "value": …}                for the server's page of the file
 
-A text is read as soon as it arrives, then features are answered, then it is planned. MindSpore is imported when the
-first texts are read, and not in a thread: two threads that import parts of it at once each find half of it. A newer
-text ends the planning of an older one.
+A text is read as soon as it arrives, then features are answered, then it is planned, then pages are made. MindSpore is
+imported when the first texts are read, and not in a thread: two threads that import parts of it at once each find half
+of it. A newer text ends the planning of an older one.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from assembler.editor.features import AFTER_PLAN, FEATURES, RENAME
+from assembler.editor.features import AFTER_PLAN, FEATURES, HIGHLIGHTS, RENAME
 from assembler.editor.features.common import as_lsp, file_of
 from assembler.editor.features.lens import summary
+from assembler.editor.parts import Parts
 from assembler.editor.process import REFUSED
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError, Place
@@ -48,7 +50,7 @@ PATIENCE = 0.3
 """Seconds that a plan may take although a newer text waits; a longer one is ended."""
 
 _MOMENT = 0.2
-"""Seconds to wait for a first text before MindSpore is imported."""
+"""Seconds without a message after which MindSpore is imported, or a page is made."""
 
 _AGAIN = 0.02
 """Seconds between attempts to end it: an exception cannot be raised everywhere."""
@@ -99,6 +101,7 @@ class Worker:
         self.unplanned: dict[Path, None] = {}
         self.dependent: set[Path] = set()  # to be planned because another file changed: the editor does not ask again
         self.waiting: list[dict[str, Any]] = []
+        self.pages = Parts(workspace, self.send_part)
         self.is_imported = False
         self.planning: tuple[Path, float] | None = None  # since when
         self.is_superseded = False
@@ -135,12 +138,18 @@ class Worker:
         self.replies.write(json.dumps(message) + "\n")
         self.replies.flush()
 
+    def send_part(self, message: Mapping[str, Any]) -> None:
+        """Send a part of a page, except the error that a newer text ended its plan."""
+        if message["part"] != "text" or self.planning is None or not self.is_superseded:
+            self.send(message)
+
     def receive(self) -> None:
         """Note all messages that are there; wait for one if there is nothing to do."""
         is_idle = not (self.unread or self.ready() or self.unplanned)
+        seconds = _MOMENT if self.pages.waiting or not self.is_imported else None
         with suppress(queue.Empty):
             while True:
-                self.note(self.requests.get(is_idle, None if self.is_imported else _MOMENT))
+                self.note(self.requests.get(is_idle, seconds))
                 is_idle = False
 
     def note(self, message: dict[str, Any]) -> None:
@@ -154,12 +163,15 @@ class Worker:
                 blamed = self.workspace.blame(file)
                 self.unread.pop(file, None)
                 self.unplanned.pop(file, None)
+                self.pages.waiting.pop(file, None)
                 self.again(self.workspace.close(file))
                 for path in blamed:
                     self.publish(path)
             case "saved":
                 self.dependent.update(found := self.workspace.saved())
                 self.again(found)
+            case "page":
+                self.pages.begin(Path(message["file"]))
             case "ask":
                 self.waiting.append(message)
             case "cancel":
@@ -191,6 +203,10 @@ class Worker:
             file = next(iter(self.unplanned))
             del self.unplanned[file]
             self.plan(file)
+        elif self.pages.waiting:
+            file = next(iter(self.pages.waiting))
+            del self.pages.waiting[file]
+            self.show(file)
 
     def ready(self) -> dict[str, Any] | None:
         """The first question that can be answered now."""
@@ -210,6 +226,18 @@ class Worker:
         finally:
             self.planning = None
 
+    def show(self, file: Path) -> None:
+        """Make a page, unless a newer text arrives meanwhile, which does not wait for it."""
+        self.planning, self.is_superseded = (file, time.monotonic() - PATIENCE), False
+        self.send({"begin": str(file)})
+        try:
+            self.pages.show(file)
+        except Exception:
+            traceback.print_exc()
+        finally:
+            self.planning = None
+        self.send({"end": str(file)})
+
     def analyse(self, file: Path, *, shapes: bool) -> bool:
         """Analyse an open file, and send what is found. Returns whether it could be read."""
         opened = self.workspace.open.get(file)
@@ -227,9 +255,11 @@ class Worker:
         if shapes or not self.is_shown_until_planned(file):
             for path in self.workspace.blame(file):
                 self.publish(path)
-        if file in self.dependent and (shapes or found.reading.bound is None):  # a plan follows, or not
-            self.dependent.discard(file)
-            self.send({"refresh": True})
+        if shapes or found.reading.bound is None:  # otherwise a plan follows
+            self.pages.changed(file)
+            if file in self.dependent:
+                self.dependent.discard(file)
+                self.send({"refresh": True})
         about = {"version": opened.version, "stage": "plan" if shapes else "read"}
         planned = summary(found.plan) if found.plan is not None else None
         self.send({"analysed": str(file), "summary": planned, **about})
@@ -261,5 +291,7 @@ class Worker:
             result = {REFUSED: error.message} if message["method"] == RENAME else None
         except Exception:
             traceback.print_exc()
-        self.send({"end": str(file)})
         self.send({"answer": message["id"], "result": result})
+        if message["method"] == HIGHLIGHTS:  # editors ask for them wherever the cursor rests
+            self.pages.point(params)
+        self.send({"end": str(file)})

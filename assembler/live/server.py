@@ -108,7 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._refuse(HTTPStatus.FORBIDDEN, "the token is wrong, or was used")
             return self._begin(HTTPStatus.SEE_OTHER, **{"Location": guard.home, "Set-Cookie": guard.cookie})
         if not guard.knows(self.headers):
-            return self._refuse(HTTPStatus.FORBIDDEN, "open this page by the address that the terminal shows")
+            return self._refuse(
+                HTTPStatus.FORBIDDEN, "open this page by the address that the terminal or the editor shows"
+            )
         if path == guard.home:
             return self._answer(HTTPStatus.OK, "text/html", self.server.page)
         if path == f"{guard.home}events":

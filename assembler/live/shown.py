@@ -7,9 +7,9 @@ plan, and the diagram marks its layers that they are about.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from assembler.analysis import Analysis, Item, LayerMemory, Project, analyse
 from assembler.analysis.analyse import diagnostic
 from assembler.errors import AssemblerError, SettingsError, Span, noted
 from assembler.files import print_os_error, short
-from assembler.live.feed import Feed
 from assembler.live.marks import changed_lines, layers_at
 from assembler.planning.plan import Plan
 from assembler.reading.recipe_paths import SHIPPED
@@ -48,19 +47,21 @@ class _Version:
 
 
 class LivePage:
-    """Publishes what is known of a recipe, in the parts ``text``, ``plan``, ``changes`` and ``diagram``.
+    """Publishes what is known of a recipe, in the parts ``text``, ``plan``, ``changes``, ``diagram`` and ``cursor``.
 
     Args:
         file: of the recipe.
-        feed: where it publishes.
+        publish: receives the name and the value of a part.
     """
 
-    def __init__(self, file: Path, feed: Feed):
+    def __init__(self, file: Path, publish: Callable[[str, str], None]):
         self.file = file.resolve()
         self.name = file.stem
-        self.feed = feed
+        self.publish = publish
         self.last: _Version | None = None
         self.compared: Mapping[Path, str] = {}  # the texts of the version that ``last`` is compared with
+        self.texts: Mapping[Path, str] = {}  # that are shown
+        self.cursor: Span | None = None
 
     def look(self, project: Project, files: Iterable[Path], budget: Budget, memory: LayerMemory) -> None:
         """Read the recipe again and publish what is new.
@@ -71,6 +72,7 @@ class LivePage:
             memory: of single layers.
         """
         when, texts = time.time(), self._texts(project, files)
+        self.texts = texts
         errors: list[AssemblerError] = []
         if self.last is None:
             self._publish_text(when, texts, errors)  # importing MindSpore takes a while
@@ -81,7 +83,14 @@ class LivePage:
             if found.plan is not None:
                 self._publish_plan(_Version(when, found.plan, found.items, found.reading.data, texts))
             self._publish_diagram(texts, errors)
+            self._publish_cursor()
         self._publish_text(when, texts, errors)  # with an error that ended it, such as too much time
+
+    def point(self, span: Span) -> None:
+        """Show where the cursor of an editor is, if that file is shown."""
+        if (file := span.file.resolve()) in self.texts:
+            self.cursor = replace(span, file=file)
+            self._publish_cursor()
 
     def _texts(self, project: Project, files: Iterable[Path]) -> dict[Path, str]:
         """The texts of the files that are shown: the recipe, and those of the project that it includes.
@@ -130,14 +139,25 @@ class LivePage:
         if self.last is None:
             return
         spans = [one.place.span for one in errors if one.place.span is not None]
-        paths = [row.path for row in self.last.plan.rows]
-        wrong = layers_at(spans, self.last.items, paths, self.last.texts, texts)
+        wrong = self._layers_at(spans, texts)
         drawn = diagram.diagram(self.last.plan, self.name, wrong)
         marked = any(node.wrong for node in drawn.nodes)
         self._publish("diagram", {**diagram.picture(drawn).data(), "marked": marked})
 
+    def _publish_cursor(self) -> None:
+        if self.cursor is not None:
+            layers = sorted(self._layers_at([self.cursor], self.texts))
+            self._publish("cursor", {"file": short(self.cursor.file), "line": self.cursor.line, "layers": layers})
+
+    def _layers_at(self, spans: Collection[Span], texts: Mapping[Path, str]) -> set[str]:
+        """The layers of the last plan at some places."""
+        if self.last is None:
+            return set()
+        paths = [row.path for row in self.last.plan.rows]
+        return layers_at(spans, self.last.items, paths, self.last.texts, texts)
+
     def _publish(self, name: str, data: Mapping[str, Any]) -> None:
-        self.feed.publish(name, as_json(data))
+        self.publish(name, as_json(data))
 
 
 def analysed(file: Path, project: Project, memory: LayerMemory) -> Analysis:

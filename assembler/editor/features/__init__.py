@@ -17,9 +17,12 @@ from assembler.editor.features.formatting import formatting
 from assembler.editor.features.hints import inlay_hints
 from assembler.editor.features.hover import hover, signature_help
 from assembler.editor.features.lens import code_lenses
-from assembler.editor.features.navigation import definition, prepare_rename, references, rename
+from assembler.editor.features.navigation import definition, document_highlights, prepare_rename, references, rename
 from assembler.editor.features.outline import document_symbols, folding_ranges
 from assembler.editor.workspace import Workspace
+
+HIGHLIGHTS = "textDocument/documentHighlight"
+"""The feature that editors ask for wherever the cursor rests."""
 
 FEATURES: Mapping[str, Callable[[Workspace, Mapping[str, Any]], Any]] = {
     "textDocument/documentSymbol": document_symbols,
@@ -32,6 +35,7 @@ FEATURES: Mapping[str, Callable[[Workspace, Mapping[str, Any]], Any]] = {
     "textDocument/signatureHelp": signature_help,
     "textDocument/definition": definition,
     "textDocument/references": references,
+    HIGHLIGHTS: document_highlights,
     "textDocument/prepareRename": prepare_rename,
     "textDocument/rename": rename,
     "textDocument/codeAction": code_actions,

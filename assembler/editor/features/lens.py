@@ -30,7 +30,7 @@ def code_lenses(workspace: Workspace, params: Mapping[str, Any]) -> list[dict[st
     uri = params["textDocument"]["uri"]
     lenses = [
         {"range": where, "command": {"title": title, "command": f"assembler.{name}", "arguments": [uri]}}
-        for name, title in TITLES.items()
+        for name, title in {**TITLES, "page": "page"}.items()
     ]
     planned = _plan(opened)
     size = [{"range": where, "command": {"title": summary(planned), "command": ""}}] if planned is not None else []

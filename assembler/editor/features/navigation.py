@@ -1,4 +1,4 @@
-"""``definition``, ``references``, ``prepareRename`` and ``rename``: names across files."""
+"""``definition``, ``references``, ``documentHighlight``, ``prepareRename`` and ``rename``: names across files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from assembler.language.names import FUNCTIONS
 from assembler.registry.documentation import defined_at
 
 _RENAMED = ("param", "block", "shared", "wire", "input")
+
+_READ, _WRITE = 2, 3
+"""Kinds of highlights in LSP."""
 
 
 def definition(workspace: Workspace, params: Mapping[str, Any]) -> Any:
@@ -62,17 +65,31 @@ def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     here = Here.of(workspace, params)
     if here is None:
         return None
-    declared = here.names.at(here.offset)
-    if declared is None:
-        used = here.names.used_at(here.offset)
-        same = (
-            one for one in here.document.used if used is not None and (one.name, one.role) == (used.name, used.role)
-        )
-        return [_location(here, here.file, one.start, one.end) for one in same]
-    places = list(here.names.uses(declared))
-    if params.get("context", {}).get("includeDeclaration", True):
-        places.insert(0, (declared.file, declared.start, declared.end))
+    places = _places(here)
+    if not params.get("context", {}).get("includeDeclaration", True) and here.names.at(here.offset) is not None:
+        del places[0]
     return [_location(here, *place) for place in places]
+
+
+def document_highlights(workspace: Workspace, params: Mapping[str, Any]) -> Any:
+    """The places in this file of the name at the cursor; that of its declaration is one where it is written."""
+    here = Here.of(workspace, params)
+    if here is None:
+        return None
+    declared = here.names.at(here.offset)
+    own = [(start, end) for file, start, end in _places(here) if file == here.file]
+    written = (declared.start, declared.end) if declared is not None and declared.file == here.file else None
+    return [{"range": here.range(*place), "kind": _WRITE if place == written else _READ} for place in own]
+
+
+def _places(here: Here) -> list[tuple[Path, int, int]]:
+    """The places of the name at the cursor, that of its declaration first; those of a layer in this file."""
+    declared = here.names.at(here.offset)
+    if declared is not None:
+        return [(declared.file, declared.start, declared.end), *here.names.uses(declared)]
+    used = here.names.used_at(here.offset)
+    same = (one for one in here.document.used if used is not None and (one.name, one.role) == (used.name, used.role))
+    return [(here.file, one.start, one.end) for one in same]
 
 
 def prepare_rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:

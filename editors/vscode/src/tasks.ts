@@ -7,11 +7,15 @@ interface CommandLine {
   cwd: string;
 }
 
-/** Run a command of the code lens in a terminal, on the file that it names or, from the palette, the active one. */
+/**
+ * Run a command of the code lens in a terminal, on the file that it names or, from the palette, the active one.
+ *
+ * `assembler.page` has no command line: the server serves the page, which shows texts that are not saved.
+ */
 export async function runInTerminal(name: string, files: string[], ask: ExecuteCommandSignature): Promise<void> {
   const file = files[0] ?? window.activeTextEditor?.document.uri.toString();
   if (!file) return;
-  await workspace.textDocuments.find((document) => document.uri.toString() === file)?.save();
+  if (name !== "assembler.page") await workspace.textDocuments.find((document) => document.uri.toString() === file)?.save();
   const line: CommandLine | null = await ask(name, [file]);
   if (!line) return;
   const [program, ...words] = line.command;

@@ -65,7 +65,7 @@ class LayerTable {
     if (run.tree?.some((row) => row[LAYER.level] > 0 || row[LAYER.times] > 1)) this.trees.set("blocks", grown(run.tree));
     this.trees.set("layers", grown(run.layers));
     this.tree = this.trees.values().next().value;
-    Object.assign(this, { many: run.layers.length, text: "", sort: null, down: false, most: MOST });
+    Object.assign(this, { many: run.layers.length, text: "", sort: null, down: false, most: MOST, pointed: new Set() });
     this.levels = [...walked(this.tree)].reduce((levels, { level }) => ((levels[level] = (levels[level] ?? 0) + 1), levels), []);
     this.unfold(this.fitting());
     this.body = element("tbody", {});
@@ -88,6 +88,16 @@ class LayerTable {
     Object.assign(this, { sort: before.sort, down: before.down, most: before.most, tree: this.trees.get(name) ?? this.tree });
     this.element.querySelector("input").value = before.text;
     this.search(before.text);
+  }
+
+  /** Mark the rows of layers by their paths, and folded blocks that contain one. */
+  point(paths) {
+    this.pointed = new Set(paths);
+    this.draw();
+  }
+
+  isPointed(one) {
+    return one.inside.length ? !one.open && one.inside.some((inner) => this.isPointed(inner)) : this.pointed.has(one.values[LAYER.path]);
   }
 
   /** As many levels as fit. */
@@ -205,7 +215,7 @@ class LayerTable {
     const times = values[LAYER.times] > 1 ? element("span", { class: "times" }, ` × ${GROUPED.format(values[LAYER.times])}`) : null;
     const written = values[LAYER.arguments] ? element("code", {}, shown(values[LAYER.arguments])) : null;
     const head = element("th", { scope: "row", style: `--level: ${one.level}` }, name, times, written && " ", written);
-    return element("tr", { "data-at": one.at, class: one.inside.length ? "block" : null }, head, FIGURES.map((column) => this.cell(column, values[column.at])));
+    return element("tr", { "data-at": one.at, class: one.inside.length ? "block" : null, "aria-current": this.isPointed(one) ? "location" : null }, head, FIGURES.map((column) => this.cell(column, values[column.at])));
   }
 
   cell(column, value) {

@@ -4,6 +4,8 @@ const MARKED = '[fill="#d93a32"]';
 
 let table = null; // of layers
 
+let pointed = null; // where the cursor of the editor is
+
 const PARTS = {
   text({ when, planned, files, elsewhere }) {
     const wrong = files.reduce((sum, { errors }) => sum + errors.length, elsewhere.length);
@@ -21,12 +23,14 @@ const PARTS = {
     });
     put(byId("text"), ...elsewhere.map((said) => element("pre", { class: "error", tabindex: "0", "aria-label": "Error" }, said)), ...shown);
     for (const box of byId("text").querySelectorAll(".source")) reveal(box, box.querySelector(".explained"));
+    pointedLine();
   },
   plan(run) {
     byId("costs").replaceChildren(facts(sumsOf(run.sums)) ?? "");
     const made = new LayerTable(run);
     if (table) made.resume(table);
     table = made;
+    table.point(pointed?.layers ?? []);
     put(byId("layers"), made.element);
     byId("layers-section").hidden = false;
   },
@@ -53,7 +57,22 @@ const PARTS = {
     const frame = byId("diagram").querySelector(".drawing");
     if (drawn.marked && frame) reveal(frame, frame.querySelector(MARKED));
   },
+  cursor(place) {
+    pointed = place;
+    const line = pointedLine();
+    if (line) reveal(line.closest(".source"), line);
+    table?.point(place.layers);
+  },
 };
+
+/** Mark the line that the cursor of the editor is in, and return it. */
+function pointedLine() {
+  byId("text").querySelector(".line[aria-current]")?.removeAttribute("aria-current");
+  const file = [...byId("text").querySelectorAll("details")].find((one) => one.dataset.name === pointed?.file);
+  const line = file?.querySelector(`.line[data-line="${pointed.line + 1}"]`);
+  line?.setAttribute("aria-current", "location");
+  return line;
+}
 
 /** Show a verdict. Screen readers read it aloud, so that the same one is not shown again. */
 function tell(verdict) {
@@ -86,7 +105,7 @@ function listen() {
   events.onopen = () => (byId("connection").textContent = "");
   events.onerror = ({ target }) => {
     const isOver = target.readyState === EventSource.CLOSED;
-    byId("connection").textContent = isOver ? "Not followed any more; open the address that the command shows." : "The command does not answer; it may have ended.";
+    byId("connection").textContent = isOver ? "Not followed any more; open the address that the command or the editor shows." : "The command or the editor does not answer; it may have ended.";
   };
 }
 
