@@ -111,7 +111,7 @@ def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
         ("blocks:\n  Own(first): Dense(_, fir‸\n", ["first"]),
         ("shared:\n  table: Embedding(8, 4)\nstack: tab‸", ["table"]),
         ("graph:\n  left: Dense(_, 4)\n  right: Dense(_, 4) @ input\n  sum: Add @ (le‸", ["left"]),
-        ("outputs: [one, l‸]\ngraph:\n  left: Dense(_, 4)\n", []),
+        ("outputs: [one, l‸]\ngraph:\n  left: Dense(_, 4)\n", ["left"]),
         ("checks: {me‸", ["mean"]),
         ("checks:\n  me‸", ["mean"]),
         ("checks:\n  mean: {eq‸", ["equals"]),

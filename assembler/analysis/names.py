@@ -152,6 +152,12 @@ class Document:
         """The names that are used in its texts, in their order."""
         return sorted(self._uses(), key=lambda one: one.start)
 
+    @cached_property
+    def local(self) -> set[str]:
+        """The names of loops and of items: ``w`` in ``for w in widths``, ``stem`` in ``stem := …``."""
+        texts = (self.text[slice(*self.inside(region.value))] for region in self.regions)
+        return {one.token.text for text in texts for one in names_in(text) if one.role == "target"}
+
     def _uses(self) -> Iterator[Used]:
         parents = {region.path[:count] for region in self.regions for count in range(1, len(region.path))}
         for region in self.regions:
@@ -193,21 +199,35 @@ def _used(one: Name, start: int, path: tuple[str, ...], role: str) -> Used:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a recipe and the files that it includes.
+    """The names of a file and of the recipes that it is part of.
 
     Args:
         document: the file that is looked at.
-        others: the files that it includes, and those that include it.
+        views: recipes, each with the files that it includes. That of the file itself, if it is a recipe, is the first.
     """
 
     document: Document
-    others: tuple[Document, ...] = ()
+    views: tuple[tuple[Document, ...], ...] = ()
 
-    def visible(self, path: tuple[str, ...]) -> Iterator[Declared]:
+    def others(self, document: Document) -> list[Document]:
+        """The files whose names a file sees: those that it includes; of a file of blocks, those of its recipes."""
+        own = next((view for view in self.views if view[0].file == document.file), None)
+        found = (
+            own if own is not None and len(own) > 1 else [one for view in self.around([document.file]) for one in view]
+        )
+        return list({one.file: one for one in found if one.file != document.file}.values())
+
+    def around(self, files: Iterable[Path]) -> list[tuple[Document, ...]]:
+        """The views that contain one of some files."""
+        known = set(files)
+        return [view for view in self.views if known & {one.file for one in view}]
+
+    def visible(self, path: tuple[str, ...], document: Document | None = None) -> Iterator[Declared]:
         """The names that a text at some keys sees, the innermost first."""
-        own = sorted(self.document.declared, key=lambda one: -len(one.scope))
+        document = document or self.document
+        own = sorted(document.declared, key=lambda one: -len(one.scope))
         yield from (one for one in own if path[: len(one.scope)] == one.scope)
-        yield from (one for other in self.others for one in other.declared if one.is_global)
+        yield from (one for other in self.others(document) for one in other.declared if one.is_global)
 
     def at(self, offset: int) -> Declared | None:
         """The declaration of the name at an offset; None if there is no name, or a layer's."""
@@ -223,11 +243,7 @@ class Names:
 
     def declaration(self, used: Used, document: Document) -> Declared | None:
         """What a name is that is used in one of the files."""
-        visible: Iterable[Declared] = self.visible(used.path)
-        if document is not self.document:
-            visible = Names(
-                document, tuple(one for one in (self.document, *self.others) if one is not document)
-            ).visible(used.path)
+        visible = self.visible(used.path, document)
         if used.role == "keyword":
             block = next((one for one in visible if one.kind == "block" and one.name == used.call), None)
             return self._argument(block, used.name) if block is not None else None
@@ -235,13 +251,36 @@ class Names:
         return next((one for one in visible if one.name == used.name and one.kind in wanted), None)
 
     def _argument(self, block: Declared, name: str) -> Declared | None:
-        home = next(one for one in (self.document, *self.others) if one.file == block.file)
+        home = next(one for one in self.documents() if one.file == block.file)
         inside = (one for one in home.declared if one.kind == "argument" and one.name == name)
         return next((one for one in inside if one.scope[-1] == block.header), None)
 
+    def documents(self) -> list[Document]:
+        """All files, this one first."""
+        return list({one.file: one for view in ((self.document,), *self.views) for one in view}.values())
+
+    def same(self, declared: Declared) -> list[Declared]:
+        """A declaration with those of the same name in other files of its recipes, which replace it or are replaced.
+
+        ``params: {depths: …}`` of ``resnet50`` is that of ``resnet``, and so of ``resnet18``.
+        """
+        if not declared.is_global:
+            return [declared]
+        found, files = {declared.file: declared}, set[Path]()
+        while files != set(found):
+            files = set(found)
+            for view in self.around(files):
+                for one in (one for document in view for one in document.declared):
+                    if (one.kind, one.name) == (declared.kind, declared.name):
+                        found.setdefault(one.file, one)
+        return list(found.values())
+
     def uses(self, declared: Declared) -> Iterator[tuple[Path, int, int]]:
-        """The places where a name is used, without its declaration."""
-        for document in (self.document, *self.others):
+        """The places where a name is used, without its declarations."""
+        same = self.same(declared)
+        views = self.around(one.file for one in same) if declared.is_global or declared.kind == "argument" else ()
+        documents = {one.file: one for view in ((self.document,), *views) for one in view}
+        for document in documents.values():
             for used in document.used:
-                if used.name == declared.name and self.declaration(used, document) == declared:
+                if used.name == declared.name and self.declaration(used, document) in same:
                     yield document.file, used.start, used.end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from assembler.analysis import Diagnostic
@@ -17,7 +17,7 @@ _SEVERITY = {"error": 1, "warning": 2, "information": 3}
 def path_of(uri: str) -> Path | None:
     """The file of a URI; None of texts that are in no file, such as ``untitled:Untitled-1``."""
     parts = urlsplit(uri)
-    return Path(url2pathname(unquote(parts.path))).resolve() if parts.scheme == "file" else None
+    return Path(url2pathname(parts.path)).resolve() if parts.scheme == "file" else None
 
 
 def file_of(params: Mapping[str, Any]) -> Path | None:

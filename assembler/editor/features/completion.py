@@ -67,11 +67,13 @@ def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     choices.sort(key=lambda one: (not one.label.casefold().startswith(prefix), one.rank))
     shown = choices[:MAX_ITEMS]
     where = here.range(start, end)
-    items = [_item(here, one, index, where) for index, one in enumerate(shown)]
+    is_written = text[end:].lstrip(" ").startswith(("=", ":"))  # a name that stays has its sign already
+    items = [_item(here, one, index, where, is_written) for index, one in enumerate(shown)]
     return {"isIncomplete": len(choices) > len(shown), "items": items}
 
 
-def _item(here: Here, choice: Choice, index: int, where: dict[str, Any]) -> dict[str, Any]:
+def _item(here: Here, choice: Choice, index: int, where: dict[str, Any], is_written: bool) -> dict[str, Any]:
+    text = choice.insert or choice.label
     entry = here.entry(choice.layer) if choice.layer and not choice.detail else None
     known = entry is not None and is_imported(entry)
     about = choice.about or (documentation(entry).split("\n")[0] if entry is not None and known else "")
@@ -80,7 +82,7 @@ def _item(here: Here, choice: Choice, index: int, where: dict[str, Any]) -> dict
         "kind": choice.kind,
         "sortText": f"{index:04}",
         "detail": signature_of(entry) if entry is not None and known else choice.detail,
-        "textEdit": {"range": where, "newText": choice.insert or choice.label},
+        "textEdit": {"range": where, "newText": text.rstrip("=: ") if is_written else text},
     }
     if about:
         item["documentation"] = about
@@ -139,9 +141,9 @@ def _in_layers(here: Here) -> Iterator[Choice]:
         return
     visible = list(here.names.visible(region.path))
     if spot.is_source or region.path[-2:-1] == ("outputs",) or region.path[-1] == "outputs":
-        yield from (
-            _declared(one, 0) for one in visible if one.kind in ("wire", "input") and one.start < region.value[0]
-        )
+        is_output = "outputs" in region.path[-2:]
+        wires = (one for one in visible if one.kind in ("wire", "input"))
+        yield from (_declared(one, 0) for one in wires if is_output or one.start < region.value[0])
         return
     if spot.call is not None and spot.before is not None and spot.before.text in ("(", ","):
         yield from _arguments(here, spot.call)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis.files import kind_of
+from assembler.analysis.regions import regions_of
 from assembler.editor.features.common import file_of
 from assembler.editor.features.here import Here
 from assembler.editor.lines import Lines
@@ -16,7 +17,7 @@ from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
 
 _MISSING = re.compile(r"(?P<layer>[\w.]+) is missing (?P<names>'\w+'(?:(?:, | and )'\w+')*): ")
-_EXPECTED = re.compile(r"the recipe expects (?P<here>\d+), but the plan has (?P<plan>\d+)")
+_EXPECTED = re.compile(r"the recipe expects (?P<here>\d+|\[.*\]), but the plan has (?P<plan>\d+|\[.*\])")
 _INSTEAD = re.compile(
     r"write (?P<new>[\w.]+) instead of (?P<old>[\w.]+)|(?P<owner>[\w.]+) of \w+ is (?P<here>[\w.]+) here"
 )
@@ -47,14 +48,14 @@ def _mends(
     written = text[start:end]
     word = re.match(r"[\w.]+", written)
     name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
-    if instead := _INSTEAD.search(message):
+    if word and word[0] in message and (instead := _INSTEAD.search(message)):
         new = instead["new"] or instead["here"]
         yield f"Write {new}", name, new
     for suggestion in (diagnostic.get("data") or {}).get("suggestions", ()):
-        if re.fullmatch(r"[\w./]+", suggestion) and word:
+        if word and re.fullmatch(r"[\w./]+", suggestion) and f"'{word[0]}'" in message:
             yield f"Write {suggestion}", name, suggestion
     if expected := _EXPECTED.fullmatch(message):
-        value = re.compile(rf"\s*:\s*({expected['here']})\b").match(text, end)
+        value = re.compile(rf"\s*:\s*({re.escape(expected['here'])})").match(text, end)
         if value is not None:
             found = {"start": lines.at(value.start(1)), "end": lines.at(value.end(1))}
             yield f"Expect {expected['plan']}", found, expected["plan"]
@@ -92,14 +93,17 @@ def _expect(workspace: Workspace, file: Path, uri: str) -> Iterator[dict[str, An
     if opened is None or opened.analysis is None or opened.analysis.plan is None or kind_of(file) != "recipe":
         return
     text = opened.lines.text
-    if re.search(r"^expect\s*:", text, re.MULTILINE):
+    keys = [region for region in regions_of(text) if len(region.path) == 1]
+    is_block = bool(keys) and keys[0].key[0] == text.rfind("\n", 0, keys[0].key[0]) + 1
+    if not is_block or ("expect",) in {one.path for one in keys} or re.search(r"^(\.\.\.|---)", text, re.MULTILINE):
         return
     planned: Plan = opened.analysis.plan
-    begin = "" if text.endswith("\n") or not text else "\r\n" if "\r\n" in text else "\n"
+    end = "\r\n" if "\r\n" in text else "\n"
+    begin = "" if text.endswith("\n") else end
     output = f", output: {_shapes(planned.output)}" if planned.output is not None else ""
     sizes = f"trainable: {planned.trainable}, parameters: {planned.parameters}{output}"
     at = opened.lines.at(len(text))
-    edit = {"range": {"start": at, "end": at}, "newText": f"{begin}expect: {{{sizes}}}\n"}
+    edit = {"range": {"start": at, "end": at}, "newText": f"{begin}expect: {{{sizes}}}{end}"}
     yield {"title": "Add expect with the sizes of the plan", "kind": "refactor", "edit": {"changes": {uri: [edit]}}}
 
 

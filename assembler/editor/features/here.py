@@ -23,8 +23,8 @@ from assembler.registry.entries import Entry
 _LAYERS = ("stack", "graph", "blocks", "shared", "params", "outputs")
 """Keys of a recipe whose values are recipe texts."""
 
-_NO_TEXT = ("inputs", "outputs")
-"""Keys in a graph or a block whose values are names of wires."""
+_NO_TEXT = ("inputs",)
+"""Keys in a graph or a block whose values declare names."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,14 @@ class Here:
 
     @cached_property
     def names(self) -> Names:
-        """The names of the file and of those around it."""
-        return Names(self.document, tuple(self.read(file) for file in self.around))
+        """The names of the file and of the recipes that it is part of."""
+        known = {self.file: self.document}
+        views = [[self.file, *self.below]]
+        views += [[file, *found] for file in self._recipes() if file != self.file and (found := self._included(file))]
+        near = {self.file, *self.below}
+        chosen = [view for view in views if near & set(view)]
+        documents = {file: known.get(file) or self.read(file) for view in chosen for file in view}
+        return Names(self.document, tuple(tuple(documents[file] for file in dict.fromkeys(view)) for view in chosen))
 
     @cached_property
     def region(self) -> Region | None:
@@ -87,16 +93,12 @@ class Here:
         return Document(file, self.workspace.lines(file).text, file.parent.name == "blocks")
 
     @cached_property
-    def around(self) -> list[Path]:
-        """The files that this one includes, as its last readable text has them, and those that include it."""
+    def below(self) -> list[Path]:
+        """The files that this one includes, as its last readable text has them."""
         opened = self.workspace.open.get(self.file)
         read = opened.depends if opened is not None else ()
         below = [file for file in read if file != self.file and file.parent.name != "registry"]
-        below = below or [real(file) for file in self._named()]
-        above = [file for file in self._recipes() if file != self.file and self.file in self._included(file)]
-        found = dict.fromkeys([*below, *above])
-        found.pop(self.file, None)
-        return list(found)
+        return below or [real(file) for file in self._named()]
 
     def _named(self) -> Iterator[Path]:
         """The files that ``defaults`` names, of a text that was never readable."""
@@ -114,10 +116,10 @@ class Here:
         yield from map(real, sorted((folder / "recipe").rglob("*.yaml")) if folder is not None else ())
         yield from self.workspace.open
 
-    def _included(self, file: Path) -> set[Path]:
+    def _included(self, file: Path) -> list[Path]:
         with suppress(AssemblerError, OSError):
-            return {real(path) for path, _ in defaults_of(file, self.project.folders)}
-        return set()
+            return [real(path) for path, _ in defaults_of(file, self.project.folders)]
+        return []
 
     def entry(self, name: str) -> Entry | None:
         """The layer of a name, if there is just one."""

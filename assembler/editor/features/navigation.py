@@ -41,7 +41,7 @@ def _included(here: Here) -> Path | None:
         return None
     name = here.document.text[slice(*region.value)].rpartition(":")[2].strip()
     wanted = {f"{name}.yaml", f"{name}.yml"}
-    return next((file for file in here.around if file.name in wanted), None) or here.project.recipes.get(name)
+    return next((file for file in here.below if file.name in wanted), None) or here.project.recipes.get(name)
 
 
 def _class(here: Here, name: str) -> Any:
@@ -66,8 +66,10 @@ def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     if here is None:
         return None
     places = _places(here)
-    if not params.get("context", {}).get("includeDeclaration", True) and here.names.at(here.offset) is not None:
-        del places[0]
+    if not params.get("context", {}).get("includeDeclaration", True):
+        declared = here.names.at(here.offset)
+        same = {(one.file, one.start, one.end) for one in here.names.same(declared)} if declared is not None else set()
+        places = [place for place in places if place not in same]
     return [_location(here, *place) for place in places]
 
 
@@ -83,10 +85,11 @@ def document_highlights(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 
 
 def _places(here: Here) -> list[tuple[Path, int, int]]:
-    """The places of the name at the cursor, that of its declaration first; those of a layer in this file."""
+    """The places of the name at the cursor, those of its declarations first; those of a layer in this file."""
     declared = here.names.at(here.offset)
     if declared is not None:
-        return [(declared.file, declared.start, declared.end), *here.names.uses(declared)]
+        written = [(one.file, one.start, one.end) for one in here.names.same(declared)]
+        return list(dict.fromkeys([*written, *here.names.uses(declared)]))
     used = here.names.used_at(here.offset)
     same = (one for one in here.document.used if used is not None and (one.name, one.role) == (used.name, used.role))
     return [(here.file, one.start, one.end) for one in same]
@@ -115,7 +118,7 @@ def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
         raise SettingsError("only params, blocks, shared parts, inputs and lines of graphs can be renamed")
     _require(here, declared, params["newName"])
     changes: dict[str, list[dict[str, Any]]] = {}
-    for file, start, end in [(declared.file, declared.start, declared.end), *here.names.uses(declared)]:
+    for file, start, end in _places(here):
         if not file.resolve().is_relative_to(workspace.root.resolve()):
             raise SettingsError(f"{declared.name!r} is in {short(file)}, which is outside the folder that is open")
         edit = {"range": here.range(start, end, file), "newText": params["newName"]}
@@ -130,12 +133,27 @@ def _require(here: Here, declared: Declared, name: str) -> None:
         raise SettingsError(f"{name!r} is already a name here; choose another one")
     if declared.kind not in ("wire", "input") and here.entry(name) is not None:
         raise SettingsError(f"{name!r} is a layer; choose another name")
+    if declared.kind in ("wire", "shared") and (key := _pattern_of(here, declared.name)):
+        raise SettingsError(f"{declared.name!r} is in a pattern of {key}; change that by hand")
+
+
+def _pattern_of(here: Here, name: str) -> str:
+    """The key with patterns of parameters, ``freeze`` or ``init``, that names a line of the graph or a shared part."""
+    for document in here.names.documents():
+        for region in document.regions:
+            key = region.path[0]
+            said = region.path[-1] if key == "init" else document.text[slice(*document.inside(region.value))]
+            if key in ("freeze", "init") and len(region.path) == 2 and said.partition(".")[0] == name:
+                return key
+    return ""
 
 
 def _taken(here: Here, declared: Declared) -> Iterator[str]:
     """The names that texts see together with a name."""
     is_wire = declared.kind in ("wire", "input")
-    for document in (here.names.document, *here.names.others):
+    views = here.names.around(one.file for one in here.names.same(declared))
+    for document in {one.file: one for view in ((here.document,), *views) for one in view}.values():
+        yield from document.local
         for one in document.declared:
             if (one.kind in ("wire", "input")) == is_wire and (not is_wire or one.scope == declared.scope):
                 yield one.name
