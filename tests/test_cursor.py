@@ -267,6 +267,17 @@ def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
         ("stack: Dense(_, wid‸th)", "a b", "'a b' is not a name that a recipe can use"),
         ("stack: Dense(_, wid‸th)", "for", "'for' is not a name that a recipe can use"),
         ("stack: Dense(_, wid‸th)", "Tanh", "'Tanh' is a layer; choose another name"),
+        ("stack: (Dense(_, wid‸th * k) for k in [1, 2])", "k", "'k' is already a name here; choose another one"),
+        (
+            "graph:\n  a: ReLU\n  b: Tanh @ ‸a\nfreeze: [a.weight]",
+            "c",
+            "'a' is in a pattern of freeze; change that by hand",
+        ),
+        (
+            "graph:\n  a: ReLU\n  b: Tanh @ ‸a\ninit: {'a.*': zeros}",
+            "c",
+            "'a' is in a pattern of init; change that by hand",
+        ),
         (
             "stack: Den‸se(_, width)",
             "Linear",
@@ -278,6 +289,43 @@ def test_error_of_a_new_name(ask, text, new, said):
     with pytest.raises(SettingsError) as error:
         ask("rename", BASE + text, newName=new)
     assert error.value.message == said
+
+
+@pytest.mark.parametrize("opened", ["base", "deeper", "other"])
+def test_a_param_is_renamed_in_the_recipes_that_replace_its_value(tmp_path, opened):
+    """And not in one that only includes the same blocks."""
+    texts = {
+        "base": "defaults: [/blocks@blocks: mine, _self_]\nparams: {n: 2}\nstack: n * Unit(4)\n",
+        "deeper": "defaults: [base, _self_]\nparams: {n: 3}\n",
+        "other": "defaults: [base, _self_]\nparams: {n: 4}\n",
+        "apart": "defaults: [/blocks@blocks: mine, _self_]\nparams: {n: 5}\nstack: Unit(n)\n",
+    }
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    (tmp_path / "conf" / "blocks").mkdir()
+    (tmp_path / "conf" / "blocks" / "mine.yaml").write_text("Unit(n): Dense(_, n)\n")
+    for name, text in texts.items():
+        (tmp_path / "conf" / "recipe" / f"{name}.yaml").write_text(text)
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / f"{opened}.yaml"
+    workspace.change(file, texts[opened], 1)
+    workspace.analyse(file, shapes=False)
+    place = {"line": 1, "character": 9}
+    params = {"textDocument": {"uri": file.as_uri()}, "position": place, "newName": "depth"}
+    changes = FEATURES["textDocument/rename"](workspace, params)["changes"]
+    counts = {uri.rpartition("/")[2]: len(edits) for uri, edits in changes.items()}
+    assert counts == {"base.yaml": 2, "deeper.yaml": 1, "other.yaml": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("stack: Dense(8, 4, has_‸bias=False)", "has_bias="),
+        ("inp‸ut: 1", "input"),
+        ("checks: {mean: {equ‸als: 0}}", "equals"),
+    ],
+)
+def test_a_name_that_has_its_sign_is_completed_without_it(ask, text, label):
+    (item, *_) = [one for one in ask("completion", text)["items"] if one["label"] == label]
+    assert item["textEdit"]["newText"] == label.rstrip("=")
 
 
 # ---- fixes, formatting
@@ -316,6 +364,26 @@ def test_an_error_is_mended(ask, tmp_path, stack, title, after):
     first = FEATURES["textDocument/codeAction"](workspace, params)[0]
     assert first["title"] == title
     assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+
+
+BROKEN_BY_MORE = [
+    "{input: {shape: [4, 8]}, stack: ReLU}",
+    "input: {shape: [4, 8]}\nstack: ReLU\n...\n",
+    " input: {shape: [4, 8]}\n stack: ReLU",
+    'input: {shape: [4, 8]}\nstack: ReLU\n"expect": {}',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN_BY_MORE)
+def test_sizes_are_not_added_where_they_would_break_the_file(ask, text):
+    assert ask("codeAction", text, planned=True, context={"diagnostics": []}) == []
+
+
+def test_a_suggestion_does_not_replace_the_key_of_a_text(ask):
+    """Of a text with escapes, only its key is known."""
+    where = {"start": {"line": 4, "character": 0}, "end": {"line": 4, "character": 5}}
+    said = {"range": where, "message": "no layer named 'Relu'. Did you mean 'ReLU'?", "data": {"suggestions": ["ReLU"]}}
+    assert ask("codeAction", BASE + "stack: Relu", context={"diagnostics": [said]}) == []
 
 
 def test_the_sizes_of_the_plan_become_what_is_expected(ask):
