@@ -277,3 +277,34 @@ def test_a_recipe_of_two_thousand_lines(editor):
     wrong = editor.type(text.replace("Dense(_, 15) # 第 1957", "Dence(_, 15) # 第 1957"))
     assert [one["range"]["start"] for one in wrong] == [{"line": 1959, "character": 4}]
     assert len(editor.ask("inlayHint", range=WHOLE)) == 1957
+
+
+# ---- files
+
+
+OTHER = {
+    "docker-compose.yaml": "services: {web: {image: nginx}}",
+    ".github/workflows/ci.yaml": "on: push\njobs: {}",
+    "conf/search/mine.yaml": "# @package hydra.sweeper\nn_trials: 3",
+    "conf/task/plan.yaml": "name: plan",
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_other_yaml_files_are_left_alone(tmp_path, name):
+    workspace, file = Workspace(tmp_path), tmp_path / name
+    workspace.change(file, OTHER[name], 1)
+    assert workspace.analyse(file, shapes=False).errors == []
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "conf/recipe/a.yaml"])
+@pytest.mark.parametrize("text", ["stack: Dence(8, 4)", "graph: {a: Dence(8, 4)}"])
+def test_a_recipe_is_known_anywhere(tmp_path, name, text):
+    workspace, file = Workspace(tmp_path), tmp_path / name
+    workspace.change(file, text, 1)
+    assert workspace.analyse(file, shapes=False).errors
+
+
+def test_a_name_with_a_percent_sign_is_that_file():
+    file = Path("/tmp/a%20b.yaml").resolve()
+    assert path_of(file.as_uri()) == file

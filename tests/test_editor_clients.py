@@ -23,7 +23,7 @@ PAGE = (ROOT / "editors" / "README.md").read_text()
 EXTENSION = ROOT / "editors" / "vscode"
 MANIFEST = json.loads((EXTENSION / "package.json").read_text())
 SOURCE = "".join(file.read_text() for file in sorted((EXTENSION / "src").glob("*.ts")))
-SERVER = ["python3", "-m", "assembler", "lsp"]
+SERVER = ["assembler", "lsp"]
 
 
 def test_each_editor_starts_the_same_server():
@@ -32,7 +32,7 @@ def test_each_editor_starts_the_same_server():
     assert [server["command"], *server["args"]] == SERVER
     (jupyter,) = blocks(PAGE, "json")
     assert json.loads(jupyter)["LanguageServerManager"]["language_servers"]["assembler"]["argv"] == SERVER
-    command = re.compile(r"""(["'])python3\1,? \1-m\1,? \1assembler\1,? \1lsp\1""")
+    command = re.compile(r"""(["'])assembler\1,? \1lsp\1""")
     scripts = [*blocks(PAGE, "lua"), *blocks(PAGE, "elisp")]
     assert [len(command.findall(script)) for script in scripts] == [1, 1, 1]
 
@@ -111,7 +111,7 @@ def in_neovim(project):
 
     def run(script):
         (project / "ask.lua").write_text(script + KEEP)
-        search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the page's python3
+        search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the page's assembler
         command = ["nvim", "--headless", "-i", "NONE", "-n", "-u", "init.lua", "-S", "ask.lua", "-c", "qall!"]
         environment = {**os.environ, "PATH": search, "HOME": str(project)}
         done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=180)

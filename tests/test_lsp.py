@@ -535,6 +535,30 @@ def test_a_worker_that_crashes_is_started_again(raw, number):
     assert [one.pid for one in raw.workers()] != [worker.pid]
 
 
+def test_a_server_without_a_worker_answers_and_starts_one_with_the_next_text(raw):
+    raw.open(RECIPE)
+    raw.until_planned()
+    for _ in range(30):
+        for worker in raw.workers():
+            worker.kill()
+        time.sleep(0.5)
+    assert raw.workers() == []
+    raw.change(RECIPE.replace("Unit(8)", "Unit(4)"), 2)
+    assert raw.until_planned(2)["summary"].startswith("5 layers")
+
+
+@pytest.mark.asyncio
+async def test_a_project_behind_a_link_is_shown_where_it_is_opened(client):
+    link = client.root.parent / f"{client.root.name}-link"
+    link.symlink_to(client.root)
+    client.root = link
+    uri = open_text(client, RECIPE.replace("Dense(_, 3)", "Dence(_, 3)"))
+    await until(client, uri, "read")
+    assert [one.code for one in client.diagnostics[uri]] == ["UnknownLayer"]
+    found = await client.text_document_definition_async(types.DefinitionParams(**place(client, uri, 4, 12)))
+    assert found.uri == uri
+
+
 def test_without_its_packages_it_is_one_line(tmp_path):
     (tmp_path / "pygls.py").write_text("raise ModuleNotFoundError(\"No module named 'pygls'\", name='pygls')\n")
     done = subprocess.run(

@@ -12,7 +12,8 @@ from assembler.analysis.project import Project
 from assembler.errors import AssemblerError
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.recipe_paths import find_network
-from assembler.reading.texts import first_line
+from assembler.reading.texts import first_line, read_bytes
+from assembler.reading.yaml_files import MAX_BYTES
 from assembler.yolo import network_files
 
 Kind: TypeAlias = Literal["recipe", "blocks", "registry"]
@@ -31,6 +32,17 @@ def kind_of(file: Path) -> Kind:
         case "blocks":
             return "blocks"
     return "registry" if re.match(r"#\s*@package\s+registry\b", first_line(find_network(file)[0])) else "recipe"
+
+
+def is_known(file: Path) -> bool:
+    """Whether a YAML file is the assembler's: by its folder, its schema, or a key that only recipes have.
+
+    Other YAML files are open in an editor, too, and the other groups of ``conf/`` are Hydra's.
+    """
+    if file.resolve().parent.name in ("recipe", "blocks", "registry"):
+        return True
+    text = read_bytes(file, MAX_BYTES).decode("utf-8", errors="replace")
+    return re.search(r"^(?:stack|graph|backbone|network)[ \t]*:|assembler/schemas/", text, re.MULTILINE) is not None
 
 
 def files_of(file: Path, project: Project) -> list[Path]:

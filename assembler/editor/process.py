@@ -50,13 +50,26 @@ class WorkerProcess:
         self.busy: tuple[str, float] | None = None  # the file that is analysed, and since when
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._revival: asyncio.Future[None] | None = None
         self._count = self._starts = 0
         self._why = ""
-        self._is_closed = False
+        self._is_closed = self._is_starting = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a worker runs, or is being started."""
+        return self._is_starting or (self._process is not None and self._process.returncode is None)
 
     async def start(self) -> None:
         """Start the worker, with all texts that did not end another one."""
         self._starts += 1
+        self._is_starting = True
+        try:
+            await self._start()
+        finally:
+            self._is_starting = False
+
+    async def _start(self) -> None:
         begin = f"import sys; sys.path[:] = {sys.path!r}; from assembler.editor.worker import serve; serve()"
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", begin, json.dumps(dict(self.settings)),
@@ -75,6 +88,10 @@ class WorkerProcess:
         message = {"do": "open", "file": str(file), "text": text, "version": version}
         self.texts[str(file)] = message
         self._starts = 0
+        if not self.is_alive and not self._is_closed:
+            self.refused.discard(str(file))
+            self._revival = asyncio.ensure_future(self.start())  # which sends all texts
+            return
         self._send(message)
         if str(file) in self.refused:
             self.refused.discard(str(file))
@@ -100,6 +117,8 @@ class WorkerProcess:
         """The answer to a request of the editor; None if the worker was lost before it answered."""
         self._count += 1
         number = self._count
+        if not self.is_alive:
+            return None
         self.answers[number] = answer = asyncio.get_running_loop().create_future()
         self._send({"do": "ask", "id": number, "method": method, "params": params})
         try:
@@ -163,6 +182,9 @@ class WorkerProcess:
             self.notify({"lost": file, "why": self._why or f"the analysis of this text ended with exit code {code}"})
         if self._starts < MAX_STARTS:
             await self.start()
+        elif self.texts:
+            why = f"the process that analyses ended {MAX_STARTS} times in a row"
+            self.notify({"lost": next(reversed(self.texts)), "why": why})
 
     async def _watch(self) -> None:
         """End a worker that is busy with one file for much longer than its limit."""

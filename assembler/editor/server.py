@@ -6,6 +6,7 @@ itself, so that it answers whatever the texts are.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -67,7 +68,13 @@ def serve() -> None:
     """Serve one editor until it disconnects."""
     asked, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is not an answer
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(_is_fault)
     Server().start_io(asked, replies)
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether a record is about a fault, and not about an edit that is refused, which the editor shows."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], JsonRpcInvalidParams)
 
 
 class Server(LanguageServer):
@@ -78,6 +85,7 @@ class Server(LanguageServer):
         self.worker: WorkerProcess | None = None
         self.pages = Pages()
         self.texts: dict[str, Lines] = {}
+        self.uris: dict[str, str] = {}  # as the editor has them, by those without links
         self.encoding = "utf-16"
         self.runs_commands = False
         _register(self)
@@ -113,12 +121,12 @@ class Server(LanguageServer):
     def note(self, message: Mapping[str, Any]) -> None:
         """Pass on to the editor what the worker found."""
         if "publish" in message:
-            uri = Path(message["publish"]).as_uri()
-            found = _CONVERTER.structure(message["diagnostics"], list[types.Diagnostic])
+            uri = self.uri_of(message["publish"])
+            found = _CONVERTER.structure(self.as_opened(message["diagnostics"]), list[types.Diagnostic])
             self.show(uri, found, message["version"])
         elif "analysed" in message:
             about = {name: message[name] for name in ("version", "stage", "summary")}
-            self.protocol.notify(ANALYSED, {"uri": Path(message["analysed"]).as_uri(), **about})
+            self.protocol.notify(ANALYSED, {"uri": self.uri_of(message["analysed"]), **about})
         elif "page" in message:
             self.pages.publish(message)
         elif "refresh" in message:
@@ -127,7 +135,23 @@ class Server(LanguageServer):
             start = types.Position(0, 0)
             said = types.Diagnostic(types.Range(start, start), f"{message['why']}; change it to try again")
             said.source, said.severity = "assembler", types.DiagnosticSeverity.Error
-            self.show(Path(message["lost"]).as_uri(), [said], None)
+            self.show(self.uri_of(message["lost"]), [said], None)
+
+    def uri_of(self, file: str) -> str:
+        """The URI of a file, as the editor has it."""
+        uri = Path(file).as_uri()
+        return self.uris.get(uri, uri)
+
+    def as_opened(self, found: Any) -> Any:
+        """An answer of the worker with the URIs that the editor has."""
+        match found:
+            case str():
+                return self.uris.get(found, found)
+            case list():
+                return [self.as_opened(one) for one in found]
+            case dict():
+                return {self.as_opened(key): self.as_opened(value) for key, value in found.items()}
+        return found
 
     def show(self, uri: str, found: list[types.Diagnostic], version: int | None) -> None:
         """Show the diagnostics of a file."""
@@ -176,6 +200,8 @@ def _register(server: Server) -> None:
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
         document = params.text_document
         server.texts[document.uri] = Lines(document.text, server.encoding)
+        if (file := path_of(document.uri)) is not None:
+            server.uris[file.as_uri()] = document.uri
         server.changed(document.uri, document.version)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
@@ -229,7 +255,7 @@ def _pass_on(server: Server, method: str, kind: Any) -> None:
         found = await server.worker.ask(method, _CONVERTER.unstructure(params))
         if isinstance(found, Mapping) and REFUSED in found:
             raise JsonRpcInvalidParams(found[REFUSED])
-        return _CONVERTER.structure(found, kind) if found is not None else None
+        return _CONVERTER.structure(server.as_opened(found), kind) if found is not None else None
 
 
 def _offer(server: Server, name: str) -> None:

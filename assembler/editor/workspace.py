@@ -14,7 +14,7 @@ from pathlib import Path
 
 from assembler.analysis import Analysis, Diagnostic, LayerMemory, Project, analyse
 from assembler.analysis.analyse import plan
-from assembler.analysis.files import files_of
+from assembler.analysis.files import files_of, is_known
 from assembler.analysis.project import Projects
 from assembler.editor.lines import Lines
 from assembler.errors import AssemblerError, Place, Span, flatten
@@ -144,7 +144,9 @@ class Workspace:
         with unsaved(self.texts()):
             try:
                 with Budget(Place(label=short(file), span=Span(file))):
-                    if shapes and opened.analysis is not None:
+                    if not is_known(file):
+                        found = Analysis.failed(file, [])
+                    elif shapes and opened.analysis is not None:
                         found = plan(opened.analysis, memory=self.memory)
                     else:
                         project = self.project(file)
