@@ -346,7 +346,7 @@ def test_error_of_a_reference_in_numpy_that_is_no_ufunc(path):
         ("Slice(1, 2, 0)", "Slice(1, 2, 0) cannot be made: step must be at least 1, not 0"),
         ("Slice('a')", "Slice('a') cannot be made: start, stop, step and axis must be integers, not ('a', None, 1, 1)"),
         ("Scale('a')", "Scale('a') cannot be made: by must be a number, not 'a'"),
-        ("Interpolate(0)", "Interpolate(0) cannot be made: factor must be positive, not 0"),
+        ("Interpolate(0)", "Interpolate(0) cannot be made: factor must be positive and finite, not 0"),
         ("Interpolate('a')", "Interpolate('a') cannot be made: factor must be a number or a tuple of numbers, not 'a'"),
     ],
 )  # fmt: skip

@@ -87,7 +87,7 @@ def test_a_call_knows_where_it_was_written():
     (outer,) = planned("Outer(ReLU)").steps.nodes
     (around,) = outer.nodes
     assert outer.call.place.key == "recipe.stack"
-    assert around.call.place.within[0][0] == "Outer"
+    assert around.call.place.within[0][0] == "the block Outer"
 
 
 def test_a_block_without_layers_is_not_there():
