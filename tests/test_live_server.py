@@ -224,7 +224,7 @@ class Stream:
         """(name, value) of the next event."""
         found = {}
         for line in self.lines:
-            if line == "\n" and found:
+            if line == "\n" and "event" in found:  # not a mere `retry` or a comment
                 return found["event"], found["data"]
             name, _, value = line.strip().partition(": ")
             found |= {name: value} if name else {}
