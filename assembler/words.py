@@ -51,6 +51,18 @@ def suggested(message: str) -> tuple[str, ...]:
     return tuple(re.findall(r"'([^']+)'", found[1])) if found else ()
 
 
+def common_start(one: str, other: str) -> int:
+    """How many characters two strings have in common at their beginnings; long ones are halved, not walked."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 ALIASES = {
     "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp32": "float32", "float": "float32",
     "single": "float32", "fp64": "float64", "double": "float64", "int": "int32", "long": "int64",

@@ -155,7 +155,10 @@ def test_a_completed_name_replaces_what_is_there_and_is_explained(ask):
     [
         ("stack: De‸nse(_, width)", ["Dense(in_channels, out_channels, ", "`Dense(8, 16)` (4, 8) float32 → (4, 16) float32 · 144 "
                                      "parameters · 512 MACs", "The dense connected layer.", "mindspore.nn.Dense"]),
-        ("stack: Dense(_, wid‸th)", ["width: 16", "parameter of the recipe"]),
+        ("stack: Dense(_, wid‸th)", ["width: 16", "parameter of the recipe", "`width` is `16`"]),
+        ("stack: Dense(_, 4 * wid‸th)", ["width: 16", "`4 * width` is `64`"]),
+        ("stack: Dense(_, 4 ‸* width)", ["`4 * width` is `64`"]),
+        ("stack: Dense(_, out_channels=(width // 2 ‸if width > 8 else 1))", ["`(width // 2 if width > 8 else 1)` is `8`"]),
         ("stack: Dense(_, 4) + Un‸it(8)", ["Unit(n, k=3): Dense(_, n) + ReLU", "(4, 4) float32 → (4, 8) float32 · 40 parameters"]),
         ("stack: Unit(‸n=8)", ["Unit(n, k=3)", "argument of the block"]),
         ("stack: Dense(_, out_‸channels=8)", ["out_channels", "argument of Dense"]),

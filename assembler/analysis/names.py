@@ -26,7 +26,7 @@ _DECLARES: dict[str, Kind] = {
 }
 """Keys of a recipe whose keys are names."""
 
-_TEXTS = ("stack", "graph", "blocks", "shared", "params", "outputs")
+TEXTS = ("stack", "graph", "blocks", "shared", "params", "outputs")
 """Keys of a recipe with recipe texts in them."""
 
 _REFERENCE = re.compile(r"params\.(\w+)")
@@ -158,23 +158,30 @@ class Document:
         texts = (self.text[slice(*self.inside(region.value))] for region in self.regions)
         return {one.token.text for text in texts for one in names_in(text) if one.role == "target"}
 
-    def _uses(self) -> Iterator[Used]:
+    @cached_property
+    def leaves(self) -> list[Region]:
+        """The regions without others inside, whose values are scalars."""
         parents = {region.path[:count] for region in self.regions for count in range(1, len(region.path))}
-        for region in self.regions:
-            start, end = region.value
-            for found in re.finditer(r"\$\{[^}]*\}", self.text[start:end] if region.path not in parents else ""):
-                for name in _REFERENCE.finditer(found[0]):
-                    at = start + found.start() + name.start(1)
-                    yield Used(name[1], "value", at, at + len(name[1]), region.path)
-            if region.path[0] not in _TEXTS:
-                continue
-            in_stack = len(region.path) > 1 and region.path[0] == "stack"
-            if in_stack and region.key[0] != region.key[1] and self.text[slice(*region.key)].isidentifier():
-                yield Used(region.path[-1], "value", *region.key, region.path)
-            if region.path not in parents:
+        return [region for region in self.regions if region.path not in parents]
+
+    def _uses(self) -> Iterator[Used]:
+        for region in self.leaves:
+            yield from self._references(region)
+            if region.path[0] in TEXTS:
                 yield from self._in_text(region)
+        for region in self.regions:
             if region.path[0] == "blocks" and len(region.path) == 2:
                 yield from self._in_header(region)
+            elif region.path[0] == "stack" and self.text[slice(*region.key)].isidentifier() and len(region.path) > 1:
+                yield Used(region.path[-1], "value", *region.key, region.path)
+
+    def _references(self, region: Region) -> Iterator[Used]:
+        """The params in interpolations: ``${.params.width}``."""
+        start, end = region.value
+        for found in re.finditer(r"\$\{[^}]*\}", self.text[start:end]):
+            for name in _REFERENCE.finditer(found[0]):
+                at = start + found.start() + name.start(1)
+                yield Used(name[1], "value", at, at + len(name[1]), region.path)
 
     def _in_text(self, region: Region) -> Iterator[Used]:
         start, end = self.inside(region.value)

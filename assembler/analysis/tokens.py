@@ -115,6 +115,30 @@ def spot_at(text: str, offset: int) -> Spot:
     return Spot(None, before, tuple(calls), is_source)
 
 
+def argument_at(text: str, offset: int) -> tuple[int, int] | None:
+    """The offsets of the argument around an offset, without its name; None outside of calls.
+
+    >>> argument_at("Dense(_, bias=(4 * width))", 17)
+    (14, 25)
+    """
+    open_ones: list[tuple[bool, int]] = []  # whether it is a call, and where its argument begins
+    before: Token | None = None
+    for token in tokens_of(text):
+        sign = token.text if token.kind == "sign" else ""
+        is_call, start = open_ones[-1] if open_ones else (False, 0)
+        if sign in (")", "]", "}", ",") and is_call and start <= offset <= token.start:
+            return start, token.start
+        if sign in ("(", "[", "{"):
+            is_name = before is not None and before.kind == "name" and before.text not in WORDS
+            open_ones.append((is_name and before is not None and before.end == token.start, token.end))
+        elif sign in (")", "]", "}") and open_ones:
+            open_ones.pop()
+        elif sign in (",", "=") and open_ones:
+            open_ones[-1] = (is_call, token.end)
+        before = token
+    return None
+
+
 def _step(calls: list[Call], before: Token | None, token: Token) -> None:
     """Enter and leave brackets."""
     match token.text if token.kind == "sign" else "":

@@ -182,6 +182,18 @@ class Server(LanguageServer):
 
 def _register(server: Server) -> None:
     """Register what the server answers itself, and what it passes on."""
+    _register_session(server)
+    _register_texts(server)
+    for method, kind in ANSWERS.items():
+        _pass_on(server, method, kind)
+    for name in COMMANDS:
+        if name != PAGE:
+            _offer(server, name)
+    _offer_page(server)
+
+
+def _register_session(server: Server) -> None:
+    """What the editor sends when it begins, and when files change on the disk."""
 
     @server.feature(types.INITIALIZE)
     async def initialize(params: types.InitializeParams) -> None:
@@ -195,6 +207,19 @@ def _register(server: Server) -> None:
         with suppress(Exception):  # an editor that watches no files
             if _watches(server.client_capabilities):
                 await server.client_register_capability_async(types.RegistrationParams([watched]))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    async def did_change_watched(params: types.DidChangeWatchedFilesParams) -> None:
+        if server.worker is None:
+            return
+        if any(change.uri.endswith((".py", "pyproject.toml")) for change in params.changes):
+            await server.worker.restart()  # what Python imported stays as it was
+        else:
+            server.worker.saved()
+
+
+def _register_texts(server: Server) -> None:
+    """What the editor sends of the texts that are open."""
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
@@ -220,20 +245,9 @@ def _register(server: Server) -> None:
             server.worker.close_file(file)
             server.show(uri, [], None)
 
-    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    async def did_change_watched(params: types.DidChangeWatchedFilesParams) -> None:
-        if server.worker is None:
-            return
-        if any(change.uri.endswith((".py", "pyproject.toml")) for change in params.changes):
-            await server.worker.restart()  # what Python imported stays as it was
-        else:
-            server.worker.saved()
 
-    for method, kind in ANSWERS.items():
-        _pass_on(server, method, kind)
-    for name in COMMANDS:
-        if name != PAGE:
-            _offer(server, name)
+def _offer_page(server: Server) -> None:
+    """Open the live page of a recipe in the browser, or show its address."""
 
     @server.command(PAGE)
     async def page(uri: str) -> None:

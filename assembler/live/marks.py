@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assembler.analysis import Item, Use
 from assembler.errors import Span
+from assembler.words import common_start
 
 _BETWEEN = re.compile(r"[\s+*@,()\[\]]*")
 """What may be between a layer and an error that is marked at this layer: ``Dense(_, 8) + `` and nothing behind it."""
@@ -97,17 +98,11 @@ def _edits(before: Sequence[str], now: Sequence[str]) -> Sequence[tuple[str, int
 
 
 def _earlier_column(at: int, now: str, before: str) -> int:
-    same = _equal_letters(now, before)
+    same = common_start(now, before)
     if at <= same:
         return at
-    tail = _equal_letters(now[same:][::-1], before[same:][::-1])
+    tail = common_start(now[same:][::-1], before[same:][::-1])
     return at - len(now) + len(before) if at >= len(now) - tail else same
-
-
-def _equal_letters(one: str, other: str) -> int:
-    """How many letters two texts have in common from the beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def changed_lines(before: str, now: str) -> list[int]:

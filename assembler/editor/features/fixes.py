@@ -54,11 +54,7 @@ def _mends(
     for suggestion in (diagnostic.get("data") or {}).get("suggestions", ()):
         if word and re.fullmatch(r"[\w./]+", suggestion) and f"'{word[0]}'" in message:
             yield f"Write {suggestion}", name, suggestion
-    if expected := _EXPECTED.fullmatch(message):
-        value = re.compile(rf"\s*:\s*({re.escape(expected['here'])})").match(text, end)
-        if value is not None:
-            found = {"start": lines.at(value.start(1)), "end": lines.at(value.end(1))}
-            yield f"Expect {expected['plan']}", found, expected["plan"]
+    yield from _expected(lines, end, message)
     missing = _MISSING.match(message)
     if missing and word:
         names = re.findall(r"'(\w+)'", missing["names"])
@@ -66,6 +62,17 @@ def _mends(
         infer = entry.infer if entry is not None else {}
         values = {name: "_" if name in infer else "0" for name in names}
         yield from _with_arguments(lines, text, start + len(word[0]), values)
+
+
+def _expected(lines: Lines, end: int, message: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """What the plan has instead of a value of ``expect``, whose key ends at an offset."""
+    expected = _EXPECTED.fullmatch(message)
+    if expected is None:
+        return
+    value = re.compile(rf"\s*:\s*({re.escape(expected['here'])})").match(lines.text, end)
+    if value is not None:
+        where = {"start": lines.at(value.start(1)), "end": lines.at(value.end(1))}
+        yield f"Expect {expected['plan']}", where, expected["plan"]
 
 
 def _with_arguments(

@@ -38,11 +38,10 @@ def formatting(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 
 
 def _texts(document: Document) -> Iterator[tuple[Region, str]]:
-    parents = {region.path[:count] for region in document.regions for count in range(1, len(region.path))}
-    for region in document.regions:
+    for region in document.leaves:
         is_text = region.path[0] in _FORMATTED and not set(region.path[-2:]) & {"inputs", "outputs"}
         text = document.text[slice(*region.value)]
-        if is_text and region.path not in parents and text and text[0] not in "'\"{[&*!" and "${" not in text:
+        if is_text and text and text[0] not in "'\"{[&*!" and "${" not in text:
             yield region, text
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
-from assembler.analysis.names import Declared, Document, Names
+from assembler.analysis.names import TEXTS, Declared, Document, Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
 from assembler.editor.features.common import file_of
@@ -19,12 +19,6 @@ from assembler.editor.workspace import Workspace, real
 from assembler.errors import AssemblerError
 from assembler.reading.recipe_files import defaults_of
 from assembler.registry.entries import Entry
-
-_LAYERS = ("stack", "graph", "blocks", "shared", "params", "outputs")
-"""Keys of a recipe whose values are recipe texts."""
-
-_NO_TEXT = ("inputs",)
-"""Keys in a graph or a block whose values declare names."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +77,10 @@ class Here:
     def is_in_layers(self) -> bool:
         """Whether the place is in a recipe text."""
         region = self.region
-        if region is None or region.path[0] not in _LAYERS or region.key[0] <= self.offset < region.key[1]:
+        if region is None or region.path[0] not in TEXTS or region.key[0] <= self.offset < region.key[1]:
             return False
         is_leaf = len(region.path) > 1 or region.path[0] in ("stack", "outputs")
-        return is_leaf and not set(region.path[-2:]) & set(_NO_TEXT)
+        return is_leaf and "inputs" not in region.path[-2:]
 
     def read(self, file: Path) -> Document:
         """Another file as it is on the screen, or on the disk."""

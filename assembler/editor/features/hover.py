@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from assembler.analysis import Item, Use
 from assembler.analysis.names import Declared
+from assembler.analysis.tokens import argument_at
+from assembler.binding.arithmetic import is_inferred
+from assembler.binding.expansion import expand
+from assembler.binding.parsing import parse_definitions
 from assembler.editor.features.here import Here
 from assembler.editor.features.signatures import (
     arguments_of,
@@ -17,7 +22,10 @@ from assembler.editor.features.signatures import (
     signature_of,
 )
 from assembler.editor.workspace import Workspace
+from assembler.errors import AssemblerError
 from assembler.files import short
+from assembler.language.grammar import parse
+from assembler.language.recipe import Definitions, Layer, is_stack, leaves, print_value
 from assembler.planning.specs import print_specs
 from assembler.registry.documentation import documentation
 from assembler.registry.entries import Entry
@@ -37,10 +45,10 @@ def hover(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     if (declared := here.names.at(here.offset)) is not None:
         used = here.names.used_at(here.offset)
         start, end = (used.start, used.end) if used is not None else (declared.start, declared.end)
-        return _answer(here, start, end, _of_declared(here, declared))
+        return _answer(here, start, end, [*_of_declared(here, declared), *_of_expression(here)])
     used = here.names.used_at(here.offset)
     if used is None:
-        return None
+        return _answer(here, here.offset, here.offset, _of_expression(here))
     if used.role == "keyword":
         return _answer(here, used.start, used.end, _of_keyword(here, used.call, used.name))
     entry = here.entry(used.name)
@@ -95,6 +103,32 @@ def _value(here: Here, declared: Declared) -> str:
         return ""
     said = str(values[declared.name])
     return "" if said == declared.text.strip("'\"") else f"here it is `{said}`"
+
+
+def _of_expression(here: Here) -> list[str]:
+    """The value of the argument at the place: ``4 * width`` is 64. In a block, it depends on the use."""
+    opened = here.workspace.open.get(here.file)
+    bound = opened.analysis.reading.bound if opened is not None and opened.analysis is not None else None
+    if bound is None or here.region is None or not here.is_in_layers:
+        return []
+    start, end = here.document.inside(here.region.value)
+    argument = argument_at(here.document.text[start:end], here.offset - start)
+    if argument is None:
+        return []
+    written = here.document.text[start + argument[0] : start + argument[1]].strip()
+    with suppress(AssemblerError, RecursionError):
+        value = _evaluated(written, parse_definitions(bound.recipe))
+        if value is not None and print_value(value) != written:
+            return [f"`{written}` is `{print_value(value)}`"]
+    return []
+
+
+def _evaluated(written: str, definitions: Definitions) -> Any:
+    """The value of an argument; None if it is layers, or depends on more than the params."""
+    call, errors = expand(parse(f"of_({written})"), Definitions(definitions.params))
+    values = call.args if isinstance(call, Layer) and not errors else ()
+    is_plain = len(values) == 1 and not any(is_stack(leaf) or is_inferred(leaf) for leaf in leaves(values))
+    return values[0] if is_plain else None
 
 
 def _uses(here: Here, item: Item) -> list[str]:

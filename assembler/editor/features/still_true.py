@@ -20,6 +20,7 @@ from pathlib import Path
 
 from assembler.analysis import Item
 from assembler.editor.workspace import Opened, real
+from assembler.words import common_start
 
 _LAYERS = ("stack", "graph")
 _NO_SHAPES = ("checks", "expect", "init", "freeze")
@@ -38,8 +39,8 @@ def items_in(file: Path, opened: Opened) -> list[Item]:
 
 def _kept(items: list[Item], before: str, now: str) -> list[Item]:
     """The items of a text that are, with the same shapes, in the text that an edit made of it, where they are now."""
-    start = _common(before, now)
-    rest = _common(before[start:][::-1], now[start:][::-1])
+    start = common_start(before, now)
+    rest = common_start(before[start:][::-1], now[start:][::-1])
     key, begin = _section(before, start, len(before) - rest)
     if (key, begin) != _section(now, start, len(now) - rest):
         return []
@@ -52,18 +53,6 @@ def _kept(items: list[Item], before: str, now: str) -> list[Item]:
         return []
     moved = now.count("\n") - before.count("\n")
     return [*earlier, *(_moved(item, moved) for item in items if item.span.line > line)]
-
-
-def _common(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginnings."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _moved(item: Item, lines: int) -> Item:
