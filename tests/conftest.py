@@ -45,6 +45,14 @@ def mostly_slow(cases, quick):
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks[quick(case)]) for case in cases]
 
 
+OF_EACH_KIND = ("centered", "fourier", "gpt2_small", "inline", "lenet5", "mlp", "mylinear", "resnet18", "swin_t", "t5_small",
+                "unet", "vae")  # fmt: skip
+"""Recipes with which `pytest` tests what holds for all that ship; `pytest -m slow` takes the others."""
+
+ZOO = mostly_slow(RECIPES, OF_EACH_KIND.__contains__)
+"""The recipes that ship, as cases."""
+
+
 DIAGRAMS = ["diagram.mmd", "diagram.svg"]
 """What a run leaves of a diagram."""
 

@@ -33,7 +33,7 @@ from assembler.views.diagram import (
 )
 from assembler.views.diagram.cards import Card, Frame, Row, arranged, turning_point
 from assembler.views.diagram.picture import TALLEST
-from tests.conftest import RECIPES, ROOT
+from tests.conftest import OF_EACH_KIND, RECIPES, ROOT, ZOO, mostly_slow
 
 PATHS = [ROOT / "conf" / "recipe" / f"{name}.yaml" for name in RECIPES if name != "inline"]
 
@@ -92,7 +92,7 @@ SHARED = {"gpt2_small", "qwen2_0_5b", "siamese", "t5_small", "whisper_tiny"}
 """Recipes with a shared part that has layers in it, or that a layer takes: it is drawn at each use, its rows are not."""
 
 
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", mostly_slow(PATHS, lambda path: path.stem in OF_EACH_KIND), ids=lambda path: path.stem)
 def test_a_recipe_is_drawn_whole(path):
     planned = plan(path)
     found = recipe(path.stem)
@@ -133,7 +133,7 @@ def recipe(name):
 
 
 @drawing
-@pytest.mark.parametrize("name", [*(path.stem for path in PATHS), "yolov8n"])
+@pytest.mark.parametrize("name", [*(case for case in ZOO if case.values != ("inline",)), "yolov8n"])
 def test_every_recipe_is_drawn_at_every_depth_and_no_arrow_crosses_a_title(name, program):
     for one in view.levels(recipe(name)):
         text = to_svg(to_dot(one))

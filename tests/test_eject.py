@@ -31,7 +31,7 @@ from assembler.views.code.layer_sources import LayerSources
 from assembler.views.code.text import flat
 from assembler.views.code.tree import literal
 from assembler.views.code.writer import Writer
-from tests.conftest import RECIPES, ROOT, mostly_slow
+from tests.conftest import RECIPES, ROOT, ZOO, mostly_slow
 from tests.layer_cases import NATIVE, OURS
 
 CASES = {**OURS, **NATIVE}
@@ -234,11 +234,7 @@ QUICK = ("centered", "centered_vector", "fourier", "gpt2_small", "inline", "lene
 COMPILED = mostly_slow(RECIPES, QUICK.__contains__)
 
 
-LARGE = ("inception_v3", "siamese")  # an auxiliary head that needs images of full size; 38 million weights
-BUILT = mostly_slow(RECIPES, lambda name: name not in LARGE)
-
-
-@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("name", ZOO)
 def test_a_file_computes_what_the_recipe_does(tmp_path, name):
     recipe = recipe_of(name, small=True)
     assert_the_same(tmp_path, plan(recipe), samples_of(recipe), name=name)

@@ -16,7 +16,7 @@ from assembler.api import plan
 from assembler.errors import AssemblerError
 from assembler.model.parameters import initializer_classes, observe
 from assembler.registry.registry import Registry
-from tests.conftest import MINE, RECIPES, ROOT
+from tests.conftest import MINE, ROOT, ZOO
 
 INPUT = {"shape": [4, 8]}
 STACK = "Dense(8, 16) + BatchNorm1d(16) + Residual(Dense(16, 16) + ReLU) + MyLinear(16, 3)"
@@ -278,7 +278,7 @@ def test_training_changes_what_is_trainable_and_nothing_else():
     assert not same & {"0.bias", "1.gamma", "2.inner.0.weight", "3.weight"}
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ZOO)
 def test_the_names_in_a_plan_are_those_in_the_model(name):
     from assembler.model.build import build_steps
 
