@@ -140,7 +140,7 @@ OPENERS = {
 
 
 @pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
-@pytest.mark.parametrize("kind", ["recipe", "block", "network"])
+@pytest.mark.parametrize("kind", mostly_slow(["recipe", "block", "network"], "recipe".__eq__))
 def test_a_file_of_openers_is_refused_at_once_whoever_reads_it(run, recipe_file, tmp_path, opener, kind):
     """By run.py, before Hydra reads it, in Python, and by ``validate``: in seconds of this process, not hours."""
     text = f"params:\n  {opener * 8000}\n"
@@ -176,7 +176,7 @@ def test_a_block_file_is_held_to_the_same(run, recipe_file, tmp_path, text):
     assert str(error.value) in expected
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", mostly_slow(["basic", "joblib"], "basic".__eq__))
 def test_a_sweep_refuses_before_callbacks_and_launchers_are_made(run, recipe_file, tmp_path, launcher):
     recipe_file("# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: pwned}}}\n")
     recipe_file(GOOD, "good")

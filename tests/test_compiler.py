@@ -49,7 +49,7 @@ def compiled(make, specs):
     return compiler.infer(cell, specs, {})
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("make", "shapes"), LAYERS)
 def test_the_compiler_tells_what_the_meta_device_does(make, shapes, dtype):
     specs = tuple(Spec(shape, dtype) for shape in shapes)

@@ -124,6 +124,7 @@ def test_every_dtype_of_the_cpu(tmp_path, dtype):
     assert inner.type.tensor_type.elem_type == onnx.TensorProto.DataType.Value(kinds[dtype])
 
 
+@pytest.mark.slow
 def test_windows_of_a_padded_image_are_written(tmp_path):
     subject = subject_of("Windows(Attention(8, 2), 2, 1)", (1, 5, 4, 8))
     for wanted, batch in [(["mindir"], 1), (["onnx"], None)]:

@@ -8,7 +8,7 @@ from mindspore import nn
 
 from assembler import plan
 from assembler.planning.outline import SUMMED, outline
-from tests.conftest import RECIPES
+from tests.conftest import ZOO
 
 
 def rows_below(node):
@@ -19,7 +19,7 @@ def sums(rows):
     return {key: sum(getattr(row, key) for row in rows) for key in SUMMED} | {"layers": len(rows)}
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ZOO)
 def test_an_outline_that_is_not_folded_has_every_row_in_order(planned, name):
     whole = outline(planned(name), fold=False)
     assert rows_below(whole) == list(planned(name).rows)
@@ -29,7 +29,7 @@ def test_an_outline_that_is_not_folded_has_every_row_in_order(planned, name):
         assert dict(node.each) == sums([*own, *rows_below(node)])
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ZOO)
 def test_a_folded_outline_has_the_sums_of_the_plan(planned, name):
     whole, rows = outline(planned(name)), planned(name).rows
     assert {key: whole.total(key) for key in whole.each} == sums(rows)
@@ -48,7 +48,7 @@ def alike(row):
     return (row.layer, row.arguments, row.input, row.output, row.trainable, row.frozen, row.other, row.macs)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ZOO)
 def test_no_equal_neighbours_are_left(planned, name):
     whole = outline(planned(name))
     for node in (whole, *(inner for inner, _ in whole.walk())):

@@ -53,7 +53,7 @@ def slow(*values):
         slow("graph", "float64"),
     ],
 )
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", mostly_slow(SMALL, ("mlp", "fourier").__contains__))
 def test_a_recipe_passes_all_checks(run, name, mode, dtype):
     done = run(f"recipe={name}", f"mode={mode}", f"dtype={dtype}", "checks=full")
     assert (done.code, done.err) == (0, ""), done.out

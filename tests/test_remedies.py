@@ -20,7 +20,7 @@ from assembler.analysis.project import Project
 from assembler.errors import AssemblerError, DuplicateLayer, flatten
 from assembler.registry.frameworks import NAMES
 from assembler.registry.registry import Registry
-from tests.conftest import MINE, ROOT
+from tests.conftest import MINE, ROOT, mostly_slow
 
 MAX_WORDS = 30
 """Of a message; what follows a colon is an example."""
@@ -566,7 +566,7 @@ def test_weights_are_loaded_from_where_the_command_was_typed(jobs, run, tmp_path
     assert (done.code, done.err) == (0, ""), done.out
 
 
-@pytest.mark.parametrize("where", [".", "pkg", "/"])
+@pytest.mark.parametrize("where", mostly_slow([".", "pkg", "/"], "pkg".__eq__))
 def test_a_script_in_a_package_finds_the_layers_of_its_project(where, tmp_path):
     (tmp_path / "pkg").mkdir()
     (tmp_path / "pkg" / "__init__.py").write_text("")

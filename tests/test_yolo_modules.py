@@ -119,7 +119,7 @@ def test_every_module_of_mindyolo_has_a_case():
     assert set(MINDYOLO_ROWS) == set(MODULES) - ultralytics
 
 
-@pytest.mark.parametrize("scale", ["s", "m"])  # C3k2 depends on it
+@pytest.mark.parametrize("scale", ["s", pytest.param("m", marks=pytest.mark.slow)])  # C3k2 depends on it
 @pytest.mark.parametrize("name", [name for name, row in MINDYOLO_ROWS.items() if row])
 def test_each_module_has_as_many_parameters_as_in_mindyolo(file, name, scale):
     """Of the row itself, and of one behind it, which takes what it emits."""
