@@ -70,18 +70,19 @@ def naming(path: Path) -> Iterator[None]:
 def temporary_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside a file, locked while this process lives, and deleted afterwards.
 
-    Folders for the same file that no process holds were left by killed processes, and are deleted.
+    Folders for the same file that no process holds were left by killed processes, and are deleted; but not those
+    without a lock, which another process may just have made. To try a lock of theirs would make it.
     """
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
-        with _held(left) as held:
+    for lock in path.parent.glob(f".{glob.escape(path.name)}.*.new/lock"):
+        with _held(lock.parent) as held:
             if held:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(lock.parent, ignore_errors=True)
     while True:
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new"))
         _temporary.add(folder)
         try:
             with _held(folder) as held:
-                if held is not False:  # another process may have taken the new folder for one that was left
+                if held is not False:  # another process may have taken the new lock for one that was left
                     yield folder
                     return
         finally:

@@ -280,7 +280,7 @@ def test_an_example_is_there_for_nearly_every_layer_and_the_others_say_why():
     two = {f"MaxUnpool{n}d": f"#0 MaxUnpool{n}d(2) takes 2 inputs: x, indices" for n in (1, 2, 3)}
     two["LSTMCell"] = "#0 LSTMCell(8, 8) takes 2 inputs: x, hx"
     two["Together"] = '#0.inner ReLU does not accept it: Failed calling ReLU with "ReLU()(input=Tuple<Tensor>)".'
-    two["Turns"] = "#0.0 Dense(8, 8) takes one tensor. In a graph, states[0] is its first element"
+    two["Turns"] = "#0 Turns(…, …) does not accept it: Turns takes several inputs: Turns(A) @ (x, memory)"
     two["WindowBias"] = (
         "#0 WindowBias(2, 8) does not accept it: WindowBias: the tokens must be those of a window, size × size"
     )

@@ -2,6 +2,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,26 @@ def test_a_file_is_written_over_an_old_one(tmp_path):
     write_text(file, "new ä\n")
     assert file.read_text(encoding="utf-8") == "new ä\n"
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+MANY = """\
+import sys
+from pathlib import Path
+from assembler.files import write_text
+for _ in range(200):
+    write_text(Path(sys.argv[1]), sys.argv[2] * 100)
+"""
+
+
+def test_many_processes_write_one_file(tmp_path):
+    """The temporary folder of each may look to the others like one that a killed process left."""
+    file = tmp_path / "w.json"
+    run = [sys.executable, "-c", MANY, str(file)]
+    with ExitStack() as stack:
+        many = [stack.enter_context(subprocess.Popen([*run, letter], cwd=ROOT)) for letter in "abcd"]
+        assert [process.wait() for process in many] == [0] * 4
+    assert len(set(file.read_text())) == 1
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_files_are_written_one_after_the_other_and_deleted(tmp_path):

@@ -6,10 +6,10 @@ import os
 import pickle
 import random
 import shlex
-import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import mindspore
 import numpy as np
@@ -625,9 +625,16 @@ while True:
 """
 
 
-def start(script, *arguments):
+@contextmanager
+def started(script, *arguments):
+    """A process that runs a script, and is killed in the end."""
     command = [sys.executable, "-W", "ignore", str(script), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def holds_one_of_both(file):
@@ -643,15 +650,14 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path, format):
     script.write_text(SAVES)
     generator = random.Random(0)
     for _ in range(25):
-        two = [start(script, file), start(script, file)]  # two runs that save to one path
-        for process in two:
-            assert process.stdout.readline() == b"ready\n"
-        time.sleep(generator.uniform(0, 0.05))
-        for process in two:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
-            assert holds_one_of_both(file)
+        with started(script, file) as one, started(script, file) as other:  # two runs that save to one path
+            for process in (one, other):
+                assert process.stdout.readline() == b"ready\n"
+            time.sleep(generator.uniform(0, 0.05))
+            for process in (one, other):
+                process.kill()
+                process.wait()
+                assert holds_one_of_both(file)
     assert all(path.name.startswith(".") for path in tmp_path.iterdir() if path not in (script, file))
 
 
@@ -703,16 +709,12 @@ def test_error_of_a_link_that_leads_to_no_file(tmp_path, target, why):
 def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
     script, file = tmp_path / "saves.py", tmp_path / "w.safetensors"
     script.write_text(SAVES)
-    two = [start(script, file), start(script, file)]
-    for process in two:
-        assert process.stdout.readline() == b"ready\n"
-    until = time.monotonic() + 1
-    while time.monotonic() < until:
-        assert holds_one_of_both(file)
-    for process in two:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    with started(script, file) as one, started(script, file) as other:
+        for process in (one, other):
+            assert process.stdout.readline() == b"ready\n"
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            assert holds_one_of_both(file)
 
 
 # ---- as a person types it
