@@ -339,7 +339,8 @@ def test_the_tables_of_the_language_hold():
     from assembler.binding.bind import MAX_LAYERS
     from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
     from assembler.errors import MAX_MISTAKES
-    from assembler.language.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.language.grammar import parse
+    from assembler.language.tree import MAX_NESTING, MAX_OPERATORS, MAX_TEXT
     from assembler.reading.interpolation import MAX_EXPANDED, MAX_REFERENCES
     from assembler.reading.untrusted import MAX_FILES
     from assembler.reading.yaml_files import MAX_BYTES, MAX_DIGITS
