@@ -263,7 +263,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_error_of_a_bomb(monkeypatch, name):
-    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
+    monkeypatch.setattr("assembler.binding.scopes.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
     recipe, message = BOMBS[name]
     with pytest.raises(AssemblerError) as error:
         plan({**INPUT, **recipe})
@@ -337,7 +337,7 @@ SLOW_WAYS = ("watch", "run.py")
 )
 @pytest.mark.parametrize("what", TAKES_LONG)
 def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file, monkeypatch, what, way):
-    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10**9)
+    monkeypatch.setattr("assembler.binding.scopes.MAX_VALUES", 10**9)
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.2)
     for name, text in TAKES_LONG[what].items():
         recipe_file(text, name)

@@ -337,7 +337,7 @@ def test_the_docs_list_every_key():
 
 def test_the_tables_of_the_language_hold():
     from assembler.binding.bind import MAX_LAYERS
-    from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
+    from assembler.binding.scopes import MAX_VALUES, MAX_WITHIN
     from assembler.errors import MAX_MISTAKES
     from assembler.language.grammar import parse
     from assembler.language.tree import MAX_NESTING, MAX_OPERATORS, MAX_TEXT

@@ -22,8 +22,9 @@ from typing import Any
 
 from mindspore import nn
 
+from assembler.binding.arguments import as_argument
 from assembler.binding.arithmetic import fill_in
-from assembler.binding.bind import as_argument, bind
+from assembler.binding.bind import bind
 from assembler.binding.structure import Step, Steps, root_graph, walk
 from assembler.errors import AssemblerError, RecipeError, raise_all
 from assembler.language.recipe import INFER, Definitions, Stack, leaves, print_value
