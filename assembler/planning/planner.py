@@ -106,7 +106,7 @@ class _Planner:
 
     def plan(self, steps: Steps, input: Specs) -> Plan:
         """Plan a whole model."""
-        with self.trials.begin():
+        with self.trials.begin(), self.trials.on_meta():
             self.builder.try_constructors(steps)
             output, peak = self.model(steps, input)
             self.refusals.require_output(steps, output)

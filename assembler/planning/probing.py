@@ -22,7 +22,7 @@ from assembler.planning.operators import Operators, Owned
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
-from assembler.runtime.internals import wait_for_operators
+from assembler.runtime.internals import signatures_read_once, wait_for_operators
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, meta_lacks, reason
 from assembler.runtime.meta_tensors import meta_tensors_supplied, on_cpu, on_meta
 
@@ -66,8 +66,14 @@ class Trials:
     @contextmanager
     def begin(self) -> Iterator[None]:
         """The circumstances in which Cells can be made and called; all is as before afterwards."""
-        as_written = device.environment("MS_JIT", "0")  # compiled functions would run past the counter
-        with device.mode("pynative"), as_written, device.untouched_generators(), meta_tensors_supplied(), self.counter:
+        with (
+            device.mode("pynative"),
+            device.environment("MS_JIT", "0"),  # compiled functions would run past the counter
+            device.untouched_generators(),
+            meta_tensors_supplied(),
+            signatures_read_once(),
+            self.counter,
+        ):
             yield
 
     @contextmanager

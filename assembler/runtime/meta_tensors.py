@@ -42,6 +42,9 @@ class NoValues(NotImplementedError):
 @contextmanager
 def on_meta() -> Iterator[None]:
     """Make tensors without storage inside."""
+    if _on_meta.get():  # to enter it once more costs as much as an operator
+        yield
+        return
     with mindspore.DeviceCtx("meta"), _marked(True):
         yield
 
