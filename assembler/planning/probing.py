@@ -6,7 +6,7 @@ import gc
 import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
 from assembler.runtime.internals import signatures_read_once, wait_for_operators
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, meta_lacks, reason
-from assembler.runtime.meta_tensors import meta_tensors_supplied, on_cpu, on_meta
+from assembler.runtime.meta_tensors import is_on_meta, meta_tensors_supplied, on_cpu, on_meta
 
 MAX_TRIAL = 50_000_000
 """Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
@@ -76,9 +76,12 @@ class Trials:
         ):
             yield
 
+    def on_meta(self) -> AbstractContextManager[None]:
+        """What is made inside has no storage. Where that is so already, nothing is entered: it would take long."""
+        return nullcontext() if is_on_meta() and not self.real else self._without_storage()
+
     @contextmanager
-    def on_meta(self) -> Iterator[None]:
-        """What is made inside has no storage."""
+    def _without_storage(self) -> Iterator[None]:
         with on_meta(), self._storage(False):
             yield
 

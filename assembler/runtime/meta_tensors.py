@@ -42,11 +42,13 @@ class NoValues(NotImplementedError):
 @contextmanager
 def on_meta() -> Iterator[None]:
     """Make tensors without storage inside."""
-    if _on_meta.get():  # to enter it once more costs as much as an operator
-        yield
-        return
     with mindspore.DeviceCtx("meta"), _marked(True):
         yield
+
+
+def is_on_meta() -> bool:
+    """Whether tensors are made without storage now."""
+    return _on_meta.get()
 
 
 @contextmanager
