@@ -1,5 +1,7 @@
 """One reading of a file, saved or not: errors at their very columns, in the file to blame; shapes where they are written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,6 +195,11 @@ def test_a_layer_is_remembered_by_all_that_its_row_depends_on(folder):
             dtype,
             shape[:2],
         )
+
+
+def test_a_process_that_only_reads_recipes_does_not_import_mindspore():
+    code = "import sys, assembler.analysis, assembler.editor.server; sys.exit('mindspore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_a_kept_cell_that_is_called_for_another_batch_gives_what_a_new_one_does(monkeypatch):

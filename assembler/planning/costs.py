@@ -279,7 +279,7 @@ class Counter(OperatorWatch):
         held = base if shares and base is not None else _Held(meter, math.prod(tensor.shape) * tensor.itemsize)
         held.users += 1
         if held.users == 1:
-            if meter.live + held.size > meter.peak:
+            if meter.live and meter.live + held.size > meter.peak:
                 wait_for_operators()  # they let go of tensors in another thread: the peak must not depend on when
             meter.hold(held.size)
         key = id(tensor)

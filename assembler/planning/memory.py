@@ -12,9 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-from mindspore import nn
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assembler.binding.structure import Step, steps_in
 from assembler.language.recipe import leaves
@@ -22,6 +20,9 @@ from assembler.planning.plan import Weight
 from assembler.planning.specs import Spec, Specs
 from assembler.registry.entries import TRUSTED, Entry
 from assembler.settings import Dtype
+
+if TYPE_CHECKING:
+    from mindspore import nn  # the editor's server has a memory, and does not import MindSpore
 
 Key: TypeAlias = tuple[Hashable, Hashable]
 """How a layer is made, and what it is called with."""
