@@ -89,7 +89,7 @@ class Text:
 
     def refuse_wide(self) -> None:
         """Report all characters of a Chinese keyboard that look like ASCII's: ``（``, ``，``, ``＋``."""
-        wide = [token for token in _TOKENS.finditer(self.text) if token["wide"]]
+        wide = [] if self.text.isascii() else [token for token in _TOKENS.finditer(self.text) if token["wide"]]
         if wide:
             found = list(dict.fromkeys(token["wide"] for token in wide))
             shown = " ".join("U+3000" if one == "\u3000" else one for one in found)
