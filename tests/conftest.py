@@ -18,10 +18,12 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from assembler import LAYERS
-from assembler.runtime import exits
+from assembler.runtime import collector, exits
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
+
+collector.set_up()  # as in a run: the tests take a tenth less time
 
 # An example may take long on a machine with other work; what never ends is for pytest's timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)
