@@ -23,7 +23,7 @@ from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
 
-collector.set_up()  # as in a run: the tests take a tenth less time
+collector.set_up()  # as a run does
 
 # An example may take long on a machine with other work; what never ends is for pytest's timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)
