@@ -81,7 +81,7 @@ def signatures_read_once() -> Iterator[None]:
     """Make layers faster inside: the signature of a constructor is read for its first call only.
 
     MindSpore 2.10.0: the decorators ``prim_attr_register`` and ``cell_attr_register`` call ``inspect.signature`` each
-    time. A tenth of the time that it takes to make a layer is that. Another thread inside goes on as it is.
+    time. A tenth of the time that it takes to make a layer is that. A second thread leaves all as the first has it.
     """
     if operator_constructors.inspect is not inspect:
         yield
