@@ -154,6 +154,7 @@ def test_signatures_of_another_version_are_not_believed(monkeypatch):
         signatures._stored.cache_clear()
 
 
+@pytest.mark.slow
 def test_once_mindspore_is_imported_the_class_itself_is_asked():
     code = (
         "from assembler import LAYERS; entry = LAYERS['Dense']; before = entry.parameters['dtype'].default; import mindspore;"

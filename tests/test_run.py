@@ -472,10 +472,11 @@ def test_error_of_a_folder_that_cannot_be_made(run):
     ("arguments", "message"),
     [
         ([], ""),
-        (
+        pytest.param(
             ["recipe=inline", 'recipe.stack="Dense(9, 1)"', "recipe.input.shape=[4,8]"],
             'override recipe.stack="Dense(9, 1)": the input is (4, 8) float32; #0 Dense(9, 1) wants (…, 9)\n'
             "    Dense(9, 1)\n    ^^^^^\n",
+            marks=pytest.mark.slow,
         ),
         (
             ["+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph"],
@@ -494,6 +495,7 @@ def test_mindspore_logs_nothing_beside_the_message(project, tmp_path, arguments,
     assert (done.stderr, done.returncode) == (message, 2 if message else 0)
 
 
+@pytest.mark.slow
 def test_a_terminal_without_utf_8_gets_its_tables(tmp_path):
     command = [sys.executable, "-W", "ignore", str(ROOT / "run.py")]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
