@@ -261,7 +261,7 @@ def test_the_modules_of_an_untrusted_project_are_not_imported(folder):
     (folder.parent / "evil.py").write_text("raise SystemExit('imported')\n")
     file = folder / "recipe" / "a.yaml"
     with unsaved({file: RECIPE}):
-        found = analyse(file, Projects(is_trusted=False).at(folder), shapes=True)
+        found = analyse(file, Projects().at(folder, is_trusted=False), shapes=True)
     assert not found.errors
 
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from assembler import AssemblerError, plan
 from assembler.checks import prepare
 from assembler.commands.app import app
+from assembler.editor.workspace import Workspace
 from assembler.errors import SettingsError
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
@@ -195,6 +196,35 @@ def test_references_within_a_recipe_are_filled_in(run, recipe_file):
     assert (found["name"], found["params"]) == ("n9", {"width": 9, "twice": {"a": 9, "b": 9}})
     alone = load_recipe(Path(FILE))
     assert (alone["name"], alone["params"]) == ("n8", {"width": 8, "twice": {"a": 8, "b": 8}})
+
+
+OPENED = {
+    "in the open folder": ("open", True),
+    "in a project inside it": ("open/inner", True),
+    "in another folder": ("other", False),
+    "in one with a longer name": ("open2", False),
+    "behind a link out of it": ("open/link", False),
+}
+
+
+@pytest.mark.parametrize(("project", "is_trusted"), OPENED.values(), ids=OPENED)
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_editor_imports_python_of_the_open_folder_only(tmp_path, monkeypatch, project, is_trusted, trusted):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "other")
+    file = tmp_path / project / "conf" / "recipe" / "a.yaml"
+    file.parent.mkdir(parents=True)
+    (tmp_path / project / "pyproject.toml").write_text("[tool.assembler]\nlayers = ['hers_by_editor']\n")
+    (tmp_path / project / "hers_by_editor.py").write_text(
+        f"from pathlib import Path\nPath({str(tmp_path / 'imported')!r}).touch()\n"
+    )
+    workspace = Workspace(tmp_path / "open", trusted=[tmp_path / "open"] if trusted else [])
+    workspace.change(file, GOOD, 1)
+    assert workspace.analyse(file, shapes=False).errors == []
+    sys.modules.pop("hers_by_editor", None)
+    assert (tmp_path / "imported").exists() == (trusted and is_trusted)
 
 
 def test_the_command_line_is_trusted(run, monkeypatch):

@@ -88,7 +88,7 @@ class Editor:
         (root / "conf" / "recipe").mkdir(parents=True)
         (root / "conf" / "blocks").mkdir()
         self.root = root
-        self.workspace = Workspace(root)
+        self.workspace = Workspace(root, trusted=[root])
         self.version = 0
 
     def type(self, text, name="recipe/a.yaml", *, shapes=True):

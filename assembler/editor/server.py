@@ -101,18 +101,19 @@ class Server(LanguageServer):
     async def begin(self, params: types.InitializeParams) -> None:
         """Start the worker with the editor's settings."""
         options = params.initialization_options if isinstance(params.initialization_options, Mapping) else {}
-        folder = path_of(params.root_uri) if params.root_uri else None
-        if params.workspace_folders:
-            folder = path_of(params.workspace_folders[0].uri) or folder
-        root = folder if folder is not None and folder.is_dir() else Path.cwd()
+        uris = [*(one.uri for one in params.workspace_folders or ()), *([params.root_uri] if params.root_uri else [])]
+        opened = [folder for folder in map(path_of, uris) if folder is not None and folder.is_dir()]
+        root = opened[0] if opened else Path.cwd()
         agreed = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)  # as the answer has it
         self.encoding = types.PositionEncodingKind(agreed).value
         self.runs_commands = options.get("runsCommands") is True
-        config = options.get("configDir")
+        said = options.get("configDir")
+        config = root / said if isinstance(said, str) and said else None
+        trusted = [*opened, *([config.parent] if config else [])] if options.get("isTrusted", True) is True else []
         settings = {
             "root": str(root),
-            "config": str(root / config) if isinstance(config, str) and config else None,
-            "is_trusted": options.get("isTrusted", True) is True,
+            "config": str(config) if config else None,
+            "trusted": list(map(str, trusted)),
             "encoding": self.encoding,
         }
         self.worker = WorkerProcess(settings, self.note)

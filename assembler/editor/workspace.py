@@ -6,7 +6,7 @@ published for each file that it blames: an error in a block that two open recipe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -63,16 +63,19 @@ class Workspace:
     Args:
         root: the folder that the editor has open, which is the working directory.
         config: the configuration folder; by default that around a file, else ``conf`` in the root.
-        is_trusted: whether layers in the project's Python may be imported.
+        trusted: folders of which the Python that their projects name may be imported, such as layers.
         encoding: see :class:`Lines`.
     """
 
-    def __init__(self, root: Path, config: Path | None = None, *, is_trusted: bool = True, encoding: str = "utf-16"):
+    def __init__(
+        self, root: Path, config: Path | None = None, *, trusted: Sequence[Path] = (), encoding: str = "utf-16"
+    ):
         self.root = root
         self.config = config
         self.encoding = encoding
         self.open: dict[Path, Opened] = {}
-        self.projects = Projects(is_trusted=is_trusted)
+        self.trusted = [real(one) for one in trusted]
+        self.projects = Projects()
         self.memory = LayerMemory()
 
     # ---- texts
@@ -123,11 +126,13 @@ class Workspace:
         return Lines("", self.encoding)
 
     def project(self, file: Path) -> Project:
-        """The project of a file."""
+        """The project of a file. Where a file is opened that lies elsewhere, no Python beside it is imported."""
         own = next((path.parent for path in file.parents if path.name in GROUPS), None)
         default = self.root / "conf"
         folder = self.config or own or (default if default.is_dir() else None)
-        return self.projects.at(folder if folder is None or folder.is_dir() else None)
+        folder = folder if folder is None or folder.is_dir() else None
+        home = real(Project(folder).home)
+        return self.projects.at(folder, is_trusted=any(home.is_relative_to(one) for one in self.trusted))
 
     # ---- analyses
 
