@@ -17,7 +17,6 @@ from assembler.planning.specs import Spec, print_shape
 from assembler.reading.places import keys_of
 from assembler.reading.texts import exists, unsaved
 from assembler.registry.registry import LAYERS, Registry
-from tests import own_checks
 from tests.conftest import ROOT
 from tests.layer_cases import NATIVE, OURS
 
@@ -233,10 +232,10 @@ def test_cells_of_other_packages_are_made_anew_because_a_call_may_change_them(fo
             self.calls += 1
             return x[: self.calls]
 
-    monkeypatch.setattr(own_checks, "Counts", Counts, raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "Counts", Counts, raising=False)
     registry = Registry(trusted=(*LAYERS.trusted, "tests"))
     registry.register(Counts)
-    registry.register("tests.own_checks.Counts", name="Named")
+    registry.register(f"{__name__}.Counts", name="Named")
     memory = LayerMemory()
     for text in ("Counts", "Named"):
         steps = bind(parse(text), registry)
