@@ -502,6 +502,11 @@ def test_a_new_recipe_names_the_schema_that_is_there(folder):
     assert schema.read_text() == "{}"
 
 
+@pytest.mark.parametrize("name", ["null", "true", "no"])
+def test_error_of_a_new_recipe_whose_name_yaml_reads_as_a_value(name):
+    assert call("new", name) == (2, "", f"{name!r} is a value in YAML, not a name; write another one")
+
+
 def test_new_overwrites_nothing():
     write("conf/recipe/first.yaml", "mine")
     assert call("new", "first") == (2, "", "conf/recipe/first.yaml already exists")

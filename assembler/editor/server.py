@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -283,7 +284,7 @@ def _offer(server: Server, name: str) -> None:
         params = {"command": name, "arguments": [uri]}
         found = await server.worker.ask(types.WORKSPACE_EXECUTE_COMMAND, params)
         if found is not None and not server.runs_commands:
-            said = f"in a terminal: {' '.join(found['command'])}"
+            said = f"in a terminal: cd {shlex.quote(found['cwd'])} && {shlex.join(found['command'])}"
             server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
         return found
 
