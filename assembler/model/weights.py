@@ -2,8 +2,8 @@
 
 A ``.safetensors`` file (https://huggingface.co/docs/safetensors) contains tensors, and in its metadata the recipe and
 the versions that it was made with. A ``.ckpt`` is MindSpore's own format; its entries contain the same as strings.
-Files are exchangeable with plain MindSpore. Neither format contains code. Files of PyTorch are
-read by PyTorch in its mode without code.
+Files are exchangeable with plain MindSpore. Neither format contains code. PyTorch reads its own files, in its mode
+without code.
 
 Files with the names of other frameworks are matched by their structure: see ``assembler.model.naming``.
 """
