@@ -451,7 +451,11 @@ def test_the_recipe_of_an_earlier_run_does_not_stay_beside_a_mistake(run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: Ä".encode("latin-1"), "conf/recipe/mine.yaml is not UTF-8 text: "),
+        (
+            "name: a\nx: Ä".encode("latin-1"),
+            "conf/recipe/mine.yaml is not UTF-8 text: line 2 has the byte 0xc4, as in GBK",
+        ),
+        (b"input:\n\tshape: [4, 8]\n", "conf/recipe/mine.yaml:2:1: a tab; YAML indents with spaces"),
         (b"name: \x07", "conf/recipe/mine.yaml: special characters are not allowed at character 7\n"),
     ],
 )
