@@ -246,6 +246,9 @@ def note(mistakes: list[AssemblerError], mistake: AssemblerError) -> None:
     for one in flatten([mistake]):
         if not any((known.message, known.place) == (one.message, one.place) for known in flatten(mistakes)):
             mistakes.append(one)
+            one.__traceback__ = None  # its frames keep the list, and whatever else was alive
+            if one.__cause__ is None:
+                one.__context__ = None
     if len(mistakes) >= MAX_MISTAKES:
         raise Enough(list(flatten(mistakes))) from None
 

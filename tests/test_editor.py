@@ -1,5 +1,6 @@
 """What editors see, without a process: positions in UTF-16, hints, lenses, outlines, and what stays of a broken text."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.analysis import Analysis
 from assembler.editor.features import FEATURES
 from assembler.editor.features.common import as_lsp, path_of
 from assembler.editor.lines import Lines
@@ -296,6 +298,42 @@ def test_a_recipe_of_two_thousand_lines(editor):
     wrong = editor.type(text.replace("Dense(_, 15) # 第 1957", "Dence(_, 15) # 第 1957"))
     assert [one["range"]["start"] for one in wrong] == [{"line": 1959, "character": 4}]
     assert len(editor.ask("inlayHint", range=WHOLE)) == 1957
+
+
+# ---- memory
+
+FAULTY = {
+    "a text that is not YAML": "stack: [Dense(8, 4)",
+    "a stack that cannot be read": "stack: Dense(8",
+    "a setting": "input: {shape: [100000, 100000]}\nstack: Dense(_, 4)",
+    "a layer that is not registered": "stack: Dence(8, 4)",
+    "an argument": "stack: Dense(8, 4, 3, 2, 1, 0, 0, 0)",
+    "a shape": "input: {shape: [4, 8]}\nstack: Dense(16, 4)",
+    "a constructor that refuses": "input: {shape: [4, 8]}\nstack: Dense(8, -4)",
+    "an expectation": "input: {shape: [4, 8]}\nstack: Dense(8, 4)\nexpect: {trainable: 1}",
+}
+
+
+@pytest.mark.parametrize("text", FAULTY.values(), ids=FAULTY)
+def test_what_was_wrong_with_earlier_texts_is_not_kept(editor, text):
+    """Not even for a moment: exceptions that are kept keep their frames, and those keep whatever was alive then."""
+
+    def kept():
+        return sum(type(one) is Analysis for one in gc.get_objects())
+
+    def edited(times):
+        for spaces in range(times):
+            assert editor.type(f"{text}{'  # typed' * spaces}")
+
+    edited(2)  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        before = kept()
+        edited(4)
+        assert kept() <= before
+    finally:
+        gc.enable()
 
 
 # ---- files
