@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from assembler import LAYERS, AssemblerError, sweeps
-from assembler.sweeps import child, records
+from assembler.sweeps import records
 from assembler.sweeps.process import Child
 from assembler.sweeps.table import Table, to_csv
+from assembler.tasks.kept import MAX_ROWS, Kept, Known
 from assembler.views.progress import SweepLine
 from tests.conftest import ROOT, data_of_page
 
@@ -888,11 +889,45 @@ def test_the_cost_of_one_more_does_not_grow_with_their_number(tmp_path, extra):
 
 def test_a_process_keeps_the_registry_of_the_last_job(monkeypatch):
     relu, gelu = ({"mine": {"Own": f"mindspore.nn.{name}"}} for name in ("ReLU", "GELU"))
-    kept = child._registry_of(relu)
-    assert child._registry_of({"mine": {"Own": "mindspore.nn.ReLU"}}) is kept
-    assert child._registry_of(gelu)["Own"].target == "mindspore.nn.GELU"
+    kept = Kept()
+    registry = kept.registry_of(relu)
+    assert kept.registry_of({"mine": {"Own": "mindspore.nn.ReLU"}}) is registry
+    assert kept.registry_of(gelu)["Own"].target == "mindspore.nn.GELU"
     monkeypatch.setattr(LAYERS, "trusted", (*LAYERS.trusted, "others"))
-    assert "others" in child._registry_of(gelu).trusted
+    assert "others" in kept.registry_of(gelu).trusted
+
+
+def test_a_process_keeps_the_plans_of_the_last_jobs(tmp_path, monkeypatch):
+    kept, scopes = Kept(), {"mine": {"Own": "mindspore.nn.ReLU"}}
+    config = {"recipe": {"stack": "Own", "params": {"a": 1}}, "seed": 0, "mode": "graph", "dtype": "float32"}
+    known = kept.plan_of(config, scopes)
+    assert kept.plan_of({**config, "seed": 1, "mode": "pynative"}, scopes) is known
+    assert kept.plan_of({**config, "recipe": {"stack": "Own", "params": {"a": True}}}, scopes) is not known
+    assert kept.plan_of({**config, "dtype": "float16"}, scopes) is not known
+    assert kept.plan_of(config, scopes) is known
+    monkeypatch.chdir(tmp_path)
+    assert kept.plan_of(config, scopes) is not known
+    monkeypatch.undo()
+    assert kept.plan_of(config, {"mine": {"Own": "mindspore.nn.GELU"}}) is not known
+    assert kept.plan_of(config, scopes) is not known  # another registry has dropped it
+
+
+@pytest.mark.parametrize("recipe", [{"file": "yolo.yaml"}, {"stack": "ReLU", "init": {"*": {"file": "a.npz"}}}])
+def test_a_recipe_that_names_files_is_planned_anew(recipe):
+    kept = Kept()
+    assert kept.plan_of({"recipe": recipe}, {}) is not kept.plan_of({"recipe": recipe}, {})
+
+
+def test_the_plans_that_a_process_keeps_have_a_limited_number_of_rows(monkeypatch):
+    monkeypatch.setattr(Known, "rows", 900)
+    kept = Kept()
+    first, second, third = (kept.plan_of({"dtype": number}, {}) for number in range(3))
+    assert kept.plan_of({"dtype": 1}, {}) is second
+    assert kept.plan_of({"dtype": 0}, {}) is not first
+    monkeypatch.setattr(Known, "rows", MAX_ROWS + 1)
+    last = kept.plan_of({"dtype": 3}, {})
+    assert kept.plan_of({"dtype": 3}, {}) is last  # a plan of any size serves the next job
+    assert kept.plan_of({"dtype": 2}, {}) is not third
 
 
 def test_a_request_has_a_registry_only_if_it_is_another_one():

@@ -37,6 +37,7 @@ from assembler.sweeps.points import LOCK, Ledger, Point, folder_name, read_point
 from assembler.sweeps.process import CHILD, Lost
 from assembler.sweeps.table import telling, values_of
 from assembler.sweeps.watch import Watch, written_since
+from assembler.tasks.kept import NOT_OF_A_PLAN
 from assembler.validation import read
 from assembler.views.progress import progress
 from assembler.words import counted, say
@@ -46,9 +47,6 @@ BATCH = 20
 
 GRACE = 30
 """Seconds after which planning that does not end when its time is over is ended with its process."""
-
-NOT_OF_A_PLAN = ("mode", "seed", "device")
-"""Keys that do not change a job's plan."""
 
 TRIES = 3
 """How often jobs are given again to a launcher that starts some but finishes none."""
