@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from assembler import LAYERS, AssemblerError, sweeps
+from assembler import LAYERS, AssemblerError, pipeline, sweeps, tasks
+from assembler.reading.places import Sources
 from assembler.sweeps import records
 from assembler.sweeps.process import Child
 from assembler.sweeps.table import Table, to_csv
@@ -910,6 +911,26 @@ def test_a_process_keeps_the_plans_of_the_last_jobs(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert kept.plan_of(config, {"mine": {"Own": "mindspore.nn.GELU"}}) is not known
     assert kept.plan_of(config, scopes) is not known  # another registry has dropped it
+
+
+def test_a_job_that_takes_the_plan_of_another_leaves_the_same_files(tmp_path, monkeypatch, capfd):
+    recipe = {"name": "two", "input": {"shape": [4, 8]}, "stack": "Dense(8, 8) + Dense(8, 3)"}
+    config = {"recipe": recipe, "registry": {"mine": {"Dense": "mindspore.nn.Dense"}}, "task": {"name": "plan"}}
+    about = {"program": [], "overrides": [], "identity": "0"}
+
+    def left(name, kept):
+        (folder := tmp_path / name).mkdir()
+        assert tasks.run(lambda: config, folder, Sources({}, []), about, alone=False, kept=kept) == 0
+        files = {file.name: file.read_text() for file in folder.iterdir()}
+        files["result.json"] = {**json.loads(files["result.json"]), "started": "", "seconds": {}}
+        return {**files, "printed": capfd.readouterr().out.replace(name, "")}
+
+    kept = Kept()
+    first = left("first", kept)
+    assert {"result.json", "recipe.yaml", "diagram.mmd", "printed"} <= set(first)
+    assert left("alone", Kept()) == first
+    monkeypatch.setattr(pipeline, "plan", None)
+    assert left("second", kept) == first
 
 
 @pytest.mark.parametrize("recipe", [{"file": "yolo.yaml"}, {"stack": "ReLU", "init": {"*": {"file": "a.npz"}}}])
