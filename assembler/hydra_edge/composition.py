@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
 from assembler.hydra_edge.internals import Loader, run_jobs_quickly, tell_overrides
-from assembler.hydra_edge.nodes import copied, make_common, node_at, quicken, raw, set_strings
+from assembler.hydra_edge.nodes import copied, make_common, node_at, quicken, raw, set_strings, set_value
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -108,7 +109,10 @@ class QuickLoader(Loader):
             for part in (COMMON, *_COMMON_OF_HYDRA):
                 make_common(_bases[key], part)
         config = copied(_bases[key])
-        self.set_values(values, config)
+        folders = [*takewhile(_is_folder, reversed(values))]  # which each job has, after its own values
+        self.set_values(values[: len(values) - len(folders)], config)
+        for one in reversed(folders):
+            set_value(config, one.key_or_group, one.value())
         app = [one for one in parsed if not one.is_hydra_override()]
         of_job = [str(one.input_line) for one in parsed if one.is_hydra_override()]
         set_strings(node_at(config, "hydra.overrides.hydra"), of_job)
@@ -128,6 +132,14 @@ class QuickLoader(Loader):
 def _quicken_worker() -> None:
     quicken()
     run_jobs_quickly()
+
+
+def _is_folder(override: Override) -> bool:
+    """Whether an override sets one of Hydra's folders to a string that is no reference."""
+    if override.key_or_group not in _FOLDERS or override.type != OverrideType.CHANGE or override.is_sweep_override():
+        return False
+    value = override.value()
+    return isinstance(value, str) and "${" not in value
 
 
 def _sets_a_value(override: Override) -> bool:

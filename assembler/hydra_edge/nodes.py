@@ -217,17 +217,21 @@ def to_yaml(config: Any) -> str:
     """What ``OmegaConf.to_yaml`` writes, key by key; of a common part, the text is made once."""
     content = config.__dict__["_content"]
     if not isinstance(content, dict) or not content:
-        return _to_yaml(config)
-    parts = content.items()
-    return "".join(node.yaml() if type(node) is CommonPart else _to_yaml(_with({key: node})) for key, node in parts)
-
-
-def _to_yaml(config: Any) -> str:
-    """The YAML of a configuration; most parts are those of the job before."""
-    try:
-        values = values_of(config, as_written=True)
-    except NotPlain:
         return OmegaConf.to_yaml(config)
+    return "".join(_item_to_yaml(key, node) for key, node in content.items())
+
+
+def _item_to_yaml(key: Any, node: Any) -> str:
+    if isinstance(node, CommonPart):
+        return node.yaml()
+    try:
+        return _dumped({key: values_of(node, as_written=True)})
+    except NotPlain:
+        return OmegaConf.to_yaml(_with({key: node}))
+
+
+def _dumped(values: Any) -> str:
+    """Plain values as YAML; most parts of a job are those of the job before."""
     key = repr(values)
     if key not in _texts:
         if len(_texts) >= MAX_TEXTS:
