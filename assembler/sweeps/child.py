@@ -5,6 +5,7 @@ A layer that crashes the interpreter, exhausts the memory or never returns ends 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -61,7 +62,9 @@ def serve() -> None:
     os.dup2(2, 1)  # what is printed from here on is not an answer
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
-    _reply(replies, {"fault": _begin(sys.argv[1])})
+    fault = _begin(sys.argv[1])
+    gc.freeze()  # modules live as long as the process
+    _reply(replies, {"fault": fault})
     registry: Any = None
     while True:
         request = decoded(requests.get())
