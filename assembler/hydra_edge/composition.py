@@ -96,7 +96,7 @@ class QuickLoader(Loader):
             str(self.config_search_path),
             str(raw(node_at(master_config, "hydra.job.config_name"))),
         )
-        is_group = self._is_group(*place, *of_hydra)
+        is_group = self._is_group(*place[1:], *of_hydra)
         own = len(lines) - len(sweep_overrides)
         for at, one in enumerate(parsed):
             if _sets_a_value(one) and not is_group(one.key_or_group):
@@ -121,8 +121,8 @@ class QuickLoader(Loader):
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 
-    def _is_group(self, cwd: str, search_path: str, config_name: str, *of_hydra: str) -> Callable[[str], bool]:
-        key = (cwd, search_path, config_name, *of_hydra)
+    def _is_group(self, search_path: str, config_name: str, *of_hydra: str) -> Callable[[str], bool]:
+        key = (search_path, config_name, *of_hydra)
         if key not in _groups:
             _groups[key] = lru_cache(maxsize=None)(self.repository_for(config_name, of_hydra).group_exists)
         return _groups[key]
