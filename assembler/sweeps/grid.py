@@ -206,7 +206,8 @@ class Grid(Sweeper):
             raised: BaseException | None = None
             begun = time.time() - 1  # file times are coarse
             jobs = [(folder / point.job, point.identity) for point in left]
-            with Watch(lambda jobs=jobs: jobs, len(jobs), report.follow, report.result_of) as watch:  # type: ignore[misc]
+            in_order = is_serial(self.launcher)
+            with Watch(lambda jobs=jobs: jobs, len(jobs), report.follow, report.result_of, in_order=in_order) as watch:  # type: ignore[misc]
                 try:
                     for batch in self._launch(left):
                         returns.append(batch)
