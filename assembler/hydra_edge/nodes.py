@@ -111,11 +111,23 @@ def copied(node: Any) -> Any:
         return new
     content = state["_content"]
     if isinstance(content, dict):
-        state["_content"] = {key: _inside(new, child) for key, child in content.items()}
+        state["_content"] = {key: _of_mapping(new, child) for key, child in content.items()}
     elif isinstance(content, list):
         state["_content"] = [_inside(new, child) for child in content]
     elif isinstance(content, Node):
         state["_content"] = _inside(new, content)
+    return new
+
+
+def _of_mapping(parent: Any, child: Any) -> Any:
+    """The copy of an item of a mapping. A value shares its metadata with the original: its key and type stay."""
+    before = child.__dict__
+    if "_val" not in before:
+        return _inside(parent, child)
+    new = object.__new__(type(child))
+    state = new.__dict__
+    state.update(before)
+    state["_parent"], state["_flags_cache"] = parent, None
     return new
 
 
@@ -153,9 +165,13 @@ def only(config: DictConfig, name: str) -> DictConfig:
 
 
 def _with(nodes: Mapping[Any, Any]) -> DictConfig:
-    part = DictConfig({})
+    part = copied(_EMPTY)
     part.__dict__["_content"].update(nodes)
     return part
+
+
+_EMPTY = DictConfig({})
+"""To be copied, which is quicker than to make one."""
 
 
 class CommonValues(dict[Any, Any]):
