@@ -70,8 +70,8 @@ def naming(path: Path) -> Iterator[None]:
 def temporary_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside a file, locked while this process lives, and deleted afterwards.
 
-    Folders for the same file that no process holds were left by killed processes, and are deleted; but not those
-    without a lock, which another process may just have made. To try a lock of theirs would make it.
+    Folders for the same file that no process holds were left by killed processes, and are deleted. A folder without a
+    lock stays: another process may have made it just now, and lock it next.
     """
     for lock in path.parent.glob(f".{glob.escape(path.name)}.*.new/lock"):
         with _held(lock.parent) as held:

@@ -4,6 +4,7 @@ import base64
 import functools
 import gc
 import gzip
+import itertools
 import os
 import re
 import runpy
@@ -18,10 +19,12 @@ from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 
 from assembler import LAYERS
-from assembler.runtime import exits
+from assembler.runtime import collector, exits
 from assembler.settings import DeviceSettings
 
 ROOT = Path(__file__).parent.parent
+
+collector.set_up()  # as a run does
 
 # An example may take long on a machine with other work; what never ends is for pytest's timeout.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -43,6 +46,12 @@ def mostly_slow(cases, quick):
     """Cases for ``parametrize``; those that ``quick`` does not accept are left out of `pytest`."""
     marks = {True: (), False: (pytest.mark.slow,)}
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks[quick(case)]) for case in cases]
+
+
+def every_third(cases):
+    """Cases for ``parametrize``, of which `pytest` takes every third; `pytest -m slow` takes the others."""
+    numbers = itertools.count()
+    return mostly_slow(cases, lambda _: next(numbers) % 3 == 0)
 
 
 OF_EACH_KIND = ("centered", "fourier", "gpt2_small", "inline", "lenet5", "mlp", "mylinear", "resnet18", "swin_t", "t5_small",

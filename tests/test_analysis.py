@@ -1,15 +1,24 @@
 """One reading of a file, saved or not: errors at their very columns, in the file to blame; shapes where they are written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from mindspore import nn
 
 from assembler.analysis import LayerMemory, Project, analyse
 from assembler.analysis.project import Projects
-from assembler.planning.specs import print_shape
+from assembler.binding.bind import bind
+from assembler.errors import AssemblerError
+from assembler.language.grammar import parse
+from assembler.planning.planner import plan_steps
+from assembler.planning.specs import Spec, print_shape
 from assembler.reading.places import keys_of
 from assembler.reading.texts import exists, unsaved
+from assembler.registry.registry import LAYERS, Registry
 from tests.conftest import ROOT
+from tests.layer_cases import NATIVE, OURS
 
 RECIPE = """# 网络 😀
 input: {shape: [4, 16]}
@@ -187,6 +196,53 @@ def test_a_layer_is_remembered_by_all_that_its_row_depends_on(folder):
         )
 
 
+def test_a_process_that_only_reads_recipes_does_not_import_mindspore():
+    code = "import sys, assembler.analysis, assembler.editor.server; sys.exit('mindspore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_kept_cell_that_is_called_for_another_batch_gives_what_a_new_one_does(monkeypatch):
+    taken = []
+    take = LayerMemory.take
+    monkeypatch.setattr(LayerMemory, "take", lambda *given: taken.append(take(*given)) or taken[-1])
+    for text, shape, *dtype in (NATIVE | OURS).values():
+        memory, steps = LayerMemory(), bind(parse(text), LAYERS)
+        for batch in range(3):
+            given = Spec((shape[0] + batch, *shape[1:]), *(dtype or ["float32"]))
+            assert outcome(steps, given, memory) == outcome(steps, given, None)
+    assert len([cell for cell in taken if cell is not None]) > 200
+
+
+def outcome(steps, given, memory):
+    """What a plan shows, or the error that it raises."""
+    try:
+        found = plan_steps(steps, given, memory=memory)
+    except AssemblerError as error:
+        return str(error)
+    return found.rows, found.output, found.activations, found.uncounted
+
+
+def test_cells_of_other_packages_are_made_anew_because_a_call_may_change_them(folder, monkeypatch):
+    class Counts(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.calls = 0
+
+        def construct(self, x):
+            self.calls += 1
+            return x[: self.calls]
+
+    monkeypatch.setattr(sys.modules[__name__], "Counts", Counts, raising=False)
+    registry = Registry(trusted=(*LAYERS.trusted, "tests"))
+    registry.register(Counts)
+    registry.register(f"{__name__}.Counts", name="Named")
+    memory = LayerMemory()
+    for text in ("Counts", "Named"):
+        steps = bind(parse(text), registry)
+        found = [plan_steps(steps, Spec((4, one), "float32"), memory=memory).output.shape for one in (2, 3)]
+        assert found == [(1, 2), (1, 3)]
+
+
 def test_a_project_reads_its_registry_again_when_a_file_of_it_changes(folder):
     (folder / "registry").mkdir()
     file = folder / "registry" / "more.yaml"
@@ -204,7 +260,7 @@ def test_the_modules_of_an_untrusted_project_are_not_imported(folder):
     (folder.parent / "evil.py").write_text("raise SystemExit('imported')\n")
     file = folder / "recipe" / "a.yaml"
     with unsaved({file: RECIPE}):
-        found = analyse(file, Projects(is_trusted=False).at(folder), shapes=True)
+        found = analyse(file, Projects().at(folder, is_trusted=False), shapes=True)
     assert not found.errors
 
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from assembler import AssemblerError, plan
 from assembler.checks import prepare
 from assembler.commands.app import app
+from assembler.editor.workspace import Workspace
 from assembler.errors import SettingsError
 from assembler.reading.interpolation import hold_size
 from assembler.reading.recipe_files import load_recipe
@@ -197,6 +198,35 @@ def test_references_within_a_recipe_are_filled_in(run, recipe_file):
     assert (alone["name"], alone["params"]) == ("n8", {"width": 8, "twice": {"a": 8, "b": 8}})
 
 
+OPENED = {
+    "in the open folder": ("open", True),
+    "in a project inside it": ("open/inner", True),
+    "in another folder": ("other", False),
+    "in one with a longer name": ("open2", False),
+    "behind a link out of it": ("open/link", False),
+}
+
+
+@pytest.mark.parametrize(("project", "is_trusted"), OPENED.values(), ids=OPENED)
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_editor_imports_python_of_the_open_folder_only(tmp_path, monkeypatch, project, is_trusted, trusted):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "other").mkdir()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "other")
+    file = tmp_path / project / "conf" / "recipe" / "a.yaml"
+    file.parent.mkdir(parents=True)
+    (tmp_path / project / "pyproject.toml").write_text("[tool.assembler]\nlayers = ['hers_by_editor']\n")
+    (tmp_path / project / "hers_by_editor.py").write_text(
+        f"from pathlib import Path\nPath({str(tmp_path / 'imported')!r}).touch()\n"
+    )
+    workspace = Workspace(tmp_path / "open", trusted=[tmp_path / "open"] if trusted else [])
+    workspace.change(file, GOOD, 1)
+    assert workspace.analyse(file, shapes=False).errors == []
+    sys.modules.pop("hers_by_editor", None)
+    assert (tmp_path / "imported").exists() == (trusted and is_trusted)
+
+
 def test_the_command_line_is_trusted(run, monkeypatch):
     monkeypatch.setenv("MINE", "hers")
     done = run("recipe.name=${oc.env:MINE}", "task=plan")
@@ -263,7 +293,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_error_of_a_bomb(monkeypatch, name):
-    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
+    monkeypatch.setattr("assembler.binding.scopes.MAX_VALUES", 10_000)  # of 300,000, and of half a minute
     recipe, message = BOMBS[name]
     with pytest.raises(AssemblerError) as error:
         plan({**INPUT, **recipe})
@@ -337,7 +367,7 @@ SLOW_WAYS = ("watch", "run.py")
 )
 @pytest.mark.parametrize("what", TAKES_LONG)
 def test_a_recipe_that_takes_long_is_ended_wherever_it_is_read(run, recipe_file, monkeypatch, what, way):
-    monkeypatch.setattr("assembler.binding.expansion.MAX_VALUES", 10**9)
+    monkeypatch.setattr("assembler.binding.scopes.MAX_VALUES", 10**9)
     monkeypatch.setattr(limits, "MAX_SECONDS", 0.2)
     for name, text in TAKES_LONG[what].items():
         recipe_file(text, name)

@@ -154,6 +154,7 @@ def test_signatures_of_another_version_are_not_believed(monkeypatch):
         signatures._stored.cache_clear()
 
 
+@pytest.mark.slow
 def test_once_mindspore_is_imported_the_class_itself_is_asked():
     code = (
         "from assembler import LAYERS; entry = LAYERS['Dense']; before = entry.parameters['dtype'].default; import mindspore;"
@@ -499,6 +500,11 @@ def test_a_new_recipe_names_the_schema_that_is_there(folder):
     line = Path("conf/recipe/first.yaml").read_text().splitlines()[1]
     assert line == f"# yaml-language-server: $schema=../../{folder}/recipe.json"
     assert schema.read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", ["null", "true", "no"])
+def test_error_of_a_new_recipe_whose_name_yaml_reads_as_a_value(name):
+    assert call("new", name) == (2, "", f"{name!r} is a value in YAML, not a name; write another one")
 
 
 def test_new_overwrites_nothing():

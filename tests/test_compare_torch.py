@@ -179,6 +179,39 @@ def test_what_is_not_known_has_no_cause(torch):
     assert found.first.causes == ()
 
 
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: x[:2], "it is (4, 8) here and (2, 8) there"),
+        (lambda x: (x - x) / (x - x), "32 of 32 values there are not numbers (NaN)"),
+    ],
+)
+def test_other_sizes_and_what_is_not_a_number_are_the_cause(torch, function, said):
+    module = functional(torch, lambda x: x)
+    module.forward = lambda x: function(module.fc2(module.fc1(x)) * 0 + 1)
+    found = compare("Dense(8, 8) + Dense(8, 8)", module, (4, 8))
+    assert found.first.causes == (said,)
+
+
+def test_an_embedding_that_gets_other_indices_has_no_activation_as_its_cause(torch):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = torch.nn.Embedding(11, 8)
+
+        def forward(self, x):
+            return self.table(x.flip(1))
+
+    inputs = {"shape": [2, 3], "sample": "integers", "high": 11}
+    planned = plan({"name": "e", "input": inputs, "stack": "Embedding(11, 8)"})
+    model, module = build(planned, 0), Net().eval()
+    mapping = hand_over(module, model, planned, "the module")
+    sample = Tensor(np.arange(6, dtype=np.int32).reshape(2, 3))
+    found = Comparing(model, planned, [sample], module, mapping).run()
+    assert found.first is not None
+    assert found.first.causes == ()
+
+
 def test_momentum_shows_in_training_only(torch):
     nn = torch.nn
     module = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8, momentum=0.01))
@@ -229,6 +262,12 @@ def fails():
 
 def nothing():
     return {}
+
+def lazy():
+    return nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.Linear(16, 4))
+
+def scripted():
+    return torch.jit.script(make())
 
 not_a_function = 1
 """
@@ -288,6 +327,8 @@ ERRORS = [
     ("reference.py:fails", "reference.py:fails raised KeyError: 'no such layer'"),
     ("reference.py:nothing", "reference.py:nothing returned a dict; it must return a torch.nn.Module"),
     ("reference.py:wide", "the state of reference.py:wide does not fit the model:"),
+    ("reference.py:lazy", "the PyTorch module cannot be given random weights: ValueError: Attempted to use an"),
+    ("reference.py:scripted", "the PyTorch module cannot be watched, as a scripted one: RuntimeError: "),
     ("reference.py:deep", "the PyTorch module does not accept (4, 8) float32: RuntimeError"),
 ]
 
@@ -296,6 +337,7 @@ ERRORS = [
 def test_errors_are_one_message(torch, project, said, message):
     code, printed = call("small", said)
     assert (code, printed[: len(message)]) == (2, message)
+    assert "strict" not in printed  # which this command does not have
 
 
 def test_torch_is_needed(project, monkeypatch):

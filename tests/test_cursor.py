@@ -171,9 +171,17 @@ def test_what_is_said_of_a_name(ask, text, said):
 
 
 @pytest.mark.parametrize(
-    "text", ["stack: Dense(_, 4) ‸+ ReLU", "na‸me: a\nstack: ReLU", "stack: Nothing‸(4)", "stack: 1‸2"]
+    "text",
+    [
+        "stack: Dense(_, 4) ‸+ ReLU",
+        "na‸me: a\nstack: ReLU",
+        "stack: Nothing‸(4)",
+        "stack: 1‸2",
+        "blocks:\n  Own(width): Dense(_, 2 ‸* width)\nstack: Own(3)",  # width is not the parameter there
+        "stack: (Dense(_, 2 ‸* width) for width in [1, 2])",
+    ],
 )
-def test_nothing_is_said_of_what_is_no_name(ask, text):
+def test_nothing_is_said_of_what_is_no_name_or_depends_on_the_use(ask, text):
     assert ask("hover", BASE + text) is None
 
 

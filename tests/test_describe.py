@@ -20,6 +20,7 @@ from assembler.model.build import build_steps
 from assembler.model.contents import contents, unlike
 from assembler.planning.planner import plan_stack
 from assembler.planning.tensors import specs_of
+from tests.conftest import every_third
 from tests.layer_cases import NATIVE, NOT_ON_CPU, OURS, SEVERAL_INPUTS
 
 TEXTS = [
@@ -206,7 +207,7 @@ REFUSED = {"RNN", "Unfold", "TransformerEncoder", "TransformerDecoder", "Transfo
 """Layers whose Cells do not hold some argument in any form that is known."""
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", every_third(CASES))
 def test_a_layer_is_described_as_it_is_or_not_at_all(name):
     check(name, next(variants(name)), may_refuse=name in REFUSED)
 

@@ -168,7 +168,7 @@ def test_the_readme_shows_the_commands_that_matter():
 
 def test_the_docs_show_what_was_measured():
     figures = (ROOT / "docs" / "benchmarks.md").read_text()
-    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 20
+    assert len(re.findall(r"\| \d\.\d\dx \(\d\.\d\d to \d\.\d\d\) \|", figures)) == 21
 
 
 @pytest.mark.parametrize("shown", [block for block in blocks(CLONE, "yaml") if block.startswith("# conf/")])
@@ -337,9 +337,10 @@ def test_the_docs_list_every_key():
 
 def test_the_tables_of_the_language_hold():
     from assembler.binding.bind import MAX_LAYERS
-    from assembler.binding.expansion import MAX_VALUES, MAX_WITHIN
+    from assembler.binding.scopes import MAX_VALUES, MAX_WITHIN
     from assembler.errors import MAX_MISTAKES
-    from assembler.language.grammar import MAX_NESTING, MAX_OPERATORS, MAX_TEXT, parse
+    from assembler.language.grammar import parse
+    from assembler.language.tree import MAX_NESTING, MAX_OPERATORS, MAX_TEXT
     from assembler.reading.interpolation import MAX_EXPANDED, MAX_REFERENCES
     from assembler.reading.untrusted import MAX_FILES
     from assembler.reading.yaml_files import MAX_BYTES, MAX_DIGITS

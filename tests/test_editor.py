@@ -88,7 +88,7 @@ class Editor:
         (root / "conf" / "recipe").mkdir(parents=True)
         (root / "conf" / "blocks").mkdir()
         self.root = root
-        self.workspace = Workspace(root)
+        self.workspace = Workspace(root, trusted=[root])
         self.version = 0
 
     def type(self, text, name="recipe/a.yaml", *, shapes=True):
@@ -179,6 +179,25 @@ def test_while_a_text_is_broken_only_what_is_still_true_stays(editor, part, type
     assert len(titles) == (4 if found else 5)
     editor.type(RECIPE)
     assert editor.hints() == HINTS
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_shapes_vanish_when_another_file_breaks_that_they_depend_on(editor, is_open):
+    block, text = editor.file("blocks/own.yaml"), "Own(n): Dense(_, n)\n"
+    recipe = "defaults:\n  - /blocks@blocks: own\n  - _self_\ninput: {shape: [4, 16]}\nstack: Own(8)\n"
+    broken = "Own(n): Dense(_, 2 * n) + Dence(3)\n"
+    block.write_text(text)
+    if is_open:
+        editor.type(text, "blocks/own.yaml")
+    editor.type(recipe)
+    assert editor.hints() == {"stack: Own(8)": "→ (4, 8) · 136 parameters · 512 MACs"}
+    if is_open:
+        editor.type(broken, "blocks/own.yaml")
+    else:
+        block.write_text(broken)
+        for file in editor.workspace.saved():
+            editor.workspace.analyse(file, shapes=True)
+    assert editor.hints() == {}
 
 
 def test_hints_below_an_edit_that_changes_no_shape_move_with_the_text(editor):

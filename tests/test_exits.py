@@ -231,3 +231,22 @@ def test_a_temporary_folder_is_deleted_without_a_finally(tmp_path):
         new.write_text("half")
         delete_temporary()
         assert list(tmp_path.iterdir()) == []
+
+
+COLLECTED = """\
+import atexit, gc, sys
+before = gc.get_threshold()
+atexit.register(lambda: print("left in the end:", len(gc.get_objects()) > 1000))
+import assembler
+print("changed by the import:", gc.get_threshold() != before)
+from assembler.runtime import exits
+exits.prepare()
+since = sum(generation["collections"] for generation in gc.get_stats())
+import hydra, pydantic
+print("rare:", sum(generation["collections"] for generation in gc.get_stats()) - since < 10)
+"""
+
+
+def test_python_searches_for_garbage_rarely_in_the_assemblers_own_processes_and_not_at_their_end():
+    done = subprocess.run([sys.executable, "-c", COLLECTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["changed by the import: False", "rare: True", "left in the end: False"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assembler.binding import expansion
+from assembler.binding import scopes
 from assembler.binding.bind import bind
 from assembler.binding.expansion import expand
 from assembler.errors import AssemblerError, RecipeError, raise_all
@@ -264,7 +264,7 @@ def test_error_of_a_part_that_uses_itself():
 
 
 def test_blocks_that_double_are_stopped(monkeypatch):
-    monkeypatch.setattr(expansion, "MAX_VALUES", 10_000)  # a hundredth of what it is, and of the time
+    monkeypatch.setattr(scopes, "MAX_VALUES", 10_000)  # a hundredth of what it is, and of the time
     blocks = [("B0", "ReLU"), *((f"B{n}", f"B{n - 1} + B{n - 1}") for n in range(1, 40))]
     with pytest.raises(RecipeError) as error:
         expanded("B39", definitions(blocks=blocks))

@@ -3,9 +3,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assembler.errors import AssemblerError, GrammarError, Mistakes, flatten
-from assembler.language import grammar
 from assembler.language.grammar import parse
 from assembler.language.recipe import INFER, Chain, Layer, Repeat
+from assembler.language.tree import MAX_TEXT
 from assembler.language.yaml_form import parse_stack
 from tests.strategies import ITEMS, LOOPS, STACKS
 
@@ -106,7 +106,7 @@ def test_error_lists_all_mistakes_of_a_text_in_order():
 
 
 LIMITS = [
-    ("A" * (grammar.MAX_TEXT + 1), "the text has 100001 characters; the limit is 100000"),
+    ("A" * (MAX_TEXT + 1), "the text has 100001 characters; the limit is 100000"),
     ("A(" * 51 + ")" * 51, "nested too deep; the limit is 50"),
     ("[" * 5000, "nested too deep; the limit is 50"),
     ("A(" + "-" * 2000 + "1)", "more than 1000 operators in one text"),

@@ -11,7 +11,8 @@ from lark.grammar import NonTerminal
 from lark.lexer import PatternStr
 
 from assembler.errors import AssemblerError, GrammarError, flatten
-from assembler.language.grammar import MAX_NUMBER, parse, parse_header, parse_line, parse_sources
+from assembler.language.grammar import MAX_NUMBER, parse
+from assembler.language.graph_lines import parse_header, parse_line, parse_sources
 from assembler.language.recipe import Layer
 from assembler.reading.recipe_files import load_recipe
 from tests.conftest import ROOT, ZOO

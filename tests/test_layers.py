@@ -55,7 +55,7 @@ from assembler.planning.specs import Spec
 from assembler.planning.tensors import specs_of
 from assembler.registry.registry import LAYERS
 from assembler.runtime import device
-from tests.conftest import mostly_slow
+from tests.conftest import every_third, mostly_slow
 from tests.layer_cases import NATIVE, NO_KERNEL, NOT_ON_CPU, OF_INTEGERS, OPERATORS, OURS, SEVERAL_INPUTS, VARIANTS
 
 ALL = {**OURS, **OF_INTEGERS, **NATIVE}
@@ -140,7 +140,7 @@ def test_our_layers_match_the_reference_beside_them(text, shape):
     assert answer.passed, answer
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", every_third(OURS))
 def test_our_layers_take_any_batch_without_compiling_anew(name):
     text, shape = OURS[name]
     model = build(plan(parse(text), LAYERS, Spec(shape, "float32")))
@@ -202,7 +202,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("dtype", "mode"), mostly_slow(WAYS, WAYS[:3].__contains__))
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", every_third(OURS))
 def test_our_layers_match_numpy_forward_and_backward(name, dtype, mode):
     x = sample(OURS[name][1], dtype)
     if (name, dtype) in NO_KERNEL:

@@ -36,6 +36,7 @@ def here(tmp_path, monkeypatch):
         "nets/my.yaml",
         "a b.yml",
         "conf/recipe/own.yaml",
+        "conf/recipe/网络.yaml",
         "conf/recipe/sub/deep.yaml",
         "conf/recipe/Tanh.yaml",
     ):
@@ -58,6 +59,7 @@ TRANSLATED = [
     ([], "", []),
     ([], "4,8", ["recipe.input.shape=[4,8]"]),
     (["own"], "", ["recipe=own"]),
+    (["网络"], "", ['recipe="网络"']),
     (["mlp,lenet5,nets/my.yaml", "seed=1,2"], "", ["recipe=mlp,lenet5,nets/my.yaml", "seed=1,2"]),
     (["sub/deep"], "", ["recipe=sub/deep"]),
     (["nets/my.yaml"], "", ["recipe=nets/my.yaml"]),
@@ -144,6 +146,9 @@ def test_a_quoted_string_is_read_as_it_was(text):
     assert str(parsed(f"recipe.stack={quoted(text, always=True)}")) == text
 
 
+@example("null")
+@example("NaN")
+@example("网络")
 @given(st.from_regex(r"[\w ./\\\"'()-]+\.yaml", fullmatch=True))
 def test_a_path_is_quoted_where_it_needs_to_be(path):
     assert str(parsed(f"recipe={quoted(path)}")) == path

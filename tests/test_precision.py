@@ -142,6 +142,7 @@ def test_the_zoo_passes_all_checks(run, name, mode):
     assert (done.code, done.err) == (0, ""), done.out
 
 
+@pytest.mark.slow
 def test_every_level_is_in_the_help(run):
     assert "amp     O0 to O3: mixed precision" in run("--help").out
     assert "amp: O0" in (ROOT / "conf" / "assembler.yaml").read_text()

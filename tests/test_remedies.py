@@ -20,7 +20,7 @@ from assembler.analysis.project import Project
 from assembler.errors import AssemblerError, DuplicateLayer, flatten
 from assembler.registry.frameworks import NAMES
 from assembler.registry.registry import Registry
-from tests.conftest import MINE, ROOT, mostly_slow
+from tests.conftest import MINE, ROOT, every_third, mostly_slow
 
 MAX_WORDS = 30
 """Of a message; what follows a colon is an example."""
@@ -98,7 +98,7 @@ WIDE = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "said"), [*JOINTS, *WIDE], ids=lambda one: one)
+@pytest.mark.parametrize(("typed", "said"), every_third([*JOINTS, *WIDE]), ids=lambda one: one)
 def test_a_stack_in_another_language(typed, said, run, recipe_file, tmp_path):
     all_ways(of_stack(typed), said, run, recipe_file, tmp_path)
 
@@ -121,7 +121,7 @@ GRAPHS = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "said"), GRAPHS, ids=lambda one: one)
+@pytest.mark.parametrize(("typed", "said"), every_third(GRAPHS), ids=lambda one: one)
 def test_a_line_of_a_graph_in_another_language(typed, said, run, recipe_file, tmp_path):
     text = yaml.safe_dump({"input": {"shape": [4, 8]}, "graph": {"a": "ReLU", "b": typed}})
     all_ways(text, said, run, recipe_file, tmp_path)
@@ -162,7 +162,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "said"), NAMED, ids=lambda one: one)
+@pytest.mark.parametrize(("typed", "said"), every_third(NAMED), ids=lambda one: one)
 def test_a_layer_of_another_framework(typed, said, run, recipe_file, tmp_path):
     all_ways(of_stack(typed), said, run, recipe_file, tmp_path)
 
@@ -206,12 +206,14 @@ STRING = "'ReLU' is a string; a layer in params is written {stack: ReLU}"
 
 @pytest.mark.parametrize(
     ("typed", "keys", "said"),
-    [
-        *UNDEFINED,
-        *((typed, keys, STRING) for typed, keys in STRINGS),
-        ("act", {"params": {"act": ["ReLU", "Tanh"]}}, f"a list is not layers; {JOINED}: ReLU + Tanh"),
-        ("3 * [ReLU, Tanh]", {}, f"a list is not layers; {JOINED}: ReLU + Tanh"),
-    ],
+    every_third(
+        [
+            *UNDEFINED,
+            *((typed, keys, STRING) for typed, keys in STRINGS),
+            ("act", {"params": {"act": ["ReLU", "Tanh"]}}, f"a list is not layers; {JOINED}: ReLU + Tanh"),
+            ("3 * [ReLU, Tanh]", {}, f"a list is not layers; {JOINED}: ReLU + Tanh"),
+        ]
+    ),
     ids=str,
 )
 def test_a_name_without_a_value_and_a_value_that_is_no_layer(typed, keys, said, run, recipe_file, tmp_path):
@@ -286,14 +288,19 @@ STRINGS_IN_YAML = [
 
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [
-        *KEYS,
-        *(
-            (f"input: {{shape: [4, 8], {typed}}}\nstack: ReLU", f"{said}{f' Did you mean {meant!r}?' if meant else ''}")
-            for typed, said, meant in VALUES
-        ),
-        *((f"{typed}\ninput: {{shape: [4, 8]}}\nstack: ReLU", said) for typed, said in STRINGS_IN_YAML),
-    ],
+    every_third(
+        [
+            *KEYS,
+            *(
+                (
+                    f"input: {{shape: [4, 8], {typed}}}\nstack: ReLU",
+                    f"{said}{f' Did you mean {meant!r}?' if meant else ''}",
+                )
+                for typed, said, meant in VALUES
+            ),
+            *((f"{typed}\ninput: {{shape: [4, 8]}}\nstack: ReLU", said) for typed, said in STRINGS_IN_YAML),
+        ]
+    ),
     ids=lambda one: one,
 )
 def test_a_key_or_a_value_as_another_format_has_it(typed, said, run, recipe_file, tmp_path):
@@ -437,7 +444,9 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [*((one, f"override {one}: {said}") for one, said in OVERRIDES), *CHOICES], ids=lambda one: one
+    ("typed", "said"),
+    every_third([*((one, f"override {one}: {said}") for one, said in OVERRIDES), *CHOICES]),
+    ids=lambda one: one,
 )
 def test_an_override_that_leads_nowhere(typed, said, run, tmp_path):
     (tmp_path / "mine" / "checks").mkdir(parents=True)

@@ -451,7 +451,11 @@ def test_the_recipe_of_an_earlier_run_does_not_stay_beside_a_mistake(run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: Ä".encode("latin-1"), "conf/recipe/mine.yaml is not UTF-8 text: "),
+        (
+            "name: a\nx: Ä".encode("latin-1"),
+            "conf/recipe/mine.yaml is not UTF-8 text: line 2 has the byte 0xc4, as in GBK",
+        ),
+        (b"input:\n\tshape: [4, 8]\n", "conf/recipe/mine.yaml:2:1: a tab; YAML indents with spaces"),
         (b"name: \x07", "conf/recipe/mine.yaml: special characters are not allowed at character 7\n"),
     ],
 )
@@ -472,10 +476,11 @@ def test_error_of_a_folder_that_cannot_be_made(run):
     ("arguments", "message"),
     [
         ([], ""),
-        (
+        pytest.param(
             ["recipe=inline", 'recipe.stack="Dense(9, 1)"', "recipe.input.shape=[4,8]"],
             'override recipe.stack="Dense(9, 1)": the input is (4, 8) float32; #0 Dense(9, 1) wants (…, 9)\n'
             "    Dense(9, 1)\n    ^^^^^\n",
+            marks=pytest.mark.slow,
         ),
         (
             ["+registry.mine.X=theirs.layers.OnlyPynative", "recipe.stack=X", "mode=graph"],
@@ -494,6 +499,7 @@ def test_mindspore_logs_nothing_beside_the_message(project, tmp_path, arguments,
     assert (done.stderr, done.returncode) == (message, 2 if message else 0)
 
 
+@pytest.mark.slow
 def test_a_terminal_without_utf_8_gets_its_tables(tmp_path):
     command = [sys.executable, "-W", "ignore", str(ROOT / "run.py")]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

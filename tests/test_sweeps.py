@@ -174,6 +174,7 @@ def test_what_cannot_be_written_is_told_and_hinders_nothing_else(run, tmp_path):
     assert data_of_page((done.folder / "sweep.html").read_text()).count("centered_vector") >= 3
 
 
+@pytest.mark.slow
 def test_jobs_are_grouped_over_seeds_or_by_keys_that_are_chosen(run):
     done = run("-m", "recipe=centered,mylinear", "seed=1,2", "task=plan", "sweep.groups=[recpie]")
     assert (done.code, done.folder.exists()) == (2, False)

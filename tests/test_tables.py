@@ -20,7 +20,7 @@ from assembler.planning.tables import OPEN, UNFOLDED, PlanTable
 from assembler.views import progress
 from assembler.views.summary import print_result
 from assembler.words import print_rounded
-from tests.conftest import RECIPES, ROOT
+from tests.conftest import RECIPES, ROOT, every_third
 from tests.test_floors import MODULES
 
 WIDTHS = (56, 80, 120)
@@ -40,7 +40,7 @@ def heading(lines):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", every_third(RECIPES))
 def test_a_table_of_blocks_fits_and_breaks_nothing(planned, printed, name, width):
     found = planned(name)
     lines = printed(found, width, "blocks")

@@ -13,7 +13,7 @@ from assembler.commands.app import app
 from assembler.errors import GrammarError, Mistakes, Place
 from assembler.views import summary
 from assembler.words import make_text, printable, say
-from tests.conftest import MINE, mostly_slow
+from tests.conftest import MINE, every_third, mostly_slow
 from tests.test_floors import MODULES
 
 OBEYED = {
@@ -92,7 +92,7 @@ def test_a_recipe_prints_as_text(run, recipe_file, place, hostile):
     assert is_harmless(done.err)
 
 
-@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("hostile", every_third(HOSTILE.values()), ids=HOSTILE)
 @pytest.mark.parametrize("command", ["validate", "recipes", "sweep"])
 def test_the_name_of_a_file_prints_as_text(run, recipe_file, tmp_path, command, hostile):
     name = f"x{hostile.replace('/', '')}"

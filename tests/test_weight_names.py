@@ -195,6 +195,55 @@ def test_error_of_two_that_nothing_tells_apart():
     assert {one.sources[0]: one.target for one in mapping.assignments}["beta.bias"] == "0.bias"
 
 
+TWO = "Dense(4, 4, has_bias=False) + Dense(4, 4, has_bias=False)"
+NEVER_GUESSED = {
+    "the model's own names, in another order": (
+        ("Dense(4, 8, has_bias=False) + Dense(8, 4, has_bias=False)", 2, 4),
+        {"0.weight": (4, 8), "1.weight": (8, 4)},
+        "0.weight is (4, 8) in the file, and (8, 4) in the model",
+    ),
+    "as many axes, a 1 elsewhere": (
+        ("Conv2d(8, 1, 3, has_bias=False)", 1, 8, 5, 5),
+        {"0.weight": (8, 1, 3, 3)},
+        "0.weight is (8, 1, 3, 3) in the file, and (1, 8, 3, 3) in the model",
+    ),
+    "the same under another name": (
+        ("Conv2d(8, 1, 3, has_bias=False)", 1, 8, 5, 5),
+        {"conv.weight": (8, 1, 3, 3)},
+        "conv.weight is (8, 1, 3, 3) in the file, and (1, 8, 3, 3) in 0.weight of the model",
+    ),
+    "two arrays for one parameter": (
+        ("Dense(8, 4, has_bias=False) + LayerNorm(_)", 2, 8),
+        {"0.weight": (4, 8), "1.gamma": (4,), "1.weight": (4,), "1.bias": (4,)},
+        "1.weight (4,) is not in the model",
+    ),
+    "letters that are no numbers": (
+        (TWO, 2, 4),
+        {"e.weight": (4, 4), "d.weight": (4, 4)},
+        "d can be 0 or 1; weights.rename decides which",
+    ),
+    "letters with a gap": (
+        (TWO, 2, 4),
+        {"a.weight": (4, 4), "c.weight": (4, 4)},
+        "a can be 0 or 1; weights.rename decides which",
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "shapes", "message"), NEVER_GUESSED.values(), ids=NEVER_GUESSED)
+def test_error_of_what_would_be_a_guess(tmp_path, model, shapes, message):
+    stored(shapes, tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError) as error:
+        loaded_by(chain(*model), tmp_path / "w.safetensors")
+    assert message in str(error.value)
+
+
+def test_shapes_decide_before_letters_do():
+    shapes = {"a.weight": (8, 1), "b.weight": (1, 8)}
+    found = decided(chain("Dense(8, 1, has_bias=False) + Dense(1, 8, has_bias=False)", 2, 8), shapes)
+    assert found == {"a.weight": "1.weight", "b.weight": "0.weight"}
+
+
 def test_error_of_too_many_that_nothing_tells_apart(monkeypatch):
     monkeypatch.setattr("assembler.model.naming.alignment.MAX_STEPS", 3000)
     names = [f"{first}{second}" for first in "abcdefgh" for second in "klmnopqr"]
@@ -397,6 +446,16 @@ BAD_MAPPINGS = [
         "m.yaml, entry 1: no transform 'x'; write transposed, rows 0:64, reshaped, or several in this order",
     ),
     ("- {source: a, target: b}\n- {source: c, target: b}", "m.yaml has 2 entries for b; keep one"),
+    (
+        "- {source: a, target: b}\n- {source: a, target: null}",
+        "m.yaml has a with a target, and with target: null; keep one of both",
+    ),
+    ("- {source: a, target: null, equal: b}", "m.yaml: a is equal to b, which has no target"),
+    ("- {source: a, target: b, equal: c}", "m.yaml, entry 1: 'equal' is for entries with target: null"),
+    (
+        "- {source: a, target: null, transform: reshaped}",
+        "m.yaml, entry 1: 'transform' is for entries with a target",
+    ),
 ]
 
 
@@ -427,6 +486,34 @@ def test_without_a_file_the_roles_are_those_of_pytorch(tmp_path):
     weights.save(build(planned), tmp_path / "w.safetensors", names="torch")
     found = {name: array.shape for name, array in load_file(tmp_path / "w.safetensors").items()}
     assert found == {"0.weight": (4, 3, 3), "0.bias": (4,), "1.weight": (4,), "1.bias": (4,)}
+
+
+def test_what_a_file_lacked_is_written_beside_it_and_replaces_nothing(tmp_path):
+    planned = chain("Dense(8, 4, has_bias=False) + Dense(4, 6, has_bias=False) + Dense(6, 3, has_bias=False)", 2, 8)
+    stored({"1.weight": (4, 8), "x.weight": (3, 6)}, tmp_path / "w.safetensors")  # 1.weight of the model is another
+    model, loaded = loaded_by(planned, tmp_path / "w.safetensors", strict=False)
+    with pytest.raises(AssemblerError) as error:
+        weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    assert "1.weight of the model would be '1.weight', as another parameter is" in str(error.value)
+    assert not (tmp_path / "again.safetensors").exists()
+
+
+def test_error_of_writing_an_array_that_was_loaded_in_part(tmp_path):
+    planned, file = chain("Dense(4, 4, has_bias=False)", 2, 4), tmp_path / "w.safetensors"
+    stored({"x": (8, 4)}, file)
+    (tmp_path / "m.yaml").write_text("- {source: x, target: 0.weight, transform: 'rows 0:4'}\n")
+    model, loaded = loaded_by(planned, file, rename=naming.read_mapping(tmp_path / "m.yaml"))
+    with pytest.raises(AssemblerError) as error:
+        weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    assert str(error.value) == "x was loaded in part, so that a file with names of PyTorch lacks the rest of it"
+
+
+def test_the_weight_of_prelu_has_the_name_that_pytorch_gives_it(tmp_path):
+    planned = chain("Dense(8, 4) + PReLU(4)", 2, 8)
+    weights.save(build(planned), tmp_path / "w.safetensors", names="torch")
+    assert set(load_file(tmp_path / "w.safetensors")) == {"0.weight", "0.bias", "1.weight"}
+    _, loaded = loaded_by(planned, tmp_path / "w.safetensors")
+    assert not loaded.missing
 
 
 def test_a_table_may_be_stored_for_each_half_of_a_model_too(tmp_path):

@@ -24,7 +24,7 @@ from assembler import assemble
 from assembler.errors import AssemblerError
 from assembler.model import weights
 from assembler.runtime import device
-from tests.conftest import PLATFORM, ROOT
+from tests.conftest import PLATFORM, ROOT, every_third
 
 FORMATS = ("safetensors", "ckpt")
 STACK = "Dense(8, 4) + BatchNorm1d(4) + Residual(Dense(4, 4))"
@@ -721,7 +721,7 @@ def test_two_runs_that_save_to_one_path_leave_the_file_of_one(tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("recipe", ["lenet5", "mylinear", "bert_small"])
+@pytest.mark.parametrize("recipe", every_third(["bert_small", "lenet5", "mylinear"]))
 def test_what_a_run_saves_another_loads(run, tmp_path, recipe, format):
     small = ["recipe.params={width: 16, heads: 2, depth: 1, vocabulary: 30, positions: 8}", "~recipe.expect",
              "recipe.inputs.words={shape: [2, 6], sample: integers, high: 30}",

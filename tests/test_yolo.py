@@ -366,7 +366,7 @@ def test_error_of_a_file_that_is_none(file):
         (
             "x.yaml",
             b"\xff",
-            "x.yaml is not UTF-8 text: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+            "x.yaml is not UTF-8 text: line 1 has the byte 0xff, as in GBK or Latin-1; save the file as UTF-8",
         ),
         ("x.yml", None, "x.yml: No such file or directory"),
     ]:

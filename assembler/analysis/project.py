@@ -153,19 +153,14 @@ class Project:
 
 
 class Projects:
-    """Projects whose registry is read again only when one of its files has changed.
+    """Projects whose registry is read again only when one of its files has changed."""
 
-    Args:
-        is_trusted: as for :class:`Project`.
-    """
-
-    def __init__(self, *, is_trusted: bool = True) -> None:
-        self.is_trusted = is_trusted
+    def __init__(self) -> None:
         self._known: dict[Path | None, tuple[Any, dict[str, Any]]] = {}
 
-    def at(self, folder: Path | None) -> Project:
-        """The project of a folder."""
-        project = Project(folder, self.is_trusted)
+    def at(self, folder: Path | None, *, is_trusted: bool = True) -> Project:
+        """The project of a folder; the same folder is always trusted, or never."""
+        project = Project(folder, is_trusted)
         settings = project_file(project.home)
         registries = [file for files in project.registry_files.values() for file in files]
         state = [(file, state_of(file)) for file in (*registries, *([settings] if settings else []))]

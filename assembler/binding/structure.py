@@ -252,6 +252,11 @@ def walk(steps: Steps) -> Iterator[Step]:
     return (node for node in walk_tree(steps) if isinstance(node, Step))
 
 
+def steps_inside(step: Step) -> list[Step]:
+    """Every step inside a step, as ``walk`` gives them."""
+    return list(walk(Steps((step,))))[1:] if step.is_container else []
+
+
 def hidden_layers(steps: Steps) -> list[str]:
     """A sentence for each block that is used and has the name of a layer of the registry."""
     used = {node.call.name: node.hides for node in walk_tree(steps) if isinstance(node, BlockNode) and node.hides}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from assembler.commands.project import ConfigDir
 from assembler.commands.schema import FOLDER, SHIPPED
@@ -44,6 +45,8 @@ def new(
     """
     if not name.isidentifier():
         raise SettingsError(f"a recipe's name consists of letters, digits and _, not {name!r}")
+    if not isinstance(yaml.safe_load(name), str):
+        raise SettingsError(f"{name!r} is a value in YAML, not a name; write another one")
     folder = config_dir or PROJECT
     file = folder / "recipe" / f"{name}.yaml"
     if file.exists():

@@ -179,7 +179,7 @@ def _files(word: str, project: Project) -> dict[str, Path]:
                 raise SettingsError(f"there is no file {part}")
             found[quoted(typed_path(file))] = file
         elif named := find_recipe(part, project.recipes, project.registry):
-            found[part] = named
+            found[quoted(part)] = named
     return found if len(found) == len(parts) else {}
 
 
@@ -196,9 +196,10 @@ def quoted(text: str, *, always: bool = False) -> str:
 
     A backslash is an escape only in front of a quote, or at the end.
 
-    >>> print(quoted("nets/a b.yaml"), quoted("nets/a.yaml"))
-    "nets/a b.yaml" nets/a.yaml
+    >>> print(quoted("nets/a b.yaml"), quoted("nets/a.yaml"), quoted("null"))
+    "nets/a b.yaml" nets/a.yaml "null"
     """
-    if not always and re.fullmatch(r"[A-Za-z_./][\w./-]*", text, re.ASCII):
+    is_value = text.lower() in ("null", "true", "false", "nan", "inf")
+    if not always and not is_value and re.fullmatch(r"[A-Za-z_./][\w./-]*", text, re.ASCII):
         return text
     return '"' + re.sub(r'(\\*)("|\Z)', lambda found: found[1] * 2 + ('\\"' if found[2] else ""), text) + '"'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -101,18 +102,19 @@ class Server(LanguageServer):
     async def begin(self, params: types.InitializeParams) -> None:
         """Start the worker with the editor's settings."""
         options = params.initialization_options if isinstance(params.initialization_options, Mapping) else {}
-        folder = path_of(params.root_uri) if params.root_uri else None
-        if params.workspace_folders:
-            folder = path_of(params.workspace_folders[0].uri) or folder
-        root = folder if folder is not None and folder.is_dir() else Path.cwd()
+        uris = [*(one.uri for one in params.workspace_folders or ()), *([params.root_uri] if params.root_uri else [])]
+        opened = [folder for folder in map(path_of, uris) if folder is not None and folder.is_dir()]
+        root = opened[0] if opened else Path.cwd()
         agreed = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)  # as the answer has it
         self.encoding = types.PositionEncodingKind(agreed).value
         self.runs_commands = options.get("runsCommands") is True
-        config = options.get("configDir")
+        said = options.get("configDir")
+        config = root / said if isinstance(said, str) and said else None
+        trusted = [*opened, *([config.parent] if config else [])] if options.get("isTrusted", True) is True else []
         settings = {
             "root": str(root),
-            "config": str(root / config) if isinstance(config, str) and config else None,
-            "is_trusted": options.get("isTrusted", True) is True,
+            "config": str(config) if config else None,
+            "trusted": list(map(str, trusted)),
             "encoding": self.encoding,
         }
         self.worker = WorkerProcess(settings, self.note)
@@ -282,7 +284,7 @@ def _offer(server: Server, name: str) -> None:
         params = {"command": name, "arguments": [uri]}
         found = await server.worker.ask(types.WORKSPACE_EXECUTE_COMMAND, params)
         if found is not None and not server.runs_commands:
-            said = f"in a terminal: {' '.join(found['command'])}"
+            said = f"in a terminal: cd {shlex.quote(found['cwd'])} && {shlex.join(found['command'])}"
             server.window_show_message(types.ShowMessageParams(types.MessageType.Info, said))
         return found
 

@@ -69,7 +69,7 @@ def serve() -> None:
     workspace = Workspace(
         Path(settings["root"]),
         Path(settings["config"]) if settings["config"] else None,
-        is_trusted=settings["is_trusted"],
+        trusted=[Path(folder) for folder in settings["trusted"]],
         encoding=settings["encoding"],
     )
     worker = Worker(workspace, requests, replies)

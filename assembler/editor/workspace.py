@@ -6,11 +6,12 @@ published for each file that it blames: an error in a block that two open recipe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from assembler.analysis import Analysis, Diagnostic, LayerMemory, Project, analyse
 from assembler.analysis.analyse import plan
@@ -19,7 +20,7 @@ from assembler.analysis.project import Projects
 from assembler.editor.lines import Lines
 from assembler.errors import AssemblerError, Place, Span, flatten
 from assembler.files import short
-from assembler.reading.texts import read_bytes, unsaved
+from assembler.reading.texts import read_bytes, state_of, unsaved
 from assembler.runtime.limits import Budget
 
 GROUPS = ("recipe", "blocks", "registry")
@@ -32,6 +33,13 @@ def real(file: Path) -> Path:
     return file.resolve()
 
 
+def _state_of(file: Path) -> Any:
+    """What differs when a file has changed; None if it is not there."""
+    with suppress(OSError, ValueError):
+        return state_of(file)
+    return None
+
+
 @dataclass
 class Opened:
     """A file that is open in the editor.
@@ -42,7 +50,7 @@ class Opened:
         analysis: of this text; None until it is read.
         is_planned: whether the analysis includes the plan.
         good: the last analysis with a plan, and the text that it was made of.
-        depends: the files that the last analysis read.
+        depends: the files that the last analysis read, and their states then.
         blamed: what is shown of the last analysis, by the files that it blames.
         is_blamed_by_plan: whether that was found by planning.
     """
@@ -52,7 +60,7 @@ class Opened:
     analysis: Analysis | None = None
     is_planned: bool = False
     good: tuple[Analysis, str] | None = None
-    depends: frozenset[Path] = frozenset()
+    depends: Mapping[Path, Any] = field(default_factory=dict)
     blamed: Mapping[Path, list[Diagnostic]] = field(default_factory=dict)
     is_blamed_by_plan: bool = False
 
@@ -63,16 +71,19 @@ class Workspace:
     Args:
         root: the folder that the editor has open, which is the working directory.
         config: the configuration folder; by default that around a file, else ``conf`` in the root.
-        is_trusted: whether layers in the project's Python may be imported.
+        trusted: folders of which the Python that their projects name may be imported, such as layers.
         encoding: see :class:`Lines`.
     """
 
-    def __init__(self, root: Path, config: Path | None = None, *, is_trusted: bool = True, encoding: str = "utf-16"):
+    def __init__(
+        self, root: Path, config: Path | None = None, *, trusted: Sequence[Path] = (), encoding: str = "utf-16"
+    ):
         self.root = root
         self.config = config
         self.encoding = encoding
         self.open: dict[Path, Opened] = {}
-        self.projects = Projects(is_trusted=is_trusted)
+        self.trusted = [real(one) for one in trusted]
+        self.projects = Projects()
         self.memory = LayerMemory()
 
     # ---- texts
@@ -98,16 +109,24 @@ class Workspace:
 
     def saved(self) -> list[Path]:
         """Files changed on the disk. Returns the open files, all to be analysed anew."""
-        for opened in self.open.values():
-            opened.analysis, opened.is_planned = None, False
+        with unsaved(self.texts()):
+            for file, opened in self.open.items():
+                opened.analysis, opened.is_planned = None, False
+                if any(_state_of(one) != state for one, state in opened.depends.items() if one != file):
+                    opened.good = None
         return list(self.open)
 
     def _forget(self, file: Path) -> list[Path]:
-        """The open files that depend on a file, without their analyses; it comes first."""
+        """The open files that depend on a file, without their analyses; it comes first.
+
+        The last plan of another file is forgotten, too: any of its shapes may have changed.
+        """
         found = [file] if file in self.open else []
         found += [one for one, opened in self.open.items() if one != file and file in opened.depends]
         for one in found:
             self.open[one].analysis, self.open[one].is_planned = None, False
+            if one != file:
+                self.open[one].good = None
         return found
 
     def texts(self) -> dict[Path, str]:
@@ -123,11 +142,13 @@ class Workspace:
         return Lines("", self.encoding)
 
     def project(self, file: Path) -> Project:
-        """The project of a file."""
+        """The project of a file. Where a file is opened that lies elsewhere, no Python beside it is imported."""
         own = next((path.parent for path in file.parents if path.name in GROUPS), None)
         default = self.root / "conf"
         folder = self.config or own or (default if default.is_dir() else None)
-        return self.projects.at(folder if folder is None or folder.is_dir() else None)
+        folder = folder if folder is None or folder.is_dir() else None
+        home = real(Project(folder).home)
+        return self.projects.at(folder, is_trusted=any(home.is_relative_to(one) for one in self.trusted))
 
     # ---- analyses
 
@@ -151,7 +172,7 @@ class Workspace:
                     else:
                         project = self.project(file)
                         found = analyse(file, project, shapes=shapes, memory=self.memory)
-                        opened.depends = frozenset(map(real, files_of(file, project)))
+                        opened.depends = {one: _state_of(one) for one in map(real, files_of(file, project))}
             except AssemblerError as error:
                 found = Analysis.failed(file, list(flatten([error])))
             except OSError:

@@ -327,7 +327,10 @@ def chain(parts: Iterable[Stack], place: Place = NOWHERE) -> Stack:
 
 def is_stack(value: object) -> bool:
     """Whether an argument is layers rather than plain data."""
-    return isinstance(value, Layer | Repeat | Each | Turns | Named | Chain | Shared | Graph | BlockUse | PassedIn)
+    return isinstance(value, _STACKS)
+
+
+_STACKS = (Layer, Repeat, Each, Turns, Named, Chain, Shared, Graph, BlockUse, PassedIn)
 
 
 def bare(stack: Any) -> Any:
@@ -387,14 +390,17 @@ def print_value(value: object) -> str:
 
 def leaves(value: Any) -> Iterator[Any]:
     """The leaves of nested lists, tuples and dicts, in order; any other value itself."""
-    if type(value) in (list, tuple):
-        for item in value:
-            yield from leaves(item)
-    elif type(value) is dict:
-        for item in value.values():
-            yield from leaves(item)
-    else:
+    if type(value) not in _NESTED:
         yield value
+        return
+    for item in value.values() if type(value) is dict else value:
+        if type(item) in _NESTED:
+            yield from leaves(item)
+        else:
+            yield item  # most are: a generator for each would take longer than all else
+
+
+_NESTED = (list, tuple, dict)
 
 
 def map_leaves(value: Any, change: Callable[[Any], Any]) -> Any:

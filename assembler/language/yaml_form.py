@@ -7,9 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
-from assembler.language.grammar import CONSTANTS, MAX_NESTING, parse, parse_header, parse_line, parse_sources
+from assembler.language.grammar import CONSTANTS, parse
+from assembler.language.graph_lines import parse_header, parse_line, parse_sources
 from assembler.language.names import require_ascii
 from assembler.language.recipe import INFER, Block, Graph, Layer, Named, Source, Stack, Wire, chain
+from assembler.language.tree import MAX_NESTING
 from assembler.words import suggestion
 
 

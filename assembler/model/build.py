@@ -13,6 +13,7 @@ from assembler.errors import AssemblerError, ParameterError, noted, raise_all
 from assembler.planning.cells import cast, in_a_row, make
 from assembler.planning.plan import Plan, Rule, Weight
 from assembler.runtime import device
+from assembler.runtime.internals import signatures_read_once
 from assembler.runtime.messages import reason
 from assembler.settings import Dtype
 
@@ -90,9 +91,10 @@ def build_steps(steps: Steps, dtype: Dtype = "float32") -> nn.Cell:
         ArgumentMismatch, LayerFault, Mistakes: constructors that fail, all of them.
     """
     builder = _Builder(dtype)
-    builder.cells(shared_parts(steps))
-    graph = root_graph(steps)
-    model = in_a_row(steps, builder.cells(steps)) if graph is None else builder.cell(graph)
+    with signatures_read_once():
+        builder.cells(shared_parts(steps))
+        graph = root_graph(steps)
+        model = in_a_row(steps, builder.cells(steps)) if graph is None else builder.cell(graph)
     builder.name_parts()
     model.set_train(False)
     return model

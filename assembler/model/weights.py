@@ -2,7 +2,8 @@
 
 A ``.safetensors`` file (https://huggingface.co/docs/safetensors) contains tensors, and in its metadata the recipe and
 the versions that it was made with. A ``.ckpt`` is MindSpore's own format; its entries contain the same as strings.
-Files are exchangeable with plain MindSpore. Neither format contains code, and nothing here unpickles.
+Files are exchangeable with plain MindSpore. Neither format contains code. PyTorch reads its own files, in its mode
+without code.
 
 Files with the names of other frameworks are matched by their structure: see ``assembler.model.naming``.
 """
@@ -228,15 +229,13 @@ def _require_fit(
         told = mistakes[:MAX_TOLD] + ([f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else [])
         wrong, right = ([new.came[name] for one in some for name in one.sources] for some in (shaped, fitting))
         told += hint_for_heads(wrong, right, len(mapping.left) + len(mapping.lacking))
-        told += [_WAYS_OUT] if strict else []
+        told += [WAYS_OUT] if strict else []
         raise ParameterError(f"{path} does not fit the model:" + "".join(f"\n  {said}" for said in told))
     if not mapping.assignments:
         raise ParameterError(f"{path} has none of the model's parameters")
 
 
-_WAYS_OUT = (
-    "rename maps names in the file to names in the model; strict=false loads what both have, and converts dtypes"
-)
+WAYS_OUT = "rename maps names in the file to names in the model; strict=false loads what both have, and converts dtypes"
 """Ways to load a file that does not fit."""
 
 

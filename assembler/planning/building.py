@@ -62,11 +62,19 @@ class Builder:
         raise_all(mistakes)
 
     def take(self, step: Step, path: str) -> nn.Cell:
-        """A Cell without storage to call: the one whose constructor was tried, or a new one.
+        """A Cell without storage to call: the one whose constructor was tried, one that was kept, or a new one.
 
-        One Cell serves one call, for a call may change it.
+        One Cell serves one call, for a call may change it, unless it is given back.
         """
-        return self._tried.pop(id(step.layer), None) or self.build_on_meta(step, path)
+        if (tried := self._tried.pop(id(step.layer), None)) is not None:
+            return tried
+        kept = self._memory.take(step, self._dtype) if self._memory is not None else None
+        return self.build_on_meta(step, path) if kept is None else kept
+
+    def give_back(self, step: Step, cell: nn.Cell) -> None:
+        """Keep a Cell that was called for plans that call it for other inputs."""
+        if self._memory is not None:
+            self._memory.keep(step, self._dtype, cell)
 
     def build_on_meta(self, step: Step, path: str = "") -> nn.Cell:
         """The layer's Cell without storage."""

@@ -153,7 +153,7 @@ def macs_of(name: str, arguments: Sequence[Any], output: Shape) -> int | None:
 
 def counts_itself(cell: object) -> bool:
     """Whether a Cell counts its own MACs."""
-    return callable(getattr(cell, "count_macs", None))
+    return callable(getattr(type(cell), "count_macs", None))  # a Cell takes long to find that it has no attribute
 
 
 def macs_by_itself(cell: Any, inputs: Sequence[Any]) -> int:
@@ -279,7 +279,7 @@ class Counter(OperatorWatch):
         held = base if shares and base is not None else _Held(meter, math.prod(tensor.shape) * tensor.itemsize)
         held.users += 1
         if held.users == 1:
-            if meter.live + held.size > meter.peak:
+            if meter.live and meter.live + held.size > meter.peak:
                 wait_for_operators()  # they let go of tensors in another thread: the peak must not depend on when
             meter.hold(held.size)
         key = id(tensor)

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 from assembler.binding.structure import Step
@@ -95,13 +96,14 @@ class _Written:
     def number(self, written: Layer | Graph) -> int:
         """The number of a layer, or of a graph."""
         if id(written) not in self._by_identity:
-            parts = tuple(self._key(getattr(written, one.name)) for one in fields(written) if one.compare)
-            key = (type(written), written.place, parts)
+            key = (type(written), written.place, *self._fields(written))
             self._by_identity[id(written)] = self._numbers.setdefault(key, len(self._numbers))
         return self._by_identity[id(written)]
 
     def _key(self, value: Any) -> Hashable:
         """What equal values have in common. 1 is neither True nor 1.0."""
+        if type(value) in _PLAIN:
+            return type(value), value
         if isinstance(value, Layer | Graph):
             return type(value), self.number(value)
         if isinstance(value, list | tuple):
@@ -109,7 +111,20 @@ class _Written:
         if isinstance(value, dict):
             return (dict, *((self._key(key), self._key(item)) for key, item in value.items()))
         if is_dataclass(value):
-            return (type(value), *(self._key(getattr(value, one.name)) for one in fields(value) if one.compare))
+            return (type(value), *self._fields(value))
         if isinstance(value, float):
             return float, repr(value)
         return type(value), value if isinstance(value, Hashable) else id(value)
+
+    def _fields(self, value: Any) -> Iterator[Hashable]:
+        """The fields of a dataclass in which equal ones are equal."""
+        return (self._key(getattr(value, name)) for name in _compared(type(value)))  # type: ignore[arg-type]
+
+
+_PLAIN = (int, str, bool, type(None))
+
+
+@cache
+def _compared(kind: type) -> tuple[str, ...]:
+    """The names of those fields."""
+    return tuple(one.name for one in fields(kind) if one.compare)

@@ -22,15 +22,16 @@ from typing import Any
 
 from mindspore import nn
 
+from assembler.binding.arguments import as_argument
 from assembler.binding.arithmetic import fill_in
-from assembler.binding.bind import as_argument, bind
-from assembler.binding.structure import Step, Steps, root_graph, walk
+from assembler.binding.bind import bind
+from assembler.binding.structure import Step, Steps, root_graph, steps_inside, walk
 from assembler.errors import AssemblerError, RecipeError, raise_all
 from assembler.language.recipe import INFER, Definitions, Stack, leaves, print_value
 from assembler.planning.building import Builder
 from assembler.planning.cells import require_names
 from assembler.planning.equal_layers import EqualLayers, Known
-from assembler.planning.memory import LayerMemory, Remembered
+from assembler.planning.memory import LayerMemory, Remembered, key_of
 from assembler.planning.operators import LostParameters, TakesIntegers
 from assembler.planning.plan import Plan, Row
 from assembler.planning.probing import Found, Trials
@@ -106,7 +107,7 @@ class _Planner:
 
     def plan(self, steps: Steps, input: Specs) -> Plan:
         """Plan a whole model."""
-        with self.trials.begin():
+        with self.trials.begin(), self.trials.on_meta():
             self.builder.try_constructors(steps)
             output, peak = self.model(steps, input)
             self.refusals.require_output(steps, output)
@@ -178,13 +179,14 @@ class _Planner:
         except AssemblerError:
             self.rows.cut(index)  # the layer around it may catch the error and call something else
             raise
-        if self.rows.close(index, replace(known.row, path=path)):
+        row = known.row if known.row.path == path else replace(known.row, path=path)
+        if self.rows.close(index, row):
             self.notes.note_path(step, path)
         return known.output, known.peak
 
     def know(self, step: Step, path: str, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Known:
         """What is known of an equal layer or, if there was none yet, what this one does."""
-        inside = list(walk(Steps((step,))))[1:]
+        inside = steps_inside(step)
         key = self.equals.key(step, inside, inputs, named)
         known = self.equals.find(key)
         if known is None:
@@ -217,7 +219,8 @@ class _Planner:
             Its row, what it emits, and the bytes alive at once inside it.
         """
         memory = None if named else self.memory
-        if memory is not None and (known := memory.find(step, inputs, self.dtype)) is not None:
+        key = None if memory is None else key_of(step, inputs, self.dtype)
+        if memory is not None and (known := memory.find(key)) is not None:
             self.uncounted |= known.uncounted
             row = replace(draft, weights=known.weights, output=known.emitted, macs=known.macs, on_zeros=known.on_zeros)
             return row, known.output, known.peak
@@ -226,7 +229,7 @@ class _Planner:
             meter = found.meter
             uncounted = frozenset(meter.uncounted)
             layer = Remembered(row.weights, found.output, row.output, row.macs, meter.peak, row.on_zeros, uncounted)
-            memory.remember(step, inputs, self.dtype, layer)
+            memory.remember(key, step.entry, layer)
         return row, found.output, found.meter.peak
 
     def infer(self, step: Step, draft: Row, inputs: Sequence[Any]) -> dict[str, Any]:
@@ -264,7 +267,7 @@ class _Planner:
         if step.entry.inputs not in (0, len(inputs)):  # a function would take what is too much for an argument
             raise self.refusals.miscounted(step, draft)
         cell = self.builder.take(step, draft.path)
-        draft = replace(draft, weights=self.builder.weights(cell))
+        weights = self.builder.weights(cell)
         try:
             found = self.call(cell, step, draft.path, inputs, named)
         except (TakesIntegers, LostParameters) as error:
@@ -274,8 +277,8 @@ class _Planner:
         except Exception as error:
             raise self.refusals.raised(step, draft, error) from error
         self.uncounted |= found.meter.uncounted
-        row = replace(draft, output=recorded(found.output), macs=found.meter.macs, on_zeros=found.on_zeros)
-        return row, found
+        emitted, macs = recorded(found.output), found.meter.macs
+        return replace(draft, weights=weights, output=emitted, macs=macs, on_zeros=found.on_zeros), found
 
     def call(self, cell: nn.Cell, step: Step, path: str, inputs: Sequence[Any], named: Mapping[str, Any]) -> Found:
         """Call a Cell on the meta device or, where that fails, in another way."""
@@ -284,6 +287,7 @@ class _Planner:
             with self.trials.on_meta():
                 found = self.trials.call(cell, inputs, named)
                 refuse_none(found.output)
+                self.builder.give_back(step, cell)
                 return found
         except AssemblerError:
             raise

@@ -6,7 +6,7 @@ import gc
 import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from assembler.planning.operators import Operators, Owned
 from assembler.planning.specs import Spec
 from assembler.planning.tensors import leaves_among, specs_among, tensors_for
 from assembler.runtime import device
-from assembler.runtime.internals import wait_for_operators
+from assembler.runtime.internals import signatures_read_once, wait_for_operators
 from assembler.runtime.messages import lacks_kernel, lacks_memory, lacks_meta_kernel, meta_lacks, reason
-from assembler.runtime.meta_tensors import meta_tensors_supplied, on_cpu, on_meta
+from assembler.runtime.meta_tensors import is_on_meta, meta_tensors_supplied, on_cpu, on_meta
 
 MAX_TRIAL = 50_000_000
 """Parameters of a Cell that is run for real, on zeros, because the meta device lacks one of its operators."""
@@ -66,13 +66,22 @@ class Trials:
     @contextmanager
     def begin(self) -> Iterator[None]:
         """The circumstances in which Cells can be made and called; all is as before afterwards."""
-        as_written = device.environment("MS_JIT", "0")  # compiled functions would run past the counter
-        with device.mode("pynative"), as_written, device.untouched_generators(), meta_tensors_supplied(), self.counter:
+        with (
+            device.mode("pynative"),
+            device.environment("MS_JIT", "0"),  # compiled functions would run past the counter
+            device.untouched_generators(),
+            meta_tensors_supplied(),
+            signatures_read_once(),
+            self.counter,
+        ):
             yield
 
+    def on_meta(self) -> AbstractContextManager[None]:
+        """What is made inside has no storage. Where that is so already, nothing is entered: it would take long."""
+        return nullcontext() if is_on_meta() and not self.real else self._without_storage()
+
     @contextmanager
-    def on_meta(self) -> Iterator[None]:
-        """What is made inside has no storage."""
+    def _without_storage(self) -> Iterator[None]:
         with on_meta(), self._storage(False):
             yield
 

@@ -39,7 +39,7 @@ def spec_of(tensor: Tensor) -> Spec:
 
 def map_values(value: Any, change: Callable[[Any], Any]) -> Any:
     """The same value with every leaf changed: whatever is not a tuple, list, dict or dataclass, at any depth."""
-    if isinstance(value, Spec | Tensor):
+    if isinstance(value, (Spec, Tensor)):  # a union would be made anew each time
         return change(value)
     if isinstance(value, tuple):
         items = [map_values(item, change) for item in value]

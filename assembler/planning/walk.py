@@ -89,9 +89,9 @@ class Walk:
 
     def count(self, path: str, cell: nn.Cell, *, expand: bool = True) -> None:
         """Add a Cell's parameters to a row, but for those that have been counted."""
-        new = weights_of(cell, self.counted, expand=expand)
-        self.counted.update(dict.fromkeys(map(id, cell.get_parameters(expand=expand))))
-        self.rows[path] = replace(self.rows[path], weights=(*self.rows[path].weights, *new))
+        if new := weights_of(cell, self.counted, expand=expand):
+            self.counted.update(dict.fromkeys(map(id, cell.get_parameters(expand=expand))))
+            self.rows[path] = replace(self.rows[path], weights=(*self.rows[path].weights, *new))
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -248,7 +248,8 @@ def _arguments(cell: nn.Cell) -> str:
     words: list[str] = []
     kind: type = type(cell)
     for parameter in parameters_of(kind).values():
-        value = getattr(cell, parameter.name, None)
+        is_kept = parameter.name in vars(cell) or hasattr(kind, parameter.name)  # to look for others takes long
+        value = getattr(cell, parameter.name, None) if is_kept else None
         plain = all(isinstance(one, int | float | str) for one in leaves(value))
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and plain and value != parameter.default:
             required = parameter.default is parameter.empty

@@ -128,7 +128,7 @@ def locate_in_file(file: Path, key: str, place: Place) -> Place | None:
     start, end = spot or (node.start_mark.index, node.end_mark.index)
     line_start = source.rfind("\n", 0, start) + 1
     shown = source[line_start:].split("\n", 1)[0]
-    label = f"{short(file)}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
+    label = f"{composed.name}:{source.count(chr(10), 0, start) + 1}:{start - line_start + 1}"
     span = Span.of(file, source, start, end)
     end = max(min(end, line_start + len(shown)) - start, 1)
     return replace(place, label=label, shown=shown, indent=start - line_start, start=0, end=end, span=span)
@@ -200,9 +200,14 @@ def _keys_in(file: Path, text: str, node: yaml.Node, seen: set[int]) -> tuple[Ke
 
 
 class _Composed:
-    """A file's text and its nodes, and where the characters of its scalars are in the text."""
+    """A file's text and its nodes, and where the characters of its scalars are in the text.
 
-    def __init__(self, text: str, node: yaml.Node | None):
+    Args:
+        name: of the file, for messages.
+    """
+
+    def __init__(self, name: str, text: str, node: yaml.Node | None):
+        self.name = name
         self.text = text
         self.node = node
         self._offsets: dict[int, list[int] | None] = {}  # by the node's id: the nodes live as long
@@ -223,7 +228,7 @@ class _Composed:
 @kept_per_file
 def _composed(file: Path) -> _Composed:
     """A file's text and its nodes: composed once, however many errors it has."""
-    return _Composed(*compose_yaml(file))
+    return _Composed(short(file), *compose_yaml(file))
 
 
 def _descend(node: yaml.Node | None, steps: Sequence[str | int]) -> tuple[yaml.Node | None, yaml.Node] | None:

@@ -70,7 +70,13 @@ def _text_of(file: Path) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{short(file)} is not UTF-8 text: {error}", _unnamed(file)) from None
+        raise SettingsError(f"{short(file)} is not UTF-8 text: {_of_encoding(error)}", _unnamed(file)) from None
+
+
+def _of_encoding(error: UnicodeDecodeError) -> str:
+    """Where a text is not UTF-8, and what to do."""
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"line {line} has the byte 0x{error.object[error.start]:02x}, as in GBK or Latin-1; save the file as UTF-8"
 
 
 def at_file(file: Path) -> Place:
@@ -259,7 +265,7 @@ def explain_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> str:
 def yaml_error(error: yaml.YAMLError | UnicodeDecodeError) -> SettingsError:
     """The error of a YAML file that cannot be read, with its place."""
     if isinstance(error, UnicodeDecodeError):
-        return SettingsError(f"a YAML file is not UTF-8 text: {error}")
+        return SettingsError(f"a YAML file is not UTF-8 text: {_of_encoding(error)}")
     if isinstance(error, yaml.reader.ReaderError):
         return SettingsError(f"{error.reason} at character {error.position + 1}", at_file(Path(str(error.name))))
     mark = error.problem_mark or error.context_mark if isinstance(error, yaml.MarkedYAMLError) else None
@@ -269,6 +275,8 @@ def yaml_error(error: yaml.YAMLError | UnicodeDecodeError) -> SettingsError:
     said = ", ".join(filter(None, (error.context, error.problem)))
     if mended := _other_keyboard(error, mark):
         return mended
+    if "'\\t' that cannot start any token" in said:
+        said = "a tab; YAML indents with spaces"
     if "alias" in said:
         said += "; quote a string that begins with *"
     file = Path(str(mark.name))

@@ -142,8 +142,9 @@ def libraries() -> Mapping[str, Library]:
 
 
 def _announced() -> Iterator[Library]:
+    about = cache(lambda distribution: distribution.metadata)  # which parses a file each time
     for point in metadata.entry_points(group=GROUP):
         if point.dist is not None:
-            has_extra = point.name in (point.dist.metadata.get_all("Provides-Extra") or ())
-            extra = f"{point.dist.name}[{point.name}]" if has_extra else ""
-            yield Library(point.name, (point.value,), point.dist.name, extra)
+            name = about(point.dist)["Name"]
+            has_extra = point.name in (about(point.dist).get_all("Provides-Extra") or ())
+            yield Library(point.name, (point.value,), name, f"{name}[{point.name}]" if has_extra else "")

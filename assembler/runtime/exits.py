@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
+from assembler.runtime import collector
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as usual for programs."""
 
@@ -57,9 +59,10 @@ class _Output(io.FileIO):
 
 
 def prepare(*, silent: bool = False) -> None:
-    """End by signals from here on: ``interrupted`` on the standard error, and exit code 130.
+    """Make this process the assembler's own. It ends by signals: ``interrupted`` on the standard error, exit code 130.
 
-    A script calls it before it imports what takes long. In other threads than the main one it does nothing.
+    A script calls it before it imports what takes long, of which Python's search for cyclic garbage is a part (see
+    :mod:`assembler.runtime.collector`). In other threads than the main one it does nothing.
 
     Args:
         silent: whether to print nothing.
@@ -68,6 +71,7 @@ def prepare(*, silent: bool = False) -> None:
     if not _answer_by(_end):
         return
     _silent, _owner = silent, os.getpid()
+    collector.set_up()
     from assembler.files import delete_temporary
 
     undo_by(delete_temporary)

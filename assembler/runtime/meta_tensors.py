@@ -46,6 +46,11 @@ def on_meta() -> Iterator[None]:
         yield
 
 
+def is_on_meta() -> bool:
+    """Whether tensors are made without storage now."""
+    return _on_meta.get()
+
+
 @contextmanager
 def on_cpu() -> Iterator[None]:
     """Make tensors with storage inside, on the CPU, also where others are made without."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from assembler.errors import Place, SettingsError
 from assembler.files import replacing, short
-from assembler.sweeps.records import read_ledger, read_result
 from assembler.words import first_line
 
 LEDGER = "sweep.json"
@@ -110,6 +109,10 @@ def read_points(folder: Path) -> list[Point]:
     Raises:
         SettingsError: the file is damaged.
     """
+    from assembler.sweeps.records import (
+        read_ledger,
+    )  # whose forms take 10 ms, which validate and a single run do without
+
     file = folder / LEDGER
     try:
         return [Point(**{**job, "job": folder_name(job["job"])}) for job in read_ledger(file)]
@@ -122,6 +125,8 @@ def read_points(folder: Path) -> list[Point]:
 
 def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | None:
     """The result of a job, or None if it is missing, damaged, or has another identity than the given one."""
+    from assembler.sweeps.records import read_result
+
     try:
         data = read_result(folder / RESULT)
     except (OSError, ValueError):
@@ -131,6 +136,8 @@ def result_of(folder: Path, identity: str | None = None) -> Mapping[str, Any] | 
 
 def damage_of(folder: Path) -> str | None:
     """The error of a job's result file; None if the file is missing or valid."""
+    from assembler.sweeps.records import read_result
+
     try:
         read_result(folder / RESULT)
     except FileNotFoundError:

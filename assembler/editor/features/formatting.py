@@ -12,7 +12,7 @@ from assembler.analysis.tokens import WORDS, Token, tokens_of
 from assembler.editor.features.common import file_of
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError
-from assembler.language.grammar import parse_line
+from assembler.language.graph_lines import parse_line
 from assembler.language.recipe import Source, Stack
 
 _FORMATTED = ("stack", "graph", "blocks", "shared")

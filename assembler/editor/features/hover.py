@@ -106,7 +106,10 @@ def _value(here: Here, declared: Declared) -> str:
 
 
 def _of_expression(here: Here) -> list[str]:
-    """The value of the argument at the place: ``4 * width`` is 64. In a block, it depends on the use."""
+    """The value of the argument at the place: ``4 * width`` is 64.
+
+    In a block or a loop it depends on the use, so that there is none with the names of their arguments and values.
+    """
     opened = here.workspace.open.get(here.file)
     bound = opened.analysis.reading.bound if opened is not None and opened.analysis is not None else None
     if bound is None or here.region is None or not here.is_in_layers:
@@ -116,6 +119,10 @@ def _of_expression(here: Here) -> list[str]:
     if argument is None:
         return []
     written = here.document.text[start + argument[0] : start + argument[1]].strip()
+    visible = here.names.visible(here.region.path)
+    local = here.document.local | {one.name for one in visible if one.kind == "argument"}
+    if local.intersection(re.findall(r"\w+", written)):
+        return []
     with suppress(AssemblerError, RecursionError):
         value = _evaluated(written, parse_definitions(bound.recipe))
         if value is not None and print_value(value) != written:

@@ -9,6 +9,7 @@ the edit is in the value of       what stays
 ``stack`` or ``graph``            the shapes of the items before the edit, in that value
 ``checks``, ``expect``, ``init``  all shapes
 another key, or several           nothing
+another file                      nothing
 ================================  ======================================================
 """
 

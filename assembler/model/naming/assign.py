@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import collections.abc as abc
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, better, flat
-from assembler.model.naming.mapping import Assignment, Mapping, Transform, without_ones
+from assembler.model.naming.mapping import Assignment, Mapping, Transform, fits, is_reshaped, without_ones
 from assembler.model.naming.roles import is_computed, words
 from assembler.model.naming.targets import Targets
-from assembler.model.naming.trees import Node, Shape, Unit, is_mixed, tree_of, units_of, unmixed
+from assembler.model.naming.trees import Node, Shape, Unit, is_mixed, lettered, tree_of, units_of, unmixed
 
 FUSED = {
     "qkv": ("query", "key", "value"),
@@ -117,7 +116,7 @@ def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | No
 
     try:
         found = best(tree_of(units))
-        if is_mixed(units) and (other := best(unmixed(tree_of(units)))):
+        if is_mixed(units) and (other := best(lettered(unmixed(tree_of(units))))):
             found = better(found, other)
         if found is not None and found.rival is not None:
             among = best(tree_of(units, grouped=True))  # names decide where the tree alone does not
@@ -161,16 +160,9 @@ def _fits(unit: Unit, targets: list[Unit]) -> bool:
     if any(target.shapes.keys() != unit.shapes.keys() for target in targets):
         return False
     if len(targets) == 1:
-        return all(is_reshaped(shape, targets[0].shapes[role]) for role, shape in unit.shapes.items())
+        return all(fits(shape, targets[0].shapes[role]) for role, shape in unit.shapes.items())
     together = {role: _stacked([target.shapes[role] for target in targets]) for role in unit.shapes}
     return together == dict(unit.shapes)
-
-
-def is_reshaped(shape: Shape, target: Shape) -> bool:
-    """Whether shapes differ in axes of length 1 only, or are those of a convolution over all that a Dense flattens."""
-    if without_ones(shape) == without_ones(target):
-        return True
-    return len(shape) == 4 and len(target) == 2 and (shape[0], math.prod(shape[1:])) == target
 
 
 def _stacked(shapes: list[Shape]) -> Shape | None:
@@ -247,12 +239,9 @@ def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[
             if len(pair.parts) > 1:
                 rows = (low[role], low[role] + shape[0])
                 low[role] += shape[0]
-            transform = Transform(turned and len(shape) == 2, rows, _is_new_shape(pair.unit.shapes[role], shape, rows))
+            is_new = rows is None and is_reshaped(pair.unit.shapes[role], shape)
+            transform = Transform(turned and len(shape) == 2, rows, is_new)
             yield Assignment((pair.unit.names[role],), target.names[role], transform)
-
-
-def _is_new_shape(shape: Shape, target: Shape, rows: tuple[int, int] | None) -> bool:
-    return rows is None and shape != target and is_reshaped(shape, target)
 
 
 def biases_apart(targets: Targets, shapes: abc.Mapping[str, Shape]) -> list[str]:

@@ -6,8 +6,8 @@ import collections.abc as abc
 from collections.abc import Sequence
 from dataclasses import replace
 
-from assembler.model.naming.assign import MOST_APART, Refused, assign, biases_apart, is_reshaped
-from assembler.model.naming.mapping import Assignment, Mapping, Transform
+from assembler.model.naming.assign import MOST_APART, Refused, assign, biases_apart
+from assembler.model.naming.mapping import Assignment, Mapping, Transform, fits, is_reshaped
 from assembler.model.naming.roles import is_computed, split
 from assembler.model.naming.targets import Targets
 from assembler.model.naming.trees import Shape
@@ -43,8 +43,10 @@ def decide(
 
 def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) -> Mapping:
     same = _by_name(targets, shapes, exact=names == "mindspore")
-    fits = all(is_reshaped(shapes[one.sources[0]], targets.shapes[one.target]) for one in same.assignments)
-    if names == "mindspore" or (fits and not same.left and not same.lacking):
+    is_fitting = all(fits(shapes[one.sources[0]], targets.shapes[one.target]) for one in same.assignments)
+    if names == "mindspore" or shapes.keys() == targets.shapes.keys():
+        return same  # also where shapes do not fit: names that are the model's are not matched with others
+    if is_fitting and not same.left and not same.lacking:
         return same
     try:
         return assign(targets, shapes)
@@ -79,25 +81,25 @@ def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) 
 
 
 def _by_name(targets: Targets, shapes: abc.Mapping[str, Shape], *, exact: bool) -> Mapping:
-    """The arrays of the same layer and role; exact: of the same name."""
+    """The arrays of the same layer and role; exact: of the same name. Of two such arrays, one is left over."""
 
     def key(name: str) -> object:
         return name if exact else split(name)
 
     names = {key(name): name for name in targets.shapes}
-    pairs = {name: names[key(name)] for name in shapes if key(name) in names}
-    used = set(pairs.values())
+    found: dict[str, str] = {}
+    for name in sorted(shapes, key=lambda name: name not in targets.shapes):  # first those of the very name
+        if key(name) in names:
+            found.setdefault(names[key(name)], name)
+    pairs = {name: target for target, name in found.items()}
+    used = set(found)
     others = [name for name in shapes if name not in pairs]
     return Mapping(
         tuple(
-            Assignment((source,), target, Transform(reshaped=_is_new(shapes[source], targets.shapes[target])))
+            Assignment((source,), target, Transform(reshaped=is_reshaped(shapes[source], targets.shapes[target])))
             for source, target in pairs.items()
         ),
         skipped=tuple(name for name in others if not exact and is_computed(name)),
         left=tuple(name for name in others if exact or not is_computed(name)),
         lacking=tuple(name for name in targets.shapes if name not in used),
     )
-
-
-def _is_new(shape: Shape, target: Shape) -> bool:
-    return shape != target and is_reshaped(shape, target)

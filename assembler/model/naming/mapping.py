@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as abc
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ class Transform:
     Args:
         transposed: the two axes of a matrix are exchanged.
         rows: the part of the first axis that is taken; None is all of it.
-        reshaped: axes of length 1 are added or removed.
+        reshaped: axes of length 1 are added or removed, or the axes of a convolution joined.
     """
 
     transposed: bool = False
@@ -64,7 +65,7 @@ class Transform:
             if not shape or not low < high <= shape[0]:
                 return None
             shape = (high - low, *shape[1:])
-        return target if self.reshaped and without_ones(shape) == without_ones(target) else shape
+        return target if self.reshaped and fits(shape, target) else shape
 
     def apply(self, arrays: Sequence[Array], target: Shape) -> Array:
         """The values of the parameter."""
@@ -72,6 +73,22 @@ class Transform:
         array = array.T if self.transposed else array
         array = array[slice(*self.rows)] if self.rows else array
         return np.ascontiguousarray(array).reshape(target if self.reshaped else array.shape)
+
+
+def fits(shape: Shape, target: Shape) -> bool:
+    """Whether an array of one shape can be a parameter of another, reshaped if need be."""
+    return shape == target or is_reshaped(shape, target)
+
+
+def is_reshaped(shape: Shape, target: Shape) -> bool:
+    """Whether an array becomes a parameter's by axes of length 1 more or less, or as a Dense flattens a convolution.
+
+    As many axes in another order, such as ``(8, 1, 3, 3)`` and ``(1, 8, 3, 3)``, are another layer.
+    """
+    if len(shape) == len(target):
+        return False
+    is_flattened = len(shape) == 4 and len(target) == 2 and (shape[0], math.prod(shape[1:])) == target
+    return is_flattened or without_ones(shape) == without_ones(target)
 
 
 def without_ones(shape: Shape) -> Shape:

@@ -72,6 +72,13 @@ def read_mapping(path: Path) -> Mapping:
         else:
             skipped.extend(sources)
     _require_one_each(path, assignments)
+    used = {source for one in assignments for source in one.sources}
+    for name in [*skipped, *(copy for copy, _ in equal)]:
+        if name in used:
+            raise ParameterError(f"{path} has {name} with a target, and with target: null; keep one of both")
+    for copy, name in equal:
+        if name not in used:
+            raise ParameterError(f"{path}: {copy} is equal to {name}, which has no target")
     return Mapping(tuple(assignments), tuple(skipped), tuple(equal))
 
 
@@ -87,6 +94,10 @@ def _sources(path: Path, number: int, entry: Any) -> tuple[str, ...]:
     texts += [entry["target"]] if entry["target"] is not None else []
     if not sources or not all(isinstance(text, str) for text in texts):
         raise ParameterError(f"{path}, entry {number}: names must be strings; {instead}")
+    idle = "equal" if entry["target"] is not None else "transform"
+    if idle in entry:
+        kind = "target: null" if idle == "equal" else "a target"
+        raise ParameterError(f"{path}, entry {number}: {idle!r} is for entries with {kind}")
     return sources
 
 

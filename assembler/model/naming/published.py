@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections.abc as abc
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.errors import ParameterError
 from assembler.model.inputs import Array
 from assembler.model.naming.mapping import Assignment, Mapping
 from assembler.model.naming.roles import ROLES
@@ -39,6 +41,9 @@ def in_torch(
         owners: parameter → class of the Cell that holds it.
         mapping: of the file that was loaded; None if there was none.
         shapes: name in that file → shape.
+
+    Raises:
+        ParameterError: two arrays would have one name, or the file was loaded in part.
     """
     found: dict[str, Array] = {}
     by_source: dict[str, list[Assignment]] = {}
@@ -50,8 +55,14 @@ def in_torch(
         found[source] = _source(source, some, values, shapes or {})
     for copy, used in mapping.equal if mapping else ():
         found[copy] = found[used]
-    for name in values.keys() - {one.target for one in mapped}:
-        found[_published(name, owners.get(name, ""))] = _as_there(values[name], owners.get(name, ""))
+    for name in sorted(values.keys() - {one.target for one in mapped}):
+        published = _published(name, owners.get(name, ""))
+        if published in found:
+            said = (
+                f"{name} of the model would be {published!r}, as another parameter is; give it a name by weights.rename"
+            )
+            raise ParameterError(said)
+        found[published] = _as_there(values[name], owners.get(name, ""))
     return found
 
 
@@ -69,11 +80,15 @@ def _source(
     if len(first.sources) > 1:
         low = sum(shapes[name][0] for name in first.sources[: first.sources.index(source)])
         array = array[low : low + shapes[source][0]]
+    if array.shape != shapes[source] and array.size != math.prod(shapes[source]):
+        raise ParameterError(f"{source} was loaded in part, so that a file with names of PyTorch lacks the rest of it")
     return array.reshape(shapes[source])
 
 
 def _published(name: str, owner: str) -> str:
     layer, _, last = name.rpartition(".")
+    if owner == "PReLU" and last == "w":
+        last = "weight"
     if "Norm" in owner or last == "embedding_table":
         last = ROLES.get(last, last)
     return f"{layer}.{last}" if layer else last

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 
 from assembler.model.naming.roles import split
 
@@ -49,20 +50,22 @@ class Node:
         component: its last part.
         unit: the layer, if it is one; then it has no children.
         children: by their components.
+        is_lettered: whether it is one of siblings a, b, c and so on, without a gap: its letter is a number.
     """
 
     component: str = ""
     unit: Unit | None = None
     children: dict[str, Node] = field(default_factory=dict)
+    is_lettered: bool = False
 
     @property
     def place(self) -> tuple[str, tuple[int, str]]:
         """The text before its number, and the number: ``("layer", (2, ""))``; ``("inception", (4, "b"))``.
 
-        The letters a to h count: ``a`` is ``("", (0, "a"))``, and ``a_bn`` ``("_bn", (0, "a"))``. Others, such as q, k
-        and v, are words.
+        Letters of siblings a, b, c count: ``a`` is ``("", (0, "a"))``, and ``a_bn`` ``("_bn", (0, "a"))``. Others, such
+        as q, k and v, or d and e, are words.
         """
-        if match := re.fullmatch(r"([a-h])(_\w+)?", self.component):
+        if self.is_lettered and (match := _LETTER.fullmatch(self.component)):
             return match[2] or "", (0, match[1])
         match = re.fullmatch(r"(.*?)(\d+)([A-Za-z]?)", self.component)
         return (match[1], (int(match[2]), match[3])) if match else (self.component, (0, ""))
@@ -73,6 +76,9 @@ class Node:
             yield self.unit
         for child in self.children.values():
             yield from child.units()
+
+
+_LETTER = re.compile(r"([a-z])(_\w+)?")
 
 
 def units_of(shapes: Mapping[str, Shape]) -> list[Unit]:
@@ -104,7 +110,20 @@ def tree_of(units: list[Unit], *, grouped: bool = False) -> Node:
         for part in (_NUMBERED.sub(r"\1.\2", unit.path) if grouped else unit.path).split("."):
             node = node.children.setdefault(part, Node(part))
         node.children[""] = Node("", unit)
-    return _with_leaves(root)
+    return lettered(_with_leaves(root))
+
+
+def lettered(node: Node) -> Node:
+    """The tree, in which siblings know whether their letters are numbers."""
+    groups: dict[str | None, list[tuple[str, Node]]] = {}
+    for child in map(lettered, node.children.values()):
+        if match := _LETTER.fullmatch(child.component):
+            groups.setdefault(match[2], []).append((match[1], child))
+    for members in groups.values():
+        is_run = "".join(sorted(letter for letter, _ in members)) == ascii_lowercase[: len(members)]
+        for _, child in members:
+            child.is_lettered = is_run
+    return node
 
 
 def _with_leaves(node: Node) -> Node:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mindspore import Tensor
 
+from assembler.language.recipe import print_value
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call, apart, call_model
 from assembler.model.parity.segments import Segment
@@ -59,6 +60,9 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
         made: what the Cells between them were made with, those that change values.
         modules: of PyTorch by path.
     """
+    if not_alike := list(_not_alike(part)):
+        yield from not_alike
+        return
     both, found = first_apart(part), list[str]()
     if both is not None:
         here, there = both
@@ -68,12 +72,25 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
         yield from _other_activation(made, part)
 
 
+def _not_alike(part: Segment) -> Iterator[str]:
+    """What shows without trying anything: other sizes, and what is not a number."""
+    for here, there in zip(part.here.inputs, part.there[0].inputs, strict=False):
+        if here.size != there.size:
+            yield f"it is {print_value(here.shape)} here and {print_value(there.shape)} there"
+        elif (count := np.isnan(there).sum()) != np.isnan(here).sum():
+            yield f"{count} of {there.size} values there are not numbers (NaN)"
+
+
 def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
     """Whether another activation, or one more, gives the input that the module got."""
     expected = part.there[0].inputs
+    if any(one.dtype.kind != "f" for one in part.here.inputs):
+        return  # indices are for a table, not for an activation
     calls = [call for call in part.between if call.path in made]
     for place, call in enumerate(calls):
-        if [one.shape for one in call.inputs] != [one.shape for one in call.outputs]:
+        if [one.shape for one in call.inputs] != [one.shape for one in call.outputs] or call.inputs[
+            0
+        ].dtype.kind != "f":
             continue
         for name, function in _activations().items():
             output = _after(function(call.inputs[0]), calls[place + 1 :], made)

@@ -38,7 +38,12 @@ def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str,
             given = None if rename is None else read_mapping(rename)
             return assigned(weights.load(model, file, rename=given, names="torch", planned=planned))
         except ParameterError as error:
-            raise ParameterError(error.message.replace(str(file), f"the state of {said}")) from None
+            message = error.message.replace(str(file), f"the state of {said}").replace(weights.WAYS_OUT, _WAY_OUT)
+            raise ParameterError(message.replace("weights.rename", "--rename")) from None
+
+
+_WAY_OUT = "--rename names a mapping file, which assigns tensors; one that the recipe lacks has target: null"
+"""The way to compare modules that do not fit; there is no strict=false."""
 
 
 def assigned(loaded: weights.Loaded) -> Mapping:

@@ -62,7 +62,8 @@ def make_module(said: str, home: Path) -> nn.Module:
         made = function()
     if not isinstance(made, nn.Module):
         raise SettingsError(f"{said} returned a {type(made).__name__}; it must return a torch.nn.Module")
-    return made.float().eval()
+    with _blamed(f"the module of {said} cannot be set to inference in float32:"):
+        return made.float().eval()
 
 
 def _import_named(name: str, home: Path) -> ModuleType:
@@ -105,11 +106,14 @@ def randomize(module: nn.Module, seed: int) -> None:
 
     Statistics of BatchNorm are as after training. Some variances are small, where an epsilon is seen; the weight beside
     one is as small as its root, so that outputs are not large.
+
+    Raises:
+        LayerFault: a parameter has no values yet, as in a LazyLinear.
     """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
+    with torch.no_grad(), _blamed("the PyTorch module cannot be given random weights:"):
         for parameter in module.parameters():
             if parameter.ndim < 2:
                 parameter.normal_(0.5, 0.3, generator=generator)
@@ -124,10 +128,15 @@ def randomize(module: nn.Module, seed: int) -> None:
 
 
 def save_module(module: nn.Module, path: Path) -> None:
-    """Save the state of a module as safetensors, as ``safetensors.torch.save_file`` does."""
+    """Save the state of a module as safetensors, as ``safetensors.torch.save_file`` does.
+
+    Raises:
+        LayerFault: it has no state of plain tensors.
+    """
     from safetensors.torch import save_file
 
-    save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
+    with _blamed("the state of the PyTorch module cannot be saved:"):
+        save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
 
 
 def modules_by_path(module: nn.Module) -> dict[str, nn.Module]:
@@ -176,7 +185,8 @@ def call_module(
             paths[path].register_forward_hook(leave, with_kwargs=True),
         ]
 
-    handles = [handle for path in watched for handle in watch(path)]
+    with _blamed("the PyTorch module cannot be watched, as a scripted one:"):
+        handles = [handle for path in watched for handle in watch(path)]
     given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
     shapes = ", ".join(f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given)
     try:

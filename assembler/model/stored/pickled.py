@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,17 @@ class PickledFile(ParameterFile):
         except OSError as error:
             raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
         except Exception as error:  # PyTorch raises its own and Python's, as the damage will have it
-            raise damaged(path, reason_of(error).partition("\n")[0]) from None
+            raise _refused(path, error) from None
         inside = next((held[key] for key in _INSIDE if isinstance(held.get(key), Mapping)), held)
+        self._path = path
         self._tensors = {str(name): one for name, one in inside.items() if isinstance(one, torch.Tensor)}
         if not self._tensors:
-            raise damaged(path, "it has no tensors")
+            raise ParameterError(f"{path} has no tensors; it has {', '.join(map(repr, held)) or 'nothing with names'}")
+        for name, one in self._tensors.items():
+            if one.layout != torch.strided or one.device.type == "meta" or one.is_quantized:
+                raise ParameterError(
+                    f"{path}: {name} is sparse, quantized or without values; save it as a plain tensor"
+                )
         self.arrays = {
             name: ArraySpec(tuple(one.shape), str(one.dtype).removeprefix("torch."))
             for name, one in self._tensors.items()
@@ -53,7 +60,15 @@ class PickledFile(ParameterFile):
         return np.array(tensor.numpy())
 
     def verify(self) -> None:
-        """PyTorch compared the checksums of the archive that the file is."""
+        """Compare the checksums of the archive, which PyTorch does not; files of the older format have none.
+
+        Raises:
+            ParameterError: they differ.
+        """
+        if _is_archive(self._path):
+            with zipfile.ZipFile(self._path) as archive:
+                if (part := archive.testzip()) is not None:
+                    raise damaged(self._path, f"the checksum of {part} differs")
 
     def close(self) -> None:
         """Release the tensors."""
@@ -71,10 +86,24 @@ def _torch(path: Path) -> Any:
 def _loaded(torch: Any, path: Path) -> dict[str, Any]:
     """What the file holds: tensors, numbers, strings and containers of them; nothing in it is called."""
     options = {"map_location": "cpu", "weights_only": True}
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"  # the older format cannot be mapped
-    held = torch.load(path, mmap=is_zip, **options)
+    held = torch.load(path, mmap=_is_archive(path), **options)
     return dict(held) if isinstance(held, Mapping) else {}
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether it is a zip file; the older format of PyTorch is not, and cannot be mapped."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _refused(path: Path, error: Exception) -> ParameterError:
+    """The error for a file that PyTorch does not load; its own advice is to load it with the code in it."""
+    if "weights_only" not in str(error):
+        return damaged(path, reason_of(error).partition("\n")[0].rstrip(": "))
+    return ParameterError(
+        f"{path} has Python objects in it, and not only tensors; loading those can run code. "
+        "Where the module is, write torch.save(module.state_dict(), …)"
+    )
 
 
 def refusal(path: Path) -> str:
