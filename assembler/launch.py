@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import AssemblerError, Place, SettingsError
@@ -31,7 +31,7 @@ from assembler.hydra_edge.configuration import from_where_typed, overrides_of, s
 from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import settled
 from assembler.hydra_edge.internals import BASIC_LAUNCHER, BASIC_SWEEPER, find_mode_quickly, run_jobs_quickly, sweep_by
-from assembler.hydra_edge.nodes import quicken
+from assembler.hydra_edge.nodes import quicken, set_value
 from assembler.hydra_edge.versions import allowing, take_up_beside
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget, stopped
@@ -234,9 +234,7 @@ def _apart(config: DictConfig, folder: Path, budget: Budget) -> int:
 def _number(folder: Path) -> None:
     """Set ``${hydra:job.num}`` to the number of the job's folder; a launcher counts only the jobs of this command."""
     if folder.name.isdecimal():
-        node = HydraConfig.instance().cfg.hydra.job
-        with read_write(node):
-            node.num = int(folder.name)
+        set_value(HydraConfig.instance().cfg, "hydra.job.num", int(folder.name))
 
 
 def _value_of(objective: str, folder: Path, hydra: Any) -> float:

@@ -200,6 +200,8 @@ _OBEYED = re.compile(
 
 def printable(text: str) -> str:
     r"""The text with such characters escaped: ``\x1b``, ``\u202e``. Escaping twice is the same as once."""
+    if text.isascii() and text.isprintable():
+        return text
     return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 

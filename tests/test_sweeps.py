@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from assembler import LAYERS, AssemblerError, sweeps
-from assembler.sweeps import child, records
+from assembler import LAYERS, AssemblerError, pipeline, sweeps, tasks
+from assembler.reading.places import Sources
+from assembler.sweeps import records
 from assembler.sweeps.process import Child
 from assembler.sweeps.table import Table, to_csv
+from assembler.tasks.kept import MAX_ROWS, Kept, Known
 from assembler.views.progress import SweepLine
 from tests.conftest import ROOT, data_of_page
 
@@ -889,11 +891,65 @@ def test_the_cost_of_one_more_does_not_grow_with_their_number(tmp_path, extra):
 
 def test_a_process_keeps_the_registry_of_the_last_job(monkeypatch):
     relu, gelu = ({"mine": {"Own": f"mindspore.nn.{name}"}} for name in ("ReLU", "GELU"))
-    kept = child._registry_of(relu)
-    assert child._registry_of({"mine": {"Own": "mindspore.nn.ReLU"}}) is kept
-    assert child._registry_of(gelu)["Own"].target == "mindspore.nn.GELU"
+    kept = Kept()
+    registry = kept.registry_of(relu)
+    assert kept.registry_of({"mine": {"Own": "mindspore.nn.ReLU"}}) is registry
+    assert kept.registry_of(gelu)["Own"].target == "mindspore.nn.GELU"
     monkeypatch.setattr(LAYERS, "trusted", (*LAYERS.trusted, "others"))
-    assert "others" in child._registry_of(gelu).trusted
+    assert "others" in kept.registry_of(gelu).trusted
+
+
+def test_a_process_keeps_the_plans_of_the_last_jobs(tmp_path, monkeypatch):
+    kept, scopes = Kept(), {"mine": {"Own": "mindspore.nn.ReLU"}}
+    config = {"recipe": {"stack": "Own", "params": {"a": 1}}, "seed": 0, "mode": "graph", "dtype": "float32"}
+    known = kept.plan_of(config, scopes)
+    assert kept.plan_of({**config, "seed": 1, "mode": "pynative"}, scopes) is known
+    assert kept.plan_of({**config, "recipe": {"stack": "Own", "params": {"a": True}}}, scopes) is not known
+    assert kept.plan_of({**config, "dtype": "float16"}, scopes) is not known
+    assert kept.plan_of(config, scopes) is known
+    monkeypatch.chdir(tmp_path)
+    assert kept.plan_of(config, scopes) is not known
+    monkeypatch.undo()
+    assert kept.plan_of(config, {"mine": {"Own": "mindspore.nn.GELU"}}) is not known
+    assert kept.plan_of(config, scopes) is not known  # another registry has dropped it
+
+
+def test_a_job_that_takes_the_plan_of_another_leaves_the_same_files(tmp_path, monkeypatch, capfd):
+    recipe = {"name": "two", "input": {"shape": [4, 8]}, "stack": "Dense(8, 8) + Dense(8, 3)"}
+    config = {"recipe": recipe, "registry": {"mine": {"Dense": "mindspore.nn.Dense"}}, "task": {"name": "plan"}}
+    about = {"program": [], "overrides": [], "identity": "0"}
+
+    def left(name, kept):
+        (folder := tmp_path / name).mkdir()
+        assert tasks.run(lambda: config, folder, Sources({}, []), about, alone=False, kept=kept) == 0
+        files = {file.name: file.read_text() for file in folder.iterdir()}
+        files["result.json"] = {**json.loads(files["result.json"]), "started": "", "seconds": {}}
+        return {**files, "printed": capfd.readouterr().out.replace(name, "")}
+
+    kept = Kept()
+    first = left("first", kept)
+    assert {"result.json", "recipe.yaml", "diagram.mmd", "printed"} <= set(first)
+    assert left("alone", Kept()) == first
+    monkeypatch.setattr(pipeline, "plan", None)
+    assert left("second", kept) == first
+
+
+@pytest.mark.parametrize("recipe", [{"file": "yolo.yaml"}, {"stack": "ReLU", "init": {"*": {"file": "a.npz"}}}])
+def test_a_recipe_that_names_files_is_planned_anew(recipe):
+    kept = Kept()
+    assert kept.plan_of({"recipe": recipe}, {}) is not kept.plan_of({"recipe": recipe}, {})
+
+
+def test_the_plans_that_a_process_keeps_have_a_limited_number_of_rows(monkeypatch):
+    monkeypatch.setattr(Known, "rows", 900)
+    kept = Kept()
+    first, second, third = (kept.plan_of({"dtype": number}, {}) for number in range(3))
+    assert kept.plan_of({"dtype": 1}, {}) is second
+    assert kept.plan_of({"dtype": 0}, {}) is not first
+    monkeypatch.setattr(Known, "rows", MAX_ROWS + 1)
+    last = kept.plan_of({"dtype": 3}, {})
+    assert kept.plan_of({"dtype": 3}, {}) is last  # a plan of any size serves the next job
+    assert kept.plan_of({"dtype": 2}, {}) is not third
 
 
 def test_a_request_has_a_registry_only_if_it_is_another_one():

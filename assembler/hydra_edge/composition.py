@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from assembler.errors import SettingsError
 from assembler.hydra_edge.internals import Loader, run_jobs_quickly, tell_overrides
-from assembler.hydra_edge.nodes import copied, make_common, quicken, raw, set_strings
+from assembler.hydra_edge.nodes import copied, make_common, node_at, quicken, raw, set_strings, set_value
 from assembler.hydra_edge.repository import Repository
 
 SUBDIR = "hydra.sweep.subdir"
@@ -40,6 +41,12 @@ def forget() -> None:
 
 COMMON = "registry"
 """The key that all jobs have in common: hundreds of layers, four fifths of a configuration."""
+
+_COMMON_OF_HYDRA = (
+    *("hydra.help", "hydra.hydra_help", "hydra.hydra_logging", "hydra.job.config", "hydra.runtime.choices"),
+    *("hydra.launcher", "hydra.sweeper"),
+)
+"""Parts of Hydra's configuration that all jobs have in common: most of it."""
 
 
 class QuickLoader(Loader):
@@ -77,37 +84,45 @@ class QuickLoader(Loader):
             return super().load_sweep_config(master_config, sweep_overrides)
 
     def _quickly(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        of_sweep = raw(master_config.hydra.overrides.hydra)
+        of_sweep = raw(node_at(master_config, "hydra.overrides.hydra"))
         lines = [*map(str, of_sweep), *sweep_overrides]
         parsed = [_parsed(line) for line in lines]
         choices, values = [], []
         of_hydra = tuple(
             str(one.input_line) for one in parsed if one.is_hydra_override() and one.key_or_group not in _FOLDERS
         )
-        config_name = str(master_config.hydra.job.config_name)
-        is_group = self._is_group(config_name, of_hydra)
+        place = (
+            str(Path.cwd()),
+            str(self.config_search_path),
+            str(raw(node_at(master_config, "hydra.job.config_name"))),
+        )
+        is_group = self._is_group(*place[1:], *of_hydra)
         own = len(lines) - len(sweep_overrides)
         for at, one in enumerate(parsed):
             if _sets_a_value(one) and not is_group(one.key_or_group):
                 values.append(one)
             elif at >= own:
                 choices.append(str(one.input_line))
-        key = (str(Path.cwd()), str(self.config_search_path), config_name, *of_hydra, *choices)
+        key = (*place, *of_hydra, *choices)
         if key not in _bases:
             _bases[key] = super().load_sweep_config(master_config, choices)
-            make_common(_bases[key], COMMON)
+            for part in (COMMON, *_COMMON_OF_HYDRA):
+                make_common(_bases[key], part)
         config = copied(_bases[key])
-        self.set_values(values, config)
+        folders = [*takewhile(_is_folder, reversed(values))]  # which each job has, after its own values
+        self.set_values(values[: len(values) - len(folders)], config)
+        for one in reversed(folders):
+            set_value(config, one.key_or_group, one.value())
         app = [one for one in parsed if not one.is_hydra_override()]
-        overrides = config.hydra.overrides
-        set_strings(overrides.hydra, [str(one.input_line) for one in parsed if one.is_hydra_override()])
-        set_strings(overrides.task, [str(one.input_line) for one in app])
+        of_job = [str(one.input_line) for one in parsed if one.is_hydra_override()]
+        set_strings(node_at(config, "hydra.overrides.hydra"), of_job)
+        set_strings(node_at(config, "hydra.overrides.task"), [str(one.input_line) for one in app])
         tell_overrides(config, app)
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
 
-    def _is_group(self, config_name: str, of_hydra: tuple[str, ...]) -> Callable[[str], bool]:
-        key = (str(self.config_search_path), config_name, *of_hydra)
+    def _is_group(self, search_path: str, config_name: str, *of_hydra: str) -> Callable[[str], bool]:
+        key = (search_path, config_name, *of_hydra)
         if key not in _groups:
             _groups[key] = lru_cache(maxsize=None)(self.repository_for(config_name, of_hydra).group_exists)
         return _groups[key]
@@ -117,6 +132,14 @@ class QuickLoader(Loader):
 def _quicken_worker() -> None:
     quicken()
     run_jobs_quickly()
+
+
+def _is_folder(override: Override) -> bool:
+    """Whether an override sets one of Hydra's folders to a string that is no reference."""
+    if override.key_or_group not in _FOLDERS or override.type != OverrideType.CHANGE or override.is_sweep_override():
+        return False
+    value = override.value()
+    return isinstance(value, str) and "${" not in value
 
 
 def _sets_a_value(override: Override) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from assembler.errors import Place, SettingsError, raise_all
-from assembler.hydra_edge.nodes import CommonPart, raw, resolved
+from assembler.hydra_edge.nodes import CommonPart, NotPlain, node_of, raw, resolved, values_of
 from assembler.reading.interpolation import hold_size
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import recipe_files
@@ -47,11 +48,14 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _plain(config: DictConfig, name: str) -> Any:
+    node = node_of(config, name)
+    if isinstance(node, CommonPart):
+        return node.plain()
+    with suppress(NotPlain):
+        return values_of(node)
     if OmegaConf.is_missing(config, name):
         raise MissingMandatoryValue
     value = config[name]
-    if isinstance(value, CommonPart):
-        return value.plain()
     if name == "recipe" and OmegaConf.is_config(value):
         hold_size(raw(value))
     return resolved(value) if OmegaConf.is_config(value) else value

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
 from assembler.hydra_edge.configuration import plain
-from assembler.hydra_edge.nodes import CommonPart, CommonValues, node_of, raw
+from assembler.hydra_edge.nodes import CommonPart, CommonValues, node_of, raw, set_value
 
 NOT_OF_A_JOB = ("sweep", "objective", "show")
 """Keys that do not change what a job does."""
@@ -68,7 +68,6 @@ def _text(data: Any) -> str:
 
 def anywhere(root: DictConfig) -> None:
     """Let ``${hydra:…}`` be the same for every job, instead of its number and folder."""
-    node = root.hydra
-    with read_write(node), open_dict(node):
-        node.job.num, node.job.id, node.runtime.output_dir = 0, "0", "."
-        node.sweep.dir, node.sweep.subdir = ".", "."
+    values = {"job.num": 0, "job.id": "0", "runtime.output_dir": ".", "sweep.dir": ".", "sweep.subdir": "."}
+    for key, value in values.items():
+        set_value(root, f"hydra.{key}", value)

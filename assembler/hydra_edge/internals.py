@@ -34,7 +34,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 
-from assembler.hydra_edge.nodes import copied_for_task, only, to_yaml
+from assembler.hydra_edge.nodes import copied_for_task, node_at, only, resolved, set_value, to_yaml
 
 BASIC_LAUNCHER = basic_launcher.__name__
 """The module of Hydra's serial launcher, which names its logger."""
@@ -214,10 +214,9 @@ class FileRepository(ConfigRepository):
 def tell_overrides(config: DictConfig, overrides: list[Override]) -> None:
     """Set ``hydra.job.override_dirname``, as Hydra 1.3 does; 1.4 has no such function and resolves it on demand."""
     if hasattr(config_loader_impl, "get_overrides_dirname"):
-        how = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
-            overrides=overrides, kv_sep=how.kv_sep, item_sep=how.item_sep, exclude_keys=how.exclude_keys
-        )
+        how = resolved(node_at(config, "hydra.job.config.override_dirname"))
+        name = config_loader_impl.get_overrides_dirname(overrides=overrides, **how)
+        set_value(config, "hydra.job.override_dirname", name)
 
 
 def is_serial(launcher: Launcher) -> bool:

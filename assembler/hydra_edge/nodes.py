@@ -9,7 +9,6 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 import yaml
@@ -22,11 +21,28 @@ def node_of(config: DictConfig, name: Any) -> Any:
     return config._get_node(name)
 
 
+def node_at(config: DictConfig, key: str) -> Any:
+    """The node of a key in mappings, such as ``hydra.job.num``, its interpolation not resolved.
+
+    Raises:
+        KeyError: there is none.
+    """
+    node: Any = config
+    for name in key.split("."):
+        node = node.__dict__["_content"][name]
+    return node
+
+
+def set_value(config: DictConfig, key: str, value: Any) -> None:
+    """Set the value of a key that exists: what an assignment does, which checks and converts it, and asks flags."""
+    node_at(config, key).__dict__["_val"] = value
+
+
 def raw(node: Any) -> Any:
     """The value of a node, interpolations as they are written."""
     try:
-        return _values(node, as_written=True)
-    except _NotPlain:
+        return values_of(node, as_written=True)
+    except NotPlain:
         is_whole = OmegaConf.is_config(node) and not node._is_interpolation() and not node._is_none()
         return OmegaConf.to_container(node, resolve=False) if is_whole else node._value()
 
@@ -38,12 +54,12 @@ def resolved(config: Any, *, throw_on_missing: bool = True) -> Any:
         OmegaConfBaseException: a value is missing, or an interpolation cannot be resolved.
     """
     try:
-        return _values(config)
-    except _NotPlain:
+        return values_of(config)
+    except NotPlain:
         return OmegaConf.to_container(config, resolve=True, throw_on_missing=throw_on_missing)
 
 
-class _NotPlain(Exception):
+class NotPlain(Exception):
     """A node that OmegaConf has to look at: an interpolation, a missing value, an enumeration."""
 
 
@@ -51,27 +67,27 @@ _PLAIN = (bool, int, float, type(None))
 _KEYS = (str, int, float, bool)
 
 
-def _values(node: Any, *, as_written: bool = False) -> Any:
+def values_of(node: Any, *, as_written: bool = False) -> Any:
     """The values of a node and of those in it: most are as they are, and OmegaConf takes twenty times as long.
 
     Args:
         as_written: whether interpolations, and ``???``, are values like others.
 
     Raises:
-        _NotPlain: OmegaConf has to look at it.
+        NotPlain: OmegaConf has to look at it.
     """
     state = node.__dict__
     value = state["_val"] if "_val" in state else state["_content"]
     kind = type(value)
     if kind is dict:
         if not all(type(key) in _KEYS for key in value):
-            raise _NotPlain
-        return {key: _values(child, as_written=as_written) for key, child in value.items()}
+            raise NotPlain
+        return {key: values_of(child, as_written=as_written) for key, child in value.items()}
     if kind is list:
-        return [_values(child, as_written=as_written) for child in value]
+        return [values_of(child, as_written=as_written) for child in value]
     if kind in _PLAIN or (kind is str and (as_written or ("${" not in value and value != "???"))):
         return value
-    raise _NotPlain
+    raise NotPlain
 
 
 # ---- copies
@@ -95,11 +111,23 @@ def copied(node: Any) -> Any:
         return new
     content = state["_content"]
     if isinstance(content, dict):
-        state["_content"] = {key: _inside(new, child) for key, child in content.items()}
+        state["_content"] = {key: _of_mapping(new, child) for key, child in content.items()}
     elif isinstance(content, list):
         state["_content"] = [_inside(new, child) for child in content]
     elif isinstance(content, Node):
         state["_content"] = _inside(new, content)
+    return new
+
+
+def _of_mapping(parent: Any, child: Any) -> Any:
+    """The copy of an item of a mapping. A value shares its metadata with the original: its key and type stay."""
+    before = child.__dict__
+    if "_val" not in before:
+        return _inside(parent, child)
+    new = object.__new__(type(child))
+    state = new.__dict__
+    state.update(before)
+    state["_parent"], state["_flags_cache"] = parent, None
     return new
 
 
@@ -137,9 +165,13 @@ def only(config: DictConfig, name: str) -> DictConfig:
 
 
 def _with(nodes: Mapping[Any, Any]) -> DictConfig:
-    part = DictConfig({})
+    part = copied(_EMPTY)
     part.__dict__["_content"].update(nodes)
     return part
+
+
+_EMPTY = DictConfig({})
+"""To be copied, which is quicker than to make one."""
 
 
 class CommonValues(dict[Any, Any]):
@@ -178,9 +210,12 @@ class CommonPart(DictConfig):
         return str(self.plain().once("yaml", lambda: OmegaConf.to_yaml(_with({self._key(): self}))))
 
 
-def make_common(config: DictConfig, name: str) -> None:
+def make_common(config: DictConfig, key: str) -> None:
     """Make a part of a configuration a ``CommonPart``, if it can be one."""
-    node = node_of(config, name)
+    try:
+        node = node_at(config, key)
+    except (KeyError, TypeError):  # it is deleted, or in what is no mapping
+        return
     if not isinstance(node, DictConfig) or not isinstance(node.__dict__["_content"], dict):
         return
     text = str(OmegaConf.to_container(node, resolve=False))
@@ -188,30 +223,44 @@ def make_common(config: DictConfig, name: str) -> None:
         node._set_flag("readonly", True)
         common = CommonPart({})
         common.__dict__.update(node.__dict__, _plain=[])
-        config.__dict__["_content"][name] = common
+        node.__dict__["_parent"].__dict__["_content"][node._key()] = common
 
 
 # ---- files
 
 
 def to_yaml(config: Any) -> str:
-    """What ``OmegaConf.to_yaml`` writes; of a common part, the text is made once."""
+    """What ``OmegaConf.to_yaml`` writes, key by key; of a common part, the text is made once."""
     content = config.__dict__["_content"]
-    if not isinstance(content, dict) or not any(isinstance(node, CommonPart) for node in content.values()):
-        return _to_yaml(config)
-    texts = []
-    for is_common, items in groupby(content.items(), key=lambda item: isinstance(item[1], CommonPart)):
-        nodes = dict(items)
-        texts += [node.yaml() for node in nodes.values()] if is_common else [_to_yaml(_with(nodes))]
-    return "".join(texts)
-
-
-def _to_yaml(config: Any) -> str:
-    try:
-        values = _values(config, as_written=True)
-    except _NotPlain:
+    if not isinstance(content, dict) or not content:
         return OmegaConf.to_yaml(config)
-    return str(yaml.dump(values, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper))
+    return "".join(_item_to_yaml(key, node) for key, node in content.items())
+
+
+def _item_to_yaml(key: Any, node: Any) -> str:
+    if isinstance(node, CommonPart):
+        return node.yaml()
+    try:
+        return _dumped({key: values_of(node, as_written=True)})
+    except NotPlain:
+        return OmegaConf.to_yaml(_with({key: node}))
+
+
+def _dumped(values: Any) -> str:
+    """Plain values as YAML; most parts of a job are those of the job before."""
+    key = repr(values)
+    if key not in _texts:
+        if len(_texts) >= MAX_TEXTS:
+            _texts.clear()
+        _texts[key] = yaml.dump(values, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper)
+    return _texts[key]
+
+
+MAX_TEXTS = 256
+"""Parts of configurations whose YAML is kept."""
+
+_texts: dict[str, str] = {}
+"""YAML by what it is of."""
 
 
 class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]

@@ -5,6 +5,7 @@ A layer that crashes the interpreter, exhausts the memory or never returns ends 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -15,7 +16,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,13 +25,13 @@ from filelock import FileLock
 from assembler.errors import AssemblerError
 from assembler.files import delete_temporary, discard
 from assembler.hydra_edge.versions import is_folder, take_up_beside
-from assembler.pipeline import read_settings, registry_of
+from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
-from assembler.registry.registry import LAYERS, Registry, said_by_project
 from assembler.runtime import exits
 from assembler.runtime.limits import Budget
 from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
+from assembler.tasks.kept import Kept
 
 OUTPUT = "output.txt"
 """The output of a job, in its folder."""
@@ -62,7 +62,9 @@ def serve() -> None:
     os.dup2(2, 1)  # what is printed from here on is not an answer
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
-    _reply(replies, {"fault": _begin(sys.argv[1])})
+    fault = _begin(sys.argv[1])
+    gc.freeze()  # modules live as long as the process
+    _reply(replies, {"fault": fault})
     registry: Any = None
     while True:
         request = decoded(requests.get())
@@ -121,7 +123,7 @@ def _plan(request: Mapping[str, Any]) -> dict[str, Any]:
     from assembler.tasks import Result, planned
 
     sources = sources_from(request["sources"])
-    result = Result(Path(), budget=Budget(sources.recipe, request["seconds"]), registry_of=_registry_of)
+    result = Result(Path(), budget=Budget(sources.recipe, request["seconds"]), config=request["config"], kept=KEPT)
     try:
         with result.budget:
             settings = read_settings(request["config"])
@@ -146,27 +148,11 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
         config = request["config"]
         sources = sources_from(request["sources"])
         budget, about = Budget(seconds=request["seconds"]), request["about"]
-        run = partial(tasks.run, lambda: config, folder, sources, about, alone=False, budget=budget)
-        return {"code": run(registry_of=_registry_of)}
+        return {"code": tasks.run(lambda: config, folder, sources, about, alone=False, budget=budget, kept=KEPT)}
 
 
-def _registry_of(scopes: Mapping[str, Mapping[str, Any]]) -> Registry:
-    """The registry of a job. Most have that of the job before, and reading it takes longer than a small plan.
-
-    Raises:
-        AssemblerError: see ``registry_of``.
-    """
-    global _kept
-    project = said_by_project()
-    registered = [(entry, entry.registered) for entry in LAYERS.registered(project.layers)]
-    key = scopes, project, LAYERS.trusted, registered
-    if _kept is None or _kept[0] != key:
-        _kept = key, registry_of(scopes, project)
-    return _kept[1]
-
-
-_kept: tuple[Any, Registry] | None = None
-"""The registry of the last job, and what it was made of."""
+KEPT = Kept()
+"""What this process keeps from one request to the next."""
 
 
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {"plan": _plan, "run": _run}

@@ -25,6 +25,7 @@ class Watch:
         total: number of jobs; None if unknown.
         follow: called by the separate thread after each look.
         read: returns the result of a job by its folder and identity; None if it has none.
+        in_order: whether jobs start in this order: a look then ends at the first that has not started.
     """
 
     def __init__(
@@ -33,8 +34,11 @@ class Watch:
         total: int | None,
         follow: Callable[[], None] = lambda: None,
         read: Callable[[Path, str | None], Mapping[str, Any] | None] = result_of,
+        *,
+        in_order: bool = False,
     ) -> None:
         self._jobs = jobs
+        self._in_order = in_order
         self._read = read
         self._follow = follow
         self._line = SweepLine(total)
@@ -51,6 +55,7 @@ class Watch:
     def __exit__(self, *exception: object) -> None:
         self._end.set()
         self._thread.join()
+        self._in_order = False  # the last look is at all jobs
         self.look()
         self._line.__exit__()
 
@@ -71,8 +76,10 @@ class Watch:
             if written_since(folder / "result.json", self._since) and (record := self._read(folder, identity)):
                 self.seen.add(folder)
                 self._tell(record)
-            else:
-                running += written_since(folder / LOCK, self._since)
+            elif written_since(folder / LOCK, self._since):
+                running += 1
+            elif self._in_order:
+                break
         self._line.draw(running)
 
     def _tell(self, record: Any) -> None:

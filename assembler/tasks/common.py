@@ -28,6 +28,7 @@ def planned(settings: Settings, result: Result) -> tuple[Plan, list[Prepared]]:
     Raises:
         AssemblerError: the recipe or the configuration is wrong.
     """
+    result.known = result.kept.plan_of(result.config, settings.registry)
     bound = bind(settings, result)
     return plan_bound(bound, settings, result), bound.checks
 
@@ -117,8 +118,10 @@ def bind(settings: Settings, result: Result) -> BoundRecipe:
     with result.timed("import", "importing MindSpore"):
         from assembler import checks as checks
         from assembler.planning import planner as planner  # which imports MindSpore
+    if result.known.planned is not None:
+        return result.known.planned[0]
     with result.budget:
-        return pipeline.bind_settings(settings, partial(result.registry_of, settings.registry))
+        return pipeline.bind_settings(settings, partial(result.kept.registry_of, settings.registry))
 
 
 def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
@@ -127,9 +130,13 @@ def plan_bound(bound: BoundRecipe, settings: Settings, result: Result) -> Plan:
     Raises:
         AssemblerError: shapes do not fit, a rule matches no parameter, or the budget is used up.
     """
+    known = result.known
     with result.timed("plan", f"planning {settings.recipe.name}"), result.budget:
-        result.planned, result.outcomes = pipeline.plan(bound, settings.dtype)
-    result.on_plan(settings, result.planned)
+        if known.planned is None:
+            known.planned = bound, *pipeline.plan(bound, settings.dtype)
+    _, result.planned, outcomes = known.planned
+    result.outcomes = [*outcomes]
+    result.on_plan(result)
     return result.planned
 
 

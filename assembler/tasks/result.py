@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assembler.errors import AssemblerError
-from assembler.pipeline import registry_of
-from assembler.registry.registry import Registry
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
+from assembler.tasks.kept import Kept, Known
 from assembler.views.progress import doing
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ class Result:
 
     Args:
         folder: the run folder, where a task writes its files.
-        settings: the configuration, validated.
+        config: the configuration, as plain data.
+        settings: the same, validated.
         device: where it ran.
         planned: the plan.
         outcomes: of the checks.
@@ -50,10 +50,12 @@ class Result:
         seconds: duration of each part.
         budget: what reading and planning may still take.
         on_plan: called when the plan is known, before anything is built.
-        registry_of: makes the registry of a configuration.
+        kept: what the process keeps from earlier runs.
+        known: the plan, and what was made of it.
     """
 
     folder: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
     settings: Settings | None = None
     device: Device | None = None
     planned: Plan | None = None
@@ -66,8 +68,9 @@ class Result:
     error: AssemblerError | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
-    on_plan: Callable[[Settings, Plan], None] = lambda settings, planned: None
-    registry_of: Callable[[Mapping[str, Mapping[str, Any]]], Registry] = registry_of
+    on_plan: Callable[[Result], None] = lambda result: None
+    kept: Kept = field(default_factory=Kept)
+    known: Known = field(default_factory=Known)
 
     @property
     def code(self) -> int:

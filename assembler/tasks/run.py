@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from assembler import errors
 from assembler.errors import AssemblerError, InternalError, LayerFault, Mistakes, flatten
 from assembler.files import discard, print_os_error, short, without_home, write_texts
-from assembler.pipeline import read_settings, registry_of
+from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
-from assembler.registry.registry import Registry
 from assembler.runtime import host
 from assembler.runtime.limits import Budget
 from assembler.settings import Settings
@@ -25,6 +24,7 @@ from assembler.tasks.bench import bench
 from assembler.tasks.check import check
 from assembler.tasks.eject import eject
 from assembler.tasks.export import export
+from assembler.tasks.kept import Kept
 from assembler.tasks.plan import plan
 from assembler.tasks.result import Result
 from assembler.views.progress import doing
@@ -33,7 +33,7 @@ from assembler.words import say
 if TYPE_CHECKING:
     from assembler.model.weights import Loaded
     from assembler.planning.plan import Plan
-    from assembler.views.diagram import Picture
+    from assembler.views.diagram import Diagram, Picture
 
 TASKS: Mapping[str, Callable[[Settings, Result], None]] = {
     "check": check,
@@ -53,7 +53,7 @@ def run(
     *,
     alone: bool = True,
     budget: Budget | None = None,
-    registry_of: Callable[[Mapping[str, Mapping[str, Any]]], Registry] = registry_of,
+    kept: Kept | None = None,
 ) -> int:
     """Perform the task of a configuration, print its results, and write ``result.json``, the recipe and its diagram.
 
@@ -67,19 +67,18 @@ def run(
             run does.
         alone: False for a job of a sweep, which has one page for all its jobs.
         budget: what reading and planning the recipe may still take; None for a new one.
-        registry_of: makes the registry of the configuration.
+        kept: what the process keeps from one run to the next; None for a process that has one run.
 
     Returns:
         The exit code.
     """
-    result = Result(folder, budget=budget or Budget(), on_plan=show_plan, registry_of=registry_of)
+    result = Result(folder, budget=budget or Budget(), on_plan=show_plan, kept=kept or Kept())
     result.budget.place = sources.recipe
     started = _now()
-    config: Mapping[str, Any] = {}
     try:
         with result.budget:
-            config = compose()
-            result.settings = read_settings(config)
+            result.config = compose()
+            result.settings = read_settings(result.config)
         TASKS[result.settings.task.name](result.settings, result)
     except AssemblerError as error:
         result.error = sources.tell(error)
@@ -93,11 +92,11 @@ def run(
     about = {"started": started, **about}
     try:
         with doing(f"writing {short(folder)}"):
-            leave(result, config, folder, about, alone=alone)
+            leave(result, folder, about, alone=alone)
     except OSError as error:
         result.error = Mistakes([*flatten(filter(None, [result.error])), AssemblerError(print_os_error(error, folder))])
         with suppress(OSError):  # in result.json, if it is another file that cannot be written
-            leave(result, config, folder, about, alone=alone)
+            leave(result, folder, about, alone=alone)
     show(result, about.get("overrides", ()))
     if result.error is None:
         say(f"saved in {short(folder)}")
@@ -118,12 +117,12 @@ def lost(config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], why:
     Raises:
         AssemblerError: a file cannot be written.
     """
-    result = Result(folder, error=AssemblerError(why))
+    result = Result(folder, config=config, error=AssemblerError(why))
     try:
         if not folder.is_dir():
             discard(folder)
             folder.mkdir(parents=True)
-        leave(result, config, folder, {"started": _now(), **about}, alone=False)
+        leave(result, folder, {"started": _now(), **about}, alone=False)
     except OSError as error:
         raise AssemblerError(print_os_error(error, folder)) from None
     return result.code
@@ -133,11 +132,15 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def show_plan(settings: Settings, planned: Plan) -> None:
+def show_plan(result: Result) -> None:
     """Print the plan, as soon as it is known."""
     from assembler.views import summary
 
-    summary.print_plan(summary.make_console(), settings.recipe.name, planned, settings.show)
+    assert result.settings is not None
+    assert result.planned is not None
+    console, title = summary.make_console(), result.settings.recipe.name
+    drawn = partial(summary.draw_plan, console, title, result.planned, result.settings.show)
+    console.print(result.known.once(("table", console.width, console.encoding), drawn), end="")
 
 
 def show(result: Result, overrides: Iterable[str] = ()) -> None:
@@ -177,61 +180,75 @@ def show(result: Result, overrides: Iterable[str] = ()) -> None:
         console.out(f"wrote {file}", highlight=False)
 
 
-def leave(
-    result: Result, config: Mapping[str, Any], folder: Path, about: Mapping[str, Any], *, alone: bool = True
-) -> None:
+def leave(result: Result, folder: Path, about: Mapping[str, Any], *, alone: bool = True) -> None:
     """Write ``result.json`` and, if there is a plan, the recipe and its diagram; files of an earlier run are deleted.
 
     Args:
         about: further keys of ``result.json``.
         alone: whether to write a page, ``result.html``, as well.
     """
-    from assembler.views import diagram, diff, record
+    from assembler.views import diagram, record
 
-    planned, recipe = result.planned, result.settings.recipe if result.settings else None
-    drawn = diagram.diagram(planned, recipe.name) if planned and recipe else None
-    data = {
-        "version": record.VERSION,
-        "status": result.status,
-        **about,
-        "task": result.settings.task.name if result.settings else None,
-        **{name: config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
-        "device": vars(result.device) if result.device else None,
-        "versions": record.versions(),
-        "machine": host.machine(),
-        "plan": {
-            **record.plan_record(planned),
-            "parts": diff.parts_record(planned),
-            "diagram": diagram.record(drawn),
-        }
-        if planned and drawn
-        else None,
-        "parameters": [record.parameter_record(one) for one in result.parameters],
-        "weights": record.weights_record(
-            result.loaded, result.settings.weights.load if result.settings else None, result.saved
-        ),
-        "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
-        "files": result.files,
-        "bench": [asdict(measured) for measured in result.bench],
-        "error": told(result.error) if result.error else None,
-        "seconds": result.seconds,
-    }
-    data = record.plain(data)
+    once, planned = result.known.once, result.planned
+    recipe = result.settings.recipe if result.settings else None
+    drawn = once("diagram", lambda: diagram.diagram(planned, recipe.name)) if planned and recipe else None
+    plan = once("record", lambda: _plan_record(planned, drawn)) if planned and drawn else None
+    data = _record(result, about, plan)
 
     def texts() -> Iterator[tuple[str, str | None]]:
-        yield "result.json", json.dumps(data, indent=1, allow_nan=False) + "\n"
-        yield "recipe.yaml", record.recipe_text(recipe, planned) if planned and recipe else None
-        yield "diagram.mmd", diagram.to_mermaid(drawn) if drawn else None
+        made = {"plan": once("json", lambda: record.to_json(plan))}
+        yield "result.json", record.to_json(data, made) + "\n"
+        yield "recipe.yaml", once("recipe", lambda: record.recipe_text(recipe, planned)) if planned and recipe else None
+        yield "diagram.mmd", once("mermaid", lambda: diagram.to_mermaid(drawn)) if drawn else None
         yield "mapping.yaml", _mapping_text(result.loaded)
         picture = diagram.picture(drawn) if drawn and alone else None
         if alone:
             whole = picture.depths[-1] if picture and picture.depths else None
         else:
-            whole = diagram.to_svg(diagram.to_dot(drawn)) if drawn else None
+            whole = once("picture", lambda: diagram.to_svg(diagram.to_dot(drawn))) if drawn else None
         yield "diagram.svg", diagram.standalone(whole) if whole else None
         yield "result.html", _page(result, data, picture, folder) if alone else None
 
     write_texts(folder, texts())
+
+
+def _record(result: Result, about: Mapping[str, Any], plan: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The contents of ``result.json``.
+
+    Args:
+        plan: as ``_plan_record`` returns it.
+    """
+    from assembler.views import record
+
+    settings = result.settings
+    data = record.plain(
+        {
+            "version": record.VERSION,
+            "status": result.status,
+            **about,
+            "task": settings.task.name if settings else None,
+            **{name: result.config.get(name) for name in ("recipe", "mode", "seed", "dtype", "amp")},
+            "device": vars(result.device) if result.device else None,
+            "versions": record.versions(),
+            "machine": host.machine(),
+            "plan": None,
+            "parameters": [record.parameter_record(one) for one in result.parameters],
+            "weights": record.weights_record(result.loaded, settings.weights.load if settings else None, result.saved),
+            "outcomes": [record.outcome_record(outcome) for outcome in result.outcomes],
+            "files": result.files,
+            "bench": [asdict(measured) for measured in result.bench],
+            "error": told(result.error) if result.error else None,
+            "seconds": result.seconds,
+        }
+    )
+    return {**data, "plan": plan}  # which is plain
+
+
+def _plan_record(planned: Plan, drawn: Diagram) -> dict[str, Any]:
+    from assembler.views import diagram, diff, record
+
+    parts, picture = diff.parts_record(planned), diagram.record(drawn)
+    return record.plain({**record.plan_record(planned), "parts": parts, "diagram": picture})
 
 
 def _page(result: Result, data: Mapping[str, Any], picture: Picture | None, folder: Path) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from platform import python_version
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -142,6 +144,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
     return value
+
+
+def to_json(data: Any, made: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Plain data as JSON, an item per line.
+
+    Args:
+        made: the JSON of some values of a mapping, which was made before.
+    """
+    if not isinstance(data, Mapping) or not made:
+        return json.dumps(data, indent=1, allow_nan=False)
+    texts = ((key, made[key] if key in made else to_json(value)) for key, value in data.items())
+    lines = (f" {json.dumps(key)}: {text}".replace("\n", "\n ") for key, text in texts)
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def recipe_text(recipe: RecipeSettings, planned: Plan) -> str:

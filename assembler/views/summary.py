@@ -7,7 +7,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.segment import Segment, Segments
 
 from assembler.language.recipe import print_value
 from assembler.planning.plan import Plan
@@ -42,11 +43,15 @@ def print_plan(console: Console, title: str, planned: Plan, show: ShowSettings |
     Args:
         show: of a run: how the table is printed; how to see the rest is printed, too.
     """
-    console.print(make_text(title, "bold"))
+    console.print(draw_plan(console, title, planned, show), end="")
+
+
+def draw_plan(console: Console, title: str, planned: Plan, show: ShowSettings | None = None) -> Segments:
+    """What ``print_plan`` prints on a console of this width."""
     table = PlanTable(planned, show.by, show.depth) if show else PlanTable(planned)
-    console.print(table)
-    for note in table.notes("show=layers", "show.depth={}") if show else ():
-        console.print(make_text(note, "dim"))
+    notes = table.notes("show=layers", "show.depth={}") if show else ()
+    whole = Group(make_text(title, "bold"), table, *(make_text(note, "dim") for note in notes))
+    return Segments(list(Segment.simplify(console.render(whole))))
 
 
 def print_parameters(console: Console, parameters: Sequence[Observed]) -> None:
