@@ -1,6 +1,7 @@
 """Multirun: which jobs there are, which of them run, and what is left of them."""
 
 import csv
+import gc
 import io
 import json
 import os
@@ -16,10 +17,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from mindspore import Parameter
 
 from assembler import LAYERS, AssemblerError, pipeline, sweeps, tasks
 from assembler.reading.places import Sources
-from assembler.sweeps import records
+from assembler.sweeps import child, records
 from assembler.sweeps.process import Child
 from assembler.sweeps.table import Table, to_csv
 from assembler.tasks.kept import MAX_ROWS, Kept, Known
@@ -932,6 +934,26 @@ def test_a_job_that_takes_the_plan_of_another_leaves_the_same_files(tmp_path, mo
     assert left("alone", Kept()) == first
     monkeypatch.setattr(pipeline, "plan", None)
     assert left("second", kept) == first
+
+
+def test_a_process_frees_the_model_of_a_job(tmp_path):
+    """Or it holds as many models as it has run jobs, until Python next searches for cyclic garbage."""
+    recipe = {"name": "one", "input": {"shape": [4, 8]}, "stack": "Dense(8, 3)"}
+    config = {"recipe": recipe, "registry": {"mine": {"Dense": "mindspore.nn.Dense"}}, "task": {"name": "check"}}
+    request = {"folder": str(tmp_path), "config": config, "sources": {"files": {}, "overrides": []}, "seconds": 60}
+
+    def parameters():
+        return sum(Parameter in type(one).__mro__ for one in gc.get_objects())
+
+    before = parameters()
+    gc.disable()
+    try:
+        assert child.ANSWERS["run"]({**request, "about": {"program": [], "overrides": [], "identity": "0"}}) == {
+            "code": 0
+        }
+        assert parameters() <= before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("recipe", [{"file": "yolo.yaml"}, {"stack": "ReLU", "init": {"*": {"file": "a.npz"}}}])

@@ -177,8 +177,8 @@ class Workspace:
                 found = Analysis.failed(file, list(flatten([error])))
             except OSError:
                 return None
-        for error in found.errors:  # their frames would keep texts and analyses of the past
-            error.__traceback__ = error.__context__ = error.__cause__ = None
+        for one in found.errors:  # their frames would keep texts and analyses of the past
+            one.__traceback__ = one.__context__ = one.__cause__ = None
         opened.analysis, opened.is_planned = found, shapes
         if found.plan is not None:
             opened.good = found, opened.lines.text

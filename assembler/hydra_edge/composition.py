@@ -135,7 +135,7 @@ def _quicken_worker() -> None:
 
 
 def _is_folder(override: Override) -> bool:
-    """Whether an override sets one of Hydra's folders to a string that is no reference."""
+    """Whether an override sets one of Hydra's folders to a string without a reference."""
     if override.key_or_group not in _FOLDERS or override.type != OverrideType.CHANGE or override.is_sweep_override():
         return False
     value = override.value()

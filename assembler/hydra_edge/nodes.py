@@ -34,7 +34,7 @@ def node_at(config: DictConfig, key: str) -> Any:
 
 
 def set_value(config: DictConfig, key: str, value: Any) -> None:
-    """Set the value of a key that exists: what an assignment does, which checks and converts it, and asks flags."""
+    """Set the value of a key that exists, without what an assignment does besides: checks, conversions, flags."""
     node_at(config, key).__dict__["_val"] = value
 
 
@@ -214,7 +214,7 @@ def make_common(config: DictConfig, key: str) -> None:
     """Make a part of a configuration a ``CommonPart``, if it can be one."""
     try:
         node = node_at(config, key)
-    except (KeyError, TypeError):  # it is deleted, or in what is no mapping
+    except (KeyError, TypeError):  # it is deleted, or in a list or a value
         return
     if not isinstance(node, DictConfig) or not isinstance(node.__dict__["_content"], dict):
         return

@@ -27,7 +27,7 @@ from assembler.files import delete_temporary, discard
 from assembler.hydra_edge.versions import is_folder, take_up_beside
 from assembler.pipeline import read_settings
 from assembler.reading.places import Sources
-from assembler.runtime import exits
+from assembler.runtime import collector, exits
 from assembler.runtime.limits import Budget
 from assembler.sweeps.cores import take_share
 from assembler.sweeps.points import LOCK, result_of
@@ -63,7 +63,7 @@ def serve() -> None:
     threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     take_share()
     fault = _begin(sys.argv[1])
-    gc.freeze()  # modules live as long as the process
+    collector.settle()
     _reply(replies, {"fault": fault})
     registry: Any = None
     while True:
@@ -148,7 +148,10 @@ def _run(request: Mapping[str, Any]) -> dict[str, Any]:
         config = request["config"]
         sources = sources_from(request["sources"])
         budget, about = Budget(seconds=request["seconds"]), request["about"]
-        return {"code": tasks.run(lambda: config, folder, sources, about, alone=False, budget=budget, kept=KEPT)}
+        code = tasks.run(lambda: config, folder, sources, about, alone=False, budget=budget, kept=KEPT)
+    if config.get("task") != {"name": "plan"}:
+        gc.collect()  # the model, which is in cycles: the next one may need its memory
+    return {"code": code}
 
 
 KEPT = Kept()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -28,7 +27,7 @@ from assembler.hydra_edge.explain import explain
 from assembler.hydra_edge.identity import anywhere, digest, identity_of
 from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.hydra_edge.nodes import node_of, raw
-from assembler.runtime import exits
+from assembler.runtime import collector, exits
 from assembler.runtime.limits import Budget, stopped
 from assembler.settings import Settings, SweepSettings
 from assembler.settings.groups import require_keys
@@ -91,7 +90,7 @@ class Grid(Sweeper):
             AssemblerError: jobs have errors, the launcher finishes none, or another process sweeps in this folder.
         """
         CHILD.start()
-        gc.freeze()  # modules live as long as the process: looking through them took a fifth of the time of small jobs
+        collector.settle()
         stopped()  # each job has a budget of its own
         settings = settings_of(self.config)
         folder = Path(self.config.hydra.sweep.dir).absolute()
