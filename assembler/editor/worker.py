@@ -22,7 +22,6 @@ of it. A newer text ends the planning of an older one.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import queue
@@ -44,6 +43,7 @@ from assembler.editor.process import REFUSED
 from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError, Place
 from assembler.reading.texts import unsaved
+from assembler.runtime import collector
 from assembler.runtime.limits import Budget, accept_end, end_early
 
 PATIENCE = 0.3
@@ -197,7 +197,7 @@ class Worker:
             self.answer(ready)
         elif not self.is_imported:
             _import_planner()
-            gc.freeze()  # a million objects that stay need not be looked at in each collection
+            collector.settle()
             self.is_imported = True
         elif self.unplanned:
             file = next(iter(self.unplanned))

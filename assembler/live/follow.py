@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from assembler.runtime import exits
+from assembler.runtime import collector, exits
 
 EVERY = 1.0
 """Seconds after which the files are looked at in any case: some file systems report no changes."""
@@ -34,6 +34,8 @@ def whenever_changed(files: Callable[[], Iterable[Path]], do: Callable[[], None]
         if (folders := _folders(now)) != followed:
             changes, followed = _changes(folders), folders
         do()
+        if before is None:  # now MindSpore is imported
+            collector.settle()
         before = now
 
 
