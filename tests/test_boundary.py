@@ -265,6 +265,11 @@ BOMBS = {
     "text": ({"stack": "Dense('a' * 10**9, 8)"}, "'a' is a string; a layer in params is written {stack: a}"),
     "list": ({"stack": "Dense([1] * 10**9, 8)"}, "'*' needs numbers, not [1]"),
     "digits": ({"stack": f"Dense(0x{'F' * 90_000}, 8)"}, "integer too large; the limit is 2**63"),
+    "digits of a param": ({"params": {"n": 10**23}, "stack": "Dense(8, n)"}, "integer too large; the limit is 2**63"),
+    "digits in a mapping": (
+        {"stack": [{"Dense": {"in_channels": 8, "out_channels": -(10**23)}}]},
+        "integer too large; the limit is 2**63",
+    ),
     "layers": ({"stack": "100000 * (100000 * ReLU)"}, "the stack has 10,000,000,000 layers; the limit is 100,000"),
     "chains": (
         {"blocks": doubling("x + x", "x"), "stack": "B0(ReLU)"},

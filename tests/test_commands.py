@@ -379,6 +379,7 @@ START = "input: {shape: [4, 8]}\nstack: Dense(8, 8)\n"
         ("a.yaml", "input: {shape: [4, 8]}\nstack: [ReLU\n", "a.yaml:3:1: while parsing a flow sequence, expected ',' or ']', but got '<stream end>'"),
         ("a.yaml", "- ReLU\n", "a.yaml: a recipe must be a mapping of keys to values"),
         ("a.yaml", "input: {shape: [4, 8]}\n", "a.yaml:1:1: 'stack' is missing"),
+        ("a.yaml", "", "a.yaml: 'input' is missing"),
         ("a.yaml", "defaults: [b, _self_]\n" + START, "a.yaml: its defaults include b.yaml, which does not exist"),
         ("a.yaml", START + "blocks: {A(n: ReLU}\n", "a.yaml:3:11: '(' is never closed\n    blocks: {A(n: ReLU}\n              ^"),
         ("a.yaml", START + "params: {Tanh: 1}\n", "a.yaml:3:10: 'Tanh' is a parameter and a layer of the registry; one of them needs another name"),

@@ -35,6 +35,7 @@ def here(tmp_path, monkeypatch):
     for name in (
         "nets/my.yaml",
         "a b.yml",
+        "a,b.yaml",
         "conf/recipe/own.yaml",
         "conf/recipe/网络.yaml",
         "conf/recipe/sub/deep.yaml",
@@ -65,6 +66,7 @@ TRANSLATED = [
     (["nets/my.yaml"], "", ["recipe=nets/my.yaml"]),
     (["./nets/../nets/my.yaml"], "", ["recipe=nets/my.yaml"]),
     (["a b.yml"], "", ['recipe="a b.yml"']),
+    (["a,b.yaml"], "", ['recipe="a,b.yaml"']),
     (["yolov8n.yaml"], "", ["recipe=yolov8n.yaml"]),
     (["resnet50"], "1,3,64,64",
      ["recipe=resnet50", "~recipe.expect.macs", "~recipe.expect.output", "recipe.input.shape=[1,3,64,64]"]),

@@ -170,7 +170,8 @@ def _files(word: str, project: Project) -> dict[str, Path]:
         SettingsError: there is no such file; and as ``find_recipe``.
     """
     found: dict[str, Path] = {}
-    parts = word.split(",")
+    is_file = word.endswith((".yaml", ".yml")) and recipe_at(word, Path.cwd()) is not None
+    parts = [word] if is_file else word.split(",")
     if not all(is_name(part) or part.endswith((".yaml", ".yml")) for part in parts):
         return {}
     for part in parts:

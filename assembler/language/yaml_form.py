@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from assembler.errors import AssemblerError, GrammarError, Place, noted, raise_all
-from assembler.language.grammar import CONSTANTS, parse
+from assembler.language.grammar import CONSTANTS, MAX_NUMBER, parse
 from assembler.language.graph_lines import parse_header, parse_line, parse_sources
 from assembler.language.names import require_ascii
 from assembler.language.recipe import INFER, Block, Graph, Layer, Named, Source, Stack, Wire, chain
@@ -241,6 +241,8 @@ def parse_value(value: object, key: str, depth: int = 0) -> Any:
         return [parse_value(item, f"{key}[{index}]", depth + 1) for index, item in enumerate(value)]
     if value == "None":
         raise GrammarError("'None' is a string in YAML; write null", Place(key=key))
+    if type(value) is int and abs(value) > MAX_NUMBER:
+        raise GrammarError("integer too large; the limit is 2**63", Place(key=key))
     return INFER if value == "_" else value
 
 

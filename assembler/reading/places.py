@@ -78,9 +78,10 @@ class Sources:
             if lies_in(_name(override), place.key):
                 return replace(place, label=f"override {override}")
         outer = re.sub(r"(\.|^)[^.\[]*$|\[\d+\]$", "", place.key)
+        for whole in (place.key, outer):  # a file that is empty, or without a key at its top
+            if self.files.get(whole) and whole:
+                return replace(at_file(self.files[whole][0]), key=place.key, within=place.within)
         if outer != place.key and any(prefix and lies_in(outer, prefix) for prefix in self.files):
-            if outer in self.files:  # a key that is missing at the top of its file
-                return replace(at_file(self.files[outer][0]), key=place.key, within=place.within)
             return self.locate(replace(place, key=outer))  # a missing key is reported where it should be
         return place
 
