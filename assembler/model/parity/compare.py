@@ -88,6 +88,7 @@ class Comparing:
         inputs: the sample.
         module: the PyTorch module.
         mapping: the assignment of the module's tensors to the model's parameters.
+        names: the module's argument that each input is; none if they are the first ones.
     """
 
     def __init__(
@@ -97,8 +98,9 @@ class Comparing:
         inputs: Sequence[Tensor],
         module: torch.nn.Module,
         mapping: naming.Mapping,
+        names: Sequence[str] = (),
     ):
-        self.model, self.planned, self.inputs, self.module = model, planned, inputs, module
+        self.model, self.planned, self.inputs, self.module, self.names = model, planned, inputs, module, names
         self.cells, self.modules = cells_by_path(model), modules_by_path(module)
         self.pairs = pairs_of(mapping, self.cells, self.modules)
         self._titles = {row.path: str(row) for row in planned.rows}
@@ -109,7 +111,9 @@ class Comparing:
         Raises:
             LayerFault: the module does not accept the sample.
         """
-        parts, expected = segments(self.model, self.cells, self.module, self.modules, self.inputs, self.pairs)
+        parts, expected = segments(
+            self.model, self.cells, self.module, self.modules, self.inputs, self.pairs, self.names
+        )
         rows: list[Compared] = []
         for part in parts:
             found = self._apart(part)

@@ -32,8 +32,7 @@ def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str,
         ParameterError: they do not fit the model, or the mapping file is wrong.
     """
     with TemporaryDirectory(prefix="assembler-") as folder:
-        file = Path(folder) / "weights.safetensors"
-        save_module(module, file)
+        file = save_module(module, Path(folder))
         try:
             given = None if rename is None else read_mapping(rename)
             return assigned(weights.load(model, file, rename=given, names="torch", planned=planned))

@@ -57,16 +57,20 @@ def segments(
     modules: Mapping[str, torch.nn.Module],
     inputs: Sequence[Tensor],
     pairs: Mapping[str, Pair],
+    names: Sequence[str] = (),
 ) -> tuple[list[Segment], tuple[Array, ...]]:
     """Call both models, and cut the calls into segments in the order of the model's.
 
     The output of a Cell is replaced by what the module emits, so that no difference is passed on.
 
+    Args:
+        names: the module's argument that each input is; none if they are the first ones.
+
     Returns:
         The segments, and the outputs of the module.
     """
     watched = {path for pair in pairs.values() for path in pair.there} | _plain_modules(modules)
-    there = _There(*call_module(module, [device.as_array(one) for one in inputs], sorted(watched)))
+    there = _There(*call_module(module, [device.as_array(one) for one in inputs], sorted(watched), names))
     calls, outputs = call_model(model, inputs, _watched(cells, pairs), _Replacing(there, pairs, cells))
     return list(_cut(calls, outputs, there, pairs)), there.outputs
 

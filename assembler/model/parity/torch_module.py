@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from assembler.words import suggestion
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from torch import nn
 
 
@@ -127,8 +129,11 @@ def randomize(module: nn.Module, seed: int) -> None:
                     part.weight.mul_(variance.sqrt())
 
 
-def save_module(module: nn.Module, path: Path) -> None:
-    """Save the state of a module as safetensors, as ``safetensors.torch.save_file`` does.
+def save_module(module: nn.Module, folder: Path) -> Path:
+    """Save the state of a module as safetensors; one of transformers as its files are, with experts apart.
+
+    Returns:
+        The file, or the index of several.
 
     Raises:
         LayerFault: it has no state of plain tensors.
@@ -136,7 +141,13 @@ def save_module(module: nn.Module, path: Path) -> None:
     from safetensors.torch import save_file
 
     with _blamed("the state of the PyTorch module cannot be saved:"):
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
+        if hasattr(module, "save_pretrained"):
+            module.save_pretrained(folder)
+            if saved := [*folder.glob("model.safetensors.index.json"), *folder.glob("model.safetensors")]:
+                return saved[0]
+        file = folder / "state.safetensors"
+        save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, file)
+        return file
 
 
 def modules_by_path(module: nn.Module) -> dict[str, nn.Module]:
@@ -152,14 +163,46 @@ def first_paths(modules: Mapping[str, nn.Module]) -> dict[int, str]:
     return found
 
 
+def check_names(module: nn.Module, names: Sequence[str]) -> None:
+    """Require that a module has these arguments.
+
+    Raises:
+        SettingsError: it has not, or a name is there twice.
+    """
+    known = [one.name for one in _arguments(module)]
+    for name in names:
+        if known and name not in known:  # transformers would ignore it
+            kind = type(module).__name__
+            raise SettingsError(f"--inputs: {kind} has no argument {name!r}.{suggestion(name, known) or _list(known)}")
+        if names.count(name) > 1:
+            raise SettingsError(f"--inputs has {name!r} twice")
+
+
+def _list(names: Sequence[str]) -> str:
+    return f" It has {', '.join(names)}."
+
+
+def by_position(module: nn.Module, count: int) -> tuple[str, ...]:
+    """The arguments that several inputs are without names; none of a single one, and if the module takes any."""
+    found = [one.name for one in _arguments(module) if one.kind is not one.KEYWORD_ONLY][:count]
+    return tuple(found) if len(found) == count > 1 else ()
+
+
+def _arguments(module: nn.Module) -> list[inspect.Parameter]:
+    """The arguments that have names."""
+    found = inspect.signature(module.forward).parameters.values()
+    return [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+
+
 def call_module(
-    module: nn.Module, inputs: Sequence[Array], watched: Collection[str]
+    module: nn.Module, inputs: Sequence[Array], watched: Collection[str], names: Sequence[str] = ()
 ) -> tuple[list[Call], tuple[Array, ...]]:
     """Call a module without gradients.
 
     Args:
         inputs: the recipe's sample; integers become int64.
         watched: paths of modules whose calls are recorded.
+        names: the argument that each input is; none if they are the first ones.
 
     Returns:
         The calls in the order of their ends, and the module's outputs.
@@ -188,13 +231,19 @@ def call_module(
     with _blamed("the PyTorch module cannot be watched, as a scripted one:"):
         handles = [handle for path in watched for handle in watch(path)]
     given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
-    shapes = ", ".join(f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given)
+    refused = f"the PyTorch module does not accept {_shown(given, names or by_position(module, len(given)))}:"
     try:
-        with torch.no_grad(), _layers_one_by_one(), _blamed(f"the PyTorch module does not accept {shapes}:"):
-            return calls, _arrays(module(*given))
+        with torch.no_grad(), _layers_one_by_one(), _blamed(refused):
+            return calls, _arrays(module(**dict(zip(names, given, strict=True))) if names else module(*given))
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _shown(given: Sequence[torch.Tensor], names: Sequence[str]) -> str:
+    """Inputs in a message: ``input_ids (2, 16) int64``; without names ``(2, 16) int64``."""
+    shapes = [f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given]
+    return ", ".join(map(" ".join, zip(names, shapes, strict=True)) if names else shapes)
 
 
 @contextmanager
