@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,7 @@ def compare_torch(
     in inference in float32. Each layer here gets the input that its module gets, so that a difference is its own. The
     report ends at the first layer beyond the bound, with the likely cause. Exit code 1 if there is one.
     """
-    from assembler.model.parity import Comparing, hand_over, torch_module
+    from assembler.model.parity import Comparing, arguments, hand_over, torch_module
     from assembler.runtime import device
 
     torch_module.require_torch()
@@ -66,14 +67,14 @@ def compare_torch(
     bound, planned, model, sample = _built(recipe, project, seed)
     names = _names_of(inputs, bound.recipe)
     module = torch_module.make_module(make, project.home)
-    torch_module.check_names(module, names)
+    arguments.check_names(module, names)
     torch_module.randomize(module, seed)
     mapping = hand_over(module, model, planned, make, rename)
     found = Comparing(model, planned, sample, module, mapping, names).run()
+    if not names and (taken := arguments.by_position(module, len(sample))):
+        note = f"{', '.join(bound.recipe.inputs)} were given by position, as {', '.join(taken)}; --inputs names others"
+        found = replace(found, notes=(note, *found.notes))
     _print(found, f"{bound.recipe.name} and {make}")
-    if not names and (taken := torch_module.by_position(module, len(sample))):
-        said = f"{', '.join(bound.recipe.inputs)} were given by position, as {', '.join(taken)}"
-        say(f"note: {said}; --inputs gives them as others")
     if found.first is not None:
         raise typer.Exit(1)
 

@@ -11,20 +11,23 @@ this, from the sample to its outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mindspore import Tensor, nn
 
+from assembler.layers.attention import Attention
+from assembler.layers.swiglu import SwiGLU
 from assembler.model import naming
 from assembler.model.build import cells_by_path
 from assembler.model.parity import causes
-from assembler.model.parity.calls import Apart, apart, call_model
+from assembler.model.parity.calls import Apart, Call, apart, call_model
 from assembler.model.parity.pairs import Pair, pairs_of
+from assembler.model.parity.paths import enclosing, modules_by_path
 from assembler.model.parity.segments import Segment, segments
-from assembler.model.parity.torch_module import call_module, modules_by_path
+from assembler.model.parity.torch_module import call_module
 from assembler.model.parity.traits import Made, made_with, training_notes
 from assembler.planning.plan import Plan
 
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 FAINT = 2.0**-12
 """An input times this has variances at which an epsilon is seen."""
+
+LAST: Mapping[type, str] = {Attention: "output", SwiGLU: "down"}
+"""Cells that compute between the layers in them → the layer that gets the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class Comparing:
                 rows.append(self._row(part.pair, found))
             if found is not None and found.is_beyond:
                 rows += [] if part.pair is not None else [Compared("output", "output", found)]
-                return Comparison(tuple(rows), self._finding(part, found), self._notes())
+                return Comparison(tuple(rows), self._finding(parts, part, found), self._notes())
         _, outputs = call_model(self.model, self.inputs, {})
         whole = apart("output", outputs, expected, [array for part in parts for array in part.arrays])
         rows.append(Compared("output", "output", whole))
@@ -138,6 +144,7 @@ class Comparing:
         got = apart("input" if part.pair else "output", part.here.inputs, there, part.arrays)
         if part.pair is None:
             return got
+        got = None if part.pair.is_bias else got
         emitted = apart("output", part.here.outputs, part.pair.outputs(part.there), part.arrays)
         if got is not None and got.is_beyond:
             is_equal = got.shapes[0] == got.shapes[1]
@@ -171,11 +178,15 @@ class Comparing:
     def _made(self, path: str) -> Made:
         return made_with(self.planned, path, self.cells[path])
 
-    def _finding(self, part: Segment, found: Apart) -> Finding:
+    def _finding(self, parts: Sequence[Segment], part: Segment, found: Apart) -> Finding:
         if part.pair is not None and found.what != "input":
-            module = self.modules[part.pair.there[0]]
+            there = enclosing(part.pair.there[0], self.modules)
+            module = type(there[0]).__name__ if list(there[0].children()) else there[0]
             where = f"{self._title(part.pair.here)}, which is {part.pair.there[0]} {module} there"
-            return Finding(where, tuple(causes.of_pair(self._made(part.pair.here), module, part)))
+            calls = _calls_in(part.pair.there[0], parts)
+            return Finding(where, tuple(causes.of_pair(self._made(part.pair.here), there, part, calls)))
+        if part.pair is not None and (within := self._within(parts, part)) is not None:
+            return within
         between = causes.changing(part.between)
         both = causes.first_apart(part)
         ends = [self._title(one.here) for one in (part.before, part.pair) if one]
@@ -186,9 +197,25 @@ class Comparing:
         made = {call.path: self._made(call.path) for call in between}
         return Finding(f"{layers}, {where}", tuple(causes.of_between(made, self.modules, part)))
 
+    def _within(self, parts: Sequence[Segment], part: Segment) -> Finding | None:
+        """The finding if a Cell computes, by functions that no call shows, what is between layers in it."""
+        assert part.pair is not None
+        path, _, last = part.pair.here.rpartition(".")
+        if part.before is None or LAST.get(type(self.cells.get(path))) != last:
+            return None
+        name = part.before.there[0].rpartition(".")[0]
+        there = enclosing(name, self.modules)
+        where = f"{self._title(path)}, which is {name} {type(there[0]).__name__} there"
+        return Finding(where, tuple(causes.of_within(self.cells[path], there, part, _calls_in(name, parts))))
+
     def _notes(self) -> tuple[str, ...]:
         return tuple(
             f"{self._title(pair.here)}: {note}"
             for pair in self.pairs.values()
             for note in training_notes(self._made(pair.here), self.modules[pair.there[0]])
         )
+
+
+def _calls_in(path: str, parts: Sequence[Segment]) -> list[Call]:
+    """The calls of modules without parameters in a module."""
+    return [call for part in parts for call in part.between_there if call.path.startswith(f"{path}.")]

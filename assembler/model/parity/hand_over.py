@@ -38,7 +38,8 @@ def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str,
             return assigned(weights.load(model, file, rename=given, names="torch", planned=planned))
         except ParameterError as error:
             message = error.message.replace(str(file), f"the state of {said}").replace(weights.WAYS_OUT, _WAY_OUT)
-            raise ParameterError(message.replace("weights.rename", "--rename")) from None
+            lines = [line for line in message.split("\n") if "weights.strict=false" not in line]
+            raise ParameterError("\n".join(lines).replace("weights.rename", "--rename")) from None
 
 
 _WAY_OUT = "--rename names a mapping file, which assigns tensors; one that the recipe lacks has target: null"

@@ -12,7 +12,8 @@ from mindspore import Tensor, nn
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call, Watch, agreeing, call_model
 from assembler.model.parity.pairs import Pair
-from assembler.model.parity.torch_module import call_module, first_paths
+from assembler.model.parity.paths import first_paths
+from assembler.model.parity.torch_module import call_module
 from assembler.runtime import device
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class _Replacing(Watch):
         """The input of the module; for an activation, the output of the module."""
         owner = path.removesuffix(ACTIVATION)
         found = self._calls(owner)
-        if not found or not inputs or (owner == path and not _is_alike(inputs, found)):
+        if not found or not inputs or self.pairs[owner].is_bias or (owner == path and not _is_alike(inputs, found)):
             return None
         arrays = found[0].inputs if owner == path else self.pairs[owner].outputs(found)
         return agreeing(arrays[0], inputs[0]) if arrays else None

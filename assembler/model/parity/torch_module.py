@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
+import io
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ import numpy as np
 
 from assembler.errors import NOWHERE, AssemblerError, BadTarget, LayerFault, SettingsError
 from assembler.model.inputs import Array
+from assembler.model.parity.arguments import by_position
 from assembler.model.parity.calls import Call
+from assembler.model.parity.paths import modules_by_path
 from assembler.registry.entries import import_module
 from assembler.words import suggestion
 
@@ -115,18 +117,29 @@ def randomize(module: nn.Module, seed: int) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
+    stacked = set(map(id, _stacked(module)))
     with torch.no_grad(), _blamed("the PyTorch module cannot be given random weights:"):
         for parameter in module.parameters():
             if parameter.ndim < 2:
                 parameter.normal_(0.5, 0.3, generator=generator)
             else:
-                parameter.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+                count = parameter.shape[-1] if id(parameter) in stacked else parameter[0].numel()
+                parameter.normal_(0, (2 / count) ** 0.5, generator=generator)
         for part in module.modules():
             if isinstance(variance := getattr(part, "running_var", None), torch.Tensor):
                 variance.copy_(10 ** torch.empty_like(variance).uniform_(-3, 0, generator=generator))
                 part.running_mean.normal_(0.5, 0.3, generator=generator)
                 if part.weight is not None:
                     part.weight.mul_(variance.sqrt())
+
+
+def _stacked(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters that are several matrices, such as all experts: each matrix is as large as one alone."""
+    from torch import nn
+
+    for part in module.modules():
+        if not isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
+            yield from (parameter for parameter in part.parameters(recurse=False) if parameter.ndim == 3)
 
 
 def save_module(module: nn.Module, folder: Path) -> Path:
@@ -142,56 +155,13 @@ def save_module(module: nn.Module, folder: Path) -> Path:
 
     with _blamed("the state of the PyTorch module cannot be saved:"):
         if hasattr(module, "save_pretrained"):
-            module.save_pretrained(folder)
+            with redirect_stderr(io.StringIO()):  # its progress bar
+                module.save_pretrained(folder)
             if saved := [*folder.glob("model.safetensors.index.json"), *folder.glob("model.safetensors")]:
                 return saved[0]
         file = folder / "state.safetensors"
         save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, file)
         return file
-
-
-def modules_by_path(module: nn.Module) -> dict[str, nn.Module]:
-    """All modules by their paths; one that has several paths has them all."""
-    return dict(module.named_modules(remove_duplicate=False))
-
-
-def first_paths(modules: Mapping[str, nn.Module]) -> dict[int, str]:
-    """Of each module by its identity, the first path."""
-    found: dict[int, str] = {}
-    for path, module in modules.items():
-        found.setdefault(id(module), path)
-    return found
-
-
-def check_names(module: nn.Module, names: Sequence[str]) -> None:
-    """Require that a module has these arguments.
-
-    Raises:
-        SettingsError: it has not, or a name is there twice.
-    """
-    known = [one.name for one in _arguments(module)]
-    for name in names:
-        if known and name not in known:  # transformers would ignore it
-            kind = type(module).__name__
-            raise SettingsError(f"--inputs: {kind} has no argument {name!r}.{suggestion(name, known) or _list(known)}")
-        if names.count(name) > 1:
-            raise SettingsError(f"--inputs has {name!r} twice")
-
-
-def _list(names: Sequence[str]) -> str:
-    return f" It has {', '.join(names)}."
-
-
-def by_position(module: nn.Module, count: int) -> tuple[str, ...]:
-    """The arguments that several inputs are without names; none of a single one, and if the module takes any."""
-    found = [one.name for one in _arguments(module) if one.kind is not one.KEYWORD_ONLY][:count]
-    return tuple(found) if len(found) == count > 1 else ()
-
-
-def _arguments(module: nn.Module) -> list[inspect.Parameter]:
-    """The arguments that have names."""
-    found = inspect.signature(module.forward).parameters.values()
-    return [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
 
 
 def call_module(
