@@ -16,7 +16,7 @@ from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.runtime.limits import Budget
 from assembler.settings import DeviceSettings, RecipeSettings
-from assembler.words import make_table, make_text, say
+from assembler.words import counted, make_table, make_text, say
 
 if TYPE_CHECKING:
     from mindspore import Tensor, nn
@@ -108,7 +108,9 @@ def _names_of(inputs: str | None, recipe: RecipeSettings) -> tuple[str, ...]:
     names = tuple(name.strip() for name in inputs.split(","))
     own = list(recipe.inputs) or ["input"]
     if len(names) != len(own):
-        said = f"--inputs has {len(names)} names and the recipe {len(own)} inputs: {', '.join(own)}"
+        said = (
+            f"--inputs has {counted(len(names), 'name')} and the recipe {counted(len(own), 'input')}: {', '.join(own)}"
+        )
         raise SettingsError(f"{said}; write one name for each, separated by commas")
     return names
 

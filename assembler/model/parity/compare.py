@@ -11,7 +11,7 @@ this, from the sample to its outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from assembler.model.parity.segments import Segment, segments
 from assembler.model.parity.torch_module import call_module
 from assembler.model.parity.traits import Made, made_with, training_notes
 from assembler.planning.plan import Plan
+from assembler.runtime import device
 
 if TYPE_CHECKING:
     import torch.nn
@@ -195,7 +196,14 @@ class Comparing:
         shown = between if both is None else [both[0]]
         layers = ", ".join(self._title(call.path) for call in shown) or "no layer"
         made = {call.path: self._made(call.path) for call in between}
-        return Finding(f"{layers}, {where}", tuple(causes.of_between(made, self.modules, part)))
+        found_causes = [*causes.of_between(made, self.modules, part), *self._other_input(part)]
+        return Finding(f"{layers}, {where}", tuple(found_causes))
+
+    def _other_input(self, part: Segment) -> Iterator[str]:
+        """Whether a layer gets one of several inputs, and the module something else."""
+        given = [device.as_array(one) for one in self.inputs]
+        if len(given) > 1 and any(np.array_equal(one, got) for one in given for got in part.here.inputs):
+            yield "it gets an input of the recipe here, and other values there; --inputs names the module's arguments"
 
     def _within(self, parts: Sequence[Segment], part: Segment) -> Finding | None:
         """The finding if a Cell computes, by functions that no call shows, what is between layers in it."""
