@@ -175,6 +175,22 @@ def test_an_activation_that_no_layer_is_has_its_class_as_the_cause(compared):
     assert lines[-1] == "  likely cause: #memory.2.inner.2: it is ReLU here and QuickGELUActivation there"
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "note"),
+    [
+        ("mistral_7b", {"sliding_window": 40}, "#1.inner.1 Attention(48, 4, 2, causal=True, rotary=10000.0, has_bias=False, window=16): window is 16 here and 40 there; write window=40"),
+        ("t5_small", {"relative_attention_max_distance": 64}, "#near RelativeBias(4): max_distance is 128 here and 64 there; write max_distance=64"),
+    ],
+)  # fmt: skip
+def test_what_a_sample_is_too_short_to_show_is_noted_once(compared, monkeypatch, name, settings, note):
+    make, params, inputs, names = NETWORKS[name]
+    short = {key: {**one, "shape": [2, 8]} for key, one in inputs.items()}
+    monkeypatch.setitem(NETWORKS, name, (make, {**params, "window": 16} if "mistral" in name else params, short, names))
+    code, lines = compared(name, settings)
+    assert code == 0
+    assert [line for line in lines if line.startswith("note")] == [f"note: {note}; the sample is too short to show it"]
+
+
 # ---- arguments
 
 

@@ -42,7 +42,7 @@ def of_within(cell: nn.Cell, there: Sequence[torch.nn.Module], part: Segment, ca
         there: a module and those around it, the innermost first.
         calls: those of modules without parameters in it.
     """
-    found = list(differences_within(cell, there))
+    found = list(differences_within(cell, there).values())
     yield from found or _other_gate(cell, part, calls)
 
 

@@ -28,7 +28,7 @@ from assembler.model.parity.pairs import Pair, pairs_of
 from assembler.model.parity.paths import enclosing, modules_by_path
 from assembler.model.parity.segments import Segment, segments
 from assembler.model.parity.torch_module import call_module
-from assembler.model.parity.traits import Made, made_with, training_notes
+from assembler.model.parity.traits import Made, length_notes, made_with, training_notes
 from assembler.planning.plan import Plan
 from assembler.runtime import device
 
@@ -134,7 +134,9 @@ class Comparing:
         rows.append(Compared("output", "output", whole))
         is_beyond = whole is not None and whole.is_beyond
         said = "the output of the whole model; each layer alone is within the bound"
-        return Comparison(tuple(rows), Finding(said, ()) if is_beyond else None, self._notes())
+        if is_beyond:
+            return Comparison(tuple(rows), Finding(said, ()), self._notes())
+        return Comparison(tuple(rows), None, (*self._notes(), *self._too_short()))
 
     def _apart(self, part: Segment) -> Apart | None:
         """The worst of a segment; an input beyond the bound is first."""
@@ -222,6 +224,15 @@ class Comparing:
             for pair in self.pairs.values()
             for note in training_notes(self._made(pair.here), self.modules[pair.there[0]])
         )
+
+    def _too_short(self) -> Iterator[str]:
+        """What the sample is too short to show, each once."""
+        found: dict[str, str] = {}
+        for pair in self.pairs.values():
+            for path in (pair.here, pair.here.rpartition(".")[0]):
+                for note in length_notes(self.cells[path], enclosing(pair.there[0], self.modules)[1:]):
+                    found.setdefault(note, self._title(path))
+        yield from (f"{title}: {note}" for note, title in found.items())
 
 
 def _calls_in(path: str, parts: Sequence[Segment]) -> list[Call]:

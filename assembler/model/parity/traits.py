@@ -105,8 +105,8 @@ def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
             yield _write(argument, _plain(value, wanted), _plain(wanted, value))
 
 
-def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> Iterator[str]:
-    """What differs in a Cell that computes more than the layers in it do, each with what to write.
+def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> dict[str, str]:
+    """What differs in a Cell that computes more than the layers in it do: argument → that, with what to write.
 
     Args:
         there: a module and those around it, the innermost first.
@@ -119,7 +119,7 @@ def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> Itera
                 found[argument] = _write(argument, value, wanted)
     if "heads" in found:
         found.pop("scale", None)  # by default it follows from them
-    yield from found.values()
+    return found
 
 
 def _values(there: Sequence[torch.nn.Module], names: Sequence[str]) -> Iterator[Any]:
@@ -187,6 +187,14 @@ def training_notes(here: Made, there: torch.nn.Module) -> Iterator[str]:
     if value is None or wanted is None or not _is_of_mindspore_nn(here.cell) or abs(value - wanted) < 1e-9:
         return
     yield f"momentum is {1 - value:.6g} here and {1 - wanted:.6g} there (1 - {wanted:.6g}); it shows in training only"
+
+
+def length_notes(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> Iterator[str]:
+    """What differs and needs more tokens than a sample has that shows no difference."""
+    found = differences_within(cell, there)
+    yield from (
+        f"{found[name]}; the sample is too short to show it" for name in ("window", "max_distance") if name in found
+    )
 
 
 def _is_of_mindspore_nn(cell: nn.Cell) -> bool:
