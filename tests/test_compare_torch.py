@@ -340,6 +340,66 @@ def test_errors_are_one_message(torch, project, said, message):
     assert "strict" not in printed  # which this command does not have
 
 
+SAVING = """
+
+import json, sys
+from pathlib import Path
+from safetensors.torch import save_file
+
+class Saving(nn.Sequential):
+    def save_pretrained(self, folder):
+        print("Writing 100%", file=sys.stderr)
+        state = {f"model.{name}": tensor for name, tensor in self.state_dict().items()}
+        self.write(Path(folder), state)
+
+class InOne(Saving):
+    def write(self, folder, state):
+        save_file(state, folder / "model.safetensors")
+
+class InShards(Saving):
+    def write(self, folder, state):
+        files = {name: f"{number}.safetensors" for number, name in enumerate(state)}
+        for name, file in files.items():
+            save_file({name: state[name]}, folder / file)
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+
+class Elsewhere(Saving):
+    def write(self, folder, state):
+        (folder / "adapter_model.safetensors").write_text("")
+
+class Failing(Saving):
+    def write(self, folder, state):
+        raise RuntimeError("cannot")
+
+def saving(kind):
+    return lambda: kind(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+one, shards, elsewhere, failing = map(saving, (InOne, InShards, Elsewhere, Failing))
+"""
+
+
+@pytest.mark.parametrize("name", ["one", "shards", "elsewhere"])
+def test_a_module_that_saves_itself_is_loaded_from_its_file(torch, project, capsys, name):
+    (project / "reference.py").write_text(REFERENCE + SAVING)
+    assert call("small", f"reference.py:{name}")[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_error_of_a_module_that_cannot_save_itself(torch, project):
+    (project / "reference.py").write_text(REFERENCE + SAVING)
+    said = "the state of the PyTorch module cannot be saved: RuntimeError: cannot"
+    assert call("small", "reference.py:failing") == (2, said)
+
+
+def test_a_module_of_any_arguments_takes_any_names(torch, project):
+    (project / "reference.py").write_text(
+        REFERENCE + "\nclass Any(nn.Sequential):\n    def forward(self, *args, **kwargs):\n"
+        "        return super().forward(*args, **kwargs)\n\ndef anything():\n"
+        "    return Any(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))\n"
+    )
+    assert call("small", "reference.py:anything", "--inputs", "input")[0] == 0
+
+
 def test_torch_is_needed(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     code, printed = call("small", "reference.py:make")

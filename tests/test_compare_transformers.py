@@ -26,7 +26,7 @@ def decoder(family, **settings):
     """A decoder of the same sizes as the recipes; GROUPED are its params."""
     sizes = {"vocab_size": 97, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 2,
              "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}  # fmt: skip
-    rope = {"rope_type": "default", "rope_theta": settings.pop("rope_theta")}
+    rope = settings.pop("rope", {"rope_type": "default", "rope_theta": settings.pop("rope_theta")})
     return made(f"{family}ForCausalLM", f"{family}Config", **{**sizes, "rope_parameters": rope, **settings})
 
 
@@ -127,6 +127,7 @@ def test_a_network_of_transformers_agrees_with_its_recipe(compared, name):
     assert (code, lines[-1]) == (0, "all layers are within the bound")
 
 
+LONGER = {"rope_type": "linear", "factor": 4.0, "rope_theta": 500000.0}
 GELU = "GELU(approximate=False)"
 
 MISTAKES = [
@@ -139,6 +140,7 @@ MISTAKES = [
     ("gpt2_small", {}, {"causal=True": "causal=False"}, "#2.inner.1 Attention", "causal is False here and True there; write causal=True"),
     ("llama3_8b", {"rope_theta": 10000.0}, {}, "#1.inner.1 Attention", "rotary is 500000.0 here and 10000.0 there; write rotary=10000.0"),
     ("llama3_8b", {"num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 6}, {}, "#1.inner.1 Attention", "kv_heads is 2 here and 4 there; write kv_heads=4"),
+    ("llama3_8b", {"rope": LONGER}, {}, "#1.inner.1 Attention", "rope_type is 'linear' there; Attention has 'default' only"),
     ("llama3_8b", {"rms_norm_eps": 1e-6}, {}, "#1.inner.0 RMSNorm", "epsilon is 1e-05 here and 1e-06 there; write epsilon=1e-06"),
     ("llama3_8b", {"hidden_act": "gelu"}, {}, "#2.inner.1 SwiGLU", f"it applies SiLU here and {GELU} there; SwiGLU has no other activation"),
     ("mistral_7b", {"sliding_window": 6}, {}, "#1.inner.1 Attention", "window is 5 here and 6 there; write window=6"),

@@ -10,6 +10,7 @@ from assembler.errors import SettingsError
 from assembler.words import suggestion
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -38,3 +39,9 @@ def _arguments(module: nn.Module) -> list[inspect.Parameter]:
     """The arguments that have names."""
     found = inspect.signature(module.forward).parameters.values()
     return [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+
+
+def shown(given: Sequence[torch.Tensor], names: Sequence[str]) -> str:
+    """Inputs in a message: ``input_ids (2, 16) int64``; without names ``(2, 16) int64``."""
+    shapes = [f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given]
+    return ", ".join(map(" ".join, zip(names, shapes, strict=True)) if names else shapes)

@@ -152,7 +152,7 @@ def _after(value: Array, calls: list[Call], made: Mapping[str, Made]) -> Array |
     return value
 
 
-def _is_within(output: Array, expected: tuple[Array, ...], part: Segment) -> bool:
+def _is_within(output: Array, expected: Sequence[Array], part: Segment) -> bool:
     found = apart("output", [output], expected, part.arrays)
     return found is not None and found.difference is not None and not found.is_beyond
 

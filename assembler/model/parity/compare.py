@@ -130,7 +130,7 @@ class Comparing:
                 rows += [] if part.pair is not None else [Compared("output", "output", found)]
                 return Comparison(tuple(rows), self._finding(parts, part, found), self._notes())
         _, outputs = call_model(self.model, self.inputs, {})
-        whole = apart("output", outputs, expected, [array for part in parts for array in part.arrays])
+        whole = apart("output", outputs, expected, (array for part in parts for array in part.arrays))
         rows.append(Compared("output", "output", whole))
         is_beyond = whole is not None and whole.is_beyond
         said = "the output of the whole model; each layer alone is within the bound"

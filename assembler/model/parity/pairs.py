@@ -40,7 +40,7 @@ class Pair:
     axis: int = -1
     is_bias: bool = False
 
-    def outputs(self, calls: Sequence[Call]) -> tuple[Array, ...]:
+    def outputs(self, calls: Sequence[Call]) -> Sequence[Array]:
         """What the Cell should emit, from one call of each module."""
         if self.is_bias:
             return (np.moveaxis(calls[0].outputs[0], -1, 0),)  # (queries, keys, heads) there
@@ -82,7 +82,7 @@ def pairs_of(
 def _router_of(cell: MixtureOfExperts, modules: Mapping[str, torch.nn.Module]) -> str:
     """The module with the values of a router, because modules of transformers are not named as in its files."""
     own = device.as_array(cell.router.weight)
-    weights = ((path, getattr(module, "weight", None)) for path, module in modules.items() if path)
+    weights = ((path, dict(module.named_parameters(recurse=False)).get("weight")) for path, module in modules.items())
     return next((path for path, one in weights if one is not None and np.array_equal(own, one.numpy(force=True))), "")
 
 

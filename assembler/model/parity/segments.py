@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,10 +45,10 @@ class Segment:
     before: Pair | None
 
     @property
-    def arrays(self) -> list[Array]:
-        """Everything whose roundings count."""
+    def arrays(self) -> Iterable[Array]:
+        """Everything whose roundings count, one at a time."""
         calls = [self.here, *self.there, *self.between, *self.between_there]
-        return [array for call in calls for array in (*call.inputs, *call.outputs)]
+        return (array for call in calls for arrays in (call.inputs, call.outputs) for array in arrays)
 
 
 def segments(
@@ -116,7 +116,7 @@ class _Replacing(Watch):
         self.activated = {path for path in pairs if f"{path}{ACTIVATION}" in cells}
         self.counts: Counter[str] = Counter()
 
-    def given(self, path: str, inputs: tuple[Array, ...]) -> Array | None:
+    def given(self, path: str, inputs: Sequence[Array]) -> Array | None:
         """The input of the module; for an activation, the output of the module."""
         owner = path.removesuffix(ACTIVATION)
         found = self._calls(owner)

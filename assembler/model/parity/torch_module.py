@@ -15,8 +15,9 @@ import numpy as np
 
 from assembler.errors import NOWHERE, AssemblerError, BadTarget, LayerFault, SettingsError
 from assembler.model.inputs import Array
-from assembler.model.parity.arguments import by_position
+from assembler.model.parity.arguments import by_position, shown
 from assembler.model.parity.calls import Call
+from assembler.model.parity.kept import Store
 from assembler.model.parity.paths import modules_by_path
 from assembler.registry.entries import import_module
 from assembler.words import suggestion
@@ -160,8 +161,18 @@ def save_module(module: nn.Module, folder: Path) -> Path:
             if saved := [*folder.glob("model.safetensors.index.json"), *folder.glob("model.safetensors")]:
                 return saved[0]
         file = folder / "state.safetensors"
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, file)
+        save_file(dict(_apart(module.state_dict())), file)
         return file
+
+
+def _apart(state: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that share no memory, as safetensors requires it."""
+    used: set[int] = set()
+    for name, tensor in state.items():
+        one = tensor.detach().contiguous()
+        memory = one.untyped_storage().data_ptr()
+        yield name, one.clone() if memory in used else one
+        used.add(memory)
 
 
 def call_module(
@@ -184,6 +195,7 @@ def call_module(
 
     calls: list[Call] = []
     entered: list[tuple[Array, ...]] = []
+    store = Store()
     paths = modules_by_path(module)
 
     def watch(path: str) -> list[Any]:
@@ -191,7 +203,7 @@ def call_module(
             entered.append(_arrays([args, kwargs]))  # copied: what follows may work in place
 
         def leave(_: Any, args: Any, kwargs: Any, output: Any) -> None:
-            calls.append(Call(path, entered.pop(), _arrays(output)))
+            calls.append(Call(path, store.keep(entered.pop()), store.keep(_arrays(output))))
 
         return [
             paths[path].register_forward_pre_hook(enter, with_kwargs=True),
@@ -201,19 +213,13 @@ def call_module(
     with _blamed("the PyTorch module cannot be watched, as a scripted one:"):
         handles = [handle for path in watched for handle in watch(path)]
     given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
-    refused = f"the PyTorch module does not accept {_shown(given, names or by_position(module, len(given)))}:"
+    refused = f"the PyTorch module does not accept {shown(given, names or by_position(module, len(given)))}:"
     try:
         with torch.no_grad(), _layers_one_by_one(), _blamed(refused):
             return calls, _arrays(module(**dict(zip(names, given, strict=True))) if names else module(*given))
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _shown(given: Sequence[torch.Tensor], names: Sequence[str]) -> str:
-    """Inputs in a message: ``input_ids (2, 16) int64``; without names ``(2, 16) int64``."""
-    shapes = [f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given]
-    return ", ".join(map(" ".join, zip(names, shapes, strict=True)) if names else shapes)
 
 
 @contextmanager

@@ -62,6 +62,9 @@ WITHIN: Mapping[type[nn.Cell], Mapping[str, str]] = {
 }
 """Of Cells that compute more than layers in them do: an attribute → those of modules, or of their ``config``."""
 
+ALWAYS = {"rope_type": "default", "partial_rotary_factor": 1.0, "attn_logit_softcapping": None}
+"""What attention can be in transformers and is not here → the value there of what is here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -119,6 +122,12 @@ def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> dict[
                 found[argument] = _write(argument, value, wanted)
     if "heads" in found:
         found.pop("scale", None)  # by default it follows from them
+    for name, value in ALWAYS.items() if isinstance(cell, Attention) else ():
+        for wanted in islice(_values(there, [name]), 1):
+            if wanted != value:
+                found[name] = (
+                    f"{name} is {print_value(wanted)} there; {type(cell).__name__} has {print_value(value)} only"
+                )
     return found
 
 
@@ -128,7 +137,8 @@ def _values(there: Sequence[torch.nn.Module], names: Sequence[str]) -> Iterator[
         config = getattr(module, "config", None)
         rope = getattr(config, "rope_parameters", None)
         known = [vars(module), getattr(config, "__dict__", {}), rope if isinstance(rope, Mapping) else {}]
-        yield from (some[name] for some in known for name in names if name in some)
+        found = (some[name] for some in known for name in names if name in some)
+        yield from (one for one in found if one is None or isinstance(one, bool | int | float | str))
 
 
 def _is_same(value: Any, wanted: Any) -> bool:
