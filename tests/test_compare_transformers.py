@@ -248,5 +248,6 @@ def test_what_the_module_does_not_accept_is_shown_with_its_names(compared):
     code, lines = compared("whisper_tiny", arguments=[])
     assert code == 2
     assert lines[0].startswith(
-        "the PyTorch module does not accept input_features (2, 80, 40) float32, attention_mask (2, 16) int64: ValueError:"
+        "the PyTorch module does not accept input_features (2, 80, 40) float32, attention_mask (2, 16) int64 "
+        "(--inputs names others): ValueError:"
     )

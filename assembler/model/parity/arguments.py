@@ -36,8 +36,11 @@ def by_position(module: nn.Module, count: int) -> tuple[str, ...]:
 
 
 def _arguments(module: nn.Module) -> list[inspect.Parameter]:
-    """The arguments that have names."""
-    found = inspect.signature(module.forward).parameters.values()
+    """The arguments that have names; none if they cannot be read, as of a function in C."""
+    try:
+        found = inspect.signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
     return [one for one in found if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
 
 

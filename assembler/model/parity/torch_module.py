@@ -213,7 +213,9 @@ def call_module(
     with _blamed("the PyTorch module cannot be watched, as a scripted one:"):
         handles = [handle for path in watched for handle in watch(path)]
     given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
-    refused = f"the PyTorch module does not accept {shown(given, names or by_position(module, len(given)))}:"
+    taken = names or by_position(module, len(given))
+    hint = " (--inputs names others)" if taken and not names else ""
+    refused = f"the PyTorch module does not accept {shown(given, taken)}{hint}:"
     try:
         with torch.no_grad(), _layers_one_by_one(), _blamed(refused):
             return calls, _arrays(module(**dict(zip(names, given, strict=True))) if names else module(*given))
