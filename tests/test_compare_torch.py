@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from mindspore import Tensor
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
@@ -233,6 +234,52 @@ def test_a_transposed_square_matrix_is_recognised(torch):
     found = Comparing(model, planned, [Tensor(np.eye(8, dtype=np.float32))], module, mapping).run()
     assert found.first.where.startswith("#0 Dense(8, 8), which is 0 Linear(in_features=8, out_features=8, bias=True)")
     assert found.first.causes[0].startswith("the weight is transposed")
+
+
+def attention(torch, after):
+    """Attention of one head at the top of a module, with layers of functions."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.output = (torch.nn.Linear(8, 8) for _ in range(4))
+
+        def forward(self, x):
+            scores = self.query(x) @ self.key(x).transpose(1, 2) * 8**-0.5
+            return self.output(after(scores.softmax(-1) @ self.value(x)))
+
+    return Net()
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (lambda x: (x - x) / (x - x), ("80 of 80 values there are not numbers (NaN)",)),
+        (lambda x: x[:, :2], ("it is (2, 5, 8) here and (2, 2, 8) there",)),
+        (lambda x: x * 2, ()),
+    ],
+)
+def test_what_differs_in_attention_for_other_reasons_is_named_too(torch, after, said):
+    assert compare("Attention(8, 1)", attention(torch, lambda x: x), (2, 5, 8)).first is None
+    found = compare("Attention(8, 1)", attention(torch, after), (2, 5, 8))
+    assert found.first.where == "#0 Attention(8, 1), which is Net there"
+    assert found.first.causes == said
+
+
+def test_stacked_matrices_are_as_large_as_one_alone(torch):
+    module = torch.nn.Module()
+    module.stacked, module.conv = torch.nn.Parameter(torch.zeros(4, 160, 50)), torch.nn.Conv1d(10, 160, 5)
+    torch_module.randomize(module, 0)
+    for parameter in (module.stacked, module.conv.weight):
+        assert float(parameter.std()) == pytest.approx(0.2, rel=0.05)  # root of 2 / 50
+
+
+def test_tensors_that_share_memory_are_saved_each(torch, tmp_path):
+    module = torch.nn.Sequential(torch.nn.Embedding(11, 8), torch.nn.Linear(8, 11))
+    module[1].weight = module[0].weight
+    found = load_file(torch_module.save_module(module, tmp_path))
+    assert np.array_equal(found["0.weight"], found["1.weight"])
+    assert module[0].weight is module[1].weight
 
 
 # ---- the command

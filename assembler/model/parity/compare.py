@@ -188,18 +188,20 @@ class Comparing:
             where = f"{self._title(part.pair.here)}, which is {part.pair.there[0]} {module} there"
             calls = _calls_in(part.pair.there[0], parts)
             return Finding(where, tuple(causes.of_pair(self._made(part.pair.here), there, part, calls)))
-        if part.pair is not None and (within := self._within(parts, part)) is not None:
-            return within
         between = causes.changing(part.between)
+        made = {call.path: self._made(call.path) for call in between}
+        if part.pair is not None and (within := self._within(parts, part)) is not None:
+            return within if within.causes else Finding(within.where, self._between(made, part))
         both = causes.first_apart(part)
         ends = [self._title(one.here) for one in (part.before, part.pair) if one]
         where = f"after {ends[0]}" if part.pair is None else f"between {' and '.join(ends)}"
         where = f"before {ends[0]}" if part.before is None and part.pair is not None else where
         shown = between if both is None else [both[0]]
         layers = ", ".join(self._title(call.path) for call in shown) or "no layer"
-        made = {call.path: self._made(call.path) for call in between}
-        found_causes = [*causes.of_between(made, self.modules, part), *self._other_input(part)]
-        return Finding(f"{layers}, {where}", tuple(found_causes))
+        return Finding(f"{layers}, {where}", self._between(made, part))
+
+    def _between(self, made: Mapping[str, Made], part: Segment) -> tuple[str, ...]:
+        return (*causes.of_between(made, self.modules, part), *self._other_input(part))
 
     def _other_input(self, part: Segment) -> Iterator[str]:
         """Whether a layer gets one of several inputs, and the module something else."""
@@ -215,7 +217,7 @@ class Comparing:
             return None
         name = part.before.there[0].rpartition(".")[0]
         there = enclosing(name, self.modules)
-        where = f"{self._title(path)}, which is {name} {type(there[0]).__name__} there"
+        where = f"{self._title(path)}, which is {f'{name} {type(there[0]).__name__}'.strip()} there"
         return Finding(where, tuple(causes.of_within(self.cells[path], there, part, _calls_in(name, parts))))
 
     def _notes(self) -> tuple[str, ...]:
