@@ -172,6 +172,21 @@ def test_a_mistake_is_found_at_its_layer_with_its_cause(compared, name, settings
     assert f"  likely cause: {cause}" in lines[lines.index(first) :]
 
 
+def test_a_scale_that_follows_from_the_heads_is_no_cause_of_its_own(compared):
+    _, lines = compared("gpt2_small", {"n_head": 2})
+    assert [line for line in lines if "cause" in line] == ["  likely cause: heads is 4 here and 2 there; write heads=2"]
+
+
+def test_error_of_tables_for_other_heads_advises_only_what_the_command_has(compared):
+    code, lines = compared("t5_small", {"num_heads": 2, "d_kv": 20})
+    assert code == 2
+    assert lines[1:] == [
+        f"  {half}.block.0.layer.0.SelfAttention.relative_attention_bias.weight is (32, 2) in the file, "
+        f"and (32, 4) in {here}.table of the model"
+        for half, here in (("encoder", "near"), ("decoder", "before"))
+    ] + ["  --rename names a mapping file, which assigns tensors; one that the recipe lacks has target: null"]
+
+
 def test_an_activation_that_no_layer_is_has_its_class_as_the_cause(compared):
     _, lines = compared("t5_small", {"feed_forward_proj": "quick_gelu"})
     assert lines[-1] == "  likely cause: #memory.2.inner.2: it is ReLU here and QuickGELUActivation there"
