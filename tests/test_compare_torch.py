@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from mindspore import Tensor
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from assembler import AssemblerError, plan
@@ -235,6 +236,52 @@ def test_a_transposed_square_matrix_is_recognised(torch):
     assert found.first.causes[0].startswith("the weight is transposed")
 
 
+def attention(torch, after):
+    """Attention of one head at the top of a module, with layers of functions."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.output = (torch.nn.Linear(8, 8) for _ in range(4))
+
+        def forward(self, x):
+            scores = self.query(x) @ self.key(x).transpose(1, 2) * 8**-0.5
+            return self.output(after(scores.softmax(-1) @ self.value(x)))
+
+    return Net()
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (lambda x: (x - x) / (x - x), ("80 of 80 values there are not numbers (NaN)",)),
+        (lambda x: x[:, :2], ("it is (2, 5, 8) here and (2, 2, 8) there",)),
+        (lambda x: x * 2, ()),
+    ],
+)
+def test_what_differs_in_attention_for_other_reasons_is_named_too(torch, after, said):
+    assert compare("Attention(8, 1)", attention(torch, lambda x: x), (2, 5, 8)).first is None
+    found = compare("Attention(8, 1)", attention(torch, after), (2, 5, 8))
+    assert found.first.where == "#0 Attention(8, 1), which is Net there"
+    assert found.first.causes == said
+
+
+def test_stacked_matrices_are_as_large_as_one_alone(torch):
+    module = torch.nn.Module()
+    module.stacked, module.conv = torch.nn.Parameter(torch.zeros(4, 160, 50)), torch.nn.Conv1d(10, 160, 5)
+    torch_module.randomize(module, 0)
+    for parameter in (module.stacked, module.conv.weight):
+        assert float(parameter.std()) == pytest.approx(0.2, rel=0.05)  # root of 2 / 50
+
+
+def test_tensors_that_share_memory_are_saved_each(torch, tmp_path):
+    module = torch.nn.Sequential(torch.nn.Embedding(11, 8), torch.nn.Linear(8, 11))
+    module[1].weight = module[0].weight
+    found = load_file(torch_module.save_module(module, tmp_path))
+    assert np.array_equal(found["0.weight"], found["1.weight"])
+    assert module[0].weight is module[1].weight
+
+
 # ---- the command
 
 REFERENCE = """
@@ -338,6 +385,66 @@ def test_errors_are_one_message(torch, project, said, message):
     code, printed = call("small", said)
     assert (code, printed[: len(message)]) == (2, message)
     assert "strict" not in printed  # which this command does not have
+
+
+SAVING = """
+
+import json, sys
+from pathlib import Path
+from safetensors.torch import save_file
+
+class Saving(nn.Sequential):
+    def save_pretrained(self, folder):
+        print("Writing 100%", file=sys.stderr)
+        state = {f"model.{name}": tensor for name, tensor in self.state_dict().items()}
+        self.write(Path(folder), state)
+
+class InOne(Saving):
+    def write(self, folder, state):
+        save_file(state, folder / "model.safetensors")
+
+class InShards(Saving):
+    def write(self, folder, state):
+        files = {name: f"{number}.safetensors" for number, name in enumerate(state)}
+        for name, file in files.items():
+            save_file({name: state[name]}, folder / file)
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+
+class Elsewhere(Saving):
+    def write(self, folder, state):
+        (folder / "adapter_model.safetensors").write_text("")
+
+class Failing(Saving):
+    def write(self, folder, state):
+        raise RuntimeError("cannot")
+
+def saving(kind):
+    return lambda: kind(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+one, shards, elsewhere, failing = map(saving, (InOne, InShards, Elsewhere, Failing))
+"""
+
+
+@pytest.mark.parametrize("name", ["one", "shards", "elsewhere"])
+def test_a_module_that_saves_itself_is_loaded_from_its_file(torch, project, capsys, name):
+    (project / "reference.py").write_text(REFERENCE + SAVING)
+    assert call("small", f"reference.py:{name}")[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_error_of_a_module_that_cannot_save_itself(torch, project):
+    (project / "reference.py").write_text(REFERENCE + SAVING)
+    said = "the state of the PyTorch module cannot be saved: RuntimeError: cannot"
+    assert call("small", "reference.py:failing") == (2, said)
+
+
+def test_a_module_of_any_arguments_takes_any_names(torch, project):
+    (project / "reference.py").write_text(
+        REFERENCE + "\nclass Any(nn.Sequential):\n    def forward(self, *args, **kwargs):\n"
+        "        return super().forward(*args, **kwargs)\n\ndef anything():\n"
+        "    return Any(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))\n"
+    )
+    assert call("small", "reference.py:anything", "--inputs", "input")[0] == 0
 
 
 def test_torch_is_needed(project, monkeypatch):

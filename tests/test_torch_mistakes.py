@@ -206,8 +206,7 @@ def loaded(tmp_path, torch, layers, shape, seed, change=None):
     module = made(torch, layers)
     torch_module.randomize(module, seed)
     planned = plan(" + ".join(one.here for one in layers), input=shape)
-    model, file = build(planned, seed), tmp_path / "w.safetensors"
-    torch_module.save_module(module, file)
+    model, file = build(planned, seed), torch_module.save_module(module, tmp_path)
     mapping = assigned(weights.load(model, file, names="torch", planned=planned))
     state = load_file(file)
     if change is None:

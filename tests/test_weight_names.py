@@ -12,6 +12,8 @@ from assembler.errors import AssemblerError
 from assembler.model import naming, weights
 from assembler.model.build import build
 from assembler.model.naming import Assignment, Refused, Transform
+from assembler.reading.recipe_files import load_recipe
+from tests.conftest import ROOT
 
 BLOCKS = {
     "Unit": "Residual(LayerNorm(_) + Attention(_, 2)) + Residual(LayerNorm(_) + Dense(_, 16) + ReLU + Dense(_, 8))"
@@ -542,3 +544,51 @@ def test_a_table_that_is_stored_twice_must_be_the_same(tmp_path):
     assert loaded.mapping.equal == (("head.weight", "tok.weight"),)
     weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
     assert np.array_equal(load_file(tmp_path / "again.safetensors")["head.weight"], arrays["tok.weight"])
+
+
+def of_t5():
+    """One layer of each half of T5, as its ``state_dict`` stores it: with the table of tokens four times."""
+    tables = ("shared", "encoder.embed_tokens", "decoder.embed_tokens", "lm_head")
+    shapes = {f"{name}.weight": (97, 8) for name in tables}
+    for half, attentions in (("encoder", ["SelfAttention"]), ("decoder", ["SelfAttention", "EncDecAttention"])):
+        for number, attention in enumerate(attentions):
+            path = f"{half}.block.0.layer.{number}"
+            shapes |= {f"{path}.{attention}.{name}.weight": (8, 8) for name in "qkvo"}
+            shapes |= {f"{path}.layer_norm.weight": (8,)}
+        shapes |= {f"{half}.block.0.layer.0.SelfAttention.relative_attention_bias.weight": (32, 2)}
+        path = f"{half}.block.0.layer.{len(attentions)}"
+        shapes |= {f"{path}.DenseReluDense.wi.weight": (12, 8), f"{path}.DenseReluDense.wo.weight": (8, 12)}
+        shapes |= {f"{path}.layer_norm.weight": (8,), f"{half}.final_layer_norm.weight": (8,)}
+    return shapes
+
+
+UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+"""A table that old files of T5 have, and that no module there has."""
+
+
+@pytest.fixture(scope="module")
+def t5():
+    recipe = load_recipe(ROOT / "conf/recipe/t5_small.yaml")
+    sizes = {"vocabulary": 97, "width": 8, "hidden": 12, "depth": 1, "heads": 2, "head_dim": 4}
+    return plan({**recipe, "params": {**recipe["params"], **sizes}, "expect": {}})
+
+
+@pytest.mark.parametrize("order", [list, sorted], ids=["as in the module", "by name"])
+def test_the_table_of_t5_may_be_stored_four_times(tmp_path, t5, order):
+    shapes = of_t5()
+    arrays = stored(shapes, tmp_path / "w.safetensors")
+    same = {name: arrays["shared.weight"] if shapes[name] == (97, 8) else arrays[name] for name in order(arrays)}
+    mapping = naming.decide(targets(t5), {name: shapes[name] for name in same})
+    assert (mapping.left, mapping.lacking, len(mapping.equal)) == ((), (), 3)
+    save_file(same, tmp_path / "w.safetensors")
+    assert len(loaded_by(t5, tmp_path / "w.safetensors")[1].names) == len(list(t5.weights()))
+    save_file({**same, "lm_head.weight": arrays["lm_head.weight"]}, tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError, match=r"lm_head\.weight differs from .* and the model has one table for both"):
+        loaded_by(t5, tmp_path / "w.safetensors")
+
+
+def test_a_table_that_t5_never_uses_is_skipped_and_replaces_none(t5):
+    assert naming.decide(targets(t5), {**of_t5(), UNUSED: (32, 2)}).skipped == (UNUSED,)
+    used = UNUSED.replace("layer.1.EncDecAttention", "layer.0.SelfAttention")
+    mapping = naming.decide(targets(t5), {**without(of_t5(), used), UNUSED: (32, 2)})
+    assert len(mapping.lacking) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,13 +10,13 @@ import typer
 
 from assembler.analysis.project import Project
 from assembler.commands.project import ConfigDir, complete_recipe
-from assembler.errors import AssemblerError, Place
+from assembler.errors import AssemblerError, Place, SettingsError
 from assembler.language.recipe import print_value
 from assembler.reading.places import Sources
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.runtime.limits import Budget
-from assembler.settings import DeviceSettings
-from assembler.words import make_table, make_text, say
+from assembler.settings import DeviceSettings, RecipeSettings
+from assembler.words import counted, make_table, make_text, say
 
 if TYPE_CHECKING:
     from mindspore import Tensor, nn
@@ -39,6 +40,14 @@ def compare_torch(
         Path | None,
         typer.Option(metavar="FILE", help="A mapping file, as weights.rename has, where names do not decide."),
     ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="The module's arguments that the recipe's inputs are, in the recipe's order: "
+            "input_ids,decoder_input_ids. By default the first ones.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the weights and the sample.", min=0)] = 0,
     config_dir: ConfigDir = None,
 ) -> None:
@@ -48,18 +57,23 @@ def compare_torch(
     in inference in float32. Each layer here gets the input that its module gets, so that a difference is its own. The
     report ends at the first layer beyond the bound, with the likely cause. Exit code 1 if there is one.
     """
-    from assembler.model.parity import Comparing, hand_over, torch_module
+    from assembler.model.parity import Comparing, arguments, hand_over, torch_module
     from assembler.runtime import device
 
     torch_module.require_torch()
     project = Project.at(config_dir)
     project.put_first()
     device.prepare(device.pick(DeviceSettings()))
-    bound, planned, model, inputs = _built(recipe, project, seed)
+    bound, planned, model, sample = _built(recipe, project, seed)
+    names = _names_of(inputs, bound.recipe)
     module = torch_module.make_module(make, project.home)
+    arguments.check_names(module, names)
     torch_module.randomize(module, seed)
     mapping = hand_over(module, model, planned, make, rename)
-    found = Comparing(model, planned, inputs, module, mapping).run()
+    found = Comparing(model, planned, sample, module, mapping, names).run()
+    if not names and (taken := arguments.by_position(module, len(sample))):
+        note = f"{', '.join(bound.recipe.inputs)} were given by position, as {', '.join(taken)}; --inputs names others"
+        found = replace(found, notes=(note, *found.notes))
     _print(found, f"{bound.recipe.name} and {make}")
     if found.first is not None:
         raise typer.Exit(1)
@@ -81,6 +95,24 @@ def _built(recipe: str, project: Project, seed: int) -> tuple[BoundRecipe, Plan,
         except AssemblerError as error:
             raise sources.tell(error) from error.__cause__
     return bound, planned, build(planned, seed), make_inputs(bound.recipe, "float32", seed)
+
+
+def _names_of(inputs: str | None, recipe: RecipeSettings) -> tuple[str, ...]:
+    """The arguments that ``--inputs`` names, one for each input of a recipe; none without it.
+
+    Raises:
+        SettingsError: it names more or fewer.
+    """
+    if inputs is None:
+        return ()
+    names = tuple(name.strip() for name in inputs.split(","))
+    own = list(recipe.inputs) or ["input"]
+    if len(names) != len(own):
+        said = (
+            f"--inputs has {counted(len(names), 'name')} and the recipe {counted(len(own), 'input')}: {', '.join(own)}"
+        )
+        raise SettingsError(f"{said}; write one name for each, separated by commas")
+    return names
 
 
 # ---- the report

@@ -198,7 +198,7 @@ def _copies(targets: Targets, units: list[Unit]) -> Iterator[tuple[Unit, ...]]:
         same = [unit for unit in units if dict(unit.shapes) == dict(table.shapes)]
         yield from ((unit,) for unit in same if words(unit.path) & HEADS)
         if sum(dict(unit.shapes) == dict(table.shapes) for unit in targets.units) == 1:
-            yield tuple(same[1:])
+            yield from (tuple(unit for unit in same if unit is not kept) for kept in same)
 
 
 def _equal(targets: Targets, assignments: Sequence[Assignment], copies: Sequence[Unit]) -> Iterator[tuple[str, str]]:

@@ -31,13 +31,16 @@ _JOINED = re.compile(r"(\w+)_(weight|bias)")
 
 _COMPUTED = re.compile(
     r"(.*\.)?(num_batches_tracked|position_ids|relative_position_index|relative_coords_table|masked_bias|inv_freq|attn_mask"
-    r"|relative_bias\.index|(h\.\d+\.attn\.)bias)"
+    r"|relative_bias\.index|(h\.\d+\.attn\.)bias|EncDecAttention\.relative_attention_bias\.weight)"
 )
-"""Arrays that PyTorch stores and that are not parameters: counters, indices and masks."""
+"""Arrays that PyTorch stores and that are not parameters: counters, indices, masks, and a table in old files of T5.
+
+Attention of T5 to its encoder knows no positions. transformers ignores that table, too.
+"""
 
 
 def is_computed(name: str) -> bool:
-    """Whether an array is a counter, an index or a mask, which a MindSpore model computes or does without."""
+    """Whether an array is a counter, an index, a mask or unused: a MindSpore model computes it or does without."""
     return _COMPUTED.fullmatch(name) is not None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
 
 from assembler.model.inputs import Array
+from assembler.model.parity.kept import Store
 from assembler.model.subject import difference, largest, resolution, rounding_bound
 from assembler.planning.tensors import leaves_among
 from assembler.runtime import device
@@ -24,20 +26,21 @@ class Call:
 
     Args:
         path: the layer's, in its model.
-        inputs: the tensors that it got.
+        inputs: the tensors that it got, of a recorded call in a file.
         outputs: those that it emitted.
     """
 
     path: str
-    inputs: tuple[Array, ...]
-    outputs: tuple[Array, ...]
+    inputs: Sequence[Array]
+    outputs: Sequence[Array]
 
     @property
     def is_identity(self) -> bool:
         """Whether it changed no values, as Dropout in inference, and Flatten."""
-        if not self.inputs or not self.outputs or self.inputs[0].size != self.outputs[0].size:
+        if not self.inputs or not self.outputs:
             return False
-        return np.array_equal(self.inputs[0].reshape(-1), self.outputs[0].reshape(-1))
+        before, after = self.inputs[0], self.outputs[0]
+        return before.size == after.size and np.array_equal(before.reshape(-1), after.reshape(-1))
 
 
 EXACT: Mapping[type[nn.Cell], Callable[[Array], Array]] = {nn.Tanh: np.tanh}
@@ -50,7 +53,7 @@ Tanh of MindSpore 2.10 is off by 1e-4, which would hide a difference of a layer,
 class Watch:
     """What is done with the calls of layers. A subclass replaces inputs or outputs."""
 
-    def given(self, path: str, inputs: tuple[Array, ...]) -> Array | None:
+    def given(self, path: str, inputs: Sequence[Array]) -> Array | None:
         """What replaces the single input of a layer; None leaves it."""
         return None
 
@@ -72,7 +75,7 @@ def call_model(
     """
     calls: list[Call] = []
     entered: list[tuple[Array, ...]] = []
-    watch = watch or Watch()
+    watch, store = watch or Watch(), Store()
 
     def enter(path: str, inputs: Any) -> Any:
         entered.append(arrays_in(inputs))
@@ -83,7 +86,7 @@ def call_model(
         exact = EXACT[type(cell)](device.as_array(inputs[0])) if type(cell) in EXACT else None
         call = Call(path, entered.pop(), arrays_in(output) if exact is None else (exact,))
         if path in cells:
-            calls.append(call)
+            calls.append(Call(path, store.keep(call.inputs), store.keep(call.outputs)))
         other = watch.emitted(call)
         other = exact if other is None else other
         return None if other is None or not isinstance(output, Tensor) else _tensor(other, output)
@@ -148,7 +151,7 @@ def apart(what: str, here: Sequence[Array], there: Sequence[Array], beside: Iter
     pairs = list(zip(here, there, strict=False))
     if not pairs:
         return None
-    bound = bound_of([*here, *there, *beside])
+    bound = bound_of(chain(here, there, beside))
     found = [_apart(what, one, other, bound) for one, other in pairs]
     return max(found, key=lambda one: one.part)
 
@@ -163,9 +166,10 @@ def _apart(what: str, here: Array, there: Array, bound: float) -> Apart:
 
 def bound_of(arrays: Iterable[Array]) -> float:
     """The largest difference that roundings of such numbers explain. Integers are exact."""
-    floats = [array for array in arrays if array.dtype.kind == "f"]
-    magnitude = max(map(largest, floats), default=0.0)
-    size = max((array.size for array in floats), default=0)
+    magnitude, size = 0.0, 0
+    for array in arrays:  # one at a time: they may be those of all layers
+        if array.dtype.kind == "f":
+            magnitude, size = max(magnitude, largest(array)), max(size, array.size)
     return rounding_bound(ROUNDINGS, magnitude, size, resolution("float32"))
 
 

@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from assembler.language.recipe import print_value
+from assembler.layers.mixture_of_experts import MixtureOfExperts
+from assembler.layers.swiglu import SwiGLU
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call, apart, call_model
 from assembler.model.parity.segments import Segment
-from assembler.model.parity.traits import Made, differences
+from assembler.model.parity.traits import Made, differences, differences_within
 from assembler.runtime import device
 
 if TYPE_CHECKING:
     import torch.nn
 
 
-def of_pair(here: Made, module: torch.nn.Module, part: Segment) -> Iterator[str]:
-    """Likely causes if a pair gets the same and emits something else."""
-    found = list(differences(here, module))
+def of_pair(here: Made, there: Sequence[torch.nn.Module], part: Segment, calls: Iterable[Call]) -> Iterator[str]:
+    """Likely causes if a pair gets the same and emits something else.
+
+    Args:
+        there: the module and those around it, the innermost first.
+        calls: those of modules without parameters in it.
+    """
+    found = list(dict.fromkeys([*differences(here, there[0]), *of_within(here.cell, there, part, calls)]))
     yield from found
     if not found:
         yield from _transposed(here, part)
+
+
+def of_within(cell: nn.Cell, there: Sequence[torch.nn.Module], part: Segment, calls: Iterable[Call]) -> Iterator[str]:
+    """Likely causes within a Cell that computes more than the layers in it do.
+
+    Args:
+        there: a module and those around it, the innermost first.
+        calls: those of modules without parameters in it.
+    """
+    found = list(differences_within(cell, there).values())
+    yield from found or _other_gate(cell, part, calls)
+
+
+def _other_gate(cell: nn.Cell, part: Segment, calls: Iterable[Call]) -> Iterator[str]:
+    """Whether the module calls another activation than SiLU, which some Cells apply as a function."""
+    if not isinstance(cell, SwiGLU | MixtureOfExperts):
+        return
+    for call in changing(calls):
+        if not _are_floats(call.inputs):
+            continue
+        tried = {name: function(call.inputs[0]) for name, function in _activations().items()}
+        name = next((name for name, output in tried.items() if _is_within(output, call.outputs, part)), "")
+        if name not in ("", "SiLU"):
+            yield f"it applies SiLU here and {name} there; {type(cell).__name__} has no other activation"
+        if name:
+            return
 
 
 def _transposed(here: Made, part: Segment) -> Iterator[str]:
@@ -67,9 +100,11 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
     if both is not None:
         here, there = both
         found = [f"#{here.path}: {said}" for said in differences(made[here.path], modules[there.path])]
+    found = found or list(_other_activation(made, part))
+    if both is not None and not found:
+        name, other = type(made[both[0].path].cell).__name__, type(modules[both[1].path]).__name__
+        found = [] if name == other else [f"#{both[0].path}: it is {name} here and {other} there"]
     yield from found
-    if not found:
-        yield from _other_activation(made, part)
 
 
 def _not_alike(part: Segment) -> Iterator[str]:
@@ -84,13 +119,11 @@ def _not_alike(part: Segment) -> Iterator[str]:
 def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
     """Whether another activation, or one more, gives the input that the module got."""
     expected = part.there[0].inputs
-    if any(one.dtype.kind != "f" for one in part.here.inputs):
+    if not _are_floats(part.here.inputs):
         return  # indices are for a table, not for an activation
     calls = [call for call in part.between if call.path in made]
     for place, call in enumerate(calls):
-        if [one.shape for one in call.inputs] != [one.shape for one in call.outputs] or call.inputs[
-            0
-        ].dtype.kind != "f":
+        if [one.shape for one in call.inputs] != [one.shape for one in call.outputs] or not _are_floats(call.inputs):
             continue
         for name, function in _activations().items():
             output = _after(function(call.inputs[0]), calls[place + 1 :], made)
@@ -98,9 +131,13 @@ def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
                 yield f"#{call.path} is {type(made[call.path].cell).__name__} here and {name} there; write {name}"
                 return
     for name, function in _activations().items():
-        if part.here.inputs and _is_within(function(part.here.inputs[0]), expected, part):
+        if _is_within(function(part.here.inputs[0]), expected, part):
             yield f"{name} is applied there and not here; write it"
             return
+
+
+def _are_floats(inputs: Sequence[Array]) -> bool:
+    return bool(inputs) and all(one.dtype.kind == "f" for one in inputs)
 
 
 def _after(value: Array, calls: list[Call], made: Mapping[str, Made]) -> Array | None:
@@ -115,7 +152,7 @@ def _after(value: Array, calls: list[Call], made: Mapping[str, Made]) -> Array |
     return value
 
 
-def _is_within(output: Array, expected: tuple[Array, ...], part: Segment) -> bool:
+def _is_within(output: Array, expected: Sequence[Array], part: Segment) -> bool:
     found = apart("output", [output], expected, part.arrays)
     return found is not None and found.difference is not None and not found.is_beyond
 

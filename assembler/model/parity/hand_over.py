@@ -32,14 +32,14 @@ def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str,
         ParameterError: they do not fit the model, or the mapping file is wrong.
     """
     with TemporaryDirectory(prefix="assembler-") as folder:
-        file = Path(folder) / "weights.safetensors"
-        save_module(module, file)
+        file = save_module(module, Path(folder))
         try:
             given = None if rename is None else read_mapping(rename)
             return assigned(weights.load(model, file, rename=given, names="torch", planned=planned))
         except ParameterError as error:
             message = error.message.replace(str(file), f"the state of {said}").replace(weights.WAYS_OUT, _WAY_OUT)
-            raise ParameterError(message.replace("weights.rename", "--rename")) from None
+            lines = [line for line in message.split("\n") if "weights.strict=false" not in line]
+            raise ParameterError("\n".join(lines).replace("weights.rename", "--rename")) from None
 
 
 _WAY_OUT = "--rename names a mapping file, which assigns tensors; one that the recipe lacks has target: null"

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mindspore import nn
 
+from assembler.layers.mixture_of_experts import MixtureOfExperts
+from assembler.layers.relative_bias import RelativeBias
 from assembler.model import naming
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call
-from assembler.model.parity.torch_module import first_paths
+from assembler.model.parity.paths import first_paths
+from assembler.runtime import device
 
 if TYPE_CHECKING:
     import torch.nn
@@ -27,15 +30,20 @@ class Pair:
         there: paths of modules whose outputs, joined along the features, are the Cell's: one, or those that it fuses.
         rows: the part of the features that is the Cell's; None is all of them.
         axis: of the features in the outputs there.
+        is_bias: whether the Cell is a RelativeBias. It gets distances, and the Embedding there numbers of buckets, so
+            that only outputs can be compared.
     """
 
     here: str
     there: tuple[str, ...]
     rows: tuple[int, int] | None = None
     axis: int = -1
+    is_bias: bool = False
 
-    def outputs(self, calls: Sequence[Call]) -> tuple[Array, ...]:
+    def outputs(self, calls: Sequence[Call]) -> Sequence[Array]:
         """What the Cell should emit, from one call of each module."""
+        if self.is_bias:
+            return (np.moveaxis(calls[0].outputs[0], -1, 0),)  # (queries, keys, heads) there
         if len(calls) == 1 and self.rows is None:
             return calls[0].outputs
         joined = np.concatenate([call.outputs[0] for call in calls], self.axis)
@@ -58,12 +66,24 @@ def pairs_of(
         owners = [source.rpartition(".")[0] for source in one.sources]
         if here in cells and all(path in modules and not list(modules[path].children()) for path in owners):
             there = tuple(one_path[id(modules[path])] for path in owners)
-            found.setdefault(here, Pair(here, there, one.transform.rows, _axis(modules[owners[0]])))
+            is_bias = isinstance(cells[here], RelativeBias)
+            found.setdefault(here, Pair(here, there, one.transform.rows, _axis(modules[owners[0]]), is_bias))
     for path, module in modules.items():
         is_attention = type(module).__name__ == "MultiheadAttention"  # it never calls the layer in it
         if is_attention and one_path[id(module)] == path and (here := _cell_of(path, mapping, cells)):
             found[here] = Pair(here, (path,))
+    for here, cell in cells.items():
+        if isinstance(cell, MixtureOfExperts) and (path := _router_of(cell, modules)):
+            found = {name: pair for name, pair in found.items() if not name.startswith(f"{here}.")}
+            found[here] = Pair(here, (path.rpartition(".")[0],))  # experts there get a part of the tokens
     return found
+
+
+def _router_of(cell: MixtureOfExperts, modules: Mapping[str, torch.nn.Module]) -> str:
+    """The module with the values of a router, because modules of transformers are not named as in its files."""
+    own = device.as_array(cell.router.weight)
+    weights = ((path, dict(module.named_parameters(recurse=False)).get("weight")) for path, module in modules.items())
+    return next((path for path, one in weights if one is not None and np.array_equal(own, one.numpy(force=True))), "")
 
 
 def _axis(module: torch.nn.Module) -> int:

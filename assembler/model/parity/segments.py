@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,8 @@ from mindspore import Tensor, nn
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call, Watch, agreeing, call_model
 from assembler.model.parity.pairs import Pair
-from assembler.model.parity.torch_module import call_module, first_paths
+from assembler.model.parity.paths import first_paths
+from assembler.model.parity.torch_module import call_module
 from assembler.runtime import device
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ class Segment:
     before: Pair | None
 
     @property
-    def arrays(self) -> list[Array]:
-        """Everything whose roundings count."""
+    def arrays(self) -> Iterable[Array]:
+        """Everything whose roundings count, one at a time."""
         calls = [self.here, *self.there, *self.between, *self.between_there]
-        return [array for call in calls for array in (*call.inputs, *call.outputs)]
+        return (array for call in calls for arrays in (call.inputs, call.outputs) for array in arrays)
 
 
 def segments(
@@ -57,16 +58,20 @@ def segments(
     modules: Mapping[str, torch.nn.Module],
     inputs: Sequence[Tensor],
     pairs: Mapping[str, Pair],
+    names: Sequence[str] = (),
 ) -> tuple[list[Segment], tuple[Array, ...]]:
     """Call both models, and cut the calls into segments in the order of the model's.
 
     The output of a Cell is replaced by what the module emits, so that no difference is passed on.
 
+    Args:
+        names: the module's argument that each input is; none if they are the first ones.
+
     Returns:
         The segments, and the outputs of the module.
     """
     watched = {path for pair in pairs.values() for path in pair.there} | _plain_modules(modules)
-    there = _There(*call_module(module, [device.as_array(one) for one in inputs], sorted(watched)))
+    there = _There(*call_module(module, [device.as_array(one) for one in inputs], sorted(watched), names))
     calls, outputs = call_model(model, inputs, _watched(cells, pairs), _Replacing(there, pairs, cells))
     return list(_cut(calls, outputs, there, pairs)), there.outputs
 
@@ -111,11 +116,11 @@ class _Replacing(Watch):
         self.activated = {path for path in pairs if f"{path}{ACTIVATION}" in cells}
         self.counts: Counter[str] = Counter()
 
-    def given(self, path: str, inputs: tuple[Array, ...]) -> Array | None:
+    def given(self, path: str, inputs: Sequence[Array]) -> Array | None:
         """The input of the module; for an activation, the output of the module."""
         owner = path.removesuffix(ACTIVATION)
         found = self._calls(owner)
-        if not found or not inputs or (owner == path and not _is_alike(inputs, found)):
+        if not found or not inputs or self.pairs[owner].is_bias or (owner == path and not _is_alike(inputs, found)):
             return None
         arrays = found[0].inputs if owner == path else self.pairs[owner].outputs(found)
         return agreeing(arrays[0], inputs[0]) if arrays else None

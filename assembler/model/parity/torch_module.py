@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,17 @@ import numpy as np
 
 from assembler.errors import NOWHERE, AssemblerError, BadTarget, LayerFault, SettingsError
 from assembler.model.inputs import Array
+from assembler.model.parity.arguments import by_position, shown
 from assembler.model.parity.calls import Call
+from assembler.model.parity.kept import Store
+from assembler.model.parity.paths import modules_by_path
 from assembler.registry.entries import import_module
 from assembler.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from torch import nn
 
 
@@ -113,12 +118,14 @@ def randomize(module: nn.Module, seed: int) -> None:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
+    stacked = set(map(id, _stacked(module)))
     with torch.no_grad(), _blamed("the PyTorch module cannot be given random weights:"):
         for parameter in module.parameters():
             if parameter.ndim < 2:
                 parameter.normal_(0.5, 0.3, generator=generator)
             else:
-                parameter.normal_(0, (2 / parameter[0].numel()) ** 0.5, generator=generator)
+                count = parameter.shape[-1] if id(parameter) in stacked else parameter[0].numel()
+                parameter.normal_(0, (2 / count) ** 0.5, generator=generator)
         for part in module.modules():
             if isinstance(variance := getattr(part, "running_var", None), torch.Tensor):
                 variance.copy_(10 ** torch.empty_like(variance).uniform_(-3, 0, generator=generator))
@@ -127,8 +134,20 @@ def randomize(module: nn.Module, seed: int) -> None:
                     part.weight.mul_(variance.sqrt())
 
 
-def save_module(module: nn.Module, path: Path) -> None:
-    """Save the state of a module as safetensors, as ``safetensors.torch.save_file`` does.
+def _stacked(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters that are several matrices, such as all experts: each matrix is as large as one alone."""
+    from torch import nn
+
+    for part in module.modules():
+        if not isinstance(part, nn.Conv1d | nn.ConvTranspose1d):
+            yield from (parameter for parameter in part.parameters(recurse=False) if parameter.ndim == 3)
+
+
+def save_module(module: nn.Module, folder: Path) -> Path:
+    """Save the state of a module as safetensors; one of transformers as its files are, with experts apart.
+
+    Returns:
+        The file, or the index of several.
 
     Raises:
         LayerFault: it has no state of plain tensors.
@@ -136,30 +155,35 @@ def save_module(module: nn.Module, path: Path) -> None:
     from safetensors.torch import save_file
 
     with _blamed("the state of the PyTorch module cannot be saved:"):
-        save_file({name: tensor.detach().contiguous().clone() for name, tensor in module.state_dict().items()}, path)
+        if hasattr(module, "save_pretrained"):
+            with redirect_stderr(io.StringIO()):  # its progress bar
+                module.save_pretrained(folder)
+            if saved := [*folder.glob("model.safetensors.index.json"), *folder.glob("model.safetensors")]:
+                return saved[0]
+        file = folder / "state.safetensors"
+        save_file(dict(_apart(module.state_dict())), file)
+        return file
 
 
-def modules_by_path(module: nn.Module) -> dict[str, nn.Module]:
-    """All modules by their paths; one that has several paths has them all."""
-    return dict(module.named_modules(remove_duplicate=False))
-
-
-def first_paths(modules: Mapping[str, nn.Module]) -> dict[int, str]:
-    """Of each module by its identity, the first path."""
-    found: dict[int, str] = {}
-    for path, module in modules.items():
-        found.setdefault(id(module), path)
-    return found
+def _apart(state: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors that share no memory, as safetensors requires it."""
+    used: set[int] = set()
+    for name, tensor in state.items():
+        one = tensor.detach().contiguous()
+        memory = one.untyped_storage().data_ptr()
+        yield name, one.clone() if memory in used else one
+        used.add(memory)
 
 
 def call_module(
-    module: nn.Module, inputs: Sequence[Array], watched: Collection[str]
+    module: nn.Module, inputs: Sequence[Array], watched: Collection[str], names: Sequence[str] = ()
 ) -> tuple[list[Call], tuple[Array, ...]]:
     """Call a module without gradients.
 
     Args:
         inputs: the recipe's sample; integers become int64.
         watched: paths of modules whose calls are recorded.
+        names: the argument that each input is; none if they are the first ones.
 
     Returns:
         The calls in the order of their ends, and the module's outputs.
@@ -171,6 +195,7 @@ def call_module(
 
     calls: list[Call] = []
     entered: list[tuple[Array, ...]] = []
+    store = Store()
     paths = modules_by_path(module)
 
     def watch(path: str) -> list[Any]:
@@ -178,7 +203,7 @@ def call_module(
             entered.append(_arrays([args, kwargs]))  # copied: what follows may work in place
 
         def leave(_: Any, args: Any, kwargs: Any, output: Any) -> None:
-            calls.append(Call(path, entered.pop(), _arrays(output)))
+            calls.append(Call(path, store.keep(entered.pop()), store.keep(_arrays(output))))
 
         return [
             paths[path].register_forward_pre_hook(enter, with_kwargs=True),
@@ -188,10 +213,12 @@ def call_module(
     with _blamed("the PyTorch module cannot be watched, as a scripted one:"):
         handles = [handle for path in watched for handle in watch(path)]
     given = [torch.from_numpy(one.copy() if one.dtype.kind == "f" else one.astype(np.int64)) for one in inputs]
-    shapes = ", ".join(f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in given)
+    taken = names or by_position(module, len(given))
+    hint = " (--inputs names others)" if taken and not names else ""
+    refused = f"the PyTorch module does not accept {shown(given, taken)}{hint}:"
     try:
-        with torch.no_grad(), _layers_one_by_one(), _blamed(f"the PyTorch module does not accept {shapes}:"):
-            return calls, _arrays(module(*given))
+        with torch.no_grad(), _layers_one_by_one(), _blamed(refused):
+            return calls, _arrays(module(**dict(zip(names, given, strict=True))) if names else module(*given))
     finally:
         for handle in handles:
             handle.remove()

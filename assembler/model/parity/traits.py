@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mindspore import nn
 
 from assembler.binding.structure import walk
 from assembler.language.recipe import print_value
+from assembler.layers.attention import Attention
+from assembler.layers.mixture_of_experts import MixtureOfExperts
+from assembler.layers.relative_bias import RelativeBias
 from assembler.planning.plan import Plan
 from assembler.registry.frameworks import NAMES, PYTORCH
 
@@ -38,6 +43,27 @@ SAME_NAMES = {
     "output_size": "output_size",
 }
 """An argument in a recipe → attributes of PyTorch's modules that are the same."""
+
+WITHIN: Mapping[type[nn.Cell], Mapping[str, str]] = {
+    Attention: {
+        "heads": "num_heads num_attention_heads n_heads",
+        "kv_heads": "num_key_value_heads",
+        "rotary": "rope_theta",
+        "window": "sliding_window",
+        "scale": "scaling",
+        "causal": "is_causal",
+    },
+    RelativeBias: {
+        "buckets": "relative_attention_num_buckets",
+        "max_distance": "relative_attention_max_distance",
+        "causal": "is_causal",
+    },
+    MixtureOfExperts: {"top": "top_k num_experts_per_tok"},
+}
+"""Of Cells that compute more than layers in them do: an attribute → those of modules, or of their ``config``."""
+
+ALWAYS = {"rope_type": "default", "partial_rotary_factor": 1.0, "attn_logit_softcapping": None}
+"""What attention can be in transformers and is not here → the value there of what is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,8 @@ def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
     """What differs, each with what to write."""
     name, other = type(here.cell).__name__, type(there).__name__
     if NAMES[PYTORCH].get(other, other) != name and not list(here.cell.get_parameters()):
-        yield f"it is {name} here and {other} there; write {NAMES[PYTORCH].get(other, other)}"
+        if type(there).__module__.startswith("torch.nn."):  # others have no name in a recipe
+            yield f"it is {name} here and {other} there; write {NAMES[PYTORCH].get(other, other)}"
         return
     yield from _padding(here, there)
     yield from _approximation(here, there)
@@ -78,8 +105,51 @@ def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
         value = here.get(argument)
         wanted = next((getattr(there, one) for one in names.split() if hasattr(there, one)), None)
         if value is not None and wanted is not None and _plain(value, wanted) != _plain(wanted, value):
-            said = print_value(_plain(wanted, value))
-            yield f"{argument} is {print_value(_plain(value, wanted))} here and {said} there; write {argument}={said}"
+            yield _write(argument, _plain(value, wanted), _plain(wanted, value))
+
+
+def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> dict[str, str]:
+    """What differs in a Cell that computes more than the layers in it do: argument → that, with what to write.
+
+    Args:
+        there: a module and those around it, the innermost first.
+    """
+    found: dict[str, str] = {}
+    for argument, names in WITHIN.get(type(cell), {}).items():
+        value = getattr(cell, argument)
+        for wanted in islice(_values(there, names.split()), 1):
+            if not _is_same(value, wanted):
+                found[argument] = _write(argument, value, wanted)
+    if "heads" in found:
+        found.pop("scale", None)  # by default it follows from them
+    for name, value in ALWAYS.items() if isinstance(cell, Attention) else ():
+        for wanted in islice(_values(there, [name]), 1):
+            if wanted != value:
+                found[name] = (
+                    f"{name} is {print_value(wanted)} there; {type(cell).__name__} has {print_value(value)} only"
+                )
+    return found
+
+
+def _values(there: Sequence[torch.nn.Module], names: Sequence[str]) -> Iterator[Any]:
+    """The attributes of some names, of modules and of their configurations."""
+    for module in there:
+        config = getattr(module, "config", None)
+        rope = getattr(config, "rope_parameters", None)
+        known = [vars(module), getattr(config, "__dict__", {}), rope if isinstance(rope, Mapping) else {}]
+        found = (some[name] for some in known for name in names if name in some)
+        yield from (one for one in found if one is None or isinstance(one, bool | int | float | str))
+
+
+def _is_same(value: Any, wanted: Any) -> bool:
+    if isinstance(value, float) and isinstance(wanted, int | float):
+        return math.isclose(value, wanted)
+    return bool(value == wanted)
+
+
+def _write(argument: str, value: Any, wanted: Any) -> str:
+    said = print_value(wanted)
+    return f"{argument} is {print_value(value)} here and {said} there; write {argument}={said}"
 
 
 def _plain(value: Any, other: Any) -> Any:
@@ -127,6 +197,14 @@ def training_notes(here: Made, there: torch.nn.Module) -> Iterator[str]:
     if value is None or wanted is None or not _is_of_mindspore_nn(here.cell) or abs(value - wanted) < 1e-9:
         return
     yield f"momentum is {1 - value:.6g} here and {1 - wanted:.6g} there (1 - {wanted:.6g}); it shows in training only"
+
+
+def length_notes(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> Iterator[str]:
+    """What differs and needs more tokens than a sample has that shows no difference."""
+    found = differences_within(cell, there)
+    yield from (
+        f"{found[name]}; the sample is too short to show it" for name in ("window", "max_distance") if name in found
+    )
 
 
 def _is_of_mindspore_nn(cell: nn.Cell) -> bool:
