@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
+from assembler.analysis.files import is_foreign
 from assembler.analysis.names import TEXTS, Declared, Document, Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
@@ -35,11 +36,12 @@ class Here:
 
     @classmethod
     def of(cls, workspace: Workspace, params: Mapping[str, Any]) -> Here | None:
-        """The place that a request is about; None outside of files, and in a registry."""
+        """The place that a request is about; None outside of files, in a registry, and in files of other programs."""
         file = file_of(params)
         if file is None or file.parent.name == "registry":
             return None
-        return cls(workspace, file, workspace.lines(file).offset(params["position"]))
+        lines = workspace.lines(file)
+        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]))
 
     @cached_property
     def project(self) -> Project:
