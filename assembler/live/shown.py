@@ -142,7 +142,7 @@ class LivePage:
         wrong = self._layers_at(spans, texts)
         drawn = diagram.diagram(self.last.plan, self.name, wrong)
         marked = any(node.wrong for node in drawn.nodes)
-        self._publish("diagram", {**diagram.picture(drawn).data(), "marked": marked})
+        self._publish("diagram", {**diagram.picture(drawn).data(), "rows": diagram.rows(drawn), "marked": marked})
 
     def _publish_cursor(self) -> None:
         if self.cursor is not None:
