@@ -1,5 +1,7 @@
 """What an editor asks at the cursor, which is ``‸`` in these texts: completion, hover, definitions, renames, fixes."""
 
+import json
+
 import pytest
 import yaml
 from hypothesis import given
@@ -9,6 +11,7 @@ from assembler.analysis.names import Document
 from assembler.analysis.regions import region_at, regions_of
 from assembler.analysis.tokens import spot_at
 from assembler.editor.features import FEATURES
+from assembler.editor.features.common import as_lsp
 from assembler.editor.workspace import Workspace
 from assembler.errors import SettingsError
 from assembler.reading.texts import unsaved
@@ -355,14 +358,15 @@ def test_a_name_that_has_its_sign_is_completed_without_it(ask, text, label):
             "Conv2d(in_channels=_, out_channels=0, kernel_size=0)",
         ),
         ("2 * Unti(4)", "Write Unit", "2 * Unit(4)"),
+        ("Conv2D(_, 4, 1)", "Write Conv2d", "Conv2d(_, 4, 1)"),
+        ("torch.nn.Linear(_, 4)", "Write Dense", "Dense(_, 4)"),
+        ("2 * Unit()", "Write n", "2 * Unit(n=0)"),
     ],
 )
 def test_an_error_is_mended(ask, tmp_path, stack, title, after):
     text = BASE + f"stack: {stack}\n"
     workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
     ask("hover", text)
-    from assembler.editor.features.common import as_lsp
-
     workspace.change(file, text, 1)
     workspace.analyse(file, shapes=False)
     workspace.blame(file)
@@ -375,6 +379,33 @@ def test_an_error_is_mended(ask, tmp_path, stack, title, after):
     first = FEATURES["textDocument/codeAction"](workspace, params)[0]
     assert first["title"] == title
     assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        ("Conv2d", "Write in_channels and out_channels and kernel_size"),
+        ("nn.Dense(_, 4)", "Write Dense"),
+        ("Conv2D(_, 4, 1)", "Write Conv2d"),
+        ("Unit()", "Write n"),
+        ("Dense(_, 4)\nexpect: {trainable: 14, output: [4, 5]}", "Expect 36"),
+    ],
+)
+def test_what_mends_an_error_does_not_depend_on_its_words(ask, tmp_path, error, title):
+    text = BASE + f"stack: {error}\n"
+    ask("hover", text)
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
+    workspace.change(file, text, 1)
+    for shapes in (False, True):
+        workspace.analyse(file, shapes=shapes)
+    workspace.blame(file)
+    found = json.loads(json.dumps(as_lsp(workspace, file, workspace.diagnostics(file))))
+    diagnostics = [{**one, "message": "错误"} for one in found]
+    params = {"textDocument": {"uri": file.as_uri()}, "range": {}, "context": {"diagnostics": diagnostics}}
+    with unsaved(workspace.texts()):
+        titles = [one["title"] for one in FEATURES["textDocument/codeAction"](workspace, params)]
+    assert title in titles
+    assert error[:5] != "Dense" or "Expect [4, 4]" in titles
 
 
 BROKEN_BY_MORE = [
@@ -408,7 +439,7 @@ def test_the_sizes_of_the_plan_become_what_is_expected(ask):
 def test_a_size_that_is_not_that_of_the_plan_is_mended(ask):
     text = BASE + "stack: Dense(_, width)\nexpect: {trainable: 14}\n"
     where = {"start": {"line": 5, "character": 9}, "end": {"line": 5, "character": 18}}
-    said = {"range": where, "message": "the recipe expects 14, but the plan has 144"}
+    said = {"range": where, "message": "14 is not 144", "data": {"mend": {"old": "14", "new": "144"}}}
     (action,) = ask("codeAction", text, context={"diagnostics": [said]})
     ((edit,),) = action["edit"]["changes"].values()
     assert (action["title"], edit["newText"]) == ("Expect 144", "144")
