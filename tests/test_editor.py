@@ -299,6 +299,68 @@ def test_a_recipe_of_two_thousand_lines(editor):
     assert len(editor.ask("inlayHint", range=WHOLE)) == 1957
 
 
+ENDS = {"LF": "\n", "CR LF": "\r\n", "CR": "\r"}
+"""What ends a line in YAML and in LSP."""
+
+BROKEN = {
+    "a layer": (RECIPE.replace("Dense(_, 3)", "Dence(_, 3)"), {"line": 5, "character": 2}),
+    "a block": (RECIPE.replace("Dense(_, n)", "Dense(_, m)"), {"line": 3, "character": 20}),
+    "a shape": (RECIPE.replace("Dense(_, 3)", "Dense(5, 3)"), {"line": 5, "character": 2}),
+    "a key": (RECIPE.replace("finite", "finit"), {"line": 6, "character": 9}),
+    "YAML": (RECIPE.replace("{finite: {}}", "{finite: {}"), {"line": 7, "character": 0}),
+    "a literal": ("input: {shape: [4, 8]}\nstack: |\n  Dense(_, 4)\n  + Dence(4)\n", {"line": 3, "character": 4}),
+    "rows": (
+        "nc: 8\nbackbone:\n  - [-1, 1, Conv, [8]]\n  - [-1, 1, Konv, [8]]\nhead:\n  - [[-1], 1, Detect, [nc]]\n",
+        {"line": 3, "character": 12},
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("text", BROKEN)
+def test_an_error_is_where_it_is_at_any_end_of_lines(editor, text, end):
+    text, start = BROKEN[text]
+    found = editor.type(text.replace("\n", end))
+    assert start in [one["range"]["start"] for one in found]
+
+
+ASKED = {
+    "inlayHint": {"range": WHOLE},
+    "codeLens": {},
+    "documentSymbol": {},
+    "foldingRange": {},
+    "formatting": {},
+    "hover": {"position": {"line": 3, "character": 14}},
+    "completion": {"position": {"line": 5, "character": 4}},
+    "definition": {"position": {"line": 4, "character": 13}},
+    "references": {"position": {"line": 3, "character": 3}, "context": {"includeDeclaration": True}},
+    "documentHighlight": {"position": {"line": 3, "character": 7}},
+    "rename": {"position": {"line": 3, "character": 3}, "newName": "Part"},
+    "codeAction": {"range": WHOLE, "context": {"diagnostics": []}},
+}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["CR LF", "CR"])
+@pytest.mark.parametrize("method", ASKED)
+def test_what_an_editor_asks_is_the_same_at_any_end_of_lines(editor, method, end):
+    text = RECIPE.replace("Dense(_, 3)", "Dense(_,3)")
+    editor.type(text)
+    expected = editor.ask(method, **ASKED[method])
+    assert expected
+    editor.type(text.replace("\n", end))
+    found = json.loads(json.dumps(editor.ask(method, **ASKED[method])).replace("\\r\\n", "\\n"))
+    assert found == expected
+
+
+def test_a_registry_with_old_ends_of_lines_has_its_scope(tmp_path):
+    text = "# @package registry.mine\rMine: nowhere.Mine\r"
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "registry" / "other.yaml"
+    workspace.change(file, text, 1)
+    workspace.analyse(file, shapes=False)
+    workspace.blame(file)
+    assert [(one.span.line, one.code) for one in workspace.diagnostics(file)] == [(1, "BadTarget")]
+
+
 # ---- files
 
 

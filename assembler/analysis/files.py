@@ -12,7 +12,7 @@ from assembler.analysis.project import Project
 from assembler.errors import AssemblerError
 from assembler.reading.recipe_files import load_recipe, recipe_files
 from assembler.reading.recipe_paths import find_network
-from assembler.reading.texts import first_line, read_bytes
+from assembler.reading.texts import first_line, read_bytes, with_line_feeds
 from assembler.reading.yaml_files import MAX_BYTES
 from assembler.settings import RecipeSettings
 from assembler.yolo import network_files
@@ -74,7 +74,7 @@ def is_foreign(file: Path, text: str) -> bool:
 def _standing(file: Path, text: str) -> Literal["known", "open", "foreign"]:
     file = file.resolve()
     folder = file.parent.name
-    text = re.sub(r"\r\n?", "\n", text)
+    text = with_line_feeds(text).replace("\r\n", "\n")
     if schema := _SCHEMA.search(text):
         return "known" if schema[1] in _FOLDERS else "foreign"
     if re.match(r"#\s*@package\b", text) and folder not in _FOLDERS:
