@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.analysis.mappings import arguments_at
 from assembler.analysis.names import Document
 from assembler.analysis.regions import region_at, regions_of
 from assembler.analysis.tokens import spot_at
@@ -87,6 +88,7 @@ def test_every_beginning_of_a_recipe_has_regions_in_it(file):
 def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
     region_at(text, min(offset, len(text)))
     spot_at(text, min(offset, len(text)))
+    arguments_at(text, min(offset, len(text)), regions_of(text))
 
 
 # ---- completion
@@ -120,6 +122,25 @@ def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
         ("checks:\n  mean: {eq‸", ["equals"]),
         ("init:\n  '*.weight': HeU‸", ["HeUniform"]),
         ("che‸", ["checks"]),
+        ("stack:\n  - Dense: {‸}", ["in_channels", "out_channels", "weight_init"]),
+        ("stack:\n  - Dense: {in_channels: 8, out‸", ["out_channels"]),
+        ("stack:\n  - Dense: {in_channels: 8, ‸\n  - ReLU", ["out_channels", "weight_init"]),
+        ("stack:\n  - {Dense: {'in_channels': ‸}}", ["_"]),
+        ("stack: [ReLU, {Unit: {n: 4, ‸}}]", ["k"]),
+        ("stack:\n  - Dense:\n      ‸", ["in_channels", "out_channels"]),
+        ("stack:\n  - Dense:\n      in_channels: 8 # 中\n\n      out_channels: 4\n      ‸", ["weight_init"]),
+        ("stack:\n  - Dense:\n      in_channels: 8\n      bias‸\n  - ReLU", ["bias_init"]),
+        ("stack:\n  - Dense:\n      in_channels: ‸", ["_"]),
+        ("stack:\n  - Dense: {weight_init: HeN‸}", ["HeNormal"]),
+        ("stack:\n  - Dense: {has_bias: ‸}", ["true", "false"]),
+        ("stack:\n  - Dense: [‸]", ["_"]),
+        ("stack:\n  - Residual: {inner: {stack: Un‸}}", ["Unit"]),
+        ("stack:\n  - Residual:\n      inner: {stack: {Dense: {out‸", ["out_channels"]),
+        ("graph:\n  a: {Dense: {‸}}", ["in_channels"]),
+        ("graph:\n  a:\n    Dense:\n      ‸", ["in_channels"]),
+        ("shared:\n  Dense:\n    Un‸", ["Unit"]),
+        ("stack:\n  - Dense: {in_channels: _, out_channels: wid‸}", []),
+        ("stack:\n  - Dense:\n      in_channels: 8\n     ‸", []),
         ("name: any‸", []),
         ("stack: Dense(8‸", []),
     ],

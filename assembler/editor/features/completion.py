@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assembler.analysis.mappings import Arguments, arguments_at
 from assembler.analysis.names import Declared
 from assembler.analysis.tokens import Call, names_in
 from assembler.editor.features.here import Here
@@ -109,6 +110,8 @@ def _choices(here: Here, before: str) -> Iterator[Choice]:
     region = here.region
     if not line and not here.document.is_blocks:
         yield from _keys()
+    elif (mapped := _mapped(here)) is not None:
+        yield from _in_mapping(here, mapped)
     elif region is None:
         return
     elif here.is_in_layers:
@@ -158,6 +161,37 @@ def _in_layers(here: Here) -> Iterator[Choice]:
         yield from (Choice(name, _FUNCTION, 6, "function of numbers and lists") for name in FUNCTIONS)
 
 
+def _mapped(here: Here) -> Arguments | None:
+    """The mapping or list of a layer's arguments at the place."""
+    found = arguments_at(here.document.text, here.offset, here.document.regions)
+    around = here.document.at(found.at) if found is not None else None
+    if found is None or around is None or found.key in ("stack", "graph"):
+        return None
+    first, *inside = around.path
+    is_inside = first == "stack" or (first in ("graph", "blocks", "shared") and len(inside) > 1)  # not a name itself
+    return found if is_inside and (here.block(found.owner) or here.entry(found.owner)) else None
+
+
+def _in_mapping(here: Here, mapped: Arguments) -> Iterator[Choice]:
+    """Names of arguments, and their values, which are YAML's: neither params nor layers."""
+    takes = _takes(here, Call(mapped.owner, mapped.at))
+    if mapped.key is None and not mapped.is_list:
+        for name, default in takes.items():
+            if name not in mapped.keys:
+                yield Choice(name, _PROPERTY, 0, _default(default), insert=f"{name}: ")
+        return
+    name = mapped.key or next(iter([*takes][mapped.index : mapped.index + 1]), "")
+    yield from _inferred(here, Call(mapped.owner, mapped.at, keyword=name))
+    if name.endswith("_init"):
+        yield from _initializers()
+    if takes.get(name) in ("True", "False", "true", "false"):
+        yield from (Choice(value, _KEYWORD, 1, _default(takes[name])) for value in ("true", "false"))
+
+
+def _default(default: str) -> str:
+    return f"by default {default}" if default else "required"
+
+
 def _declared(one: Declared, rank: int) -> Choice:
     detail = one.header if one.kind == "block" else " ".join(one.text.split())[:80]
     return Choice(one.name, _KINDS[one.kind], rank, detail, f"{one.kind} of {one.file.name}")
@@ -168,7 +202,7 @@ def _arguments(here: Here, call: Call) -> Iterator[Choice]:
     yield from _inferred(here, call)
     for index, (name, default) in enumerate(_takes(here, call).items()):
         if name not in call.keywords and index >= call.index:
-            yield Choice(f"{name}=", _PROPERTY, 0, f"by default {default}" if default else "required")
+            yield Choice(f"{name}=", _PROPERTY, 0, _default(default))
 
 
 def _inferred(here: Here, call: Call) -> Iterator[Choice]:
