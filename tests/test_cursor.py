@@ -153,6 +153,33 @@ def test_what_may_be_written_here(ask, text, first, end):
     assert bool(items) == bool(first)
 
 
+ROW = "nc: 80\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (ROW + "  - [-1, 1, ‸", ["Conv", "DWConv", "Focus"]),
+        (ROW + "  - [-1, 1, C2f‸]", ["C2f", "C2fCIB"]),
+        (ROW + "head:\n  - [[-1, 6], 1, Con‸", ["Conv", "Concat", "ConvNormAct"]),
+        (ROW + "head: [[-1, 1, nn.Up‸, [None, 2]]]", ["nn.Upsample"]),
+        ("network:\n  backbone:\n    - [-1, 1, Con‸]\n", ["ConvNormAct", "Concat"]),
+        ("network:\n  backbone:\n    - [-1, 1, nn.Up‸]\n", ["nn.Upsample"]),
+        ("network:\n  backbone:\n    - [-1, 1, nn.Hards‸]\n", []),
+        (ROW + "  - [-1, ‸", []),
+        (ROW + "  - [-1, 1, Conv, [64, 3, ‸]]", []),
+        (ROW + "  - [[-1, 6, ‸], 1, Concat, [1]]", []),
+    ],
+)
+def test_the_module_of_a_row_is_completed(ask, text, first):
+    for end in ("\n", "\r\n"):
+        found = ask("completion", text.replace("\n", end), "../yolov8.yaml")
+        labels = [one["label"] for one in found["items"]] if found else []
+        assert labels[: len(first)] == first
+        assert bool(labels) == bool(first)
+        assert len(set(labels)) == len(labels)
+
+
 def test_recipes_and_blocks_are_completed_in_defaults(ask):
     labels = [one["label"] for one in ask("completion", "defaults: [resnet1‸")["items"]]
     assert labels == ["resnet18"]

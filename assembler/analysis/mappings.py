@@ -21,7 +21,7 @@ class Arguments:
     """A mapping or a list that is open at a place.
 
     Args:
-        owner: the key that it is the value of, such as the name of a layer.
+        owner: the key that it is the value of, such as the name of a layer; in a list, its number.
         at: an offset in that key or its value.
         is_list: whether it is a list.
         index: of a list, how many items are before the place.
@@ -60,6 +60,7 @@ def _in_flow(text: str, offset: int, region: Region) -> Arguments | None:
     for token in FLOW.finditer(text, region.value[0], offset):
         sign = token[0]
         if sign in ("{", "["):
+            owner = str(found[-1].index) if found and found[-1].is_list else owner
             found.append(Arguments(owner, token.start(), sign == "["))
             owner = ""
         elif sign in ("}", "]") and found:
