@@ -525,4 +525,43 @@ def test_a_recipe_that_ships_is_formatted_already(ask, file):
 
 def test_a_registry_has_no_names_of_recipes(ask):
     text = "# @package registry.mine\nDen‸se: mindspore.nn.Dense\n"
-    assert [ask(method, text, "registry/mine.yaml") for method in ("completion", "hover", "definition")] == [None] * 3
+    assert [ask(method, text, "registry/mine.yaml") for method in ("hover", "definition")] == [None] * 2
+    assert ask("completion", text, "registry/mine.yaml")["items"] == []
+
+
+HEAD = "# @package registry.mine\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Full: mindspore.nn.Dens‸", ["mindspore.nn.Dense"]),
+        ("Full: Dens‸", []),
+        ("Full: minds‸", ["mindspore.mint.nn", "mindspore.mint.nn.functional", "mindspore.nn", "mindspore.ops"]),
+        ("Full: {target: mindspore.nn.Conv2d‸", ["mindspore.nn.Conv2d", "mindspore.nn.Conv2dBnAct"]),
+        ("Full:\n  target: mindspore.nn.Dens‸\n", ["mindspore.nn.Dense"]),
+        ("Full: {function: mindspore.ops.conc‸", ["mindspore.ops.concat"]),
+        ("Full: ‸", ["mindspore.mint.nn", "mindspore.mint.nn.functional", "mindspore.nn", "mindspore.ops", "parts"]),
+        ("Full: parts‸", ["parts"]),
+        ("Full: parts.‸", ["parts.gates"]),
+        ("Full: parts.gates.‸", ["parts.gates.Gate"]),
+        ("Full: {function: parts.gates.‸}", ["parts.gates.wave"]),
+        ("Full: {‸", ["target", "defaults", "infer", "signature", "reference", "row", "function", "inputs"]),
+        ("Full: {target: mindspore.nn.Dense, ‸}", ["defaults", "infer", "signature", "reference", "row", "inputs"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  in‸", ["infer", "inputs"]),
+        ("Full: {target: mindspore.nn.Dense, infer: {in‸", ["in_channels"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  defaults: {has_bias: false, ‸}", ["in_channels", "out_channels"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  infer: {in_channels: {ax‸", []),
+        ("Ful‸l: mindspore.nn.Dense", []),
+    ],
+)
+def test_a_registry_is_completed_and_imports_no_layer(ask, tmp_path, text, first):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "parts" / "gates.py").write_text(
+        "raise SystemExit('imported')\nclass Gate: ...\nclass _Inner: ...\ndef wave(x): ...\n"
+    )
+    (tmp_path / "parts" / "broken.txt").write_text("")
+    labels = [one["label"] for one in ask("completion", HEAD + text, "registry/mine.yaml")["items"]]
+    assert labels[: len(first)] == first
+    assert bool(labels) == bool(first)

@@ -21,11 +21,11 @@ from assembler.yolo.header import ROWS
 from assembler.yolo.modules import MODULES, TORCH
 from assembler.yolo.ultralytics import ULTRALYTICS
 
-_MODULE, _CLASS, _FUNCTION, _VARIABLE, _PROPERTY, _KEYWORD, _FILE, _FIELD = 9, 7, 3, 6, 10, 14, 17, 5
+MODULE, CLASS, FUNCTION, VARIABLE, PROPERTY, KEYWORD, FILE, FIELD = 9, 7, 3, 6, 10, 14, 17, 5
 """Kinds of items in LSP."""
 
-_KINDS = {"param": _VARIABLE, "argument": _VARIABLE, "block": _FUNCTION, "shared": _VARIABLE, "wire": _VARIABLE,
-          "input": _VARIABLE}  # fmt: skip
+_KINDS = {"param": VARIABLE, "argument": VARIABLE, "block": FUNCTION, "shared": VARIABLE, "wire": VARIABLE,
+          "input": VARIABLE}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def choices_at(here: Here, before: str) -> Iterator[Choice]:
 
 def _keys() -> Iterator[Choice]:
     for name in ("defaults", *RecipeSettings.model_fields):
-        yield Choice(name, _FIELD, 0, insert=f"{name}: ")
+        yield Choice(name, FIELD, 0, insert=f"{name}: ")
 
 
 # ---- recipe texts
@@ -98,11 +98,11 @@ def _in_layers(here: Here) -> Iterator[Choice]:
         yield from _inferred(here, spot.call)
     text = here.document.text[slice(*region.value)]
     local = {one.token.text: None for one in names_in(text) if one.role == "target"}
-    yield from (Choice(name, _VARIABLE, 1, "of the loop") for name in local)
+    yield from (Choice(name, VARIABLE, 1, "of the loop") for name in local)
     yield from (_declared(one, 2) for one in visible if one.kind not in ("wire", "input"))
     yield from _layers(here)
     if spot.calls:
-        yield from (Choice(name, _FUNCTION, 6, "function of numbers and lists") for name in FUNCTIONS)
+        yield from (Choice(name, FUNCTION, 6, "function of numbers and lists") for name in FUNCTIONS)
 
 
 def _mapped(here: Here) -> Arguments | None:
@@ -122,14 +122,14 @@ def _in_mapping(here: Here, mapped: Arguments) -> Iterator[Choice]:
     if mapped.key is None and not mapped.is_list:
         for name, default in takes.items():
             if name not in mapped.keys:
-                yield Choice(name, _PROPERTY, 0, _default(default), insert=f"{name}: ")
+                yield Choice(name, PROPERTY, 0, _default(default), insert=f"{name}: ")
         return
     name = mapped.key or next(iter([*takes][mapped.index : mapped.index + 1]), "")
     yield from _inferred(here, Call(mapped.owner, mapped.at, keyword=name))
     if name.endswith("_init"):
         yield from _initializers()
     if takes.get(name) in ("True", "False", "true", "false"):
-        yield from (Choice(value, _KEYWORD, 1, _default(takes[name])) for value in ("true", "false"))
+        yield from (Choice(value, KEYWORD, 1, _default(takes[name])) for value in ("true", "false"))
 
 
 def _default(default: str) -> str:
@@ -146,7 +146,7 @@ def _arguments(here: Here, call: Call) -> Iterator[Choice]:
     yield from _inferred(here, call)
     for index, (name, default) in enumerate(_takes(here, call).items()):
         if name not in call.keywords and index >= call.index:
-            yield Choice(f"{name}=", _PROPERTY, 0, _default(default))
+            yield Choice(f"{name}=", PROPERTY, 0, _default(default))
 
 
 def _inferred(here: Here, call: Call) -> Iterator[Choice]:
@@ -155,7 +155,7 @@ def _inferred(here: Here, call: Call) -> Iterator[Choice]:
     names = list(_takes(here, call))
     name = call.keyword or (names[call.index] if call.index < len(names) else "")
     if block is not None or (entry is not None and name in entry.infer):
-        yield Choice("_", _KEYWORD, 0, f"{name}: inferred from the input")
+        yield Choice("_", KEYWORD, 0, f"{name}: inferred from the input")
 
 
 def _takes(here: Here, call: Call) -> Mapping[str, str]:
@@ -171,7 +171,7 @@ def _layers(here: Here) -> Iterator[Choice]:
     with suppress(AssemblerError):
         registry = here.project.registry
         for entry in registry.all_entries():
-            yield Choice(registry.name_of(entry), _CLASS, _rank(entry), layer=registry.name_of(entry))
+            yield Choice(registry.name_of(entry), CLASS, _rank(entry), layer=registry.name_of(entry))
 
 
 def _rank(entry: Entry) -> int:
@@ -197,13 +197,13 @@ def _modules(here: Here) -> Iterator[Choice]:
     with suppress(AssemblerError):
         for entry in here.project.registry.all_entries():
             if entry.row is not None:
-                yield Choice(entry.name, _CLASS, 0, layer=here.project.registry.name_of(entry))
+                yield Choice(entry.name, CLASS, 0, layer=here.project.registry.name_of(entry))
     is_mindyolo = any(region.path == ("network",) for region in here.document.regions)
     own: Iterable[str] = () if is_mindyolo else ULTRALYTICS
     torch: Iterable[str] = () if is_mindyolo else TORCH
-    yield from (Choice(name, _CLASS, 1, "module of Ultralytics") for name in own)
-    yield from (Choice(name, _CLASS, 2, "module of MindYOLO") for name in MODULES if name not in {*own, *torch})
-    yield from (Choice(name, _CLASS, 3, "layer of torch") for name in torch)
+    yield from (Choice(name, CLASS, 1, "module of Ultralytics") for name in own)
+    yield from (Choice(name, CLASS, 2, "module of MindYOLO") for name in MODULES if name not in {*own, *torch})
+    yield from (Choice(name, CLASS, 3, "layer of torch") for name in torch)
 
 
 # ---- other keys
@@ -212,11 +212,11 @@ def _modules(here: Here) -> Iterator[Choice]:
 def _defaults(here: Here, line: str) -> Iterator[Choice]:
     """Recipes, and blocks as ``/blocks@blocks: name``."""
     if re.search(r"/blocks@[\w.]+\s*:\s*$", line):
-        yield from (Choice(name, _FILE, 0, str(file)) for name, file in here.project.files("blocks").items())
+        yield from (Choice(name, FILE, 0, str(file)) for name, file in here.project.files("blocks").items())
         return
-    yield from (Choice(name, _FILE, 0, str(file)) for name, file in here.project.recipes.items() if file != here.file)
-    yield Choice("_self_", _KEYWORD, 1, "this file")
-    yield Choice("/blocks@blocks: ", _MODULE, 1, "the blocks of a file")
+    yield from (Choice(name, FILE, 0, str(file)) for name, file in here.project.recipes.items() if file != here.file)
+    yield Choice("_self_", KEYWORD, 1, "this file")
+    yield Choice("/blocks@blocks: ", MODULE, 1, "the blocks of a file")
 
 
 def _initializers() -> Iterator[Choice]:
@@ -224,7 +224,7 @@ def _initializers() -> Iterator[Choice]:
 
     for cls in dict.fromkeys(initializer_classes().values()):
         about = (cls.__doc__ or "").strip().split("\n")[0]
-        yield Choice(cls.__name__, _CLASS, 0, "initializer", about)
+        yield Choice(cls.__name__, CLASS, 0, "initializer", about)
 
 
 def _checks(path: tuple[str, ...], line: str) -> Iterator[Choice]:
@@ -236,10 +236,10 @@ def _checks(path: tuple[str, ...], line: str) -> Iterator[Choice]:
     if check is not None and is_inside:
         for name, about in check.settings.model_fields.items():
             yield Choice(
-                name, _PROPERTY, 0, "" if about.is_required() else f"by default {about.default!r}", insert=f"{name}: "
+                name, PROPERTY, 0, "" if about.is_required() else f"by default {about.default!r}", insert=f"{name}: "
             )
         return
-    yield from (Choice(name, _FUNCTION, 0, "check", one.summary) for name, one in _sorted(CHECKS))
+    yield from (Choice(name, FUNCTION, 0, "check", one.summary) for name, one in _sorted(CHECKS))
 
 
 def _sorted(checks: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from assembler.editor.features.choices import Choice, choices_at
 from assembler.editor.features.here import Here
+from assembler.editor.features.registry_choices import registry_choices
 from assembler.editor.features.signatures import is_imported, signature_of
 from assembler.editor.workspace import Workspace
 from assembler.registry.documentation import documentation
@@ -19,7 +20,7 @@ MAX_ITEMS = 200
 
 def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     """What may be written at the cursor, the closest first; nothing where the place is not understood."""
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, in_registry=True)
     if here is None:
         return None
     text = here.document.text
@@ -27,7 +28,9 @@ def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     start = written.start() if written else here.offset
     end = here.offset + len(re.match(r"\w*", text[here.offset :])[0])  # type: ignore[index]
     prefix = text[start : here.offset].casefold()
-    choices = [one for one in choices_at(here, text[:start]) if prefix in one.label.casefold()]
+    is_registry = here.file.parent.name == "registry"
+    found = registry_choices(here, text[start : here.offset]) if is_registry else choices_at(here, text[:start])
+    choices = [one for one in found if prefix in one.label.casefold()]
     choices.sort(key=lambda one: (not one.label.casefold().startswith(prefix), one.rank))
     shown = choices[:MAX_ITEMS]
     where = here.range(start, end)

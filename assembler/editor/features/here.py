@@ -35,10 +35,10 @@ class Here:
     offset: int
 
     @classmethod
-    def of(cls, workspace: Workspace, params: Mapping[str, Any]) -> Here | None:
+    def of(cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False) -> Here | None:
         """The place that a request is about; None outside of files, in a registry, and in files of other programs."""
         file = file_of(params)
-        if file is None or file.parent.name == "registry":
+        if file is None or (file.parent.name == "registry" and not in_registry):
             return None
         lines = workspace.lines(file)
         return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]))
