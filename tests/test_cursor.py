@@ -214,11 +214,31 @@ def test_a_completed_name_replaces_what_is_there_and_is_explained(ask):
         ("stack: Unit(‸n=8)", ["Unit(n, k=3)", "argument of the block"]),
         ("stack: Dense(_, out_‸channels=8)", ["out_channels", "argument of Dense"]),
         ("graph:\n  left: Dense(_, 4)\n  sum: Add @ (le‸ft, left)", ["left: Dense(_, 4)", "line of the graph"]),
+        ("stack: (Unit(w) for ‸w in [4, 8])", ["for w in [4, 8]", "`w` is `4`, `8`", "name of a loop"]),
+        ("stack: (Unit(2 * ‸w) for w in [width, 8])", ["for w in [width, 8]", "`w` is `16`, `8`"]),
+        ("stack: >-\n  ReLU +\n  (Unit(i) for ‸i in\n  range(1, 4))", ["for i in range(1, 4)", "`i` is `1`, `2`, `3`"]),
+        ("stack: (Unit(n, k=‸k) for n, k in [[4, 1], [8, 3]])", ["for n, k in", "`k` is `1`, `3`"]),
+        ("stack: ((Unit(w) for w in [4]) + Unit(‸w) for w in [5, 6])", ["`w` is `5`, `6`"]),
+        ("graph:\n  a: (Unit(‸w) for w in [4, 8]) @ input", ["`w` is `4`, `8`"]),
+        ("stack: (Unit(i + 1) for ‸i in range(20))", ["`i` is `0`, `1`, ", "`11`, …"]),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_name(ask, text, said):
     found = ask("hover", BASE + text, planned=True)["contents"]["value"]
     assert [one for one in said if one not in found] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "blocks:\n  Own(all): (Dense(_, w) for ‸w in all)\nstack: Own([1, 2])",
+        "stack: ((Dense(_, j) for ‸j in range(1, i)) for i in [2, 3])",
+    ],
+)
+def test_of_a_loop_that_depends_on_its_use_no_values_are_shown(ask, text):
+    said = ask("hover", BASE + text)["contents"]["value"]
+    assert "name of a loop" in said
+    assert " is `" not in said
 
 
 @pytest.mark.parametrize(
@@ -230,6 +250,7 @@ def test_what_is_said_of_a_name(ask, text, said):
         "stack: 1‸2",
         "blocks:\n  Own(width): Dense(_, 2 ‸* width)\nstack: Own(3)",  # width is not the parameter there
         "stack: (Dense(_, 2 ‸* width) for width in [1, 2])",
+        "stack: ReLU + Not‸hing(4)",
     ],
 )
 def test_nothing_is_said_of_what_is_no_name_or_depends_on_the_use(ask, text):
