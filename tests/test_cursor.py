@@ -311,6 +311,22 @@ def test_the_uses_of_a_name_are_found_and_not_those_of_another(ask):
     assert [(one["line"], one["character"]) for one in places] == [(3, 9), (6, 16), (6, 35), (6, 63)]
 
 
+def test_the_uses_of_a_layer_are_found_in_the_files_of_the_project(ask, tmp_path):
+    ask("references", "")  # makes the folders
+    (tmp_path / "conf" / "registry").mkdir()
+    (tmp_path / "conf" / "registry" / "mine.yaml").write_text("# @package registry.mine\nOwn: mindspore.nn.Tanh\n")
+    other = tmp_path / "conf" / "recipe" / "other.yaml"
+    other.write_text("input: {shape: [4, 8]}\nstack:\n  - 2 * ReLU + Dense(_, 4)\n  - Dense: [4, 4]\n")
+    (tmp_path / "conf" / "recipe" / "hides.yaml").write_text("blocks: {ReLU: Tanh}\nstack: ReLU\n")
+    found = ask("references", BASE + "stack: Re‸LU + Dense(_, 4)\n")
+    places = [(one["uri"].rpartition("/")[2], one["range"]["start"]["line"]) for one in found]
+    assert places == [("a.yaml", 4), ("other.yaml", 2), ("mine.yaml", 0)]
+    found = ask("references", BASE + "stack: De‸nse(_, 4)\n")
+    places = [(one["uri"].rpartition("/")[2], one["range"]["start"]["line"]) for one in found]
+    assert places == [("a.yaml", 4), ("other.yaml", 2), ("other.yaml", 3), ("mine.yaml", 0)]
+    assert len(ask("documentHighlight", BASE + "stack: De‸nse(_, 4) + Dense(_, 4)\n")) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

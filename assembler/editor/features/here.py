@@ -112,6 +112,13 @@ class Here:
         yield from map(real, sorted((folder / "recipe").rglob("*.yaml")) if folder is not None else ())
         yield from self.workspace.open
 
+    def files(self) -> list[Path]:
+        """The recipes and blocks of the project, and the files that are open; this one is the first."""
+        folder = self.project.folder
+        blocks = map(real, sorted((folder / "blocks").glob("*.yaml")) if folder is not None else ())
+        found = dict.fromkeys([self.file, *self._recipes(), *blocks])
+        return [file for file in found if file.parent.name != "registry"]
+
     def _included(self, file: Path) -> list[Path]:
         with suppress(AssemblerError, OSError):
             return [real(path) for path, _ in defaults_of(file, self.project.folders)]
