@@ -67,7 +67,7 @@ def is_known(file: Path) -> bool:
 
 
 def is_foreign(file: Path, text: str) -> bool:
-    """Whether a file is another program's, so that nothing is suggested in it. An empty text is nobody's yet."""
+    """Whether a file is another program's, so that nothing is suggested in it. An empty text is not."""
     return _standing(file, text) == "foreign"
 
 
