@@ -110,13 +110,28 @@ class Place:
 NOWHERE = Place()
 
 
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """What an editor may write where an error is, as the message has it in words.
+
+    Args:
+        old, new: a name at the place of the error, or the value of the key there, and what to write instead.
+        arguments: names of arguments that the call there needs in addition.
+    """
+
+    old: str = ""
+    new: str = ""
+    arguments: tuple[str, ...] = ()
+
+
 class AssemblerError(Exception):
     """The root of the tree. ``message`` is what is wrong and what to write instead; ``place`` is where, if known."""
 
-    def __init__(self, message: str, place: Place = NOWHERE):
+    def __init__(self, message: str, place: Place = NOWHERE, mend: Mend | None = None):
         super().__init__(message)
         self.message = message
         self.place = place
+        self.mend = mend
 
     def __str__(self) -> str:
         where = str(self.place)

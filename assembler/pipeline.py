@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from assembler.binding.bind import bind
 from assembler.binding.parsing import parse_definitions, parse_layers
 from assembler.binding.structure import Steps
-from assembler.errors import AssemblerError, Place, RecipeError, noted, raise_all
+from assembler.errors import AssemblerError, Mend, Place, RecipeError, noted, raise_all
 from assembler.language.recipe import Definitions
 from assembler.reading.partial import rest_of_checks, rest_of_recipe
 from assembler.registry.entries import TRUSTED
@@ -77,6 +77,7 @@ def unmet(outcomes: Iterable[Outcome]) -> list[AssemblerError]:
         RecipeError(
             f"the recipe expects {outcome.bound}, but the plan has {outcome.measured}",
             Place(key=f"recipe.{outcome.name}"),
+            Mend(str(outcome.bound), str(outcome.measured)),
         )
         for outcome in outcomes
         if not outcome.passed

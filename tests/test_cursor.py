@@ -1,14 +1,18 @@
 """What an editor asks at the cursor, which is ``‸`` in these texts: completion, hover, definitions, renames, fixes."""
 
+import json
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.analysis.mappings import arguments_at
 from assembler.analysis.names import Document
 from assembler.analysis.regions import region_at, regions_of
 from assembler.analysis.tokens import spot_at
 from assembler.editor.features import FEATURES
+from assembler.editor.features.common import as_lsp
 from assembler.editor.workspace import Workspace
 from assembler.errors import SettingsError
 from assembler.reading.texts import unsaved
@@ -84,6 +88,7 @@ def test_every_beginning_of_a_recipe_has_regions_in_it(file):
 def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
     region_at(text, min(offset, len(text)))
     spot_at(text, min(offset, len(text)))
+    arguments_at(text, min(offset, len(text)), regions_of(text))
 
 
 # ---- completion
@@ -117,6 +122,25 @@ def test_any_text_has_a_region_or_none_at_any_offset(text, offset):
         ("checks:\n  mean: {eq‸", ["equals"]),
         ("init:\n  '*.weight': HeU‸", ["HeUniform"]),
         ("che‸", ["checks"]),
+        ("stack:\n  - Dense: {‸}", ["in_channels", "out_channels", "weight_init"]),
+        ("stack:\n  - Dense: {in_channels: 8, out‸", ["out_channels"]),
+        ("stack:\n  - Dense: {in_channels: 8, ‸\n  - ReLU", ["out_channels", "weight_init"]),
+        ("stack:\n  - {Dense: {'in_channels': ‸}}", ["_"]),
+        ("stack: [ReLU, {Unit: {n: 4, ‸}}]", ["k"]),
+        ("stack:\n  - Dense:\n      ‸", ["in_channels", "out_channels"]),
+        ("stack:\n  - Dense:\n      in_channels: 8 # 中\n\n      out_channels: 4\n      ‸", ["weight_init"]),
+        ("stack:\n  - Dense:\n      in_channels: 8\n      bias‸\n  - ReLU", ["bias_init"]),
+        ("stack:\n  - Dense:\n      in_channels: ‸", ["_"]),
+        ("stack:\n  - Dense: {weight_init: HeN‸}", ["HeNormal"]),
+        ("stack:\n  - Dense: {has_bias: ‸}", ["true", "false"]),
+        ("stack:\n  - Dense: [‸]", ["_"]),
+        ("stack:\n  - Residual: {inner: {stack: Un‸}}", ["Unit"]),
+        ("stack:\n  - Residual:\n      inner: {stack: {Dense: {out‸", ["out_channels"]),
+        ("graph:\n  a: {Dense: {‸}}", ["in_channels"]),
+        ("graph:\n  a:\n    Dense:\n      ‸", ["in_channels"]),
+        ("shared:\n  Dense:\n    Un‸", ["Unit"]),
+        ("stack:\n  - Dense: {in_channels: _, out_channels: wid‸}", []),
+        ("stack:\n  - Dense:\n      in_channels: 8\n     ‸", []),
         ("name: any‸", []),
         ("stack: Dense(8‸", []),
     ],
@@ -127,6 +151,33 @@ def test_what_may_be_written_here(ask, text, first, end):
     items = found["items"] if found else []
     assert [one["label"] for one in items][: len(first)] == first
     assert bool(items) == bool(first)
+
+
+ROW = "nc: 80\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (ROW + "  - [-1, 1, ‸", ["Conv", "DWConv", "Focus"]),
+        (ROW + "  - [-1, 1, C2f‸]", ["C2f", "C2fCIB"]),
+        (ROW + "head:\n  - [[-1, 6], 1, Con‸", ["Conv", "Concat", "ConvNormAct"]),
+        (ROW + "head: [[-1, 1, nn.Up‸, [None, 2]]]", ["nn.Upsample"]),
+        ("network:\n  backbone:\n    - [-1, 1, Con‸]\n", ["ConvNormAct", "Concat"]),
+        ("network:\n  backbone:\n    - [-1, 1, nn.Up‸]\n", ["nn.Upsample"]),
+        ("network:\n  backbone:\n    - [-1, 1, nn.Hards‸]\n", []),
+        (ROW + "  - [-1, ‸", []),
+        (ROW + "  - [-1, 1, Conv, [64, 3, ‸]]", []),
+        (ROW + "  - [[-1, 6, ‸], 1, Concat, [1]]", []),
+    ],
+)
+def test_the_module_of_a_row_is_completed(ask, text, first):
+    for end in ("\n", "\r\n"):
+        found = ask("completion", text.replace("\n", end), "../yolov8.yaml")
+        labels = [one["label"] for one in found["items"]] if found else []
+        assert labels[: len(first)] == first
+        assert bool(labels) == bool(first)
+        assert len(set(labels)) == len(labels)
 
 
 def test_recipes_and_blocks_are_completed_in_defaults(ask):
@@ -163,11 +214,31 @@ def test_a_completed_name_replaces_what_is_there_and_is_explained(ask):
         ("stack: Unit(‸n=8)", ["Unit(n, k=3)", "argument of the block"]),
         ("stack: Dense(_, out_‸channels=8)", ["out_channels", "argument of Dense"]),
         ("graph:\n  left: Dense(_, 4)\n  sum: Add @ (le‸ft, left)", ["left: Dense(_, 4)", "line of the graph"]),
+        ("stack: (Unit(w) for ‸w in [4, 8])", ["for w in [4, 8]", "`w` is `4`, `8`", "name of a loop"]),
+        ("stack: (Unit(2 * ‸w) for w in [width, 8])", ["for w in [width, 8]", "`w` is `16`, `8`"]),
+        ("stack: >-\n  ReLU +\n  (Unit(i) for ‸i in\n  range(1, 4))", ["for i in range(1, 4)", "`i` is `1`, `2`, `3`"]),
+        ("stack: (Unit(n, k=‸k) for n, k in [[4, 1], [8, 3]])", ["for n, k in", "`k` is `1`, `3`"]),
+        ("stack: ((Unit(w) for w in [4]) + Unit(‸w) for w in [5, 6])", ["`w` is `5`, `6`"]),
+        ("graph:\n  a: (Unit(‸w) for w in [4, 8]) @ input", ["`w` is `4`, `8`"]),
+        ("stack: (Unit(i + 1) for ‸i in range(20))", ["`i` is `0`, `1`, ", "`11`, …"]),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_name(ask, text, said):
     found = ask("hover", BASE + text, planned=True)["contents"]["value"]
     assert [one for one in said if one not in found] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "blocks:\n  Own(all): (Dense(_, w) for ‸w in all)\nstack: Own([1, 2])",
+        "stack: ((Dense(_, j) for ‸j in range(1, i)) for i in [2, 3])",
+    ],
+)
+def test_of_a_loop_that_depends_on_its_use_no_values_are_shown(ask, text):
+    said = ask("hover", BASE + text)["contents"]["value"]
+    assert "name of a loop" in said
+    assert " is `" not in said
 
 
 @pytest.mark.parametrize(
@@ -179,6 +250,7 @@ def test_what_is_said_of_a_name(ask, text, said):
         "stack: 1‸2",
         "blocks:\n  Own(width): Dense(_, 2 ‸* width)\nstack: Own(3)",  # width is not the parameter there
         "stack: (Dense(_, 2 ‸* width) for width in [1, 2])",
+        "stack: ReLU + Not‸hing(4)",
     ],
 )
 def test_nothing_is_said_of_what_is_no_name_or_depends_on_the_use(ask, text):
@@ -237,6 +309,22 @@ def test_the_uses_of_a_name_are_found_and_not_those_of_another(ask):
     )
     places = [one["range"]["start"] for one in ask("references", text)]
     assert [(one["line"], one["character"]) for one in places] == [(3, 9), (6, 16), (6, 35), (6, 63)]
+
+
+def test_the_uses_of_a_layer_are_found_in_the_files_of_the_project(ask, tmp_path):
+    ask("references", "")  # makes the folders
+    (tmp_path / "conf" / "registry").mkdir()
+    (tmp_path / "conf" / "registry" / "mine.yaml").write_text("# @package registry.mine\nOwn: mindspore.nn.Tanh\n")
+    other = tmp_path / "conf" / "recipe" / "other.yaml"
+    other.write_text("input: {shape: [4, 8]}\nstack:\n  - 2 * ReLU + Dense(_, 4)\n  - Dense: [4, 4]\n")
+    (tmp_path / "conf" / "recipe" / "hides.yaml").write_text("blocks: {ReLU: Tanh}\nstack: ReLU\n")
+    found = ask("references", BASE + "stack: Re‸LU + Dense(_, 4)\n")
+    places = [(one["uri"].rpartition("/")[2], one["range"]["start"]["line"]) for one in found]
+    assert places == [("a.yaml", 4), ("other.yaml", 2), ("mine.yaml", 0)]
+    found = ask("references", BASE + "stack: De‸nse(_, 4)\n")
+    places = [(one["uri"].rpartition("/")[2], one["range"]["start"]["line"]) for one in found]
+    assert places == [("a.yaml", 4), ("other.yaml", 2), ("other.yaml", 3), ("mine.yaml", 0)]
+    assert len(ask("documentHighlight", BASE + "stack: De‸nse(_, 4) + Dense(_, 4)\n")) == 2
 
 
 @pytest.mark.parametrize(
@@ -355,14 +443,15 @@ def test_a_name_that_has_its_sign_is_completed_without_it(ask, text, label):
             "Conv2d(in_channels=_, out_channels=0, kernel_size=0)",
         ),
         ("2 * Unti(4)", "Write Unit", "2 * Unit(4)"),
+        ("Conv2D(_, 4, 1)", "Write Conv2d", "Conv2d(_, 4, 1)"),
+        ("torch.nn.Linear(_, 4)", "Write Dense", "Dense(_, 4)"),
+        ("2 * Unit()", "Write n", "2 * Unit(n=0)"),
     ],
 )
 def test_an_error_is_mended(ask, tmp_path, stack, title, after):
     text = BASE + f"stack: {stack}\n"
     workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
     ask("hover", text)
-    from assembler.editor.features.common import as_lsp
-
     workspace.change(file, text, 1)
     workspace.analyse(file, shapes=False)
     workspace.blame(file)
@@ -375,6 +464,33 @@ def test_an_error_is_mended(ask, tmp_path, stack, title, after):
     first = FEATURES["textDocument/codeAction"](workspace, params)[0]
     assert first["title"] == title
     assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        ("Conv2d", "Write in_channels and out_channels and kernel_size"),
+        ("nn.Dense(_, 4)", "Write Dense"),
+        ("Conv2D(_, 4, 1)", "Write Conv2d"),
+        ("Unit()", "Write n"),
+        ("Dense(_, 4)\nexpect: {trainable: 14, output: [4, 5]}", "Expect 36"),
+    ],
+)
+def test_what_mends_an_error_does_not_depend_on_its_words(ask, tmp_path, error, title):
+    text = BASE + f"stack: {error}\n"
+    ask("hover", text)
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
+    workspace.change(file, text, 1)
+    for shapes in (False, True):
+        workspace.analyse(file, shapes=shapes)
+    workspace.blame(file)
+    found = json.loads(json.dumps(as_lsp(workspace, file, workspace.diagnostics(file))))
+    diagnostics = [{**one, "message": "错误"} for one in found]
+    params = {"textDocument": {"uri": file.as_uri()}, "range": {}, "context": {"diagnostics": diagnostics}}
+    with unsaved(workspace.texts()):
+        titles = [one["title"] for one in FEATURES["textDocument/codeAction"](workspace, params)]
+    assert title in titles
+    assert error[:5] != "Dense" or "Expect [4, 4]" in titles
 
 
 BROKEN_BY_MORE = [
@@ -408,7 +524,7 @@ def test_the_sizes_of_the_plan_become_what_is_expected(ask):
 def test_a_size_that_is_not_that_of_the_plan_is_mended(ask):
     text = BASE + "stack: Dense(_, width)\nexpect: {trainable: 14}\n"
     where = {"start": {"line": 5, "character": 9}, "end": {"line": 5, "character": 18}}
-    said = {"range": where, "message": "the recipe expects 14, but the plan has 144"}
+    said = {"range": where, "message": "14 is not 144", "data": {"mend": {"old": "14", "new": "144"}}}
     (action,) = ask("codeAction", text, context={"diagnostics": [said]})
     ((edit,),) = action["edit"]["changes"].values()
     assert (action["title"], edit["newText"]) == ("Expect 144", "144")
@@ -446,4 +562,43 @@ def test_a_recipe_that_ships_is_formatted_already(ask, file):
 
 def test_a_registry_has_no_names_of_recipes(ask):
     text = "# @package registry.mine\nDen‸se: mindspore.nn.Dense\n"
-    assert [ask(method, text, "registry/mine.yaml") for method in ("completion", "hover", "definition")] == [None] * 3
+    assert [ask(method, text, "registry/mine.yaml") for method in ("hover", "definition")] == [None] * 2
+    assert ask("completion", text, "registry/mine.yaml")["items"] == []
+
+
+HEAD = "# @package registry.mine\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Full: mindspore.nn.Dens‸", ["mindspore.nn.Dense"]),
+        ("Full: Dens‸", []),
+        ("Full: minds‸", ["mindspore.mint.nn", "mindspore.mint.nn.functional", "mindspore.nn", "mindspore.ops"]),
+        ("Full: {target: mindspore.nn.Conv2d‸", ["mindspore.nn.Conv2d", "mindspore.nn.Conv2dBnAct"]),
+        ("Full:\n  target: mindspore.nn.Dens‸\n", ["mindspore.nn.Dense"]),
+        ("Full: {function: mindspore.ops.conc‸", ["mindspore.ops.concat"]),
+        ("Full: ‸", ["mindspore.mint.nn", "mindspore.mint.nn.functional", "mindspore.nn", "mindspore.ops", "parts"]),
+        ("Full: parts‸", ["parts"]),
+        ("Full: parts.‸", ["parts.gates"]),
+        ("Full: parts.gates.‸", ["parts.gates.Gate"]),
+        ("Full: {function: parts.gates.‸}", ["parts.gates.wave"]),
+        ("Full: {‸", ["target", "defaults", "infer", "signature", "reference", "row", "function", "inputs"]),
+        ("Full: {target: mindspore.nn.Dense, ‸}", ["defaults", "infer", "signature", "reference", "row", "inputs"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  in‸", ["infer", "inputs"]),
+        ("Full: {target: mindspore.nn.Dense, infer: {in‸", ["in_channels"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  defaults: {has_bias: false, ‸}", ["in_channels", "out_channels"]),
+        ("Full:\n  target: mindspore.nn.Dense\n  infer: {in_channels: {ax‸", []),
+        ("Ful‸l: mindspore.nn.Dense", []),
+    ],
+)
+def test_a_registry_is_completed_and_imports_no_layer(ask, tmp_path, text, first):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "parts" / "gates.py").write_text(
+        "raise SystemExit('imported')\nclass Gate: ...\nclass _Inner: ...\ndef wave(x): ...\n"
+    )
+    (tmp_path / "parts" / "broken.txt").write_text("")
+    labels = [one["label"] for one in ask("completion", HEAD + text, "registry/mine.yaml")["items"]]
+    assert labels[: len(first)] == first
+    assert bool(labels) == bool(first)

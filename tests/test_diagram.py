@@ -99,6 +99,9 @@ def test_a_recipe_is_drawn_whole(path):
     holds_together(found)
     again = layers(found) - len(planned.rows)
     assert again > 0 if path.stem in SHARED else again == 0
+    paths = {row.path for row in planned.rows}
+    inner = {one for one in paths if not any(other.startswith(f"{one}.") for other in paths)}  # others are frames, too
+    assert inner <= {one for node in found.nodes for one in node.paths} <= paths or path.stem in SHARED
     assert {edge.shape for edge in found.edges if not edge.dashed} <= shapes(planned)
     assert found.nodes[0].kind == "input"
     assert found.nodes[-1].kind == "output"
@@ -212,6 +215,26 @@ def test_a_title_moves_beside_the_arrows_that_cross_it():
     assert place(titled(90, 100)) == 8
     assert place(titled(90, 20, 40)) == 44
     assert place(titled(90, *range(0, 200, 15))) == 90  # nowhere else is better
+
+
+@drawing
+def test_the_boxes_of_a_picture_have_the_paths_of_their_rows(program):
+    """A row of equal layers, which are drawn once, has the paths of all."""
+    found = drawn(
+        "Unit(8) + Tanh + Unit(8) + 2 * (Tanh + ReLU) + Residual(ReLU)", blocks={"Unit(n)": "Dense(_, n) + Sigmoid"}
+    )
+    closed, opened = view.rows(found)
+    assert [one for box in closed.values() for one in box] == [
+        (), ("0", "1"), ("2",), ("3", "4"), ("5", "7", "6", "8"), ("9.inner",), ("9",), ()
+    ]  # fmt: skip
+    assert [one for box in opened.values() for one in box] == [
+        (), ("0",), ("1",), ("2",), ("3",), ("4",), ("5", "7"), ("6", "8"), ("9.inner",), ("9",), ()
+    ]  # fmt: skip
+    for rows, text in zip((closed, opened), view.picture(found).depths, strict=True):
+        groups = {int(one.get("data-box")): one for one in ElementTree.fromstring(text).iter() if one.get("data-box")}
+        strips = {at: [one for one in group.iter(f"{SVG}polygon") if one.get("fill") != "none" and not one.get("fill-opacity")] for at, group in groups.items()}  # fmt: skip
+        assert {at: len(found) or 1 for at, found in strips.items()} == {at: len(inside) for at, inside in rows.items()}
+    assert "paths" not in json.dumps(view.record(found))
 
 
 @drawing

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler.analysis import Analysis
+from assembler.analysis.files import is_known
 from assembler.editor.features import FEATURES
 from assembler.editor.features.common import as_lsp, path_of
 from assembler.editor.lines import Lines
@@ -336,30 +337,171 @@ def test_what_was_wrong_with_earlier_texts_is_not_kept(editor, text):
         gc.enable()
 
 
+ENDS = {"LF": "\n", "CR LF": "\r\n", "CR": "\r"}
+"""What ends a line in YAML and in LSP."""
+
+BROKEN = {
+    "a layer": (RECIPE.replace("Dense(_, 3)", "Dence(_, 3)"), {"line": 5, "character": 2}),
+    "a block": (RECIPE.replace("Dense(_, n)", "Dense(_, m)"), {"line": 3, "character": 20}),
+    "a shape": (RECIPE.replace("Dense(_, 3)", "Dense(5, 3)"), {"line": 5, "character": 2}),
+    "a key": (RECIPE.replace("finite", "finit"), {"line": 6, "character": 9}),
+    "YAML": (RECIPE.replace("{finite: {}}", "{finite: {}"), {"line": 7, "character": 0}),
+    "a literal": ("input: {shape: [4, 8]}\nstack: |\n  Dense(_, 4)\n  + Dence(4)\n", {"line": 3, "character": 4}),
+    "rows": (
+        "nc: 8\nbackbone:\n  - [-1, 1, Conv, [8]]\n  - [-1, 1, Konv, [8]]\nhead:\n  - [[-1], 1, Detect, [nc]]\n",
+        {"line": 3, "character": 12},
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("text", BROKEN)
+def test_an_error_is_where_it_is_at_any_end_of_lines(editor, text, end):
+    text, start = BROKEN[text]
+    found = editor.type(text.replace("\n", end))
+    assert start in [one["range"]["start"] for one in found]
+
+
+ASKED = {
+    "inlayHint": {"range": WHOLE},
+    "codeLens": {},
+    "documentSymbol": {},
+    "foldingRange": {},
+    "formatting": {},
+    "hover": {"position": {"line": 3, "character": 14}},
+    "completion": {"position": {"line": 5, "character": 4}},
+    "definition": {"position": {"line": 4, "character": 13}},
+    "references": {"position": {"line": 3, "character": 3}, "context": {"includeDeclaration": True}},
+    "documentHighlight": {"position": {"line": 3, "character": 7}},
+    "rename": {"position": {"line": 3, "character": 3}, "newName": "Part"},
+    "codeAction": {"range": WHOLE, "context": {"diagnostics": []}},
+}
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["CR LF", "CR"])
+@pytest.mark.parametrize("method", ASKED)
+def test_what_an_editor_asks_is_the_same_at_any_end_of_lines(editor, method, end):
+    text = RECIPE.replace("Dense(_, 3)", "Dense(_,3)")
+    editor.type(text)
+    expected = editor.ask(method, **ASKED[method])
+    assert expected
+    editor.type(text.replace("\n", end))
+    found = json.loads(json.dumps(editor.ask(method, **ASKED[method])).replace("\\r\\n", "\\n"))
+    assert found == expected
+
+
+def test_a_registry_with_old_ends_of_lines_has_its_scope(tmp_path):
+    text = "# @package registry.mine\rMine: nowhere.Mine\r"
+    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "registry" / "other.yaml"
+    workspace.change(file, text, 1)
+    workspace.analyse(file, shapes=False)
+    workspace.blame(file)
+    assert [(one.span.line, one.code) for one in workspace.diagnostics(file)] == [(1, "BadTarget")]
+
+
 # ---- files
 
 
 OTHER = {
-    "docker-compose.yaml": "services: {web: {image: nginx}}",
-    ".github/workflows/ci.yaml": "on: push\njobs: {}",
+    "docker-compose.yaml": "name: app\nservices: {web: {image: nginx}}\nnetworks: {front: {}}",
+    "recipe/docker-compose.yaml": "name: app\nservices: {web: {image: nginx}}",
+    "mkdocs.yml": "site_name: Networks\nnav:\n- Home: index.md\nplugins: [search]",
+    ".github/workflows/ci.yaml": "name: ci\non: push\ndefaults: {run: {shell: bash}}\njobs: {}",
+    ".github/workflows/schemas.yaml": "on: push\njobs:\n  run: # assembler/schemas/recipe.json\n    steps: []",
+    "action.yml": "name: a\ndescription: b\ninputs: {}\noutputs: {}\nruns: {using: node20}",
+    "deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {}\n---\napiVersion: v1",
+    "blocks/deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nspec: {}",
+    "charts/values.yaml": "replicaCount: 1\nnetwork:\n  enabled: true\ngraph:\n  title: Load",
+    "netplan/01.yaml": "network:\n  version: 2\n  ethernets: {eth0: {dhcp4: true}}",
+    "registry/config.yml": "version: 0.1\nlog: {level: info}\nhttp: {addr: ':5000'}",
+    "recipe/meta.yaml": "{% set version = '1' %}\npackage: {name: a}\nbuild: {number: 0}\nrequirements: {host: [pip]}",
+    "recipe/soup.yaml": "name: soup\ningredients: [water]\nsteps: [boil]",
+    "Pulumi.yaml": "name: app\nruntime: python\nstack: dev",
+    "heroku.yaml": "stack: heroku-22",
+    "poetry.yaml": "build-system: {requires: [setuptools]}\nproject: {name: a}",
+    "model.yaml": "_target_: mine.Model\nbackbone: resnet50\nhead: {name: fc}",
     "conf/search/mine.yaml": "# @package hydra.sweeper\nn_trials: 3",
+    "conf/search/shrink.yaml": "# @package _global_\n# yaml-language-server: $schema=../../assembler/schemas/config.json\n"
+    "defaults: [override /recipe: mlp]\nchecks: {run: {trains: {factor: 1}}}",
+    "conf/variant/wide.yaml": "# @package recipe\nparams: {width: 2}\nstack: Dense(_, 8)",
     "conf/task/plan.yaml": "name: plan",
+    "conf/checks/mine.yaml": "# yaml-language-server: $schema=../../assembler/schemas/checks.json\nrun: {output: {}}",
+    "conf/hydra/launcher/mine.yaml": "# @package hydra.launcher\ndefaults: [joblib]\nn_jobs: 2",
+    "conf/config.yaml": "defaults: [recipe: centered, _self_]\nmode: pynative\nseed: 0\nhydra: {run: {dir: x}}",
+    "conf/schemas.yaml": "# yaml-language-server: $schema=../assembler/schemas/config.json\nseed: 0\nrecipe: {stack: ReLU}",
+    "typed.yaml": "services:\n  web: {image: 'nginx\n stack: [",
+    "empty.yaml": "",
 }
+"""Files of other programs, and those of Hydra's other groups."""
 
 
 @pytest.mark.parametrize("name", OTHER)
 def test_other_yaml_files_are_left_alone(tmp_path, name):
     workspace, file = Workspace(tmp_path), tmp_path / name
     workspace.change(file, OTHER[name], 1)
-    assert workspace.analyse(file, shapes=False).errors == []
+    found = workspace.analyse(file, shapes=False)
+    assert (found.errors, found.diagnostics) == ([], {})
+    with unsaved(workspace.texts()):
+        params = {"textDocument": {"uri": file.as_uri()}, "range": WHOLE}
+        assert not FEATURES["textDocument/codeLens"](workspace, params)
+        assert not FEATURES["textDocument/inlayHint"](workspace, params)
 
 
-@pytest.mark.parametrize("name", ["a.yaml", "conf/recipe/a.yaml"])
-@pytest.mark.parametrize("text", ["stack: Dence(8, 4)", "graph: {a: Dence(8, 4)}"])
-def test_a_recipe_is_known_anywhere(tmp_path, name, text):
+@pytest.mark.parametrize("name", ["docker-compose.yaml", "mkdocs.yml", "recipe/meta.yaml", "conf/config.yaml"])
+def test_nothing_is_suggested_in_files_of_other_programs(tmp_path, name):
     workspace, file = Workspace(tmp_path), tmp_path / name
-    workspace.change(file, text, 1)
+    workspace.change(file, f"{OTHER[name]}\n", 1)
+    end = workspace.lines(file).at(len(OTHER[name]) + 1)
+    with unsaved(workspace.texts()):
+        params = {"textDocument": {"uri": file.as_uri()}, "position": end}
+        assert FEATURES["textDocument/completion"](workspace, params) is None
+
+
+WRONG = {
+    "a.yaml": "stack: Dence(8, 4)",
+    "graph.yaml": "graph: {a: Dence(8, 4)}",
+    "nets/typo.yaml": "inptu: {shape: [4, 8]}\nstack: Dense(8, 4)",
+    "nets/list.yml": "input: {shape: [4, 8]}\nstack:\n- Dense(8, 4)\n- dence",
+    "nets/none.yaml": "input: {shape: [4, 8]}\nstack:",
+    "nets/typed.yaml": "# 网络\r\ninput: {shape: [4, 8]\r\nstack: Dense(8, ",
+    "nets/old.yaml": "input: {shape: [4, 8]}\rstack: Dence(8, 4)\r",
+    "conf/recipe/a.yaml": "stack: Dence(8, 4)",
+    "conf/recipe/typo.yaml": "name: typo\ninput: {shape: [4, 8]}\nstak: Dense(8, 4)",
+    "conf/recipe/new.yaml": "name: new",
+    "conf/recipe/typed.yaml": "input: {shape: [4, 8]}\nstack: 'Dense(8",
+    "conf/recipe/vision/a.yaml": "input: {shape: [4, 8]}\nblocks: {}",
+    "conf/recipe/yolov8n.yaml": "nc: 80\nbackbone: rows\nhead: []",
+    "conf/blocks/mine.yaml": "Unit(n): Dense(_, n",
+    "conf/blocks/lower.yaml": "unit: ReLU() +",
+    "elsewhere/blocks/mine.yaml": "Unit(n): >-\n  Dense(_, n) + + ReLU\nTail(n):",
+    "conf/registry/mine.yaml": "Mine: nowhere.Mine",
+    "conf/registry/typed.yaml": "# @package registry.typed\nMine: {target: ",
+    "layers/mine.yaml": "# @package registry.mine\nMine: nowhere.Mine",
+    "net.yaml": "# yaml-language-server: $schema=/x/assembler/schemas/recipe.json\nname: net\nlayers: Dense(8, 4)",
+    "yolov8.yaml": "nc: 80\nscales: {n: [0.33, 0.25, 1024]}\nbackbone:\n  # rows\n\n  - [-1, 1, Konv, [64, 3, 2]]\nhead: []",
+    "rows.yaml": "nc: 80\nbackbone: [[-1, 1, Konv, [64]]]\nhead:\n- [",
+    "typed/yolov8.yaml": "nc: 80\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2]\n",
+    "configs/yolov8n.yaml": "optimizer: {}\nloss: {}\ndata: {}\nnetwork:\n  nc: 80\n  depth_multiple: x\n  backbone: []",
+}
+"""Files of the assembler in usual and unusual places, each with an error, some while they are typed."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_files_of_the_assembler_are_known_anywhere(tmp_path, name):
+    workspace, file = Workspace(tmp_path), tmp_path / name
+    workspace.change(file, WRONG[name], 1)
     assert workspace.analyse(file, shapes=False).errors
+
+
+@pytest.mark.parametrize("folder", ["conf/recipe", "conf/blocks", "conf/registry"])
+def test_files_that_ship_are_known(folder):
+    for file in (ROOT / folder).rglob("*.yaml"):
+        assert is_known(file), file
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests" / "yolo").rglob("*.yaml")), ids=lambda file: file.name)
+def test_network_files_are_known_and_their_data_is_not(file):
+    assert is_known(file) == (file.name != "data.yaml")
 
 
 def test_a_name_with_a_percent_sign_is_that_file():

@@ -1,5 +1,6 @@
 """The live page in a browser: a recipe is edited, broken and mended beside it; other pages get nothing of it."""
 
+import contextlib
 import json
 import os
 import re
@@ -280,6 +281,94 @@ def test_the_place_of_an_editors_cursor_is_marked(tmp_path, monkeypatch, tab):
         assert one.page.locator("tr[aria-current]").all_inner_texts()[0].startswith("Hidden")
         live.look(project, [file], Budget(), LayerMemory())  # the same again
         assert one.page.locator(".line[aria-current]").count() == 1
+
+
+POINTED = """() => [...document.querySelectorAll(".drawing .pointed")].map(mark => {
+    const around = mark.getBoundingClientRect();
+    const inside = [...mark.parentNode.querySelectorAll("text")].filter(text => {
+        const { top, bottom } = text.getBoundingClientRect();
+        return (top + bottom) / 2 > around.top && (top + bottom) / 2 < around.bottom;
+    });
+    return [around.top, inside[0].textContent.trim()];
+}).sort(([one], [other]) => one - other).map(([, text]) => text).join(", ")"""
+"""The names in the rows of the diagram that are marked, from the top."""
+
+
+def wait_for_marks(page, names):
+    """Wait until these rows of the diagram are marked, and no others."""
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_function(f"names => ({POINTED})() === names", arg=names, timeout=5000)
+    assert page.evaluate(POINTED) == names
+
+
+DEEP = """\
+input: {shape: [4, 8]}
+blocks:
+  Hidden(units): Dense(_, units) + ReLU
+stack:
+  - Hidden(16) + Hidden(4) + Tanh + Hidden(4) + Tanh
+  - Dense(_, 4) + Dense(_, 4) + Residual(Dense(_, 4) + Sigmoid)
+  - 2 * Hidden(4) + Dense(_, 3)
+"""
+CURSORS = {
+    (2, 20): "Dense, Dense, Dense, Dense",  # in the block; the last is drawn once for two turns
+    (4, 6): "Dense, ReLU",  # its first use
+    (4, 37): "Dense, ReLU",
+    (4, 30): "Tanh",
+    (5, 20): "Dense × 2",  # the second of two that are drawn once
+    (5, 56): "Sigmoid",
+    (6, 6): "Dense, ReLU",
+    (0, 3): "",
+}
+
+
+def test_the_layers_at_an_editors_cursor_are_marked_in_the_diagram(tmp_path, monkeypatch, tab):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a.yaml"
+    file.write_text(DEEP)
+    feed = Feed()
+    live, project = LivePage(file, feed.publish), Project.at(None)
+    live.look(project, [file], Budget(), LayerMemory())
+    with closing(Server(live_page("a"), feed)) as server:
+        one = tab(server.guard.address)
+        one.page.emulate_media(reduced_motion="reduce")  # scrolling takes no time
+        one.page.wait_for_selector(".drawing [data-box]")
+        one.page.get_by_role("button", name="Depth 2 of 2").first.click()
+        for (line, column), names in CURSORS.items():
+            live.point(Span(file, line, column, line, column))
+            wait_for_marks(one.page, names)
+        live.point(Span(file, 2, 20, 2, 20))
+        wait_for_marks(one.page, CURSORS[2, 20])
+        one.page.get_by_role("button", name="Depth 1 of 2").first.click()
+        wait_for_marks(one.page, "Hidden, Hidden, Hidden, Hidden × 2")
+
+        live.point(Span(file, 6, 20, 6, 20))  # the last layer; most of the diagram is out of view
+        for _ in range(4):
+            one.page.get_by_role("button", name="Zoom in").first.click()
+        live.point(Span(file, 4, 6, 4, 6))
+        wait_for_marks(one.page, "Hidden")
+        live.point(Span(file, 6, 20, 6, 20))
+        wait_for_marks(one.page, "Dense")
+        one.page.wait_for_function(
+            """() => {
+                const [mark] = document.querySelectorAll(".drawing .pointed");
+                if (!mark) return false;
+                const [around, inside] = [mark.closest(".drawing"), mark].map(one => one.getBoundingClientRect());
+                return inside.top > around.top && inside.bottom < around.bottom;
+            }"""
+        )
+        seen = one.page.evaluate("document.querySelector('.drawing').scrollTop")
+        assert seen > 0
+        file.write_text(DEEP.replace("Dense(_, 3)", "Dense(_, 5)"))
+        live.look(project, [file], Budget(), LayerMemory())
+        one.page.get_by_text("(4, 5)").first.wait_for()
+        wait_for_marks(one.page, "Dense")
+        assert one.page.evaluate("document.querySelector('.drawing').scrollTop") == seen
+        for scheme, width in LOOKS:
+            one.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            one.page.set_viewport_size({"width": width, "height": 900})
+            assert faults(one.page) == []
+        assert one.page.evaluate("window.blocked") == []
 
 
 # ---- strangers

@@ -8,6 +8,7 @@ import pytest
 
 from assembler.analysis import LayerMemory, Project
 from assembler.analysis.files import files_of
+from assembler.errors import Span
 from assembler.live import shown as module
 from assembler.live.feed import Feed
 from assembler.live.marks import changed_lines, earlier
@@ -297,3 +298,28 @@ def test_a_place_is_found_in_an_earlier_text(now, at, before, expected):
 )
 def test_lines_that_changed_are_found(before, now, lines):
     assert changed_lines(before, now) == lines
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CR LF", "CR"])
+def test_places_are_right_at_any_end_of_lines(end):
+    file = Path("conf/recipe/a.yaml").resolve()
+    file.write_bytes(RECIPE.replace("\n", end).encode())
+    live = Live()
+    (shown,) = live.part("text")["files"]
+    assert (shown["text"], shown["errors"]) == (RECIPE, [])
+    for (line, column), layers in {(6, 5): ["4"], (6, 19): ["5"], (3, 19): ["0", "2"]}.items():
+        live.page.point(Span(file, line, column, line, column))
+        assert live.part("cursor")["layers"] == layers
+    file.write_bytes(RECIPE.replace("\n", end).replace("Tanh", "Tahn").encode())
+    live.look()
+    (shown,) = live.part("text")["files"]
+    assert (shown["text"], shown["errors"][0]["span"]) == (RECIPE.replace("Tanh", "Tahn"), [6, 18, 6, 22])
+    assert shown["changed"] == [6]
+    assert live.part("diagram")["marked"]
+    file.write_bytes(RECIPE.replace("\n", end).replace("  - Dense", f"  - Dense(_, 5){end}  - Dense").encode())
+    live.look()
+    assert live.part("text")["files"][0]["changed"] == [6]
+
+
+def test_characters_that_end_no_line_change_no_other(tmp_path):
+    assert changed_lines("a\x0bb\nc", "a\x0bb\nd") == [1]

@@ -21,7 +21,7 @@ from assembler.analysis.files import Kind, kind_of
 from assembler.analysis.items import Item, items_of
 from assembler.analysis.project import Project
 from assembler.analysis.reading import Reading, located, read_file
-from assembler.errors import AssemblerError, Span, noted
+from assembler.errors import AssemblerError, Mend, Span, noted
 from assembler.planning.memory import LayerMemory
 from assembler.planning.plan import Plan
 from assembler.settings import Dtype
@@ -40,6 +40,7 @@ class Diagnostic:
         code: the class of the error: ``UnknownLayer``; ``Open`` for a value that only a run has, ``Hidden`` for a block
             that has the name of a layer.
         suggestions: names to write instead, the closest first.
+        mend: what else mends it.
         related: where the blocks and shared parts around it are used, innermost first, each with its name.
     """
 
@@ -48,6 +49,7 @@ class Diagnostic:
     code: str
     severity: Severity = "error"
     suggestions: tuple[str, ...] = ()
+    mend: Mend | None = None
     related: tuple[tuple[Span, str], ...] = ()
 
 
@@ -139,4 +141,4 @@ def diagnostic(error: AssemblerError, file: Path, code: str = "", severity: Seve
     suggestions = suggested(error.message)
     where = error.place.span or Span(file)
     where = replace(where, file=where.file.absolute())
-    return Diagnostic(where, error.message, code or type(error).__name__, severity, suggestions, related)
+    return Diagnostic(where, error.message, code or type(error).__name__, severity, suggestions, error.mend, related)

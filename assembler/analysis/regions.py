@@ -21,7 +21,7 @@ _LINE = re.compile(
 _COMMENT = re.compile(r"(?:^|\s)#")
 _BEFORE = re.compile(r"[ \t]*(?:[|>][-+0-9]*[ \t]*(?=\r?\n))?\s*")
 """What is before a value: white space, and the sign of a block scalar."""
-_FLOW = re.compile(r"'(?:''|[^'])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{},]|: |[^\[\]{},'\":]+|.")
+FLOW = re.compile(r"'(?:''|[^'])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{},]|: |[^\[\]{},'\":]+|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _without_comment(line: str) -> str:
 def _inside(text: str, outer: Region) -> list[Region]:
     """The keys of a mapping and the items of a list in flow style."""
     reader = _Flow(text, outer)
-    for token in _FLOW.finditer(text, *outer.value):
+    for token in FLOW.finditer(text, *outer.value):
         reader.step(token[0], token.start(), token.end())
     reader.close(outer.value[1])
     return sorted(reader.found, key=lambda one: (one.key[0], one.value[0], -one.value[1]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from assembler.binding.arithmetic import is_inferred
 from assembler.binding.structure import Step
-from assembler.errors import ArgumentMismatch, AssemblerError, Place, UnknownLayer, raise_all
+from assembler.errors import ArgumentMismatch, AssemblerError, Mend, Place, UnknownLayer, raise_all
 from assembler.language.recipe import BROKEN, INFER, Layer, leaves
 from assembler.registry.entries import TRUSTED, Entry
 from assembler.registry.registry import Registry
@@ -55,7 +55,8 @@ def bind_layer(layer: Layer, registry: Registry) -> Step:
     required = [name for name in dict.fromkeys([*slots, *named]) if parameters[name].default is inspect.Parameter.empty]
     if missing := [name for name in required if name not in arguments]:
         names = " and ".join(map(repr, missing))
-        mistakes.append(ArgumentMismatch(f"{layer.name} is missing {names}: {entry.describe()}", layer.place))
+        message, mend = f"{layer.name} is missing {names}: {entry.describe()}", Mend(arguments=tuple(missing))
+        mistakes.append(ArgumentMismatch(message, layer.place, mend))
     mistakes += [
         mistake
         for name, value in [*arguments.items(), ("", list(extra))]

@@ -14,7 +14,7 @@ from typing import Any
 from assembler.binding import functions
 from assembler.binding.operations import NOTHING, Operations, no_layer
 from assembler.binding.scopes import MAX_GUESSES, Scope, TooLarge, place_of
-from assembler.errors import NOWHERE, AssemblerError, Enough, RecipeError, UnknownLayer, note
+from assembler.errors import NOWHERE, AssemblerError, Enough, Mend, RecipeError, UnknownLayer, note
 from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import (
     BROKEN,
@@ -222,7 +222,8 @@ class _Expansion(Operations):
             given[word] = self.argument(value, scope)
         missing = [name for name, default in block.defaults.items() if default is ... and name not in given]
         if missing:
-            raise self.wrong(f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}", layer, scope)
+            message = f"{block.name} is missing {' and '.join(map(repr, missing))}: {block}"
+            raise self.wrong(message, layer, scope, Mend(arguments=tuple(missing)))
         values = {name: _passed_in(value, scope.depth) for name, value in given.items()}
         kwargs = tuple((word, values[word]) for word, _ in layer.kwargs)
         call = Layer(layer.name, tuple(values.values())[: len(args)], kwargs, scope.place(layer.place), end=layer.end)

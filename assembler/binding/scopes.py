@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from assembler.errors import NOWHERE, AssemblerError, Place, RecipeError, UnknownLayer
+from assembler.errors import NOWHERE, AssemblerError, Mend, Place, RecipeError, UnknownLayer
 from assembler.language.names import FUNCTIONS
 from assembler.language.recipe import Definitions, Layer, Shared, walk
 from assembler.registry.registry import Registry
@@ -150,9 +150,9 @@ class Meanings:
         self.look_at(sum(1 for _ in islice(walk(value), MAX_VALUES)), written, scope)
         return value
 
-    def wrong(self, message: str, written: Any, scope: Scope) -> RecipeError:
+    def wrong(self, message: str, written: Any, scope: Scope, mend: Mend | None = None) -> RecipeError:
         """The error for a value."""
-        return RecipeError(message, scope.place(place_of(written)))
+        return RecipeError(message, scope.place(place_of(written)), mend)
 
     def located(self, evaluate: Callable[..., Any], written: Any, scope: Scope, *given: Any) -> Any:
         """What a function of values returns; its error gets a place."""

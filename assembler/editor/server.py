@@ -46,7 +46,7 @@ ANSWERS: Mapping[str, Any] = {
 
 OPTIONS: Mapping[str, Any] = {
     types.TEXT_DOCUMENT_CODE_LENS: types.CodeLensOptions(resolve_provider=False),
-    types.TEXT_DOCUMENT_COMPLETION: types.CompletionOptions(trigger_characters=list("(,=@.[ "), resolve_provider=True),
+    types.TEXT_DOCUMENT_COMPLETION: types.CompletionOptions(trigger_characters=list("(,=@.[{ "), resolve_provider=True),
     types.TEXT_DOCUMENT_SIGNATURE_HELP: types.SignatureHelpOptions(trigger_characters=["(", ","]),
     types.TEXT_DOCUMENT_RENAME: types.RenameOptions(prepare_provider=True),
     types.TEXT_DOCUMENT_CODE_ACTION: types.CodeActionOptions(["quickfix", "refactor"]),

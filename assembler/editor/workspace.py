@@ -20,7 +20,7 @@ from assembler.analysis.project import Projects
 from assembler.editor.lines import Lines
 from assembler.errors import AssemblerError, Place, Span, flatten
 from assembler.files import short
-from assembler.reading.texts import read_bytes, state_of, unsaved
+from assembler.reading.texts import read_bytes, state_of, unsaved, with_line_feeds
 from assembler.runtime.limits import Budget
 
 GROUPS = ("recipe", "blocks", "registry")
@@ -45,7 +45,7 @@ class Opened:
     """A file that is open in the editor.
 
     Args:
-        lines: its text.
+        lines: its text, with line feeds at the ends of its lines.
         version: of the text, as the editor counts.
         analysis: of this text; None until it is read.
         is_planned: whether the analysis includes the plan.
@@ -95,7 +95,7 @@ class Workspace:
             The open files to analyse anew, this one first.
         """
         before = self.open.get(file)
-        now = Opened(Lines(text, self.encoding), version)
+        now = Opened(Lines(with_line_feeds(text), self.encoding), version)
         if before is not None:
             now = replace(before, lines=now.lines, version=version)
         self.open[file] = now
@@ -138,7 +138,7 @@ class Workspace:
         if file in self.open:
             return self.open[file].lines
         with suppress(OSError, ValueError):
-            return Lines(read_bytes(file).decode("utf-8", errors="replace"), self.encoding)
+            return Lines(with_line_feeds(read_bytes(file).decode("utf-8", errors="replace")), self.encoding)
         return Lines("", self.encoding)
 
     def project(self, file: Path) -> Project:

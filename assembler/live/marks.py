@@ -107,10 +107,6 @@ def _earlier_column(at: int, now: str, before: str) -> int:
 
 def changed_lines(before: str, now: str) -> list[int]:
     """The lines that an earlier text does not have there, counted from 0; where lines are gone, the next one."""
-    new = now.splitlines()
-    edited = (
-        range(start, max(end, start + 1))
-        for kind, *_, start, end in _edits(before.splitlines(), new)
-        if kind != "equal"
-    )
+    old, new = ([line.rstrip("\r\n") for line in re.findall(r"[^\n]+\n?|\n", text)] for text in (before, now))
+    edited = (range(start, max(end, start + 1)) for kind, *_, start, end in _edits(old, new) if kind != "equal")
     return sorted({line for lines in edited for line in lines if line < len(new)})

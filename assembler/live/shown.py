@@ -20,7 +20,7 @@ from assembler.files import print_os_error, short
 from assembler.live.marks import changed_lines, layers_at
 from assembler.planning.plan import Plan
 from assembler.reading.recipe_paths import SHIPPED
-from assembler.reading.texts import read_bytes, unsaved
+from assembler.reading.texts import read_bytes, unsaved, with_line_feeds
 from assembler.reading.yaml_files import MAX_BYTES
 from assembler.runtime.limits import Budget
 from assembler.settings.metrics import plan_metrics
@@ -104,7 +104,7 @@ class LivePage:
             is_inside = any(file.is_relative_to(folder) for folder in folders)
             if file not in registries and (is_inside or file == self.file):
                 with suppress(OSError, ValueError):  # the analysis reports it
-                    found[file] = read_bytes(file, MAX_BYTES + 1).decode()
+                    found[file] = with_line_feeds(read_bytes(file, MAX_BYTES + 1).decode())
         return found
 
     # ---- the parts
@@ -142,7 +142,7 @@ class LivePage:
         wrong = self._layers_at(spans, texts)
         drawn = diagram.diagram(self.last.plan, self.name, wrong)
         marked = any(node.wrong for node in drawn.nodes)
-        self._publish("diagram", {**diagram.picture(drawn).data(), "marked": marked})
+        self._publish("diagram", {**diagram.picture(drawn).data(), "rows": diagram.rows(drawn), "marked": marked})
 
     def _publish_cursor(self) -> None:
         if self.cursor is not None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -69,13 +70,18 @@ def read_bytes(file: Path, limit: int = -1) -> bytes:
         return stream.read(limit)
 
 
+def with_line_feeds(text: str) -> str:
+    """A text whose lines end with a line feed; YAML ends them with a carriage return alone, too. Offsets stay."""
+    return re.sub(r"\r(?!\n)", "\n", text)
+
+
 def first_line(file: Path) -> str:
     """The beginning of a file's first line, without its end; characters that are not UTF-8 are replaced.
 
     Raises:
         OSError: as ``read_bytes``.
     """
-    return read_bytes(file, 400).decode("utf-8", errors="replace").partition("\n")[0].rstrip("\r")
+    return re.split(r"[\r\n]", read_bytes(file, 400).decode("utf-8", errors="replace"), maxsplit=1)[0]
 
 
 def exists(file: Path) -> bool:

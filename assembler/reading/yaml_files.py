@@ -17,7 +17,7 @@ import yaml
 
 from assembler.errors import Place, SettingsError, Span
 from assembler.files import short
-from assembler.reading.texts import kept_per_file, read_bytes
+from assembler.reading.texts import kept_per_file, read_bytes, with_line_feeds
 
 MAX_BYTES = 2**20
 """Size of one file."""
@@ -68,7 +68,7 @@ def _text_of(file: Path) -> str:
     if len(content) > MAX_BYTES:
         raise SettingsError(f"{short(file)} is larger than {MAX_BYTES:,} bytes", _unnamed(file))
     try:
-        return content.decode("utf-8")
+        return with_line_feeds(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise SettingsError(f"{short(file)} is not UTF-8 text: {_of_encoding(error)}", _unnamed(file)) from None
 

@@ -16,6 +16,7 @@ from assembler.errors import (
     AbsentPackage,
     AssemblerError,
     DuplicateLayer,
+    Mend,
     Place,
     RegistryError,
     UnknownLayer,
@@ -106,7 +107,8 @@ class Registry(Mapping[str, Entry]):
         """
         found = self.candidates(name)
         if not found:
-            raise UnknownLayer(self._foreign(name) or f"no layer named {name!r}.{self._instead(name)}", place)
+            foreign, mend = self._foreign(name)
+            raise UnknownLayer(foreign or f"no layer named {name!r}.{self._instead(name)}", place, mend)
         if len(found) > 1:
             names = " or ".join(entry.full_name for entry in found)
             raise UnknownLayer(f"several libraries have a layer {name!r}; write {names}", place)
@@ -137,15 +139,15 @@ class Registry(Mapping[str, Entry]):
                 if not library.missing:
                     yield library
 
-    def _foreign(self, name: str) -> str:
+    def _foreign(self, name: str) -> tuple[str, Mend | None]:
         """The message for a name as another framework, or Python code, has it; empty for any other name."""
         owner, short, modules = split(name)
         here = name_here(owner, short)
         if owner and here:
             same = f"; mint.{short} takes the same arguments" if self.candidates(f"mint.{short}") else ""
             if not here.isidentifier():
-                return f"instead of {short} of {owner}, write {here}"
-            return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}"
+                return f"instead of {short} of {owner}, write {here}", None
+            return f"{short} of {owner} is {here} here{same if owner == PYTORCH else ''}", Mend(name, here)
         if "mint" in modules.split(".") and self.candidates(f"mint.{short}"):
             here = f"mint.{short}"
         elif modules in {entry.full_name.rpartition(".")[0] for entry in self.all_entries()}:
@@ -153,7 +155,7 @@ class Registry(Mapping[str, Entry]):
         elif modules:
             found = [entry.name for entry in self.values() if entry.name.casefold() == short.casefold()]
             here = here or next(iter(found), "") or (short if self.candidates(short) else "")
-        return f"write {here} instead of {name}" if modules and here else ""
+        return (f"write {here} instead of {name}", Mend(name, here)) if modules and here else ("", None)
 
     def _instead(self, name: str) -> str:
         """The hint for an unknown name."""

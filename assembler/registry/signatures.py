@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
@@ -32,6 +32,11 @@ def known_parameters(target: str, *, of_function: bool = False) -> Parameters | 
     """The parameters of the class or function at a dotted path; None if it must be imported to know them."""
     text = _stored("functions" if of_function else "layers").get(target)
     return _stored_parameters(text) if text is not None else _written_parameters(target, of_function)
+
+
+def known_targets(*, of_function: bool = False) -> Iterable[str]:
+    """The dotted paths of classes or functions of which the signature ships."""
+    return _stored("functions" if of_function else "layers")
 
 
 @cache

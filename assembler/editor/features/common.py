@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ def as_lsp(workspace: Workspace, file: Path, found: Sequence[Diagnostic]) -> lis
             "code": one.code,
             "source": "assembler",
             "message": one.message,
-            "data": {"suggestions": list(one.suggestions)},
+            "data": {"suggestions": list(one.suggestions), "mend": asdict(one.mend) if one.mend is not None else {}},
             "relatedInformation": [
                 {
                     "location": {"uri": span.file.resolve().as_uri(), "range": workspace.lines(span.file).range(span)},

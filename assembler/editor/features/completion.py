@@ -3,59 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assembler.analysis.names import Declared
-from assembler.analysis.tokens import Call, names_in
+from assembler.editor.features.choices import Choice, choices_at
 from assembler.editor.features.here import Here
-from assembler.editor.features.signatures import (
-    arguments_of,
-    block_arguments,
-    is_imported,
-    signature_of,
-)
+from assembler.editor.features.registry_choices import registry_choices
+from assembler.editor.features.signatures import is_imported, signature_of
 from assembler.editor.workspace import Workspace
-from assembler.errors import AssemblerError
-from assembler.language.names import FUNCTIONS
 from assembler.registry.documentation import documentation
-from assembler.registry.entries import Entry
-from assembler.settings import RecipeSettings
 
 MAX_ITEMS = 200
 """Items of one answer; the editor asks again while a name is typed."""
 
-_MODULE, _CLASS, _FUNCTION, _VARIABLE, _PROPERTY, _KEYWORD, _FILE, _FIELD = 9, 7, 3, 6, 10, 14, 17, 5
-"""Kinds of items in LSP."""
-
-_KINDS = {"param": _VARIABLE, "argument": _VARIABLE, "block": _FUNCTION, "shared": _VARIABLE, "wire": _VARIABLE,
-          "input": _VARIABLE}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Something that may be written.
-
-    Args:
-        rank: the first ones have the lowest.
-        layer: of a layer, its full name, by which it is explained when the editor asks.
-    """
-
-    label: str
-    kind: int
-    rank: int
-    detail: str = ""
-    about: str = ""
-    layer: str = ""
-    insert: str = ""
-
 
 def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     """What may be written at the cursor, the closest first; nothing where the place is not understood."""
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, in_registry=True)
     if here is None:
         return None
     text = here.document.text
@@ -63,7 +28,9 @@ def completion(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     start = written.start() if written else here.offset
     end = here.offset + len(re.match(r"\w*", text[here.offset :])[0])  # type: ignore[index]
     prefix = text[start : here.offset].casefold()
-    choices = [one for one in _choices(here, text[:start]) if prefix in one.label.casefold()]
+    is_registry = here.file.parent.name == "registry"
+    found = registry_choices(here, text[start : here.offset]) if is_registry else choices_at(here, text[:start])
+    choices = [one for one in found if prefix in one.label.casefold()]
     choices.sort(key=lambda one: (not one.label.casefold().startswith(prefix), one.rank))
     shown = choices[:MAX_ITEMS]
     where = here.range(start, end)
@@ -101,142 +68,3 @@ def resolve(workspace: Workspace, item: Mapping[str, Any]) -> Any:
         return dict(item)
     about = {"kind": "markdown", "value": documentation(entry)}
     return {**item, "detail": signature_of(entry), "documentation": about}
-
-
-def _choices(here: Here, before: str) -> Iterator[Choice]:
-    """All that may be written at a place, whatever is typed there already."""
-    line = before.rpartition("\n")[2]
-    region = here.region
-    if not line and not here.document.is_blocks:
-        yield from _keys()
-    elif region is None:
-        return
-    elif here.is_in_layers:
-        yield from _in_layers(here)
-    elif here.document.is_blocks:
-        return
-    elif region.path[0] == "defaults":
-        yield from _defaults(here, line)
-    elif region.path[0] == "init" and region.path[1:] and here.offset >= region.value[0]:
-        yield from _initializers()
-    elif region.path[0] == "checks":
-        yield from _checks(region.path, line)
-
-
-def _keys() -> Iterator[Choice]:
-    for name in ("defaults", *RecipeSettings.model_fields):
-        yield Choice(name, _FIELD, 0, insert=f"{name}: ")
-
-
-# ---- recipe texts
-
-
-def _in_layers(here: Here) -> Iterator[Choice]:
-    region = here.region
-    assert region is not None
-    spot = here.spot
-    if spot.token is not None and spot.token.kind in ("string", "number", "reference"):
-        if spot.token.kind == "string" and spot.calls and str(spot.calls[-1].keyword).endswith("_init"):
-            yield from _initializers()
-        return
-    visible = list(here.names.visible(region.path))
-    if spot.is_source or region.path[-2:-1] == ("outputs",) or region.path[-1] == "outputs":
-        is_output = "outputs" in region.path[-2:]
-        wires = (one for one in visible if one.kind in ("wire", "input"))
-        yield from (_declared(one, 0) for one in wires if is_output or one.start < region.value[0])
-        return
-    if spot.call is not None and spot.before is not None and spot.before.text in ("(", ","):
-        yield from _arguments(here, spot.call)
-    elif spot.call is not None and spot.before is not None and spot.before.text == "=":
-        yield from _inferred(here, spot.call)
-    text = here.document.text[slice(*region.value)]
-    local = {one.token.text: None for one in names_in(text) if one.role == "target"}
-    yield from (Choice(name, _VARIABLE, 1, "of the loop") for name in local)
-    yield from (_declared(one, 2) for one in visible if one.kind not in ("wire", "input"))
-    yield from _layers(here)
-    if spot.calls:
-        yield from (Choice(name, _FUNCTION, 6, "function of numbers and lists") for name in FUNCTIONS)
-
-
-def _declared(one: Declared, rank: int) -> Choice:
-    detail = one.header if one.kind == "block" else " ".join(one.text.split())[:80]
-    return Choice(one.name, _KINDS[one.kind], rank, detail, f"{one.kind} of {one.file.name}")
-
-
-def _arguments(here: Here, call: Call) -> Iterator[Choice]:
-    """The names of arguments that are not written yet, and ``_`` where it may be."""
-    yield from _inferred(here, call)
-    for index, (name, default) in enumerate(_takes(here, call).items()):
-        if name not in call.keywords and index >= call.index:
-            yield Choice(f"{name}=", _PROPERTY, 0, f"by default {default}" if default else "required")
-
-
-def _inferred(here: Here, call: Call) -> Iterator[Choice]:
-    """``_``, if the argument at the place may be inferred. It depends on what a block does with it."""
-    block, entry = here.block(call.name), here.entry(call.name)
-    names = list(_takes(here, call))
-    name = call.keyword or (names[call.index] if call.index < len(names) else "")
-    if block is not None or (entry is not None and name in entry.infer):
-        yield Choice("_", _KEYWORD, 0, f"{name}: inferred from the input")
-
-
-def _takes(here: Here, call: Call) -> Mapping[str, str]:
-    block = here.block(call.name)
-    if block is not None:
-        return block_arguments(block)
-    entry = here.entry(call.name)
-    return arguments_of(entry) if entry is not None else {}
-
-
-def _layers(here: Here) -> Iterator[Choice]:
-    """The project's layers, then the assembler's and MindSpore's, then those of libraries."""
-    with suppress(AssemblerError):
-        registry = here.project.registry
-        for entry in registry.all_entries():
-            yield Choice(registry.name_of(entry), _CLASS, _rank(entry), layer=registry.name_of(entry))
-
-
-def _rank(entry: Entry) -> int:
-    if entry.target.startswith("assembler."):
-        return 4
-    return 5 if entry.target.startswith("mindspore.nn.") else 3 if entry.registered is not None else 7
-
-
-# ---- other keys
-
-
-def _defaults(here: Here, line: str) -> Iterator[Choice]:
-    """Recipes, and blocks as ``/blocks@blocks: name``."""
-    if re.search(r"/blocks@[\w.]+\s*:\s*$", line):
-        yield from (Choice(name, _FILE, 0, str(file)) for name, file in here.project.files("blocks").items())
-        return
-    yield from (Choice(name, _FILE, 0, str(file)) for name, file in here.project.recipes.items() if file != here.file)
-    yield Choice("_self_", _KEYWORD, 1, "this file")
-    yield Choice("/blocks@blocks: ", _MODULE, 1, "the blocks of a file")
-
-
-def _initializers() -> Iterator[Choice]:
-    from assembler.model.parameters import initializer_classes
-
-    for cls in dict.fromkeys(initializer_classes().values()):
-        about = (cls.__doc__ or "").strip().split("\n")[0]
-        yield Choice(cls.__name__, _CLASS, 0, "initializer", about)
-
-
-def _checks(path: tuple[str, ...], line: str) -> Iterator[Choice]:
-    """The names of checks, and inside a check those of its arguments."""
-    from assembler.checks import CHECKS
-
-    check = CHECKS.get(path[1]) if len(path) > 1 else None
-    is_inside = len(path) > 2 or (check is not None and re.search(r":\s*\{?[^}]*$", line) is not None)
-    if check is not None and is_inside:
-        for name, about in check.settings.model_fields.items():
-            yield Choice(
-                name, _PROPERTY, 0, "" if about.is_required() else f"by default {about.default!r}", insert=f"{name}: "
-            )
-        return
-    yield from (Choice(name, _FUNCTION, 0, "check", one.summary) for name, one in _sorted(CHECKS))
-
-
-def _sorted(checks: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    return sorted(checks.items())

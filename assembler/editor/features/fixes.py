@@ -13,14 +13,9 @@ from assembler.editor.features.common import file_of
 from assembler.editor.features.here import Here
 from assembler.editor.lines import Lines
 from assembler.editor.workspace import Workspace
+from assembler.errors import Mend
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
-
-_MISSING = re.compile(r"(?P<layer>[\w.]+) is missing (?P<names>'\w+'(?:(?:, | and )'\w+')*): ")
-_EXPECTED = re.compile(r"the recipe expects (?P<here>\d+|\[.*\]), but the plan has (?P<plan>\d+|\[.*\])")
-_INSTEAD = re.compile(
-    r"write (?P<new>[\w.]+) instead of (?P<old>[\w.]+)|(?P<owner>[\w.]+) of \w+ is (?P<here>[\w.]+) here"
-)
 
 
 def code_actions(workspace: Workspace, params: Mapping[str, Any]) -> Any:
@@ -43,36 +38,34 @@ def _mends(
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The title, range and text of each change that mends an error."""
     lines, where, message = workspace.lines(file), diagnostic["range"], diagnostic["message"]
+    data = diagnostic.get("data") or {}
+    mend = Mend(**data.get("mend") or {})
     start, end = lines.offset(where["start"]), lines.offset(where["end"])
     text = lines.text
     written = text[start:end]
     word = re.match(r"[\w.]+", written)
     name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
-    if word and word[0] in message and (instead := _INSTEAD.search(message)):
-        new = instead["new"] or instead["here"]
-        yield f"Write {new}", name, new
-    for suggestion in (diagnostic.get("data") or {}).get("suggestions", ()):
+    if word and word[0] == mend.old:
+        yield f"Write {mend.new}", name, mend.new
+    for suggestion in data.get("suggestions", ()):
         if word and re.fullmatch(r"[\w./]+", suggestion) and f"'{word[0]}'" in message:
             yield f"Write {suggestion}", name, suggestion
-    yield from _expected(lines, end, message)
-    missing = _MISSING.match(message)
-    if missing and word:
-        names = re.findall(r"'(\w+)'", missing["names"])
+    yield from _expected(lines, end, mend)
+    if mend.arguments and word:
         entry = Here(workspace, file, start).entry(word[0])
         infer = entry.infer if entry is not None else {}
-        values = {name: "_" if name in infer else "0" for name in names}
+        values = {name: "_" if name in infer else "0" for name in mend.arguments}
         yield from _with_arguments(lines, text, start + len(word[0]), values)
 
 
-def _expected(lines: Lines, end: int, message: str) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[str, Any], str]]:
     """What the plan has instead of a value of ``expect``, whose key ends at an offset."""
-    expected = _EXPECTED.fullmatch(message)
-    if expected is None:
+    if not mend.old:
         return
-    value = re.compile(rf"\s*:\s*({re.escape(expected['here'])})").match(lines.text, end)
+    value = re.compile(rf"\s*:\s*({re.escape(mend.old)})").match(lines.text, end)
     if value is not None:
         where = {"start": lines.at(value.start(1)), "end": lines.at(value.end(1))}
-        yield f"Expect {expected['plan']}", where, expected["plan"]
+        yield f"Expect {mend.new}", where, mend.new
 
 
 def _with_arguments(

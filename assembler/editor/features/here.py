@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
+from assembler.analysis.files import is_foreign
 from assembler.analysis.names import TEXTS, Declared, Document, Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
@@ -34,12 +35,13 @@ class Here:
     offset: int
 
     @classmethod
-    def of(cls, workspace: Workspace, params: Mapping[str, Any]) -> Here | None:
-        """The place that a request is about; None outside of files, and in a registry."""
+    def of(cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False) -> Here | None:
+        """The place that a request is about; None outside of files, in a registry, and in files of other programs."""
         file = file_of(params)
-        if file is None or file.parent.name == "registry":
+        if file is None or (file.parent.name == "registry" and not in_registry):
             return None
-        return cls(workspace, file, workspace.lines(file).offset(params["position"]))
+        lines = workspace.lines(file)
+        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]))
 
     @cached_property
     def project(self) -> Project:
@@ -109,6 +111,13 @@ class Here:
         folder = self.project.folder
         yield from map(real, sorted((folder / "recipe").rglob("*.yaml")) if folder is not None else ())
         yield from self.workspace.open
+
+    def files(self) -> list[Path]:
+        """The recipes and blocks of the project, and the files that are open; this one is the first."""
+        folder = self.project.folder
+        blocks = map(real, sorted((folder / "blocks").glob("*.yaml")) if folder is not None else ())
+        found = dict.fromkeys([self.file, *self._recipes(), *blocks])
+        return [file for file in found if file.parent.name != "registry"]
 
     def _included(self, file: Path) -> list[Path]:
         with suppress(AssemblerError, OSError):

@@ -25,13 +25,19 @@ from assembler.editor.workspace import Workspace
 from assembler.errors import AssemblerError
 from assembler.files import short
 from assembler.language.grammar import parse
-from assembler.language.recipe import Definitions, Layer, is_stack, leaves, print_value
+from assembler.language.recipe import Definitions, Each, Layer, is_stack, leaves, print_value, walk
 from assembler.planning.specs import print_specs
 from assembler.registry.documentation import documentation
 from assembler.registry.entries import Entry
 
 MAX_SHOWN = 4000
 """Characters of a docstring or a block."""
+
+MAX_VALUES = 12
+"""Values of a loop that are shown."""
+
+_CALL = "of_("
+"""Put before an expression, so that it is read as an argument, on several lines, too."""
 
 _WORDS = {"param": "parameter of the recipe", "argument": "argument of the block", "shared": "shared part",
           "wire": "line of the graph", "input": "input", "block": "block"}  # fmt: skip
@@ -48,7 +54,7 @@ def hover(workspace: Workspace, params: Mapping[str, Any]) -> Any:
         return _answer(here, start, end, [*_of_declared(here, declared), *_of_expression(here)])
     used = here.names.used_at(here.offset)
     if used is None:
-        return _answer(here, here.offset, here.offset, _of_expression(here))
+        return _answer(here, here.offset, here.offset, [*_of_loop(here), *_of_expression(here)])
     if used.role == "keyword":
         return _answer(here, used.start, used.end, _of_keyword(here, used.call, used.name))
     entry = here.entry(used.name)
@@ -105,34 +111,71 @@ def _value(here: Here, declared: Declared) -> str:
     return "" if said == declared.text.strip("'\"") else f"here it is `{said}`"
 
 
+def _of_loop(here: Here) -> list[str]:
+    """The loop that gives the name at the place its values, and these values if they are known without a use."""
+    token = here.spot.token if here.region is not None and here.is_in_layers else None
+    if token is None or token.kind != "name" or here.region is None:
+        return []
+    start, end = here.document.inside(here.region.value)
+    with suppress(AssemblerError, RecursionError):
+        read = parse(f"{_CALL}{here.document.text[start:end].partition('@')[0]})")
+        at = here.offset - start + len(_CALL)
+        loops = [one for one in walk(read) if isinstance(one, Each) and one.place.start <= at <= one.place.end]
+        loops = [one for one in loops if token.text in one.names]
+        if loops:
+            loop = min(loops, key=lambda one: one.place.end - one.place.start)
+            clause = f"for {', '.join(loop.names)} in {print_value(loop.values)}"
+            return [_code(clause, "python"), _values(here, loop, token.text), "*name of a loop*"]
+    return []
+
+
+def _values(here: Here, loop: Each, name: str) -> str:
+    """``w`` is 1, 2, 3; empty if that depends on a block's argument, or on a loop around it."""
+    written = print_value(loop.values)
+    found = None if _depends(here, written) else _value_here(here, written)
+    if not isinstance(found, list | tuple) or not found:
+        return ""
+    part = loop.names.index(name)
+    each = found if len(loop.names) == 1 else [one[part] for one in found]
+    more = ", …" if len(each) > MAX_VALUES else ""
+    return f"`{name}` is {', '.join(f'`{print_value(one)}`' for one in each[:MAX_VALUES])}{more}"
+
+
+def _depends(here: Here, written: str) -> bool:
+    """Whether an expression has names whose values depend on a use: of a block, or of a loop."""
+    visible = here.names.visible(here.region.path) if here.region is not None else ()
+    local = here.document.local | {one.name for one in visible if one.kind == "argument"}
+    return bool(local.intersection(re.findall(r"\w+", written)))
+
+
+def _value_here(here: Here, written: str) -> Any:
+    """The value of an expression in the last text of the file that could be bound; None if it has none."""
+    opened = here.workspace.open.get(here.file)
+    bound = opened.analysis.reading.bound if opened is not None and opened.analysis is not None else None
+    with suppress(AssemblerError, RecursionError):
+        return _evaluated(written, parse_definitions(bound.recipe)) if bound is not None else None
+    return None
+
+
 def _of_expression(here: Here) -> list[str]:
     """The value of the argument at the place: ``4 * width`` is 64.
 
     In a block or a loop it depends on the use, so that there is none with the names of their arguments and values.
     """
-    opened = here.workspace.open.get(here.file)
-    bound = opened.analysis.reading.bound if opened is not None and opened.analysis is not None else None
-    if bound is None or here.region is None or not here.is_in_layers:
+    if here.region is None or not here.is_in_layers:
         return []
     start, end = here.document.inside(here.region.value)
     argument = argument_at(here.document.text[start:end], here.offset - start)
     if argument is None:
         return []
     written = here.document.text[start + argument[0] : start + argument[1]].strip()
-    visible = here.names.visible(here.region.path)
-    local = here.document.local | {one.name for one in visible if one.kind == "argument"}
-    if local.intersection(re.findall(r"\w+", written)):
-        return []
-    with suppress(AssemblerError, RecursionError):
-        value = _evaluated(written, parse_definitions(bound.recipe))
-        if value is not None and print_value(value) != written:
-            return [f"`{written}` is `{print_value(value)}`"]
-    return []
+    value = None if _depends(here, written) else _value_here(here, written)
+    return [f"`{written}` is `{print_value(value)}`"] if value is not None and print_value(value) != written else []
 
 
 def _evaluated(written: str, definitions: Definitions) -> Any:
     """The value of an argument; None if it is layers, or depends on more than the params."""
-    call, errors = expand(parse(f"of_({written})"), Definitions(definitions.params))
+    call, errors = expand(parse(f"{_CALL}{written})"), Definitions(definitions.params))
     values = call.args if isinstance(call, Layer) and not errors else ()
     is_plain = len(values) == 1 and not any(is_stack(leaf) or is_inferred(leaf) for leaf in leaves(values))
     return values[0] if is_plain else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assembler.analysis.files import kind_of
+from assembler.analysis.files import is_known, kind_of
 from assembler.editor.features.commands import TITLES
 from assembler.editor.features.common import file_of
 from assembler.editor.workspace import Opened, Workspace
@@ -21,7 +21,7 @@ def code_lenses(workspace: Workspace, params: Mapping[str, Any]) -> list[dict[st
     """The lenses of a recipe; of other files none. While a text cannot be planned, only the commands are there."""
     file = file_of(params)
     opened = workspace.open.get(file) if file is not None else None
-    if file is None or opened is None or kind_of(file) != "recipe":
+    if file is None or opened is None or not is_known(file) or kind_of(file) != "recipe":
         return []
     named = {key.name: key.span for key in keys_of(file)}
     span = next((named[name] for name in _KEYS if name in named), None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from assembler.analysis.names import Declared
+from assembler.analysis.names import Declared, Used
 from assembler.analysis.tokens import WORDS
 from assembler.editor.features.here import Here
 from assembler.editor.workspace import Workspace
@@ -61,11 +61,13 @@ def _location(here: Here, file: Path, start: int, end: int) -> dict[str, Any]:
 
 
 def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
-    """The places where a name is used, or a layer in this file."""
+    """The places where a name is used; of a layer, those in all files of the project."""
     here = Here.of(workspace, params)
     if here is None:
         return None
     places = _places(here)
+    if here.names.at(here.offset) is None and (used := here.names.used_at(here.offset)) is not None:
+        places = list(_uses_of_layer(here, used))
     if not params.get("context", {}).get("includeDeclaration", True):
         declared = here.names.at(here.offset)
         same = {(one.file, one.start, one.end) for one in here.names.same(declared)} if declared is not None else set()
@@ -93,6 +95,18 @@ def _places(here: Here) -> list[tuple[Path, int, int]]:
     used = here.names.used_at(here.offset)
     same = (one for one in here.document.used if used is not None and (one.name, one.role) == (used.name, used.role))
     return [(here.file, one.start, one.end) for one in same]
+
+
+def _uses_of_layer(here: Here, layer: Used) -> Iterator[tuple[Path, int, int]]:
+    """The places of a layer's name, or of an argument of a layer, where no file declares the name as its own."""
+    for file in here.files():
+        if layer.name not in here.workspace.lines(file).text:
+            continue
+        document = here.document if file == here.file else here.read(file)
+        own = {one.name for one in document.declared if one.kind not in ("wire", "input")}
+        for used in document.used:
+            if (used.name, used.role, used.call) == (layer.name, layer.role, layer.call) and used.name not in own:
+                yield file, used.start, used.end
 
 
 def prepare_rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from assembler.views.diagram.draw import diagram
 from assembler.views.diagram.fold import levels
 from assembler.views.diagram.graphviz import to_dot
 from assembler.views.diagram.mermaid import to_mermaid
-from assembler.views.diagram.picture import Picture, picture
+from assembler.views.diagram.picture import Picture, picture, rows
 from assembler.views.diagram.svg import standalone, to_svg
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "levels",
     "picture",
     "record",
+    "rows",
     "standalone",
     "to_dot",
     "to_mermaid",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -37,6 +37,7 @@ class Node:
         group: the index of the group that it is in, or -1.
         parameters, macs: of the layers that it represents, each time.
         wrong: whether it is marked, because it is or contains a layer with an error.
+        paths: of the layers that it represents, in the model; not known of a diagram that is read from a record.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Node:
     parameters: int = 0
     macs: int = 0
     wrong: bool = False
+    paths: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def heading(self) -> str:
@@ -169,8 +171,10 @@ def record(drawn: Diagram) -> dict[str, Any]:
 
 
 def _short(one: Node | Edge | Group) -> dict[str, Any]:
-    defaults = {field.name: field.default for field in fields(one) if field.default is not MISSING}
-    return {key: value for key, value in asdict(one).items() if key not in defaults or defaults[key] != value}
+    defaults = {each.name: each.default for each in fields(one) if each.default is not MISSING}
+    kept = {key: value for key, value in asdict(one).items() if key not in defaults or defaults[key] != value}
+    kept.pop("paths", None)  # the table of layers has them
+    return kept
 
 
 def from_record(kept: Mapping[str, Any]) -> Diagram:

@@ -136,8 +136,9 @@ class _Drawer:
         shared = part.step.shared if part.step else ""
         sums = part.sums if kind == "folded" else part.own
         wrong = part.marked if kind == "folded" else self.reader.is_marked(part.step)
+        paths = tuple(part.all_paths()) if kind == "folded" else part.paths
         node = self.node(
-            Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group, *sums, wrong)
+            Node(kind, title, part.names, part.arguments, shared, part.repeat, layers, group, *sums, wrong, paths)
         )
         self.join(sources, part.given, node)
         return (node,)
@@ -218,8 +219,9 @@ def shortened(drawn: Diagram, keep: int) -> Diagram:
     title = f"… {layers:,} more layers" if layers else f"… {behind - first:,} more"
     at = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
     nodes = [replace(node, group=at[node.group]) for node in kept]
-    wrong = any(node.wrong for node in drawn.nodes[first:behind])
-    nodes.insert(first, Node("more", title, layers=layers, group=at[group], wrong=wrong))
+    gone = drawn.nodes[first:behind]
+    wrong, paths = any(node.wrong for node in gone), tuple(path for node in gone for path in node.paths)
+    nodes.insert(first, Node("more", title, layers=layers, group=at[group], wrong=wrong, paths=paths))
     groups = tuple(replace(drawn.groups[old], group=at[drawn.groups[old].group]) for old in sorted(used))
     return Diagram(drawn.name, tuple(nodes), _contracted(drawn.edges, first, behind), groups)
 

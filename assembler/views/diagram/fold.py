@@ -50,6 +50,7 @@ def _closed(drawn: Diagram, at: int) -> Node:
     group = drawn.groups[at]
     inside: list[Node | Group] = [one for one in drawn.nodes if at in path(one.group, drawn.groups)]
     inside += [one for one in drawn.groups if at in path(one.group, drawn.groups)]
+    nodes = [one for one in inside if isinstance(one, Node)]
 
     def total(count: str) -> int:
         return sum(getattr(one, count) * times(one, at, drawn.groups) for one in inside if hasattr(one, count))
@@ -66,7 +67,8 @@ def _closed(drawn: Diagram, at: int) -> Node:
         group=group.group,
         parameters=total("parameters"),
         macs=total("macs"),
-        wrong=any(isinstance(one, Node) and one.wrong for one in inside),
+        wrong=any(one.wrong for one in nodes),
+        paths=tuple(path for one in nodes for path in one.paths),
     )
 
 

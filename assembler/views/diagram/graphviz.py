@@ -53,6 +53,11 @@ def to_dot(drawn: Diagram) -> str:
     return "\n".join([*lines, *_inside(drawn, inside, "  "), *_edges(drawn, inside), "}", ""])
 
 
+def paths_of_rows(drawn: Diagram) -> dict[int, list[tuple[str, ...]]]:
+    """The paths of the layers in each row of each box, by the number in the box's name."""
+    return {card.nodes[0]: [drawn.nodes[at].paths for at in card.nodes] for card in _cards(arranged(drawn))}
+
+
 def _inside(drawn: Diagram, inside: Sequence[Card | Frame], indent: str) -> Iterator[str]:
     for one in inside:
         if isinstance(one, Frame):

@@ -54,6 +54,7 @@ class Part:
         own: parameters and MACs of the layer, without those of layers in it.
         sums: parameters and MACs of all layers that it represents, each time.
         marked: whether it is, or contains, a layer that is to be marked.
+        paths: of the layer in the model, each time that it occurs; none of a block or a repeat.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Part:
     own: tuple[int, int] = (0, 0)
     sums: tuple[int, int] = (0, 0)
     marked: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def is_chain(self) -> bool:
@@ -91,6 +93,29 @@ class Part:
     def inside(self) -> Iterator[Part]:
         """The parts in it."""
         return chain.from_iterable(self.chains)
+
+    def all_paths(self) -> Iterator[str]:
+        """Those of the layers in it, and its own."""
+        for one in self.inside:
+            yield from one.all_paths()
+        yield from self.paths
+
+    def moved(self, old: str, new: str) -> Part:
+        """The same part at another path of the model: ``0.inner`` → ``2.inner``, with all that is in it."""
+        paths = tuple(new + one[len(old) :] if f"{one}.".startswith(f"{old}.") else one for one in self.paths)
+        return replace(
+            self, paths=paths, chains=tuple(tuple(one.moved(old, new) for one in row) for row in self.chains)
+        )
+
+
+def _together(parts: Sequence[Part]) -> Part:
+    """The first of equal parts, with the paths of all."""
+    first = parts[0]
+    chains = tuple(
+        tuple(_together(each) for each in zip(*rows, strict=True))
+        for rows in zip(*(one.chains for one in parts), strict=True)
+    )
+    return replace(first, paths=tuple(path for one in parts for path in one.paths), chains=chains)
 
 
 class Parts:
@@ -193,13 +218,14 @@ class Parts:
         """Equal neighbours as one."""
         for _, run in groupby(parts, lambda part: part.key):
             members = list(run)
-            yield members[0] if len(members) == 1 else self.repeated((members[0],), len(members))
+            yield members[0] if len(members) == 1 else self.repeated((_together(members),), len(members))
 
     def fold_rows(self, parts: Sequence[Part]) -> Iterator[Part]:
         """Equal neighbouring runs of several parts as one."""
         at = 0
         for length, times in equal_neighbours([part.key for part in parts], 2, 2):
-            yield self.repeated(tuple(parts[at : at + length]), times) if times > 1 else parts[at]
+            turns = [parts[at + turn * length :][:length] for turn in range(times)]
+            yield self.repeated(tuple(map(_together, zip(*turns, strict=True))), times) if times > 1 else parts[at]
             at += length * times
 
     def repeated(self, parts: tuple[Part, ...], times: int) -> Part:
@@ -218,7 +244,8 @@ class Parts:
         key, uses = (step if again else id(step.layer), given), self.uses
         if key in self.known:
             self.uses += again
-            return self.known[key]
+            known = self.known[key]
+            return known.moved(known.paths[0], step.path) if not again and known.paths[:1] != (step.path,) else known
         part = self.look(step, given)
         if again or (self.uses == uses and (None not in given or not self.rows)):
             self.known[key] = part
@@ -242,7 +269,16 @@ class Parts:
         arguments = step.plain_arguments()
         emits = (row.output or None) if row else self.planned.output if step is self.root else None
         return self.made(
-            Part(step.layer.name, step=step, arguments=arguments, given=given, emits=emits, chains=chains, own=own)
+            Part(
+                step.layer.name,
+                step=step,
+                arguments=arguments,
+                given=given,
+                emits=emits,
+                chains=chains,
+                own=own,
+                paths=(step.path,),
+            )
         )
 
     def inside(self, step: Step, given: InputSpecs) -> tuple[tuple[Part, ...], ...]:

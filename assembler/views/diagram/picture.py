@@ -7,7 +7,7 @@ from typing import Any
 
 from assembler.views.diagram.data import Diagram
 from assembler.views.diagram.fold import levels
-from assembler.views.diagram.graphviz import to_dot
+from assembler.views.diagram.graphviz import paths_of_rows, to_dot
 from assembler.views.diagram.mermaid import to_mermaid
 from assembler.views.diagram.svg import height, to_svg
 
@@ -33,6 +33,11 @@ class Picture:
     def data(self) -> dict[str, Any]:
         """As data for JSON."""
         return asdict(self)
+
+
+def rows(drawn: Diagram) -> list[dict[int, list[tuple[str, ...]]]]:
+    """For each depth of its picture, the paths of the layers in each row of each box, by ``data-box`` of the SVG."""
+    return [paths_of_rows(one) for one in levels(drawn)]
 
 
 def picture(drawn: Diagram) -> Picture:

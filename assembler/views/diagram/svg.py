@@ -24,6 +24,9 @@ _NAMESPACE = "http://www.w3.org/2000/svg"
 _PLACES = re.compile(r"[-+.,\d\sMCLSQTAHVZe]*")
 """Numbers and the commands of a path."""
 
+_BOX = re.compile(r"n(\d+)")
+"""The name of a box in Graphviz's language."""
+
 _ATTRIBUTES = {
     **dict.fromkeys(("viewBox", "points", "d", "x", "y", "cx", "cy", "rx", "ry", "font-size"), _PLACES),
     "transform": re.compile(r"((translate|scale|rotate)\([-\d. ]*\) ?)*"),
@@ -44,7 +47,7 @@ def to_svg(dot: str) -> str | None:
     """An SVG element, drawn by an installed Graphviz, else by graphviz-pure; None if neither answers in time.
 
     It can be put into a page unchanged: it has no scripts, links, styles or ids, and its text has the colour of the
-    text around it. Its ``<title>`` is the graph's ``id``.
+    text around it. Its ``<title>`` is the graph's ``id``, and the group of the box ``n3`` has ``data-box="3"``.
     """
     for program in _programs():
         if program in _too_slow:
@@ -111,6 +114,8 @@ def _copied(element: ElementTree.Element) -> ElementTree.Element:
             made.set(name, _colour(value))
         elif name in _ATTRIBUTES and _ATTRIBUTES[name].fullmatch(value):
             made.set(name, value)
+    if element.get("class") == "node" and (box := _BOX.fullmatch(element.findtext(f"{{{_NAMESPACE}}}title", ""))):
+        made.set("data-box", box[1])
     if made.tag == "text":
         made.text = (element.text or "").replace(f"\\{NOTHING}", "\\").rstrip(ROOM)
         made.set("fill", "currentColor")

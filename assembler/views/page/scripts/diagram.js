@@ -6,7 +6,7 @@ const ATTRIBUTES = new Set(
   (
     "width height viewBox preserveAspectRatio transform d points x y x1 y1 x2 y2 cx cy r rx ry dx dy fill stroke opacity " +
     "fill-opacity stroke-opacity stroke-width stroke-dasharray stroke-linecap stroke-linejoin text-anchor " +
-    "dominant-baseline font-family font-size font-weight font-style letter-spacing textLength lengthAdjust"
+    "dominant-baseline font-family font-size font-weight font-style letter-spacing textLength lengthAdjust data-box"
   ).split(" "),
 );
 
@@ -21,11 +21,12 @@ const LEGEND = [
  * A diagram as an element: a picture for each depth, one of which is shown; without pictures, its text.
  *
  * SVG is copied element by element, with attributes that draw and no others, so that it cannot run or load anything.
- * The element of a picture has `view`: what its reader chose, and `resume`: which shows a later diagram in the same way.
+ * The element of a picture has `view`: what its reader chose; `resume`: which shows a later diagram in the same way; and
+ * `point`: which marks the layers of some paths, if the rows of the boxes are known.
  */
-function diagram({ mermaid, depths, shown }) {
+function diagram({ mermaid, depths, shown, rows = [] }) {
   const pictures = depths.map(parsed).filter(Boolean);
-  return pictures.length ? viewing(pictures, Math.min(shown, pictures.length - 1), mermaid) : source(mermaid);
+  return pictures.length ? viewing(pictures, Math.min(shown, pictures.length - 1), mermaid, rows) : source(mermaid);
 }
 
 function parsed(text) {
@@ -37,7 +38,7 @@ function parsed(text) {
   return made;
 }
 
-function viewing(pictures, shown, mermaid) {
+function viewing(pictures, shown, mermaid, rows) {
   const zoomed = element("span", { class: "zoom", role: "status", "aria-label": "Zoom" });
   const viewer = new Viewer((scale) => (zoomed.textContent = `${Math.round(100 * scale)} %`));
   const depths = pictures.map((svg, at) => button(String(at + 1), () => ((isChosen = true), open(at)), { "aria-label": `Depth ${at + 1} of ${pictures.length}`, title: at ? "Unfold blocks" : "Fold all blocks" }));
@@ -68,7 +69,35 @@ function viewing(pictures, shown, mermaid) {
     if (view?.isChosen && view.depth < pictures.length) ((isChosen = true), open(view.depth));
     if (view) viewer.resume(view);
   };
+  made.point = (paths) => {
+    pictures.forEach((svg, at) => pointRows(svg, rows[at] ?? {}, new Set(paths)));
+    return [...pictures[depth].querySelectorAll(".pointed")];
+  };
   return made;
+}
+
+/** Frame the rows of some layers. A row begins with a strip of its colour; a box without strips is one row. */
+function pointRows(svg, rows, paths) {
+  for (const one of svg.querySelectorAll(".pointed")) one.remove();
+  for (const box of svg.querySelectorAll("[data-box]")) {
+    const strips = [...box.querySelectorAll("polygon[points]:not([fill=none], [fill-opacity])")];
+    const whole = extent(box.querySelector("path, polygon")?.getAttribute("d") ?? "");
+    (rows[box.dataset.box] ?? []).forEach((inside, at) => {
+      if (!inside.some((path) => paths.has(path))) return;
+      const strip = strips.length ? extent(strips[at]?.getAttribute("points") ?? "") : whole;
+      const made = document.createElementNS(SVG, "rect");
+      const place = { class: "pointed", x: whole.left + 2, y: strip.top, width: whole.right - whole.left - 4, height: strip.bottom - strip.top, rx: 3 };
+      for (const [name, value] of Object.entries(place)) made.setAttribute(name, value);
+      box.append(made);
+    });
+  }
+}
+
+/** The sides of a path or of points, whose numbers are x and y in turn. */
+function extent(text) {
+  const numbers = text.match(/-?[\d.]+/g)?.map(Number) ?? [0, 0];
+  const [x, y] = [0, 1].map((odd) => numbers.filter((_, at) => at % 2 === odd));
+  return { left: Math.min(...x), right: Math.max(...x), top: Math.min(...y), bottom: Math.max(...y) };
 }
 
 function legend() {

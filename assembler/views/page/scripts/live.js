@@ -2,6 +2,8 @@ const TITLE = document.title;
 
 const MARKED = '[fill="#d93a32"]';
 
+const ROOM = 24; // pixels
+
 let table = null; // of layers
 
 let pointed = null; // where the cursor of the editor is
@@ -54,6 +56,7 @@ const PARTS = {
     const before = byId("diagram").firstElementChild?.view?.();
     put(byId("diagram"), diagram(drawn));
     byId("diagram").firstElementChild.resume?.(before);
+    pointedRows();
     const frame = byId("diagram").querySelector(".drawing");
     if (drawn.marked && frame) reveal(frame, frame.querySelector(MARKED));
   },
@@ -62,8 +65,28 @@ const PARTS = {
     const line = pointedLine();
     if (line) reveal(line.closest(".source"), line);
     table?.point(place.layers);
+    bringIn(byId("diagram").querySelector(".drawing"), pointedRows());
   },
 };
+
+/** Mark the layers that the cursor of the editor is at in the diagram, and return their rows. */
+function pointedRows() {
+  return byId("diagram").firstElementChild?.point?.(pointed?.layers ?? []) ?? [];
+}
+
+/** Scroll a frame only as far as needed to see the first of several, with some room around; not if one is seen. */
+function bringIn(frame, rows) {
+  if (!rows.length) return;
+  const around = frame.getBoundingClientRect();
+  const places = rows.map((one) => one.getBoundingClientRect());
+  if (places.some((one) => one.left >= around.left && one.right <= around.right && one.top >= around.top && one.bottom <= around.bottom)) return;
+  const [inside] = places;
+  const needed = (start, end, first, last) => (first < start ? first - start - ROOM : last > end ? Math.min(last - end + ROOM, first - start) : 0);
+  const left = needed(around.left, around.left + frame.clientWidth, inside.left, inside.right);
+  const top = needed(around.top, around.top + frame.clientHeight, inside.top, inside.bottom);
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (left || top) frame.scrollBy({ left, top, behavior: isCalm ? "instant" : "smooth" });
+}
 
 /** Mark the line that the cursor of the editor is in, and return it. */
 function pointedLine() {
