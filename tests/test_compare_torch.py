@@ -2,6 +2,7 @@
 
 import sys
 
+import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
@@ -11,7 +12,10 @@ from typer.testing import CliRunner
 from assembler import AssemblerError, plan
 from assembler.commands.app import app
 from assembler.model.build import build
+from assembler.model.naming import Assignment, Mapping, Transform
 from assembler.model.parity import Comparing, hand_over, torch_module
+from assembler.model.parity.pairs import pairs_of
+from assembler.model.parity.paths import modules_by_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # torch takes seconds to import
 
@@ -46,6 +50,29 @@ def test_a_network_with_the_same_layers_agrees(torch):
         ("output", "output"),
     ]
     assert all(0 <= row.apart.difference <= row.apart.bound for row in found.rows)
+
+
+def test_a_cell_of_one_expert_is_not_compared_with_the_module_of_all(torch):
+    """Also in a mixture of one's own, whose router is not known."""
+    module = torch.nn.ModuleDict({"experts": torch.nn.Identity()})
+    one = Assignment(("experts.gate_up_proj",), "experts.1.gate.weight", Transform(rows=(0, 6), expert=1))
+    cells = {"experts.1.gate": mindspore.nn.Dense(8, 6, has_bias=False)}
+    assert pairs_of(Mapping((one,)), cells, modules_by_path(module)) == {}
+
+
+def test_error_of_a_layer_too_few_says_nothing_of_an_embedding_that_is_not_tied(torch):
+    class Reader(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.fc = torch.nn.Embedding(8, 8), torch.nn.Linear(8, 8, bias=False)
+
+    planned = plan(
+        "Embedding(8, 8) + 2 * Dense(8, 8, has_bias=False)", input={"shape": [2, 3], "sample": "integers", "high": 8}
+    )
+    with pytest.raises(AssemblerError) as error:
+        hand_over(Reader(), build(planned), planned, "the module")
+    assert "weight (8, 8) is not in the file" in str(error.value)
+    assert "tied" not in str(error.value)
 
 
 DENSE, CONV = "Dense(8, 8) + {} + Dense(8, 8)", "{} + ReLU + Flatten + Dense(_, 4)"

@@ -187,6 +187,47 @@ def test_error_of_tables_for_other_heads_advises_only_what_the_command_has(compa
     ] + ["  --rename names a mapping file, which assigns tensors; one that the recipe lacks has target: null"]
 
 
+@pytest.mark.parametrize("name", ["llama3_8b", "mixtral_8x7b"])
+def test_error_of_a_head_that_only_the_module_ties(compared, name):
+    code, lines = compared(name, {"tie_word_embeddings": True})
+    assert (code, lines) == (
+        2,
+        [
+            f"the state of {__name__}:reference does not fit the model: lm_head.weight is model.embed_tokens.weight "
+            "there (tied), and 6.weight is a table of its own here; write shared: {tokens: Embedding(…)}, and "
+            "Unembed(tokens) for the head"
+        ],
+    )
+
+
+def test_error_of_a_tied_module_that_lacks_more_lists_all(compared):
+    changes = {"vocabulary, has_bias=False": "vocabulary"}
+    code, lines = compared("llama3_8b", {"tie_word_embeddings": True}, changes)
+    assert code == 2
+    assert lines[1:3] == ["  6.weight (97, 48) is not in the file", "  6.bias (97,) is not in the file"]
+
+
+def test_experts_in_one_array_are_compared_by_their_mixture(compared, monkeypatch):
+    """A module that holds one of transformers has no ``save_pretrained``."""
+    torch = pytest.importorskip("torch")
+
+    class Holder(torch.nn.Module):
+        def __init__(self, **settings):
+            super().__init__()
+            self.inner = mixtral(**settings)
+
+        def forward(self, words):
+            return self.inner(words)
+
+    _, *rest = NETWORKS["mixtral_8x7b"]
+    monkeypatch.setitem(NETWORKS, "mixtral_8x7b", (Holder, *rest))
+    code, lines = compared("mixtral_8x7b")
+    assert (code, lines[-1]) == (0, "all layers are within the bound")
+    assert any(line.startswith("#4.inner.1 MixtureOfExperts") and "MixtralSparseMoeBlock" in line for line in lines)
+    code, lines = compared("mixtral_8x7b", {"num_experts_per_tok": 1})
+    assert (code, lines[-1]) == (1, "  likely cause: top is 2 here and 1 there; write top=1")
+
+
 def test_an_activation_that_no_layer_is_has_its_class_as_the_cause(compared):
     _, lines = compared("t5_small", {"feed_forward_proj": "quick_gelu"})
     assert lines[-1] == "  likely cause: #memory.2.inner.2: it is ReLU here and QuickGELUActivation there"

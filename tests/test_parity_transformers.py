@@ -134,10 +134,39 @@ def test_a_transformer_computes_the_same_as_that_of_others(tmp_path, name):
     torch.manual_seed(0)
     with torch.no_grad():
         theirs = importlib.import_module("tests.published").randomized(make())
+    compare(theirs, stored(theirs, tmp_path), name, params, given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_experts_in_one_array_compute_the_same_as_apart(tmp_path, suffix):
+    """``state_dict()`` has them so, and files that ``save_pretrained`` writes have one array per expert."""
+    make, params, given = NETWORKS["mixtral_8x7b"]
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        theirs = importlib.import_module("tests.published").randomized(make())
+    state = theirs.state_dict()
+    assert state["model.layers.1.mlp.experts.gate_up_proj"].shape == (4, 160, 48)
+    file = tmp_path / f"model{suffix}"
+    if suffix == ".pth":
+        torch.save(state, file)
+    else:
+        importlib.import_module("safetensors.torch").save_file(state, file)
+    model, loaded = compare(theirs, file, "mixtral_8x7b", params, given)
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    again = importlib.import_module("safetensors.torch").load_file(tmp_path / "again.safetensors")
+    theirs.load_state_dict(again, strict=True)
+    assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+
+
+def compare(theirs, file, name, params, given):
+    """Load a file with no rule, and require equal outputs."""
     made = planned(name, params, given)
     model = build(made)
-    loaded = weights.load(model, stored(theirs, tmp_path), planned=made)
+    loaded = weights.load(model, file, planned=made)
     assert (len(loaded.names), loaded.missing, loaded.extra) == (len(list(made.weights())), (), ())
     expected, found = outputs(theirs, given), model(*map(Tensor, given)).asnumpy()
     assert np.ptp(expected) > 1e-2
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    return model, loaded

@@ -139,6 +139,96 @@ def test_rows_that_alternate_between_heads_are_not_split():
         naming.decide(targets(transformer()), llama_like(names, fused=True))
 
 
+# ---- experts in one array
+
+
+def mixture(experts=3, hidden=6):
+    block = f"Residual(LayerNorm(_) + MixtureOfExperts(_, {hidden}, count={experts}))"
+    return transformer(f"Embedding(11, 8) + 2 * {block} + Dense(_, 11)")
+
+
+def stacked_experts():
+    shapes = {"embed.weight": (11, 8), **linear("head", 11, 8)}
+    for block in range(2):
+        shapes |= norm(f"h.{block}.norm") | {f"h.{block}.mlp.gate.weight": (3, 8)}
+        shapes |= {f"h.{block}.mlp.experts.gate_up_proj": (3, 12, 8), f"h.{block}.mlp.experts.down_proj": (3, 8, 6)}
+    return shapes
+
+
+def test_experts_in_one_array_are_taken_apart():
+    """Gates are above: transformers computes ``gate, up = (x @ gate_up_proj[expert].T).chunk(2)``."""
+    mapping = naming.decide(targets(mixture()), dict(sorted(stacked_experts().items())))
+    assert (mapping.left, mapping.lacking) == ((), ())
+    found = {one.target: (one.sources[0], str(one.transform)) for one in mapping.assignments}
+    for block, path in enumerate(["1.inner.1", "2.inner.1"]):
+        assert found[f"{path}.router.weight"] == (f"h.{block}.mlp.gate.weight", "")
+        stacked = f"h.{block}.mlp.experts"
+        for expert in range(3):
+            of_expert = f"{path}.experts.{expert}"
+            assert found[f"{of_expert}.gate.weight"] == (f"{stacked}.gate_up_proj", f"expert {expert}, rows 0:6")
+            assert found[f"{of_expert}.up.weight"] == (f"{stacked}.gate_up_proj", f"expert {expert}, rows 6:12")
+            assert found[f"{of_expert}.down.weight"] == (f"{stacked}.down_proj", f"expert {expert}")
+
+
+def test_experts_in_one_array_are_loaded_by_a_mapping_file_and_written_as_they_were(tmp_path):
+    arrays = stored(stacked_experts(), tmp_path / "w.safetensors")
+    model, loaded = loaded_by(mixture(), tmp_path / "w.safetensors")
+    for expert, matrix in enumerate(arrays["h.1.mlp.experts.gate_up_proj"]):
+        assert np.array_equal(values(model)[f"2.inner.1.experts.{expert}.gate.weight"], matrix[:6])
+        assert np.array_equal(values(model)[f"2.inner.1.experts.{expert}.up.weight"], matrix[6:])
+    (tmp_path / "mapping.yaml").write_text(naming.to_yaml(loaded.mapping))
+    rules = naming.read_mapping(tmp_path / "mapping.yaml")
+    other, again = loaded_by(mixture(), tmp_path / "w.safetensors", rename=rules)
+    assert all(np.array_equal(array, values(other)[name]) for name, array in values(model).items())
+    weights.save(other, tmp_path / "again.safetensors", names="torch", loaded=again)
+    written = load_file(tmp_path / "again.safetensors")
+    assert written.keys() == arrays.keys()
+    assert all(np.array_equal(written[name], array) for name, array in arrays.items())
+
+
+def test_a_model_whose_experts_are_in_one_array_has_them_whole():
+    found = naming.targets_of({"0.wide": (3, 12, 8), "0.down": (3, 8, 6)}, {})
+    mapping = naming.decide(found, {"experts.gate_up_proj": (3, 12, 8), "experts.down_proj": (3, 8, 6)})
+    assert {one.target: one.sources for one in mapping.assignments} == {
+        "0.wide": ("experts.gate_up_proj",),
+        "0.down": ("experts.down_proj",),
+    }
+
+
+WIDE, DOWN = "h.1.mlp.experts.gate_up_proj", "h.1.mlp.experts.down_proj"
+LAYOUT = "they must be (experts, 2 * hidden, size) and (experts, size, hidden)"
+
+WRONG_EXPERTS = {
+    "too few": ({}, {"experts": 4}, "h.0.mlp.experts.gate_up_proj has 3 experts, whose gates have shape (6, 8); the model has 4 of shape (6, 8)"),
+    "too large": ({}, {"hidden": 4}, "h.0.mlp.experts.gate_up_proj has 3 experts, whose gates have shape (6, 8); the model has 3 of shape (4, 8)"),
+    "no down": ({DOWN: None}, {}, f"{WIDE} has no {DOWN} beside it"),
+    "no gate": ({WIDE: None}, {}, f"{DOWN} has no {WIDE} beside it"),
+    "fewer in one": ({DOWN: (2, 8, 6)}, {}, f"{WIDE} is (3, 12, 8) and {DOWN} (2, 8, 6); {LAYOUT}"),
+    "one transposed": ({DOWN: (3, 6, 8)}, {}, f"{WIDE} is (3, 12, 8) and {DOWN} (3, 6, 8); {LAYOUT}"),
+    "both transposed": ({WIDE: (3, 8, 12), DOWN: (3, 6, 8)}, {}, f"{WIDE} is (3, 8, 12) and {DOWN} (3, 6, 8); {LAYOUT}"),
+    "experts last": ({WIDE: (12, 8, 3), DOWN: (8, 6, 3)}, {}, f"{WIDE} is (12, 8, 3) and {DOWN} (8, 6, 3); {LAYOUT}"),
+    "too few axes": ({DOWN: (3, 8)}, {}, f"{WIDE} is (3, 12, 8) and {DOWN} (3, 8); {LAYOUT}"),
+    "twice": ({"h.1.mlp.experts.0.down_proj": (8, 6)}, {}, f"h.1.mlp.experts.0.down_proj is in the file, and in {DOWN}, too"),
+    "endless": (  # an array of no size, so that a file can have it
+        {WIDE: (10**15, 0, 8), DOWN: (10**15, 8, 0)}, {},
+        f"{WIDE} has {10**15} experts, whose gates have shape (0, 8); the model has 3 of shape (6, 8)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "sizes", "message"), WRONG_EXPERTS.values(), ids=WRONG_EXPERTS)
+def test_error_of_experts_in_one_array(changes, sizes, message):
+    shapes = {name: shape for name, shape in {**stacked_experts(), **changes}.items() if shape is not None}
+    with pytest.raises(Refused) as error:
+        naming.decide(targets(mixture(**sizes)), shapes)
+    assert str(error.value) == message
+
+
+def test_error_of_experts_for_a_model_without():
+    with pytest.raises(Refused, match=r"gates have shape \(6, 8\); the model has none"):
+        naming.decide(targets(transformer()), stacked_experts())
+
+
 def test_numbers_are_numbers():
     shapes = {name: shape for index in range(12) for name, shape in linear(f"body.{index}", 4, 4).items()}
     found = decided(chain("12 * Dense(4, 4)", 2, 4), shapes)
@@ -335,7 +425,16 @@ def _shape(one, shapes, planned):
 # ---- transforms
 
 
-TRANSFORMS = ["", "transposed", "rows 2:4", "reshaped", "transposed, rows 0:3", "rows 0:2, reshaped"]
+TRANSFORMS = [
+    "",
+    "transposed",
+    "rows 2:4",
+    "reshaped",
+    "transposed, rows 0:3",
+    "rows 0:2, reshaped",
+    "expert 0",
+    "expert 1, transposed, rows 0:3",
+]
 
 
 @pytest.mark.parametrize("text", TRANSFORMS)
@@ -343,7 +442,10 @@ def test_a_transform_is_read_as_it_is_printed(text):
     assert str(Transform.read(text)) == text
 
 
-@pytest.mark.parametrize("text", ["turned", "rows 2:", "rows 0:1, transposed", "rows 0:1, rows 1:2", "transposed,"])
+@pytest.mark.parametrize(
+    "text",
+    ["turned", "rows 2:", "rows 0:1, transposed", "rows 0:1, rows 1:2", "transposed,", "expert", "rows 0:1, expert 0"],
+)
 def test_error_of_a_transform(text):
     with pytest.raises(AssemblerError, match="no transform"):
         Transform.read(text)
@@ -358,6 +460,7 @@ def test_the_shape_of_a_transform_is_that_of_its_values():
         (Transform(True, (1, 3)), (2, 4)),
         (Transform(rows=(1, 2), reshaped=True), (6,)),
         (Transform(reshaped=True), (4, 1, 6)),
+        (Transform(reshaped=True, expert=3), (6, 1)),
     ]:
         assert transform.shape([array.shape], target) == target
         assert transform.apply([array], target).shape == target
@@ -366,6 +469,9 @@ def test_the_shape_of_a_transform_is_that_of_its_values():
     assert np.array_equal(joined, np.concatenate([array, array[:1]]))
     assert Transform().shape([(4, 6), (1, 6)], (5, 6)) == (5, 6)
     assert Transform().shape([(4, 6), (1, 5)], (5, 6)) is None
+    assert Transform(expert=4).shape([(4, 6, 2)], (6, 2)) is None
+    assert Transform(expert=1).shape([(4, 6), (1, 6)], (6,)) is None
+    assert Transform(expert=0).shape([(4,)], ()) is None
 
 
 # ---- a mapping file, and writing by it
@@ -423,6 +529,19 @@ def test_two_parameters_from_one_array_are_trained_alone(tmp_path):
     assert not values(model)["0.weight"].any()
 
 
+def test_a_mapping_file_can_transpose_each_expert(tmp_path):
+    planned, file = chain("2 * Dense(4, 4, has_bias=False)", 2, 4), tmp_path / "w.safetensors"
+    arrays = stored({"w": (2, 4, 4)}, file)
+    (tmp_path / "mapping.yaml").write_text("""\
+- {source: w, target: 1.weight, transform: "expert 1, transposed"}
+- {source: w, target: 0.weight, transform: "expert 0, transposed"}
+""")
+    model, loaded = loaded_by(planned, file, rename=naming.read_mapping(tmp_path / "mapping.yaml"))
+    assert np.array_equal(values(model)["1.weight"], arrays["w"][1].T)
+    weights.save(model, tmp_path / "again.safetensors", names="torch", loaded=loaded)
+    assert np.array_equal(load_file(tmp_path / "again.safetensors")["w"], arrays["w"])
+
+
 def test_a_mapping_file_can_be_corrected(tmp_path):
     planned, file = chain("2 * (Dense(4, 4) + ReLU)", 2, 4), tmp_path / "w.safetensors"
     arrays = stored(ALIKE, file)
@@ -445,7 +564,7 @@ BAD_MAPPINGS = [
     ),
     (
         "- {source: a, target: b, transform: x}",
-        "m.yaml, entry 1: no transform 'x'; write transposed, rows 0:64, reshaped, or several in this order",
+        "m.yaml, entry 1: no transform 'x'; write expert 0, transposed, rows 0:64, reshaped, or several in this order",
     ),
     ("- {source: a, target: b}\n- {source: c, target: b}", "m.yaml has 2 entries for b; keep one"),
     (

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, better, flat
 from assembler.model.naming.mapping import Assignment, Mapping, Transform, fits, is_reshaped, without_ones
 from assembler.model.naming.roles import is_computed, words
+from assembler.model.naming.stacked import apart as experts_apart
+from assembler.model.naming.stacked import joined
 from assembler.model.naming.targets import Targets
 from assembler.model.naming.trees import Node, Shape, Unit, is_mixed, lettered, tree_of, units_of, unmixed
 
@@ -83,13 +85,17 @@ def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0)
     """
     names = {name: shape for name, shape in shapes.items() if not is_computed(name)}
     skipped = tuple(name for name in shapes if name not in names)
-    units = units_of(names)
-    for copies in ((), *_copies(targets, units)):
+    try:
+        matrices, origins = experts_apart(targets, names)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    units = units_of(matrices)
+    for copies in ((), *_copies(targets, [unit for unit in units if unit.path not in origins])):
         kept = [unit for unit in units if unit not in copies]
         for is_transposed in (False, True) if any(map(_is_turned, kept)) else (False,):
             pairs = _aligned(targets, _turned(kept) if is_transposed else kept, apart)
             if pairs is not None:
-                return _mapping(targets, pairs, is_transposed, copies, skipped)
+                return joined(_mapping(targets, pairs, is_transposed, copies, skipped), origins)
     raise Refused(_difference(targets, units))
 
 

@@ -20,6 +20,7 @@ class Transform:
     """What is done with the sources, joined along their first axis, in this order.
 
     Args:
+        expert: which item of the first axis is taken; None is all of it.
         transposed: the two axes of a matrix are exchanged.
         rows: the part of the first axis that is taken; None is all of it.
         reshaped: axes of length 1 are added or removed, or the axes of a convolution joined.
@@ -28,10 +29,12 @@ class Transform:
     transposed: bool = False
     rows: tuple[int, int] | None = None
     reshaped: bool = False
+    expert: int | None = None
 
     def __str__(self) -> str:
         rows = f"rows {self.rows[0]}:{self.rows[1]}" if self.rows else ""
-        said = ["transposed" if self.transposed else "", rows, "reshaped" if self.reshaped else ""]
+        expert = f"expert {self.expert}" if self.expert is not None else ""
+        said = [expert, "transposed" if self.transposed else "", rows, "reshaped" if self.reshaped else ""]
         return ", ".join(filter(None, said))
 
     @classmethod
@@ -43,10 +46,16 @@ class Transform:
         """
         parts = [part.strip() for part in text.split(",")] if text else []
         rows = [match for part in parts if (match := re.fullmatch(r"rows (\d{1,18}):(\d{1,18})", part))]
-        found = cls("transposed" in parts, (int(rows[0][1]), int(rows[0][2])) if rows else None, "reshaped" in parts)
+        experts = [int(match[1]) for part in parts if (match := re.fullmatch(r"expert (\d{1,18})", part))]
+        found = cls(
+            "transposed" in parts,
+            (int(rows[0][1]), int(rows[0][2])) if rows else None,
+            "reshaped" in parts,
+            experts[0] if experts else None,
+        )
         if str(found) != ", ".join(parts):
             raise ParameterError(
-                f"no transform {text!r}; write transposed, rows 0:64, reshaped, or several in this order"
+                f"no transform {text!r}; write expert 0, transposed, rows 0:64, reshaped, or several in this order"
             )
         return found
 
@@ -56,6 +65,10 @@ class Transform:
         if any(other[1:] != first[1:] or not other for other in others) or (others and not first):
             return None
         shape = (sum(one[0] for one in shapes), *first[1:]) if others else first
+        if self.expert is not None:
+            if others or len(shape) < 2 or self.expert >= shape[0]:
+                return None
+            shape = shape[1:]
         if self.transposed:
             if len(shape) != 2:
                 return None
@@ -70,6 +83,7 @@ class Transform:
     def apply(self, arrays: Sequence[Array], target: Shape) -> Array:
         """The values of the parameter."""
         array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        array = array[self.expert] if self.expert is not None else array
         array = array.T if self.transposed else array
         array = array[slice(*self.rows)] if self.rows else array
         return np.ascontiguousarray(array).reshape(target if self.reshaped else array.shape)

@@ -71,18 +71,27 @@ def _source(
 ) -> Array:
     """One array of the file, from the parameters that it was loaded into."""
     first = some[0]
-    if first.transform.rows:
-        some = sorted(some, key=lambda one: one.transform.rows or (0, 0))
-        array = np.concatenate([values[one.target] for one in some])
+    experts = {one.transform.expert for one in some if one.transform.expert is not None}
+    if experts:  # below each other; their own axis is added at the end
+        parts = [[one for one in some if one.transform.expert == expert] for expert in sorted(experts)]
+        array = np.concatenate([_matrix(part, values) for part in parts])
     else:
-        array = values[first.target]
-    array = array.T if first.transform.transposed else array
+        array = _matrix(some, values)
     if len(first.sources) > 1:
         low = sum(shapes[name][0] for name in first.sources[: first.sources.index(source)])
         array = array[low : low + shapes[source][0]]
     if array.shape != shapes[source] and array.size != math.prod(shapes[source]):
         raise ParameterError(f"{source} was loaded in part, so that a file with names of PyTorch lacks the rest of it")
     return array.reshape(shapes[source])
+
+
+def _matrix(some: Sequence[Assignment], values: abc.Mapping[str, Array]) -> Array:
+    """One matrix of the file, from its rows."""
+    array = values[some[0].target]
+    if some[0].transform.rows:
+        some = sorted(some, key=lambda one: one.transform.rows or (0, 0))
+        array = np.concatenate([values[one.target] for one in some])
+    return array.T if some[0].transform.transposed else array
 
 
 def _published(name: str, owner: str) -> str:

@@ -64,6 +64,8 @@ def pairs_of(
     for one in mapping.assignments:
         here = one.target.rpartition(".")[0]
         owners = [source.rpartition(".")[0] for source in one.sources]
+        if one.transform.expert is not None:  # of all experts, which are one module
+            continue
         if here in cells and all(path in modules and not list(modules[path].children()) for path in owners):
             there = tuple(one_path[id(modules[path])] for path in owners)
             is_bias = isinstance(cells[here], RelativeBias)
