@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from assembler import AssemblerError, plan
 from assembler.commands.app import app
 from assembler.model.build import build
-from assembler.model.naming import Assignment, Mapping, Transform
+from assembler.model.naming import Assignment, NameMapping, Transform
 from assembler.model.parity import Comparing, hand_over, torch_module
 from assembler.model.parity.pairs import pairs_of
 from assembler.model.parity.paths import modules_by_path
@@ -57,7 +57,7 @@ def test_a_cell_of_one_expert_is_not_compared_with_the_module_of_all(torch):
     module = torch.nn.ModuleDict({"experts": torch.nn.Identity()})
     one = Assignment(("experts.gate_up_proj",), "experts.1.gate.weight", Transform(rows=(0, 6), expert=1))
     cells = {"experts.1.gate": mindspore.nn.Dense(8, 6, has_bias=False)}
-    assert pairs_of(Mapping((one,)), cells, modules_by_path(module)) == {}
+    assert pairs_of(NameMapping((one,)), cells, modules_by_path(module)) == {}
 
 
 def test_error_of_a_layer_too_few_says_nothing_of_an_embedding_that_is_not_tied(torch):

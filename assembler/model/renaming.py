@@ -13,7 +13,7 @@ from assembler.model.naming import Assignment
 from assembler.model.stored import ArraySpec
 from assembler.words import closest
 
-Rules = Mapping[str, str | None] | naming.Mapping
+Rules = Mapping[str, str | None] | naming.NameMapping
 """Names in the file → names in the model, with ``*``; or what a mapping file has."""
 
 
@@ -35,10 +35,10 @@ class Renamed:
     skipped: tuple[str, ...] = ()
     came: Mapping[str, str] = field(default_factory=dict)
 
-    def original(self, mapping: naming.Mapping) -> naming.Mapping:
+    def original(self, mapping: naming.NameMapping) -> naming.NameMapping:
         """The mapping of a whole file, by the names in the file."""
         found = mapping.renamed(self.came)
-        return naming.Mapping(
+        return naming.NameMapping(
             found.assignments, (*self.skipped, *found.skipped), found.equal, found.left, found.lacking
         )
 
@@ -56,7 +56,7 @@ def renamed(
     Raises:
         ParameterError, Mistakes: a rule has no effect, or two arrays would have one name.
     """
-    if isinstance(rules, naming.Mapping):
+    if isinstance(rules, naming.NameMapping):
         return _by_mapping(arrays, rules, parameters, path, place)
     found, came = _by_patterns(arrays, rules, path, place)
     given = tuple(Assignment((new,), new) for new, name in came.items() if new != name and new in parameters)
@@ -65,7 +65,7 @@ def renamed(
 
 
 def _by_mapping(
-    arrays: Mapping[str, ArraySpec], rules: naming.Mapping, parameters: Collection[str], path: Path, place: Place
+    arrays: Mapping[str, ArraySpec], rules: naming.NameMapping, parameters: Collection[str], path: Path, place: Place
 ) -> Renamed:
     sources = [*rules.skipped, *(source for one in rules.assignments for source in one.sources)]
     sources += [name for pair in rules.equal for name in pair]

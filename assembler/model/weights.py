@@ -64,7 +64,7 @@ class Loaded:
     names: tuple[str, ...]
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    mapping: naming.Mapping | None = None
+    mapping: naming.NameMapping | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     computed: Mapping[str, Array] = field(default_factory=dict)
 
@@ -204,7 +204,7 @@ def load(
     )
 
 
-def _decided(targets: Targets, new: Renamed, names: Names, path: Path) -> naming.Mapping:
+def _decided(targets: Targets, new: Renamed, names: Names, path: Path) -> naming.NameMapping:
     shapes = {name: spec.shape for name, spec in new.arrays.items()}
     try:
         return naming.decide(targets, shapes, names=names, given=new.given, equal=new.equal)
@@ -213,7 +213,7 @@ def _decided(targets: Targets, new: Renamed, names: Names, path: Path) -> naming
 
 
 def _require_fit(
-    mapping: naming.Mapping, parameters: Mapping[str, Parameter], new: Renamed, path: Path, *, strict: bool
+    mapping: naming.NameMapping, parameters: Mapping[str, Parameter], new: Renamed, path: Path, *, strict: bool
 ) -> None:
     """Everything that does not fit, in one error."""
     arrays = new.arrays
@@ -266,7 +266,7 @@ def _names(one: Assignment) -> tuple[str, str]:
     return source, "the model" if source == one.target else f"{one.target} of the model"
 
 
-def _unmatched(mapping: naming.Mapping, parameters: Mapping[str, Parameter], new: Renamed) -> Iterator[str]:
+def _unmatched(mapping: naming.NameMapping, parameters: Mapping[str, Parameter], new: Renamed) -> Iterator[str]:
     """Parameters that the file lacks or a rule skips, and arrays that the model lacks, with likely typing errors."""
     lacking = {name: tuple(parameters[name].shape) for name in mapping.lacking}
     left = {name: new.arrays[name].shape for name in mapping.left}
@@ -280,7 +280,7 @@ def _unmatched(mapping: naming.Mapping, parameters: Mapping[str, Parameter], new
         yield f"{name} {print_value(shape)} is not in the model" + hint
 
 
-def _require_equal(mapping: naming.Mapping, file: ParameterFile, path: Path) -> None:
+def _require_equal(mapping: naming.NameMapping, file: ParameterFile, path: Path) -> None:
     """An array that is stored twice has the same values in both places."""
     for copy, used in mapping.equal:
         if not np.array_equal(file.read(copy), file.read(used)):
@@ -289,7 +289,7 @@ def _require_equal(mapping: naming.Mapping, file: ParameterFile, path: Path) -> 
             )
 
 
-def _set_all(mapping: naming.Mapping, parameters: Mapping[str, Parameter], file: ParameterFile) -> None:
+def _set_all(mapping: naming.NameMapping, parameters: Mapping[str, Parameter], file: ParameterFile) -> None:
     """Set the parameters, and read each array once."""
     by_sources: dict[tuple[str, ...], list[Assignment]] = {}
     for one in mapping.assignments:

@@ -4,7 +4,7 @@ from assembler.model.naming.assign import Refused as Refused
 from assembler.model.naming.assign import assign as assign
 from assembler.model.naming.decide import decide as decide
 from assembler.model.naming.mapping import Assignment as Assignment
-from assembler.model.naming.mapping import Mapping as Mapping
+from assembler.model.naming.mapping import NameMapping as NameMapping
 from assembler.model.naming.mapping import Transform as Transform
 from assembler.model.naming.mapping_file import entries as entries
 from assembler.model.naming.mapping_file import read_mapping as read_mapping

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import collections.abc as abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, better, flat
-from assembler.model.naming.mapping import Assignment, Mapping, Transform, fits, is_reshaped, without_ones
+from assembler.model.naming.mapping import Assignment, NameMapping, Transform, fits, is_reshaped, without_ones
 from assembler.model.naming.roles import is_computed, words
 from assembler.model.naming.stacked import apart as experts_apart
 from assembler.model.naming.stacked import joined
@@ -71,7 +70,7 @@ class Pair:
         return hash(f"{self.unit.path} {self.parts}")  # sums of tuples' hashes collide, those of texts do not
 
 
-def assign(targets: Targets, shapes: abc.Mapping[str, Shape], *, apart: int = 0) -> Mapping:
+def assign(targets: Targets, shapes: Mapping[str, Shape], *, apart: int = 0) -> NameMapping:
     """The assignment of the arrays of a file to the parameters of a model.
 
     Args:
@@ -221,11 +220,11 @@ def _equal(targets: Targets, assignments: Sequence[Assignment], copies: Sequence
 
 def _mapping(
     targets: Targets, pairs: list[Pair], is_transposed: bool, copies: Sequence[Unit], skipped: tuple[str, ...]
-) -> Mapping:
+) -> NameMapping:
     assignments = tuple(one for pair in pairs for one in _assignments(targets, pair, is_transposed))
     used = {source for one in assignments for source in one.sources}
     set_names = {one.target for one in assignments}
-    return Mapping(
+    return NameMapping(
         assignments,
         skipped,
         tuple(_equal(targets, assignments, copies)),
@@ -250,7 +249,7 @@ def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[
             yield Assignment((pair.unit.names[role],), target.names[role], transform)
 
 
-def biases_apart(targets: Targets, shapes: abc.Mapping[str, Shape]) -> list[str]:
+def biases_apart(targets: Targets, shapes: Mapping[str, Shape]) -> list[str]:
     """The biases of the model's layers that the file has without one only, as MindSpore's convolutions by default."""
     known = {_signature(unit) for unit in units_of(shapes)}
     with_bias = [unit for unit in targets.units if "bias" in unit.names and _signature(unit) not in known]

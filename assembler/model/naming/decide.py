@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import collections.abc as abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from assembler.model.naming.assign import MOST_APART, Refused, assign, biases_apart
-from assembler.model.naming.mapping import Assignment, Mapping, Transform, fits, is_reshaped
+from assembler.model.naming.mapping import Assignment, NameMapping, Transform, fits, is_reshaped
 from assembler.model.naming.roles import is_computed, split
 from assembler.model.naming.targets import Targets
 from assembler.model.naming.trees import Shape
@@ -16,12 +15,12 @@ from assembler.settings import Names
 
 def decide(
     targets: Targets,
-    shapes: abc.Mapping[str, Shape],
+    shapes: Mapping[str, Shape],
     *,
     names: Names = "auto",
     given: Sequence[Assignment] = (),
     equal: Sequence[tuple[str, str]] = (),
-) -> Mapping:
+) -> NameMapping:
     """The use of a file. What does not fit is in the result as ``left``, ``lacking`` or of another shape.
 
     Args:
@@ -41,7 +40,7 @@ def decide(
     return replace(found, assignments=(*given, *found.assignments), equal=(*equal, *found.equal))
 
 
-def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) -> Mapping:
+def _decided(targets: Targets, shapes: Mapping[str, Shape], names: Names) -> NameMapping:
     same = _by_name(targets, shapes, exact=names == "mindspore")
     is_fitting = all(fits(shapes[one.sources[0]], targets.shapes[one.target]) for one in same.assignments)
     if names == "mindspore" or shapes.keys() == targets.shapes.keys():
@@ -63,7 +62,7 @@ def _decided(targets: Targets, shapes: abc.Mapping[str, Shape], names: Names) ->
             raise
 
 
-def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) -> Mapping:
+def _nearest(targets: Targets, shapes: Mapping[str, Shape], error: Refused) -> NameMapping:
     """The use with the fewest layers that do not fit; those that only lack a bias are counted last."""
     if biases := biases_apart(targets, shapes):
         try:
@@ -80,7 +79,7 @@ def _nearest(targets: Targets, shapes: abc.Mapping[str, Shape], error: Refused) 
     raise error
 
 
-def _by_name(targets: Targets, shapes: abc.Mapping[str, Shape], *, exact: bool) -> Mapping:
+def _by_name(targets: Targets, shapes: Mapping[str, Shape], *, exact: bool) -> NameMapping:
     """The arrays of the same layer and role; exact: of the same name. Of two such arrays, one is left over."""
 
     def key(name: str) -> object:
@@ -94,7 +93,7 @@ def _by_name(targets: Targets, shapes: abc.Mapping[str, Shape], *, exact: bool) 
     pairs = {name: target for target, name in found.items()}
     used = set(found)
     others = [name for name in shapes if name not in pairs]
-    return Mapping(
+    return NameMapping(
         tuple(
             Assignment((source,), target, Transform(reshaped=is_reshaped(shapes[source], targets.shapes[target])))
             for source, target in pairs.items()

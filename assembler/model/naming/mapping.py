@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import collections.abc as abc
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -126,7 +125,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class NameMapping:
     """The use of a whole file.
 
     Args:
@@ -143,9 +142,9 @@ class Mapping:
     left: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
 
-    def renamed(self, came: abc.Mapping[str, str]) -> Mapping:
+    def renamed(self, came: Mapping[str, str]) -> NameMapping:
         """The same for other names in the file."""
-        return Mapping(
+        return NameMapping(
             tuple(replace(one, sources=tuple(came[name] for name in one.sources)) for one in self.assignments),
             tuple(came[name] for name in self.skipped),
             tuple((came[copy], came[used]) for copy, used in self.equal),

@@ -17,18 +17,18 @@ from typing import Any
 import yaml
 
 from assembler.errors import ParameterError
-from assembler.model.naming.mapping import Assignment, Mapping, Transform
+from assembler.model.naming.mapping import Assignment, NameMapping, Transform
 from assembler.reading.yaml_files import read_yaml
 
 _BEGINNING = "# Which array of the file became which parameter; weights.rename=mapping.yaml loads a file in this way.\n"
 
 
-def to_yaml(mapping: Mapping) -> str:
+def to_yaml(mapping: NameMapping) -> str:
     """The text of a mapping file."""
     return _BEGINNING + "".join(f"- {_flow(entry)}\n" for entry in entries(mapping))
 
 
-def entries(mapping: Mapping) -> list[dict[str, Any]]:
+def entries(mapping: NameMapping) -> list[dict[str, Any]]:
     """The mapping as plain data: one entry per parameter, and one per array that is for none."""
     found: list[dict[str, Any]] = []
     for one in mapping.assignments:
@@ -45,7 +45,7 @@ def _flow(entry: dict[str, Any]) -> str:
     ).strip()
 
 
-def read_mapping(path: Path) -> Mapping:
+def read_mapping(path: Path) -> NameMapping:
     """The mapping of a mapping file.
 
     Raises:
@@ -79,7 +79,7 @@ def read_mapping(path: Path) -> Mapping:
     for copy, name in equal:
         if name not in used:
             raise ParameterError(f"{path}: {copy} is equal to {name}, which has no target")
-    return Mapping(tuple(assignments), tuple(skipped), tuple(equal))
+    return NameMapping(tuple(assignments), tuple(skipped), tuple(equal))
 
 
 def _sources(path: Path, number: int, entry: Any) -> tuple[str, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc as abc
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assembler.errors import ParameterError
 from assembler.model.inputs import Array
-from assembler.model.naming.mapping import Assignment, Mapping
+from assembler.model.naming.mapping import Assignment, NameMapping
 from assembler.model.naming.roles import ROLES
 from assembler.model.naming.trees import Shape
 
@@ -29,10 +28,10 @@ def owners(model: nn.Cell) -> dict[str, str]:
 
 
 def in_torch(
-    values: abc.Mapping[str, Array],
-    owners: abc.Mapping[str, str],
-    mapping: Mapping | None = None,
-    shapes: abc.Mapping[str, Shape] | None = None,
+    values: Mapping[str, Array],
+    owners: Mapping[str, str],
+    mapping: NameMapping | None = None,
+    shapes: Mapping[str, Shape] | None = None,
 ) -> dict[str, Array]:
     """The arrays of a file that PyTorch loads.
 
@@ -66,9 +65,7 @@ def in_torch(
     return found
 
 
-def _source(
-    source: str, some: Sequence[Assignment], values: abc.Mapping[str, Array], shapes: abc.Mapping[str, Shape]
-) -> Array:
+def _source(source: str, some: Sequence[Assignment], values: Mapping[str, Array], shapes: Mapping[str, Shape]) -> Array:
     """One array of the file, from the parameters that it was loaded into."""
     first = some[0]
     experts = {one.transform.expert for one in some if one.transform.expert is not None}
@@ -85,7 +82,7 @@ def _source(
     return array.reshape(shapes[source])
 
 
-def _matrix(some: Sequence[Assignment], values: abc.Mapping[str, Array]) -> Array:
+def _matrix(some: Sequence[Assignment], values: Mapping[str, Array]) -> Array:
     """One matrix of the file, from its rows."""
     array = values[some[0].target]
     if some[0].transform.rows:

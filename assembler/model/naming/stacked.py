@@ -16,8 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from assembler.model.naming.mapping import Assignment
-from assembler.model.naming.mapping import Mapping as Assigned
+from assembler.model.naming.mapping import Assignment, NameMapping
 from assembler.model.naming.targets import Targets
 from assembler.model.naming.trees import Shape
 
@@ -79,7 +78,7 @@ def _experts(targets: Targets) -> Iterator[tuple[int, Shape]]:
     yield from ((len(some), some[0]) for some in gates.values())
 
 
-def joined(mapping: Assigned, origins: Apart) -> Assigned:
+def joined(mapping: NameMapping, origins: Apart) -> NameMapping:
     """The mapping by the names in the file; its transforms take the experts."""
     left = dict.fromkeys(origins[name][0] if name in origins else name for name in mapping.left)
     return replace(mapping, assignments=tuple(_of(one, origins) for one in mapping.assignments), left=tuple(left))

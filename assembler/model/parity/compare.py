@@ -104,7 +104,7 @@ class Comparing:
         planned: Plan,
         inputs: Sequence[Tensor],
         module: torch.nn.Module,
-        mapping: naming.Mapping,
+        mapping: naming.NameMapping,
         names: Sequence[str] = (),
     ):
         self.model, self.planned, self.inputs, self.module, self.names = model, planned, inputs, module, names

@@ -11,7 +11,7 @@ from mindspore import nn
 
 from assembler.errors import ParameterError
 from assembler.model import weights
-from assembler.model.naming import Assignment, Mapping, read_mapping
+from assembler.model.naming import Assignment, NameMapping, read_mapping
 from assembler.model.parity.torch_module import save_module
 from assembler.planning.plan import Plan
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import torch.nn
 
 
-def hand_over(module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str, rename: Path | None = None) -> Mapping:
+def hand_over(
+    module: torch.nn.Module, model: nn.Cell, planned: Plan, said: str, rename: Path | None = None
+) -> NameMapping:
     """Save the state of a PyTorch module as a file, and load that into a model.
 
     Args:
@@ -49,7 +51,7 @@ _WAY_OUT = "--rename names a mapping file, which assigns tensors; one that the r
 """The way to compare modules that do not fit; there is no strict=false."""
 
 
-def _tied(module: torch.nn.Module, model: nn.Cell, planned: Plan, file: Path, given: Mapping | None) -> str:
+def _tied(module: torch.nn.Module, model: nn.Cell, planned: Plan, file: Path, given: NameMapping | None) -> str:
     """How the head differs, if a file lacks nothing but a head that is the embedding in the module; otherwise empty.
 
     ``save_pretrained`` writes a table once.
@@ -79,6 +81,6 @@ def _heads(module: torch.nn.Module) -> Iterator[tuple[str, str]]:
         yield from ((name, table) for table in tables if name not in tables and names[table] is one)
 
 
-def assigned(loaded: weights.Loaded) -> Mapping:
+def assigned(loaded: weights.Loaded) -> NameMapping:
     """The assignment of what was loaded, also if all names were the model's."""
-    return loaded.mapping or Mapping(tuple(Assignment((name,), name) for name in loaded.names))
+    return loaded.mapping or NameMapping(tuple(Assignment((name,), name) for name in loaded.names))

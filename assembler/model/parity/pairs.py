@@ -51,7 +51,7 @@ class Pair:
 
 
 def pairs_of(
-    mapping: naming.Mapping, cells: Mapping[str, nn.Cell], modules: Mapping[str, torch.nn.Module]
+    mapping: naming.NameMapping, cells: Mapping[str, nn.Cell], modules: Mapping[str, torch.nn.Module]
 ) -> dict[str, Pair]:
     """The pairs by the paths of Cells.
 
@@ -94,7 +94,7 @@ def _axis(module: torch.nn.Module) -> int:
     return 1 if weight is not None and weight.ndim > 2 else -1
 
 
-def _cell_of(path: str, mapping: naming.Mapping, cells: Mapping[str, nn.Cell]) -> str:
+def _cell_of(path: str, mapping: naming.NameMapping, cells: Mapping[str, nn.Cell]) -> str:
     """The innermost Cell, other than the model, with the parameters of a module and of the modules in it."""
     prefix = f"{path}." if path else ""
     targets = {one.target for one in mapping.assignments if any(name.startswith(prefix) for name in one.sources)}
