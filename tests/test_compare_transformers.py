@@ -101,6 +101,7 @@ def compared(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("COLUMNS", "200")  # or names in a table are cut, where there is no terminal
     (tmp_path / "conf/recipe").mkdir(parents=True)
 
     def compare(name, settings=None, changes=None, arguments=None):
