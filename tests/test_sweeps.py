@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -870,25 +869,6 @@ def test_the_live_line_on_a_terminal(monkeypatch, capsys):
     assert "[2/3] failed  seed=2  0.5 s  mean failed" in printed.err
     assert "2 done, 1 not passed, 1 running" in printed.err
     assert "2/3" in printed.err
-
-
-def cpu_of_a_sweep(folder, jobs, *extra):
-    def used():
-        of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return of_children.ru_utime + of_children.ru_stime
-
-    before = used()
-    command = [sys.executable, str(ROOT / "run.py"), "-m", "recipe=mlp", "task=plan", f"seed=range({jobs})", *extra]
-    subprocess.run([*command, f"hydra.sweep.dir={jobs}"], cwd=folder, check=True, capture_output=True)
-    return used() - before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("extra", [["sweep.dry_run=true"], []], ids=["points", "jobs"])
-def test_the_cost_of_one_more_does_not_grow_with_their_number(tmp_path, extra):
-    few, some, many = (cpu_of_a_sweep(tmp_path, jobs, *extra) for jobs in (100, 500, 2000))
-    # If the cost grew with their number, it would be four times as much. Other programs slow one run by a half.
-    assert (many - some) / 1500 < 2 * (some - few) / 400
 
 
 def test_a_process_keeps_the_registry_of_the_last_job(monkeypatch):
