@@ -47,7 +47,7 @@ main()
 
 IMPORTS = "import hydra, mindspore"
 RUN_FLOOR = "import hydra, mindspore, pydantic, yaml"
-VALIDATE_FLOOR = "import numpy, pydantic, typer, yaml"
+VALIDATE_FLOOR = "import pydantic, typer, yaml"
 """What no run, and no validation, does without: the packages alone."""
 
 

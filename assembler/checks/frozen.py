@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from assembler.checks.base import check
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
@@ -11,6 +9,8 @@ from assembler.model.subject import DoesNotApply, Outcome, Subject
 @check(copies=4, keeps_activations=True)
 def frozen(subject: Subject) -> Outcome:
     """Whether a training step changes other parameters but no frozen one. Measured: how many frozen ones it changes."""
+    import numpy as np
+
     from assembler.checks.training import Weighted, float_outputs, random_targets, train
     from assembler.runtime import device
 

@@ -1,7 +1,5 @@
 """Whether training reaches every parameter."""
 
-import numpy as np
-
 from assembler.checks.base import check
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 
@@ -14,6 +12,8 @@ def gradients(subject: Subject) -> Outcome:
     gradient is exactly zero is dead: it has no effect on this input. Measured: how many parameters receive a gradient,
     of how many.
     """
+    import numpy as np
+
     from assembler.checks import training
     from assembler.runtime import device
 

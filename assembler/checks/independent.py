@@ -1,7 +1,5 @@
 """Whether the examples of a batch are independent."""
 
-import numpy as np
-
 from assembler.checks.base import check
 from assembler.errors import AssemblerError
 from assembler.model.inputs import Array
@@ -22,6 +20,7 @@ def independent(subject: Subject, outputs: list[Array], equals: bool = True, axi
         equals: false to check that it does depend on them.
         axis: the batch axis of all inputs. Of an output with several such axes, too, if it is among them.
     """
+    import numpy as np
     from mindspore import Tensor
 
     from assembler.runtime.device import as_array
@@ -68,6 +67,8 @@ def _batch_axes(planned: Plan, size: int, axis: int) -> dict[int, int]:
 
 def _all_but(array: Array, kept: int, axis: int) -> Array:
     """The array with all examples except one replaced by their neighbours, reversed."""
+    import numpy as np
+
     changed = np.roll(np.flip(array, [other for other in range(array.ndim) if other != axis]), 1, axis)
     at = [slice(None)] * array.ndim
     at[axis] = slice(kept, kept + 1)
@@ -76,5 +77,7 @@ def _all_but(array: Array, kept: int, axis: int) -> Array:
 
 
 def _distance(one: Array, other: Array) -> float:
+    import numpy as np
+
     apart = np.abs(wide(one) - wide(other))
     return float(np.max(np.where(np.isnan(apart), 0.0 if np.isnan(one).all() else np.inf, apart), initial=0.0))

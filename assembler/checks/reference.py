@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from assembler.binding.structure import Step, Steps, map_steps, walk
 from assembler.checks.base import check
 from assembler.errors import NOWHERE
@@ -36,6 +34,8 @@ def reference(
     ``rtol`` times the largest magnitude of NumPy's output, or by default 128 roundings, more for long sums, at the
     largest magnitude of any layer's output.
     """
+    import numpy as np
+
     layers = (step for step in walk(subject.planned.steps) if step.chain is None)
     missing = sorted({step.layer.name for step in layers if step.entry.reference is None})
     if missing and function is None:
@@ -67,6 +67,8 @@ def _trusted(steps: Steps) -> set[str]:
 
 
 def _wide(array: Array) -> Array:
+    import numpy as np
+
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
@@ -83,6 +85,8 @@ def _chain(steps: Steps, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Arra
 
 
 def _layer(step: Step, cells: Mapping[str, nn.Cell]) -> Callable[[Array], Array]:
+    import numpy as np
+
     function = step.entry.reference_function
     if step.chain is not None and function is None:
         return _chain(step.chain, cells)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field
 
 from assembler.checks.base import check
@@ -31,6 +30,8 @@ def trains(
     learning rate is the distance / sqrt(n), at most a tenth of it. Measured: the loss before, divided by the loss
     after. It hardly falls where BatchNorm has only a few values per channel.
     """
+    import numpy as np
+
     from assembler.checks.training import Distance, float_outputs, train, value_of
     from assembler.runtime import device
 
@@ -77,6 +78,7 @@ def _targets(subject: Subject, outputs: list[tuple[int, ...]], distance: float) 
 
 
 def _move(model: nn.Cell, distance: float) -> None:
+    import numpy as np
     from mindspore import Tensor
 
     from assembler.runtime.device import as_array

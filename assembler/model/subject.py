@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from assembler.model.inputs import Array
 from assembler.planning.plan import Plan
 from assembler.settings import Amp, Dtype, Mode
@@ -199,17 +197,23 @@ def rounding_bound(roundings: float, magnitude: float, size: int, one: float) ->
 
 def resolution(dtype: Dtype) -> float:
     """The distance from 1 to the next number of a dtype: the relative error of one rounding."""
+    import numpy as np
+
     return 2.0**-7 if dtype == "bfloat16" else float(np.finfo(dtype).eps)
 
 
 def largest(array: Array) -> float:
     """The largest finite absolute value, or 0."""
+    import numpy as np
+
     values = np.abs(wide(array))
     return float(np.max(values, initial=0.0, where=np.isfinite(values)))
 
 
 def difference(one: list[Array], other: list[Array]) -> float:
     """The largest absolute difference; infinite where only one side is not finite, or shapes differ."""
+    import numpy as np
+
     worst = 0.0
     for left, right in zip(one, other, strict=True):
         if left.shape != right.shape:
@@ -224,6 +228,8 @@ def difference(one: list[Array], other: list[Array]) -> float:
 
 def wide(array: Array) -> Array:
     """The same numbers in float64, or complex128."""
+    import numpy as np
+
     return array.astype(np.complex128 if np.iscomplexobj(array) else np.float64)
 
 

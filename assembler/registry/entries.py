@@ -12,8 +12,6 @@ from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, cast
 
-import numpy as np
-
 from assembler.errors import AssemblerError, BadTarget, Place, RegistryError
 from assembler.html import html_table
 from assembler.language.grammar import parse
@@ -269,8 +267,11 @@ def reference_at(path: str, trusted: Iterable[str], place: Place) -> Callable[..
     Raises:
         BadTarget: it does not import, has other parameters, or is not defined in a trusted package.
     """
-    if isinstance(ufunc := getattr(np, path.removeprefix("numpy."), None), np.ufunc) and path.startswith("numpy."):
-        return lambda x, parameters, arguments: ufunc(*x) if isinstance(x, tuple) else ufunc(x)
+    if path.startswith("numpy."):
+        import numpy as np
+
+        if isinstance(ufunc := getattr(np, path.removeprefix("numpy."), None), np.ufunc):
+            return lambda x, parameters, arguments: ufunc(*x) if isinstance(x, tuple) else ufunc(x)
     function = resolve(path, trusted, place)
     if not inspect.isfunction(function) or list(inspect.signature(function).parameters) != _REFERENCE:
         raise BadTarget(f"{path} is not a function ({', '.join(_REFERENCE)})", place)

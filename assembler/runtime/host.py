@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def machine() -> dict[str, Any]:
     }
 
 
+@cache
 def _processor() -> str | None:
     """The name of the processor; None if it is not known."""
     with suppress(OSError):
