@@ -25,14 +25,14 @@ def torch():
     return pytest.importorskip("torch")
 
 
-def compare(stack, module, shape, seed=0):
+def compare(stack, module, shape, seed=0, scale=1):
     """The comparison of a stack with a module that has random weights."""
     planned = plan(stack, input={"shape": shape})
     model = build(planned, seed)
     module = module.float().eval()
     torch_module.randomize(module, seed)
     mapping = hand_over(module, model, planned, "the module")
-    sample = Tensor(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
+    sample = Tensor(np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32))
     return Comparing(model, planned, [sample], module, mapping).run()
 
 
@@ -309,9 +309,212 @@ def test_tensors_that_share_memory_are_saved_each(torch, tmp_path):
     assert module[0].weight is module[1].weight
 
 
+# ---- axes in another order, other shapes, modules that compute more
+
+
+def net(forward, **layers):
+    """What makes a module of some layers and a function; ``forward`` gets the module and its inputs."""
+
+    def make(nn):
+        class Net(nn.Module):
+            def forward(self, *inputs):
+                return forward(self, *inputs)
+
+        made = Net()
+        for name, layer in layers.items():
+            setattr(made, name, layer(nn))
+        return made
+
+    return make
+
+
+def more(base, after):
+    """A subclass of a layer that does more in its own forward."""
+
+    def make(nn):
+        owner = getattr(nn, base)
+        return type(f"More{base}", (owner,), {"forward": lambda self, x: after(owner.forward(self, x))})
+
+    return make
+
+
+def convnext(norm):
+    """A block with its normalization and its 1 × 1 convolutions on channels that are last."""
+
+    def forward(self, x):
+        y = self.norm(self.depthwise(x).permute(0, 2, 3, 1))
+        return x + self.project(self.act(self.expand(y))).permute(0, 3, 1, 2)
+
+    return net(
+        forward,
+        depthwise=lambda nn: nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        norm=norm,
+        expand=lambda nn: nn.Linear(8, 16),
+        act=lambda nn: nn.GELU(),
+        project=lambda nn: nn.Linear(16, 8),
+    )
+
+
+CONVNEXT = (
+    "Residual(Conv2d(8, 8, 3, group=8, has_bias=True) + LayerNorm2d(8, epsilon={}) + Conv2d(8, 16, 1, has_bias=True)"
+    " + {} + Conv2d(16, 8, 1, has_bias=True))"
+)
+EXACT_GELU = "GELU(approximate=False)"
+
+
+def scaled(self, x):
+    return self.fc2(self.between(self.fc1(x) * 0.5))
+
+
+def linears(forward, **layers):
+    return net(forward, fc1=lambda nn: nn.Linear(8, 8), **layers, fc2=lambda nn: nn.Linear(8, 8))
+
+
+AGREEING = {
+    "channels last": (CONVNEXT.format(1e-6, EXACT_GELU), convnext(lambda nn: nn.LayerNorm(8, 1e-6)), (2, 8, 4, 6), ()),
+    "channels, height and width are equal": (
+        CONVNEXT.format(1e-6, EXACT_GELU), convnext(lambda nn: nn.LayerNorm(8, 1e-6)), (2, 8, 8, 8), ()
+    ),
+    "a layer that is scaled by an argument": (
+        "Dense(8, 8) + LayerNorm((8,), epsilon=1e-5)",
+        net(
+            lambda self, x: self.norm(self.fc(x), x),
+            fc=lambda nn: nn.Linear(8, 8),
+            norm=lambda nn: type("Norm", (nn.LayerNorm,), {"forward": lambda self, x, _: nn.LayerNorm.forward(self, x)})(8),
+        ),
+        (4, 8),
+        (),
+    ),
+    "an activation in a Linear": (
+        "Dense(8, 8) + ReLU + Dense(8, 8)",
+        lambda nn: nn.Sequential(more("Linear", lambda x: x.relu())(nn)(8, 8), nn.Linear(8, 8)),
+        (4, 8),
+        ("#0 Dense(8, 8): 0 MoreLinear computes more than this layer; the layers after it were compared with it",),
+    ),
+    "more outputs than the recipe has": (
+        "Dense(8, 8)",
+        net(lambda self, x: (self.fc(x), x, {"kept": x}), fc=lambda nn: nn.Linear(8, 8)),
+        (4, 8),
+        ("the module returns 3 tensors; those after the first 1 were not compared",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AGREEING)
+def test_what_computes_the_same_agrees_however_its_axes_are_and_its_modules_are_cut(torch, name):
+    stack, module, shape, notes = AGREEING[name]
+    found = compare(stack, module(torch.nn), shape)
+    assert (found.first, found.notes) == (None, notes)
+
+
+def test_what_the_sample_does_not_show_is_a_note(torch):
+    nn = torch.nn
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(3, 2, ceil_mode=True), nn.ReLU(), nn.Conv2d(8, 4, 1)
+    )
+    stack = "Conv2d(3, 8, 3, has_bias=True) + MaxPool2d(3, 2) + ReLU6 + Conv2d(8, 4, 1, has_bias=True)"
+    found = compare(stack, module, (2, 3, 9, 9), scale=0.1)
+    assert found.first is None
+    assert found.notes == (
+        "#1 MaxPool2d(3, 2): ceil_mode is False here and True there; write ceil_mode=True; the sample does not show it",
+        "#2 ReLU6: it is ReLU6 here and ReLU there; write ReLU; the sample does not show it",
+    )
+
+
+DIFFERING = {
+    "an epsilon, where channels are last": (
+        CONVNEXT.format(1e-5, EXACT_GELU), convnext(lambda nn: nn.LayerNorm(8, 1e-6)), (2, 8, 4, 6),
+        "#0.inner.1 LayerNorm2d(8, epsilon=1e-05), which is norm", ["epsilon is 1e-05 here and 1e-06 there; write epsilon=1e-06"],
+    ),
+    "an activation, where channels are last": (
+        CONVNEXT.format(1e-6, "ReLU"), convnext(lambda nn: nn.LayerNorm(8, 1e-6)), (2, 8, 4, 6),
+        "#0.inner.3 ReLU, between", ["#0.inner.3: it is ReLU here and GELU there; write GELU"],
+    ),
+    "the last axes": (
+        "Dense(8, 6)", net(lambda self, x: self.fc(x).transpose(1, 2), fc=lambda nn: nn.Linear(8, 6)), (2, 5, 8),
+        "no layer, after #0 Dense(8, 6)", ["the output is (2, 5, 6) here and (2, 6, 5) there, with the same values"],
+    ),
+    "an axis of one": (
+        "Dense(8, 1)", net(lambda self, x: self.fc(x).squeeze(-1), fc=lambda nn: nn.Linear(8, 1)), (4, 8),
+        "no layer, after #0 Dense(8, 1)", ["the output is (4, 1) here and (4,) there, with the same values"],
+    ),
+    "an axis of one and the values": (
+        "Dense(8, 1)", net(lambda self, x: self.fc(x).squeeze(-1).sigmoid(), fc=lambda nn: nn.Linear(8, 1)), (4, 8),
+        "no layer, after #0 Dense(8, 1)",
+        ["the output is (4, 1) here and (4,) there", "Sigmoid is applied there and not here; write it"],
+    ),
+    "axes that are joined, and the values": (
+        "Dense(8, 6)", net(lambda self, x: 100 * self.fc(x).flatten(1), fc=lambda nn: nn.Linear(8, 6)), (2, 5, 8),
+        "no layer, after #0 Dense(8, 6)", ["the output is (2, 5, 6) here and (2, 30) there"],
+    ),
+    "an input with an axis of one": (
+        "Conv2d(3, 8, 3, has_bias=True) + Mean((2, 3)) + Dense(8, 8)",
+        net(
+            lambda self, x: self.fc(self.conv(x).amax((2, 3), keepdim=True)).flatten(1),
+            conv=lambda nn: nn.Conv2d(3, 8, 3, padding=1), fc=lambda nn: nn.Conv2d(8, 8, 1),
+        ),
+        (2, 3, 6, 6),
+        "#1 Mean((2, 3)), between #0 Conv2d", [],
+    ),
+    "a layer that is not called": (
+        "Dense(8, 8) + ReLU + Dense(8, 8) + Dense(8, 8)",
+        net(
+            lambda self, x: self.fc3(self.fc1(x).relu()),
+            **{name: lambda nn: nn.Linear(8, 8) for name in ("fc1", "fc2", "fc3")},
+        ),
+        (4, 8),
+        "#1 ReLU, between #0 Dense(8, 8) and #3 Dense(8, 8)", ["fc2 Linear is not called there"],
+    ),
+    "what comes before an activation": (
+        "Dense(8, 8) + SiLU + Dense(8, 8)", linears(scaled, between=lambda nn: nn.SiLU()), (4, 8),
+        "#1 SiLU, between", [],
+    ),
+    "what comes before a Softmax of the same axis": (
+        "Dense(8, 8) + Softmax + Dense(8, 8)", linears(scaled, between=lambda nn: nn.Softmax(dim=1)), (4, 8),
+        "#1 Softmax, between", [],
+    ),
+    "a convolution with its own padding": (
+        CONV.format("Conv2d(3, 8, 3, has_bias=True)"),
+        lambda nn: nn.Sequential(more("Conv2d", lambda x: x.flip(-1))(nn)(3, 8, 3, padding=2, dilation=2), nn.ReLU(), nn.Flatten(), nn.Linear(648, 4)),
+        IMAGE,
+        "#0 Conv2d(3, 8, 3", ["dilation is 1 here and 2 there; write dilation=2"],
+    ),
+    "padding by the other end": (
+        CONV.format("Conv2d(3, 8, 3, has_bias=True)"),
+        conv(lambda nn: nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"), 648),
+        IMAGE,
+        "#0 Conv2d(3, 8, 3", ["the padding is zeros here and circular there; no layer here pads so"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERING)
+def test_what_computes_something_else_differs_however_its_axes_are(torch, name):
+    stack, module, shape, where, causes = DIFFERING[name]
+    found = compare(stack, module(torch.nn), shape)
+    assert found.first.where.startswith(where)
+    assert list(found.first.causes) == causes
+
+
+def test_an_output_that_the_module_does_not_return(torch):
+    recipe = {
+        "name": "two", "input": {"shape": [4, 8]}, "graph": {"a": "Dense(8, 3) @ input", "b": "Dense(8, 5) @ input"}, "outputs": ["a", "b"]
+    }  # fmt: skip
+    module = net(
+        lambda self, x: self.a(x) + 0 * self.b(x)[:, :3], a=lambda nn: nn.Linear(8, 3), b=lambda nn: nn.Linear(8, 5)
+    )
+    planned = plan(recipe)
+    model, made = build(planned, 0), module(torch.nn).eval()
+    mapping = hand_over(made, model, planned, "the module")
+    sample = Tensor(np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32))
+    found = Comparing(model, planned, [sample], made, mapping).run()
+    assert found.first.causes == ("the recipe has 2 outputs, and the module returns 1 tensor",)
+
+
 # ---- the command
 
 REFERENCE = """
+import dataclasses
 import torch
 from torch import nn
 
@@ -339,6 +542,24 @@ def nothing():
 
 def lazy():
     return nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.Linear(16, 4))
+
+class Silent(nn.Sequential):
+    def forward(self, x):
+        super().forward(x)
+
+def silent():
+    return Silent(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+
+@dataclasses.dataclass
+class Output:
+    logits: torch.Tensor
+
+class Wrapped(nn.Sequential):
+    def forward(self, x):
+        return Output(super().forward(x))
+
+def wrapped():
+    return Wrapped(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
 
 def scripted():
     return torch.jit.script(make())
@@ -372,7 +593,7 @@ def call(*arguments):
     return done.exit_code, done.stdout
 
 
-@pytest.mark.parametrize("said", ["reference.py:make", "compared_package.reference:make"])
+@pytest.mark.parametrize("said", ["reference.py:make", "reference.py:wrapped", "compared_package.reference:make"])
 def test_the_command_reports_that_all_agree(torch, project, said):
     code, printed = call("small", said)
     assert code == 0
@@ -392,6 +613,14 @@ def test_the_command_ends_at_the_first_difference(torch, project):
     assert "DIFFERS" in printed
 
 
+def test_a_layer_that_the_device_cannot_run_is_one_message(torch, project):
+    stack = "stack: mint.ConvTranspose2d(4, 8, 3)"
+    (project / "conf/recipe/small.yaml").write_text(f"input: {{shape: [2, 4, 5, 5]}}\n{stack}\n")
+    code, printed = call("small", "reference.py:make")
+    assert code == 2
+    assert "small.yaml:2:8: #0 mint.ConvTranspose2d(4, 8, 3) cannot run on this device: " in printed
+
+
 ERRORS = [
     ("reference", "'reference' is not of the form my_project.reference:make or reference.py:make"),
     ("absent.py:make", "there is no file absent.py"),
@@ -403,6 +632,7 @@ ERRORS = [
     ("reference.py:wide", "the state of reference.py:wide does not fit the model:"),
     ("reference.py:lazy", "the PyTorch module cannot be given random weights: ValueError: Attempted to use an"),
     ("reference.py:scripted", "the PyTorch module cannot be watched, as a scripted one: RuntimeError: "),
+    ("reference.py:silent", "the PyTorch module returns NoneType, which has no tensors"),
     ("reference.py:deep", "the PyTorch module does not accept (4, 8) float32: RuntimeError"),
 ]
 

@@ -80,10 +80,12 @@ def compare_torch(
 
 
 def _built(recipe: str, project: Project, seed: int) -> tuple[BoundRecipe, Plan, nn.Cell, tuple[Tensor, ...]]:
-    """The recipe, its plan, its model and its sample."""
+    """The recipe, its plan, its model and its sample; the model was called once, for errors of its layers."""
     from assembler import pipeline
     from assembler.model.build import build
     from assembler.model.inputs import make_inputs
+    from assembler.model.subject import Subject
+    from assembler.tasks.common import call
 
     file = project.recipe(recipe)
     sources = Sources(recipe_files(file, project.folders) | project.registry_files)
@@ -92,9 +94,11 @@ def _built(recipe: str, project: Project, seed: int) -> tuple[BoundRecipe, Plan,
             data: Any = load_recipe(file, project.folders)
             bound = pipeline.bind_recipe(data, lambda: project.registry, lambda: project.said)
             planned, _ = pipeline.plan(bound, "float32")
+            model, sample = build(planned, seed), make_inputs(bound.recipe, "float32", seed)
+            call(Subject(model, planned, sample, "pynative", "float32"))
         except AssemblerError as error:
             raise sources.tell(error) from error.__cause__
-    return bound, planned, build(planned, seed), make_inputs(bound.recipe, "float32", seed)
+    return bound, planned, model, sample
 
 
 def _names_of(inputs: str | None, recipe: RecipeSettings) -> tuple[str, ...]:

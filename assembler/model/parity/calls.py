@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, permutations
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ class Apart:
     Args:
         what: what was compared: ``input``, ``output`` or ``faint input``.
         shapes: here and there.
-        difference: the largest; infinite if the sizes differ; None if the axes differ in a way that is not understood.
+        difference: the largest; infinite if the sizes differ; None if axes are split or joined in an unknown way.
         bound: the largest that roundings explain.
     """
 
@@ -139,29 +140,34 @@ class Apart:
         """The difference as a part of the bound."""
         if self.difference is None:
             return -1.0
-        return self.difference / self.bound if self.bound else (float("inf") if self.difference else 0.0)
+        return self.difference / self.bound if self.bound else (math.inf if self.difference else 0.0)
 
 
-def apart(what: str, here: Sequence[Array], there: Sequence[Array], beside: Iterable[Array] = ()) -> Apart | None:
+def apart(
+    what: str, here: Sequence[Array], there: Sequence[Array], beside: Iterable[Array] = (), *, exactly: bool = False
+) -> Apart | None:
     """How far outputs are apart, those that both have; None if there are none.
 
     Args:
         beside: other arrays whose roundings count, such as the inputs.
+        exactly: whether shapes have to be equal, and each output here has to be there.
     """
-    pairs = list(zip(here, there, strict=False))
-    if not pairs:
-        return None
     bound = bound_of(chain(here, there, beside))
-    found = [_apart(what, one, other, bound) for one, other in pairs]
-    return max(found, key=lambda one: one.part)
+    found = [_apart(what, one, other, bound, exactly) for one, other in zip(here, there, strict=False)]
+    if exactly:
+        found += [Apart(what, (one.shape, ()), math.inf, bound) for one in here[len(there) :]]
+    return max(found, key=lambda one: one.part, default=None)
 
 
-def _apart(what: str, here: Array, there: Array, bound: float) -> Apart:
-    found = nearest(there, here)
-    apart = float("inf") if found is None else difference([here], [found])
-    if here.shape != there.shape and found is not None and apart > bound:
-        return Apart(what, (here.shape, there.shape), None, bound)  # axes in another order: nothing is known
-    return Apart(what, (here.shape, there.shape), apart, bound)
+def _apart(what: str, here: Array, there: Array, bound: float, exactly: bool) -> Apart:
+    shapes = (here.shape, there.shape)
+    if exactly:
+        return Apart(what, shapes, difference([here], [there]), bound)
+    found = nearest(there, here, bound)
+    apart = math.inf if found is None else difference([here], [found])
+    if apart > bound and found is not None and not _has_same_axes(here, there):
+        return Apart(what, shapes, None, bound)
+    return Apart(what, shapes, apart, bound)
 
 
 def bound_of(arrays: Iterable[Array]) -> float:
@@ -175,19 +181,49 @@ def bound_of(arrays: Iterable[Array]) -> float:
 
 def agreeing(array: Array, target: Array) -> Array | None:
     """An array in the shape of another, if it is certain in which order its axes are; otherwise None."""
-    found = nearest(array, target)
-    if found is None or found.shape == array.shape:
+    bound = bound_of([array, target])
+    found = nearest(array, target, bound)
+    if found is None or array.shape == target.shape:
         return found
-    return found if difference([found], [target]) <= bound_of([found, target]) else None
+    return found if difference([found], [target]) <= bound else None
 
 
-def nearest(array: Array, target: Array) -> Array | None:
-    """An array in the shape of another: with channels last or second, whichever is nearer; None if sizes differ."""
-    if array.shape == target.shape:
-        return array
-    if array.size != target.size:
-        return None
-    orders = [array]
-    if array.ndim > 2:
-        orders += [np.moveaxis(array, 1, -1), np.moveaxis(array, -1, 1)]
-    return min((one.reshape(target.shape) for one in orders), key=lambda one: difference([one], [target]))
+def nearest(array: Array, target: Array, bound: float) -> Array | None:
+    """An array in the shape of another, in the first order of axes within a bound; None if sizes differ.
+
+    If none is, it is as it is, or in the nearest order if the shapes differ.
+    """
+    found, least = None, math.inf
+    for one in _orders(array, target.shape):
+        apart = difference([one], [target])
+        if found is None or apart <= bound or (apart < least and array.shape != target.shape):
+            found, least = one, apart
+        if least <= bound:
+            break
+    return found
+
+
+def _orders(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """An array in a shape, in each order of axes that it may have: the channels may be second or last in one model.
+
+    Of other shapes with the same axes, these are all orders. ``(2, 8, 8, 16)`` → ``(2, 16, 8, 8)`` has two of them.
+    """
+    if array.size != math.prod(shape):
+        return
+    if array.shape == shape or sorted(_axes(array.shape)) != sorted(_axes(shape)):
+        orders = [array, np.moveaxis(array, 1, -1), np.moveaxis(array, -1, 1)] if array.ndim > 2 else [array]
+        yield from (one.reshape(shape) for one in orders)
+        return
+    plain = array.reshape(_axes(array.shape))
+    for order in permutations(range(plain.ndim)):
+        if tuple(plain.shape[axis] for axis in order) == _axes(shape):
+            yield plain.transpose(order).reshape(shape)
+
+
+def _has_same_axes(one: Array, other: Array) -> bool:
+    """Whether the axes differ in their order, and none is split or joined."""
+    return sorted(_axes(one.shape)) == sorted(_axes(other.shape))
+
+
+def _axes(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)

@@ -15,8 +15,9 @@ from assembler.layers.swiglu import SwiGLU
 from assembler.model.inputs import Array
 from assembler.model.parity.calls import Call, apart, call_model
 from assembler.model.parity.segments import Segment
-from assembler.model.parity.traits import Made, differences, differences_within
+from assembler.model.parity.traits import Made, differences, differences_within, is_one_layer
 from assembler.runtime import device
+from assembler.words import counted
 
 if TYPE_CHECKING:
     import torch.nn
@@ -79,11 +80,40 @@ def changing(calls: Iterable[Call]) -> list[Call]:
 
 def first_apart(part: Segment) -> tuple[Call, Call] | None:
     """The first of the calls between two pairs that differs here and there; None if they do not correspond."""
+    for one, other in _both(part):
+        if not _is_within(one.outputs[0], other.outputs, part):
+            # Where they get something else, or only one of them moves values, they are not the same layer.
+            is_one = _is_within(one.inputs[0], other.inputs, part) and _only_moves(one) == _only_moves(other)
+            return (one, other) if is_one else None
+    return None
+
+
+def _both(part: Segment) -> list[tuple[Call, Call]]:
+    """The calls between two pairs that change values, here and there; none if they do not correspond."""
     here, there = changing(part.between), changing(part.between_there)
-    if len(here) != len(there):
-        return None
-    both = zip(here, there, strict=True)
-    return next(((one, other) for one, other in both if not _is_within(one.outputs[0], other.outputs, part)), None)
+    return list(zip(here, there, strict=True)) if len(here) == len(there) else []
+
+
+def _only_moves(call: Call) -> bool:
+    """Whether a call changed the order of values alone, as Permute does."""
+    before, after = call.inputs[0], call.outputs[0]
+    return before.size == after.size and np.array_equal(np.sort(before, axis=None), np.sort(after, axis=None))
+
+
+def unseen(
+    made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module], part: Segment
+) -> Iterator[tuple[str, str]]:
+    """What differs between two pairs that agree: the path of a Cell, and what it was made with."""
+    calls = part.between, part.between_there
+    both = zip(*calls, strict=True) if len(calls[0]) == len(calls[1]) else _both(part)
+    for one, other in both:
+        here, there, given = made[one.path], modules[other.path], one.inputs[0]
+        if not _is_within(given, other.inputs, part):
+            return
+        # Pooling to one size is alike, and so is all that passes values on, such as Dropout.
+        changes = given.shape == one.outputs[0].shape and not (one.is_identity or other.is_identity)
+        if changes or is_one_layer(here, there):
+            yield from ((one.path, said) for said in differences(here, there, given.ndim))
 
 
 def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module], part: Segment) -> Iterator[str]:
@@ -96,10 +126,15 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
     if not_alike := list(_not_alike(part)):
         yield from not_alike
         return
+    if other_shape := list(_other_shape(part)):
+        yield from other_shape
+        if _is_within(part.here.inputs[0], part.there[0].inputs, part):
+            return
     both, found = first_apart(part), list[str]()
     if both is not None:
         here, there = both
-        found = [f"#{here.path}: {said}" for said in differences(made[here.path], modules[there.path])]
+        ndim = here.inputs[0].ndim
+        found = [f"#{here.path}: {said}" for said in differences(made[here.path], modules[there.path], ndim)]
     found = found or list(_other_activation(made, part))
     if both is not None and not found:
         name, other = type(made[both[0].path].cell).__name__, type(modules[both[1].path]).__name__
@@ -109,11 +144,23 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
 
 def _not_alike(part: Segment) -> Iterator[str]:
     """What shows without trying anything: other sizes, and what is not a number."""
-    for here, there in zip(part.here.inputs, part.there[0].inputs, strict=False):
+    inputs, wanted = part.here.inputs, part.there[0].inputs
+    if part.pair is None and len(inputs) > len(wanted):
+        returned = counted(len(wanted), "tensor")
+        yield f"the recipe has {counted(len(inputs), 'output')}, and the module returns {returned}"
+    for here, there in zip(inputs, wanted, strict=False):
         if here.size != there.size:
             yield f"it is {print_value(here.shape)} here and {print_value(there.shape)} there"
         elif (count := np.isnan(there).sum()) != np.isnan(here).sum():
             yield f"{count} of {there.size} values there are not numbers (NaN)"
+
+
+def _other_shape(part: Segment) -> Iterator[str]:
+    """Outputs of the model in another shape."""
+    for here, there in zip(part.here.inputs, part.there[0].inputs, strict=False) if part.pair is None else ():
+        if here.shape != there.shape:
+            values = ", with the same values" if _is_within(here, [there], part) else ""
+            yield f"the output is {print_value(here.shape)} here and {print_value(there.shape)} there{values}"
 
 
 def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
@@ -125,8 +172,11 @@ def _other_activation(made: Mapping[str, Made], part: Segment) -> Iterator[str]:
     for place, call in enumerate(calls):
         if [one.shape for one in call.inputs] != [one.shape for one in call.outputs] or not _are_floats(call.inputs):
             continue
+        emitted = _after(call.outputs[0], calls[place:], made)
+        if emitted is not None and _is_within(emitted, expected, part):
+            return  # what follows is to blame
         for name, function in _activations().items():
-            output = _after(function(call.inputs[0]), calls[place + 1 :], made)
+            output = _after(function(call.inputs[0]), calls[place:], made)
             if output is not None and _is_within(output, expected, part):
                 yield f"#{call.path} is {type(made[call.path].cell).__name__} here and {name} there; write {name}"
                 return
@@ -141,11 +191,11 @@ def _are_floats(inputs: Sequence[Array]) -> bool:
 
 
 def _after(value: Array, calls: list[Call], made: Mapping[str, Made]) -> Array | None:
-    """What the Cells emit that follow; None if they do not follow one after the other."""
+    """What Cells emit after the first of them emitted a value; None if they do not follow one after the other."""
     for before, after in pairwise(calls):
         if not np.array_equal(before.outputs[0].reshape(-1), after.inputs[0].reshape(-1)):
             return None
-    for call in calls:
+    for call in calls[1:]:
         if len(call.inputs) != 1 or call.inputs[0].size != value.size:
             return None
         _, (value, *_) = call_model(made[call.path].cell, [Tensor(value.reshape(call.inputs[0].shape))], {})

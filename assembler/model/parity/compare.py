@@ -12,25 +12,29 @@ this, from the sample to its outputs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mindspore import Tensor, nn
 
+from assembler.errors import LayerFault
 from assembler.layers.attention import Attention
 from assembler.layers.swiglu import SwiGLU
 from assembler.model import naming
 from assembler.model.build import cells_by_path
+from assembler.model.inputs import Array
 from assembler.model.parity import causes
 from assembler.model.parity.calls import Apart, Call, apart, call_model
 from assembler.model.parity.pairs import Pair, pairs_of
 from assembler.model.parity.paths import enclosing, modules_by_path
+from assembler.model.parity.report import Compared, Comparison, Finding
 from assembler.model.parity.segments import Segment, segments
 from assembler.model.parity.torch_module import call_module
-from assembler.model.parity.traits import Made, length_notes, made_with, training_notes
+from assembler.model.parity.traits import Made, computes_as_its_class, length_notes, made_with, training_notes
 from assembler.planning.plan import Plan
 from assembler.runtime import device
+from assembler.words import counted
 
 if TYPE_CHECKING:
     import torch.nn
@@ -40,50 +44,6 @@ FAINT = 2.0**-12
 
 LAST: Mapping[type, str] = {Attention: "output", SwiGLU: "down"}
 """Cells that compute between the layers in them → the layer that gets the result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One row of the report.
-
-    Args:
-        here: the Cell, as ``#2 Dense``.
-        there: the modules, as ``fc2 Linear``.
-        apart: of its input, its output and its output for a faint input, the largest difference as a part of the bound.
-            None if the module is not called as such; the next row includes it.
-    """
-
-    here: str
-    there: str
-    apart: Apart | None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The first layer beyond the bound.
-
-    Args:
-        where: the layer, or the layers between two pairs.
-        causes: likely ones, with what to write instead; empty if none was found.
-    """
-
-    where: str
-    causes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The result.
-
-    Args:
-        rows: in the order of the model's calls, up to the first beyond the bound.
-        first: that one; None if all agree.
-        notes: what differs and cannot be seen in inference.
-    """
-
-    rows: tuple[Compared, ...]
-    first: Finding | None
-    notes: tuple[str, ...]
 
 
 class Comparing:
@@ -116,11 +76,23 @@ class Comparing:
         """Compare.
 
         Raises:
-            LayerFault: the module does not accept the sample.
+            LayerFault: the module does not accept the sample, or returns no tensor.
         """
-        parts, expected = segments(
-            self.model, self.cells, self.module, self.modules, self.inputs, self.pairs, self.names
-        )
+        found = self._compare(self.pairs)
+        pair = found.first.pair if found.first else None
+        if pair is None or not _does_more(pair, self.pairs, self.modules):
+            return found
+        # The module may compute in itself what the layers after the Cell do: one that adds an activation to a Linear.
+        others = {path: other for path, other in self.pairs.items() if other.there != pair.there}
+        again = self._compare(others)
+        if again.first is not None:
+            return found
+        computes = f"{pair.there[0]} {type(self.modules[pair.there[0]]).__name__} computes more than this layer"
+        note = f"{self._title(pair.here)}: {computes.strip()}; the layers after it were compared with it"
+        return replace(again, notes=(*again.notes, note))
+
+    def _compare(self, pairs: Mapping[str, Pair]) -> Comparison:
+        parts, expected = segments(self.model, self.cells, self.module, self.modules, self.inputs, pairs, self.names)
         rows: list[Compared] = []
         for part in parts:
             found = self._apart(part)
@@ -130,13 +102,15 @@ class Comparing:
                 rows += [] if part.pair is not None else [Compared("output", "output", found)]
                 return Comparison(tuple(rows), self._finding(parts, part, found), self._notes())
         _, outputs = call_model(self.model, self.inputs, {})
-        whole = apart("output", outputs, expected, (array for part in parts for array in part.arrays))
+        arrays = (array for part in parts for array in part.arrays)
+        whole = apart("output", outputs, expected, arrays, exactly=True)
         rows.append(Compared("output", "output", whole))
         is_beyond = whole is not None and whole.is_beyond
         said = "the output of the whole model; each layer alone is within the bound"
         if is_beyond:
             return Comparison(tuple(rows), Finding(said, ()), self._notes())
-        return Comparison(tuple(rows), None, (*self._notes(), *self._too_short()))
+        notes = (*self._notes(), *self._too_short(), *self._unseen(parts), *_more_outputs(outputs, expected))
+        return Comparison(tuple(rows), None, notes)
 
     def _apart(self, part: Segment) -> Apart | None:
         """The worst of a segment; an input beyond the bound is first."""
@@ -144,10 +118,9 @@ class Comparing:
             return None
         assert part.pair is not None or not part.here.outputs
         there = part.there[0].inputs
-        got = apart("input" if part.pair else "output", part.here.inputs, there, part.arrays)
         if part.pair is None:
-            return got
-        got = None if part.pair.is_bias else got
+            return apart("output", part.here.inputs, there, part.arrays, exactly=True)
+        got = None if part.pair.is_bias else apart("input", part.here.inputs, there, part.arrays)
         emitted = apart("output", part.here.outputs, part.pair.outputs(part.there), part.arrays)
         if got is not None and got.is_beyond:
             is_equal = got.shapes[0] == got.shapes[1]
@@ -163,9 +136,14 @@ class Comparing:
         sizes = [parameter.ndim for parameter in module.parameters()]
         if len(part.there) > 1 or part.pair.rows or list(module.children()) or max(sizes, default=2) > 1:
             return None
+        if len(part.here.inputs) > 1 or len(part.there[0].inputs) > 1:
+            return None
         here, there = (call.inputs[0] * np.float32(FAINT) for call in (part.here, part.there[0]))
         _, outputs = call_model(self.cells[part.pair.here], [Tensor(here)], {})
-        _, expected = call_module(module, [there], ())
+        try:
+            _, expected = call_module(module, [there], ())
+        except LayerFault:  # it takes more than a tensor
+            return None
         return apart("faint input", outputs, expected, [here])
 
     # ---- words
@@ -187,21 +165,39 @@ class Comparing:
             module = type(there[0]).__name__ if list(there[0].children()) else there[0]
             where = f"{self._title(part.pair.here)}, which is {part.pair.there[0]} {module} there"
             calls = _calls_in(part.pair.there[0], parts)
-            return Finding(where, tuple(causes.of_pair(self._made(part.pair.here), there, part, calls)))
+            found_causes = tuple(causes.of_pair(self._made(part.pair.here), there, part, calls))
+            return Finding(where, found_causes, part.pair if found.what == "output" else None)
         between = causes.changing(part.between)
         made = {call.path: self._made(call.path) for call in between}
         if part.pair is not None and (within := self._within(parts, part)) is not None:
             return within if within.causes else Finding(within.where, self._between(made, part))
-        both = causes.first_apart(part)
+        both, uncalled = causes.first_apart(part), self._uncalled(parts, part)
         ends = [self._title(one.here) for one in (part.before, part.pair) if one]
         where = f"after {ends[0]}" if part.pair is None else f"between {' and '.join(ends)}"
         where = f"before {ends[0]}" if part.before is None and part.pair is not None else where
         shown = between if both is None else [both[0]]
         layers = ", ".join(self._title(call.path) for call in shown) or "no layer"
-        return Finding(f"{layers}, {where}", self._between(made, part))
+        return Finding(f"{layers}, {where}", (*uncalled, *self._between(made, part)))
 
     def _between(self, made: Mapping[str, Made], part: Segment) -> tuple[str, ...]:
         return (*causes.of_between(made, self.modules, part), *self._other_input(part))
+
+    def _uncalled(self, parts: Sequence[Segment], part: Segment) -> tuple[str, ...]:
+        """The modules of layers between two pairs that the PyTorch module does not call."""
+        before = parts[: parts.index(part)]
+        start = max((place + 1 for place, one in enumerate(before) if one.there), default=0)
+        paths = [one.pair.there[0] for one in before[start:] if one.pair is not None]
+        called = {call.path for one in parts for call in one.there}
+        return tuple(
+            f"{path} {type(self.modules[path]).__name__} is not called there" for path in paths if path not in called
+        )
+
+    def _unseen(self, parts: Sequence[Segment]) -> Iterator[str]:
+        """What layers without parameters were made with that differs, where the sample shows no difference."""
+        for part in parts:
+            made = {call.path: self._made(call.path) for call in part.between}
+            for path, said in causes.unseen(made, self.modules, part):
+                yield f"{self._title(path)}: {said}; the sample does not show it"
 
     def _other_input(self, part: Segment) -> Iterator[str]:
         """Whether a layer gets one of several inputs, and the module something else."""
@@ -235,6 +231,17 @@ class Comparing:
                 for note in length_notes(self.cells[path], enclosing(pair.there[0], self.modules)[1:]):
                     found.setdefault(note, self._title(path))
         yield from (f"{title}: {note}" for note, title in found.items())
+
+
+def _does_more(pair: Pair, pairs: Mapping[str, Pair], modules: Mapping[str, torch.nn.Module]) -> bool:
+    """Whether a module computes more than the layer of PyTorch that it is, or is several layers here."""
+    is_several = sum(one.there == pair.there for one in pairs.values()) > 1 and pair.rows is None
+    return is_several or not all(computes_as_its_class(modules[path]) for path in pair.there)
+
+
+def _more_outputs(here: Sequence[Array], there: Sequence[Array]) -> Iterator[str]:
+    if len(there) > len(here):
+        yield f"the module returns {counted(len(there), 'tensor')}; those after the first {len(here)} were not compared"
 
 
 def _calls_in(path: str, parts: Sequence[Segment]) -> list[Call]:

@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -189,7 +190,7 @@ def call_module(
         The calls in the order of their ends, and the module's outputs.
 
     Raises:
-        LayerFault: it raised.
+        LayerFault: it raised, or returned no tensor.
     """
     import torch
 
@@ -218,10 +219,13 @@ def call_module(
     refused = f"the PyTorch module does not accept {shown(given, taken)}{hint}:"
     try:
         with torch.no_grad(), _layers_one_by_one(), _blamed(refused):
-            return calls, _arrays(module(**dict(zip(names, given, strict=True))) if names else module(*given))
+            returned = module(**dict(zip(names, given, strict=True))) if names else module(*given)
     finally:
         for handle in handles:
             handle.remove()
+    if not (outputs := _arrays(returned)):
+        raise LayerFault(f"the PyTorch module returns {type(returned).__name__}, which has no tensors")
+    return calls, outputs
 
 
 @contextmanager
@@ -238,12 +242,14 @@ def _layers_one_by_one() -> Iterator[None]:
 
 
 def _arrays(value: Any) -> tuple[Array, ...]:
-    """The tensors in nested tuples and mappings, as copies in NumPy."""
+    """The tensors in nested tuples, mappings and dataclasses, as copies in NumPy."""
     import torch
 
     if isinstance(value, torch.Tensor):
         tensor = value.detach()
         return ((tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy().copy(),)
+    if is_dataclass(value) and not isinstance(value, Mapping | type):
+        value = vars(value)
     if isinstance(value, Mapping):
         value = list(value.values())
     return tuple(one for item in value for one in _arrays(item)) if isinstance(value, list | tuple) else ()

@@ -92,10 +92,14 @@ def made_with(planned: Plan, path: str, cell: nn.Cell) -> Made:
     return Made(cell, known | dict(step.arguments))
 
 
-def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
-    """What differs, each with what to write."""
+def differences(here: Made, there: torch.nn.Module, ndim: int = 0) -> Iterator[str]:
+    """What differs, each with what to write.
+
+    Args:
+        ndim: the number of axes of the input, if it is known.
+    """
     name, other = type(here.cell).__name__, type(there).__name__
-    if NAMES[PYTORCH].get(other, other) != name and not list(here.cell.get_parameters()):
+    if not is_one_layer(here, there) and not list(here.cell.get_parameters()):
         if type(there).__module__.startswith("torch.nn."):  # others have no name in a recipe
             yield f"it is {name} here and {other} there; write {NAMES[PYTORCH].get(other, other)}"
         return
@@ -104,8 +108,21 @@ def differences(here: Made, there: torch.nn.Module) -> Iterator[str]:
     for argument, names in SAME_NAMES.items():
         value = here.get(argument)
         wanted = next((getattr(there, one) for one in names.split() if hasattr(there, one)), None)
+        if argument == "axis" and ndim and isinstance(value, int) and isinstance(wanted, int):
+            wanted = value if value % ndim == wanted % ndim else wanted
         if value is not None and wanted is not None and _plain(value, wanted) != _plain(wanted, value):
             yield _write(argument, _plain(value, wanted), _plain(wanted, value))
+
+
+def is_one_layer(here: Made, there: torch.nn.Module) -> bool:
+    """Whether a Cell has the name that the module's class has in a recipe."""
+    other = type(there).__name__
+    return NAMES[PYTORCH].get(other, other) == type(here.cell).__name__
+
+
+def computes_as_its_class(module: torch.nn.Module) -> bool:
+    """Whether a module computes what a class of PyTorch does; a subclass may do more in its own ``forward``."""
+    return str(getattr(type(module).forward, "__module__", "")).startswith("torch.nn.")
 
 
 def differences_within(cell: nn.Cell, there: Sequence[torch.nn.Module]) -> dict[str, str]:
@@ -164,21 +181,32 @@ def _plain(value: Any, other: Any) -> Any:
 def _padding(here: Made, there: torch.nn.Module) -> Iterator[str]:
     """Padding: how much, on which side, and of what."""
     mode, wanted = here.get("pad_mode"), getattr(there, "padding", None)
-    if mode is None or wanted is None:
+    if mode is None or wanted is None or not computes_as_its_class(there):  # it may pad in its own way
         return
     filled = getattr(there, "padding_mode", "zeros")
     if filled != "zeros":
-        yield f"the padding is zeros here and {filled} there; write a layer such as ReflectionPad2d before it"
+        layer = {"reflect": "ReflectionPad2d", "replicate": "ReplicationPad2d"}.get(filled)
+        write = f"write a layer such as {layer} before it" if layer else "no layer here pads so"
+        yield f"the padding is zeros here and {filled} there; {write}"
     wanted = 0 if wanted == "valid" else _plain(wanted, wanted)
     padding = {"valid": 0, "pad": here.get("padding")}.get(str(mode).lower(), "same")
     padding = _plain(padding, padding)
-    if padding == wanted or padding is None:
+    if padding == wanted or padding is None or (padding == "same" and _is_same_size(there)):
         return
     write = "pad_mode='valid'" if wanted == 0 else f"pad_mode='pad', padding={print_value(wanted)}"
     side = ""
     if padding == "same" and _plain(getattr(there, "stride", 1), 1) != 1:
         side = ", and 'same' pads more at the end than at the start"
     yield f"padding is {print_value(padding)} here and {print_value(wanted)} there{side}; write {write}"
+
+
+def _is_same_size(there: torch.nn.Module) -> bool:
+    """Whether a module pads as ``same`` does: equally at both ends, so that sizes stay."""
+    names = ("kernel_size", "padding", "dilation", "stride")
+    sizes = [getattr(there, name, 1) for name in names]
+    if not all(isinstance(size, tuple) for size in sizes):
+        return False
+    return all(2 * pad == gap * (kernel - 1) and step == 1 for kernel, pad, gap, step in zip(*sizes, strict=True))
 
 
 def _approximation(here: Made, there: torch.nn.Module) -> Iterator[str]:
