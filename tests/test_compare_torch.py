@@ -395,7 +395,7 @@ AGREEING = {
         "Dense(8, 8)",
         net(lambda self, x: (self.fc(x), x, {"kept": x}), fc=lambda nn: nn.Linear(8, 8)),
         (4, 8),
-        ("the module returns 3 tensors; those after the first 1 were not compared",),
+        ("the module returns 3 tensors and the recipe has 1 output; the others were not compared",),
     ),
 }  # fmt: skip
 
@@ -409,15 +409,16 @@ def test_what_computes_the_same_agrees_however_its_axes_are_and_its_modules_are_
 
 def test_what_the_sample_does_not_show_is_a_note(torch):
     nn = torch.nn
-    module = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(3, 2, ceil_mode=True), nn.ReLU(), nn.Conv2d(8, 4, 1)
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Flatten())
+    module.extend([nn.Linear(128, 8), nn.Dropout(), nn.ReLU(), nn.Linear(8, 4)])
+    stack = (
+        "Conv2d(3, 8, 3, has_bias=True) + MaxPool2d(3, 2) + Flatten + Dense(128, 8) + Scale(1) + ReLU6 + Dense(8, 4)"
     )
-    stack = "Conv2d(3, 8, 3, has_bias=True) + MaxPool2d(3, 2) + ReLU6 + Conv2d(8, 4, 1, has_bias=True)"
     found = compare(stack, module, (2, 3, 9, 9), scale=0.1)
     assert found.first is None
     assert found.notes == (
         "#1 MaxPool2d(3, 2): ceil_mode is False here and True there; write ceil_mode=True; the sample does not show it",
-        "#2 ReLU6: it is ReLU6 here and ReLU there; write ReLU; the sample does not show it",
+        "#5 ReLU6: it is ReLU6 here and ReLU there; write ReLU; the sample does not show it",
     )
 
 

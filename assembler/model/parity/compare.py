@@ -241,7 +241,8 @@ def _does_more(pair: Pair, pairs: Mapping[str, Pair], modules: Mapping[str, torc
 
 def _more_outputs(here: Sequence[Array], there: Sequence[Array]) -> Iterator[str]:
     if len(there) > len(here):
-        yield f"the module returns {counted(len(there), 'tensor')}; those after the first {len(here)} were not compared"
+        returned, own = counted(len(there), "tensor"), counted(len(here), "output")
+        yield f"the module returns {returned} and the recipe has {own}; the others were not compared"
 
 
 def _calls_in(path: str, parts: Sequence[Segment]) -> list[Call]:
