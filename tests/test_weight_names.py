@@ -319,6 +319,16 @@ NEVER_GUESSED = {
         {"a.weight": (4, 4), "c.weight": (4, 4)},
         "a can be 0 or 1; weights.rename decides which",
     ),
+    "a weight of the module itself, beside a letter": (
+        (TWO, 2, 4),
+        {"weight": (4, 4), "a.weight": (4, 4)},
+        "weight can be 0 or 1; weights.rename decides which",
+    ),
+    "a weight of a part, beside a number": (
+        (TWO, 2, 4),
+        {"part.weight": (4, 4), "part.0.weight": (4, 4)},
+        "part can be 0 or 1; weights.rename decides which",
+    ),
 }
 
 

@@ -147,7 +147,9 @@ class Alignment:
 
 
 def _is_before(one: Node, other: Node) -> bool:
-    """Whether a child should be before another by its number or its name."""
+    """Whether a child should be before another by its number or its name; a module's own weight has neither."""
+    if not (one.component and other.component):
+        return False
     (stem, number), (other_stem, other_number) = one.place, other.place
     if stem == other_stem:
         return number < other_number
@@ -155,10 +157,13 @@ def _is_before(one: Node, other: Node) -> bool:
 
 
 def classes_of(node: Node) -> list[list[Node]]:
-    """The children that differ in nothing but their numbers, in ascending order: ``[[0, 1, 2], [3]]``."""
+    """The children that differ in nothing but their numbers, in ascending order: ``[[0, 1, 2], [3]]``.
+
+    A module's own weight has no number.
+    """
     found: dict[object, list[Node]] = {}
     for child in sorted(node.children.values(), key=lambda child: child.place):
-        found.setdefault((child.place[0], content(child)), []).append(child)
+        found.setdefault((not child.component, child.place[0], content(child)), []).append(child)
     return list(found.values())
 
 

@@ -139,8 +139,9 @@ def _rivals(targets: Targets, found: Found) -> str:
     one = {pair.unit.path: pair.parts for pair in flat(found.pairs)}
     other = {pair.unit.path: pair.parts for pair in flat(found.rival)}
     path = min(path for path, parts in one.items() if other[path] != parts)
+    name = path or "weight"  # of the module itself
     places = sorted(targets.units[parts[0]].path if parts else "left out" for parts in (one[path], other[path]))
-    return f"{path} can be {' or '.join(places)}; weights.rename decides which"
+    return f"{name} can be {' or '.join(places)}; weights.rename decides which"
 
 
 def _parts(unit: Unit, at: int, targets: Targets) -> Iterator[tuple[int, ...]]:
