@@ -42,8 +42,9 @@ class PatchEmbedding(nn.Cell):
         """Map (N, in_channels, H, W) to (N, patches, embed_dim)."""
         if x.shape[-2] % self.patch != 0 or x.shape[-1] % self.patch != 0:
             raise ValueError("PatchEmbedding: the image's height and width must be multiples of the patch")
-        patches = self.projection(x)
-        return ops.transpose(ops.reshape(patches, (x.shape[0], self.embed_dim, -1)), (0, 2, 1))
+        count = (x.shape[-2] // self.patch) * (x.shape[-1] // self.patch)
+        patches = ops.reshape(self.projection(x), (-1, self.embed_dim, count))  # the batch may be open
+        return ops.transpose(patches, (0, 2, 1))
 
 
 def reference(x: np.ndarray, parameters: Mapping[str, np.ndarray], arguments: Mapping[str, Any]) -> np.ndarray:

@@ -344,6 +344,15 @@ OPEN = [
     ("Residual(Dense(8, 8) + GELU) + LayerNorm(_)", (1, 8), FORMATS),
     ("Attention(_, 2)", (2, 5, 8), ["mindir"]),
     ("HalfSpectrum + Centered", (3, 8), ["mindir"]),
+    ("PatchEmbedding(_, 8, 4) + ClassToken(_) + LearnedPositions(_, _) + Select(0)", (2, 3, 8, 8), ["mindir"]),
+    (
+        "RMSNorm(_) + Attention(_, 2, rotary=10000.0, causal=True) + SwiGLU(_, 16) + LayerScale(_)",
+        (2, 5, 8),
+        ["mindir"],
+    ),
+    ("LayerNorm2d(_) + SqueezeExcite(_, 2) + Permute(0, 2, 3, 1) + MergePatches", (2, 4, 8, 8), ["mindir"]),
+    ("Reshape(4, 2) + Mean(1) + TensorReduction(_, 3)", (3, 8), ["mindir"]),
+    ("Slice(1, 3, axis=2) + Scale(0.5)", (2, 4, 8, 8), ["mindir"]),
 ]
 
 

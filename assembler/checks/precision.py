@@ -32,6 +32,6 @@ def precision(
     apart = difference(outputs, subject.call(model, inputs))
     coarser = min(dtype, subject.dtype, key=lambda name: 0 if name == "bfloat16" else int(name[5:]))
     most = max(map(largest, outputs))
-    # Where layers inside emit larger numbers, their roundings may be as large as the output: that is no agreement.
+    # Where layers inside emit larger numbers, their roundings may be as large as the output: that is not agreement.
     bound = min(subject.tolerance(64, coarser), most / 10) if rtol is None else rtol * most
     return Outcome("precision", apart <= bound, apart, bound, f"{dtype} against {subject.dtype}", relation="<=")
