@@ -332,6 +332,30 @@ NEVER_GUESSED = {
 }
 
 
+COMPUTED = [
+    ("weight_g", "weight_v", "torch.nn.utils.remove_weight_norm"),
+    ("weight_orig", "weight_u", "torch.nn.utils.remove_spectral_norm"),
+    (
+        "parametrizations.weight.original0",
+        "parametrizations.weight.original1",
+        "torch.nn.utils.parametrize.remove_parametrizations",
+    ),
+    (
+        "parametrizations.weight.original",
+        "parametrizations.weight.0._u",
+        "torch.nn.utils.parametrize.remove_parametrizations",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "remedy"), COMPUTED)
+def test_error_of_a_weight_that_pytorch_computes(tmp_path, one, other, remedy):
+    stored({f"fc.{one}": (4, 1), f"fc.{other}": (4, 8), "fc.bias": (4,)}, tmp_path / "w.safetensors")
+    with pytest.raises(AssemblerError) as error:
+        loaded_by(chain("Dense(8, 4)", 2, 8), tmp_path / "w.safetensors")
+    assert f"PyTorch computes a weight of fc from fc.{one}; save the file after {remedy}" in str(error.value)
+
+
 @pytest.mark.parametrize(("model", "shapes", "message"), NEVER_GUESSED.values(), ids=NEVER_GUESSED)
 def test_error_of_what_would_be_a_guess(tmp_path, model, shapes, message):
     stored(shapes, tmp_path / "w.safetensors")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assembler.model.naming.alignment import Alignment, Found, TooManyOrders, better, flat
@@ -95,7 +95,7 @@ def assign(targets: Targets, shapes: Mapping[str, Shape], *, apart: int = 0) -> 
             pairs = _aligned(targets, _turned(kept) if is_transposed else kept, apart)
             if pairs is not None:
                 return joined(_mapping(targets, pairs, is_transposed, copies, skipped), origins)
-    raise Refused(_difference(targets, units))
+    raise Refused(_computed_weights(shapes) or _difference(targets, units))
 
 
 def _aligned(targets: Targets, units: list[Unit], apart: int) -> list[Pair] | None:
@@ -248,6 +248,25 @@ def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[
             is_new = rows is None and is_reshaped(pair.unit.shapes[role], shape)
             transform = Transform(turned and len(shape) == 2, rows, is_new)
             yield Assignment((pair.unit.names[role],), target.names[role], transform)
+
+
+_COMPUTED_BY = {
+    "weight_g": "torch.nn.utils.remove_weight_norm",
+    "weight_orig": "torch.nn.utils.remove_spectral_norm",
+    "original0": "torch.nn.utils.parametrize.remove_parametrizations",
+    "original": "torch.nn.utils.parametrize.remove_parametrizations",
+}
+"""The last part of the name of an array from which PyTorch computes a weight → what stores the weight itself."""
+
+
+def _computed_weights(names: Iterable[str]) -> str:
+    """Which weight PyTorch computes from arrays of the file, as its weight_norm does; empty if none."""
+    for name in names:
+        layer, _, last = name.rpartition(".")
+        if last in _COMPUTED_BY:
+            layer = layer.partition(".parametrizations.")[0]
+            return f"PyTorch computes a weight of {layer} from {name}; save the file after {_COMPUTED_BY[last]}"
+    return ""
 
 
 def biases_apart(targets: Targets, shapes: Mapping[str, Shape]) -> list[str]:
