@@ -466,6 +466,12 @@ DIFFERING = {
         (4, 8),
         "#1 ReLU, between #0 Dense(8, 8) and #3 Dense(8, 8)", ["fc2 Linear is not called there"],
     ),
+    "a layer that is called twice here and once there": (
+        {"stack": "ours + ReLU + ours + Dense(8, 8)", "shared": {"ours": "Dense(8, 8)"}},
+        net(lambda self, x: self.fc(self.ours(x).relu()), ours=lambda nn: nn.Linear(8, 8), fc=lambda nn: nn.Linear(8, 8)),
+        (4, 8),
+        "#1 ReLU, between #ours Dense(8, 8) and #3 Dense(8, 8)", [],
+    ),
     "what comes before an activation": (
         "Dense(8, 8) + SiLU + Dense(8, 8)", linears(scaled, between=lambda nn: nn.SiLU()), (4, 8),
         "#1 SiLU, between", [],

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -184,7 +185,7 @@ class Comparing:
 
     def _uncalled(self, parts: Sequence[Segment], part: Segment) -> tuple[str, ...]:
         """The modules of layers between two pairs that the PyTorch module does not call."""
-        before = parts[: parts.index(part)]
+        before = list(takewhile(lambda one: one is not part, parts))
         start = max((place + 1 for place, one in enumerate(before) if one.there), default=0)
         paths = [one.pair.there[0] for one in before[start:] if one.pair is not None]
         called = {call.path for one in parts for call in one.there}
