@@ -150,12 +150,10 @@ def apart(
 
     Args:
         beside: other arrays whose roundings count, such as the inputs.
-        exactly: whether shapes have to be equal, and each output here has to be there.
+        exactly: whether shapes have to be equal.
     """
     bound = bound_of(chain(here, there, beside))
     found = [_apart(what, one, other, bound, exactly) for one, other in zip(here, there, strict=False)]
-    if exactly:
-        found += [Apart(what, (one.shape, ()), math.inf, bound) for one in here[len(there) :]]
     return max(found, key=lambda one: one.part, default=None)
 
 

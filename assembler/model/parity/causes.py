@@ -17,7 +17,6 @@ from assembler.model.parity.calls import Call, apart, call_model
 from assembler.model.parity.segments import Segment
 from assembler.model.parity.traits import Made, differences, differences_within, is_one_layer
 from assembler.runtime import device
-from assembler.words import counted
 
 if TYPE_CHECKING:
     import torch.nn
@@ -144,11 +143,7 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
 
 def _not_alike(part: Segment) -> Iterator[str]:
     """What shows without trying anything: other sizes, and what is not a number."""
-    inputs, wanted = part.here.inputs, part.there[0].inputs
-    if part.pair is None and len(inputs) > len(wanted):
-        returned = counted(len(wanted), "tensor")
-        yield f"the recipe has {counted(len(inputs), 'output')}, and the module returns {returned}"
-    for here, there in zip(inputs, wanted, strict=False):
+    for here, there in zip(part.here.inputs, part.there[0].inputs, strict=False):
         if here.size != there.size:
             yield f"it is {print_value(here.shape)} here and {print_value(there.shape)} there"
         elif (count := np.isnan(there).sum()) != np.isnan(here).sum():

@@ -110,7 +110,7 @@ class Comparing:
         said = "the output of the whole model; each layer alone is within the bound"
         if is_beyond:
             return Comparison(tuple(rows), Finding(said, ()), self._notes())
-        notes = (*self._notes(), *self._too_short(), *self._unseen(parts), *_more_outputs(outputs, expected))
+        notes = (*self._notes(), *self._too_short(), *self._unseen(parts), *_other_outputs(outputs, expected))
         return Comparison(tuple(rows), None, notes)
 
     def _apart(self, part: Segment) -> Apart | None:
@@ -240,10 +240,11 @@ def _does_more(pair: Pair, pairs: Mapping[str, Pair], modules: Mapping[str, torc
     return is_several or not all(computes_as_its_class(modules[path]) for path in pair.there)
 
 
-def _more_outputs(here: Sequence[Array], there: Sequence[Array]) -> Iterator[str]:
-    if len(there) > len(here):
-        returned, own = counted(len(there), "tensor"), counted(len(here), "output")
-        yield f"the module returns {returned} and the recipe has {own}; the others were not compared"
+def _other_outputs(here: Sequence[Array], there: Sequence[Array]) -> Iterator[str]:
+    """Outputs that only one has, as an auxiliary head of which the module makes use in training alone."""
+    if len(there) != len(here):
+        own, returned = counted(len(here), "output"), counted(len(there), "tensor")
+        yield f"the recipe has {own}, and the module returns {returned}; the others were not compared"
 
 
 def _calls_in(path: str, parts: Sequence[Segment]) -> list[Call]:
