@@ -452,7 +452,7 @@ def _own_checks():
     yield
     sys.modules.pop("tests.own_checks", None)
     sys.modules.pop("tests.passed_on", None)
-    for name in ("smaller_than", "says_yes"):
+    for name in ("smaller_than", "says_yes", "exits"):
         CHECKS.pop(f"tests.own_checks.{name}", None)
 
 
@@ -494,6 +494,8 @@ def test_a_check_of_ones_own_may_be_named_where_it_is_passed_on():
     assert outcome_of("tests.passed_on.smaller_than", {"limit": 3}).passed
     wrong = outcome_of("tests.own_checks.says_yes", None)
     assert (wrong.passed, wrong.detail) == (False, "raised the check returned bool, not an Outcome")
+    wrong = outcome_of("tests.own_checks.exits", None)
+    assert (wrong.passed, wrong.detail) == (False, "raised RuntimeError: SystemExit(0) would end the program")
     with pytest.raises(
         AssemblerError, match=r"the check tests\.test_checks\.plain needs a type for its argument 'limit'"
     ):

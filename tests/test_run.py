@@ -39,6 +39,23 @@ class RaisesOnNumbers(nn.Cell):
         return x
 
 
+class Exits(nn.Cell):
+    def construct(self, x):
+        raise SystemExit(5)
+
+
+class ExitsOnNumbers(nn.Cell):
+    def construct(self, x):
+        if float(x.sum()) != 0:
+            raise SystemExit(0)
+        return x
+
+
+class ExitsEarly(nn.Cell):
+    def __init__(self):
+        raise SystemExit("early")
+
+
 class NoCell:
     pass
 """,
@@ -539,6 +556,21 @@ def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
             "#1 Raises raised KeyError: 'inside'; #0 Dense(8, 8) emits (4, 8) float32",
         ),
         ("RaisesOnNumbers", 'raise KeyError("on numbers")', "#1 RaisesOnNumbers raised KeyError: 'on numbers'"),
+        (
+            "Exits",
+            "raise SystemExit(5)",
+            "#1 Exits raised RuntimeError: SystemExit(5) would end the program; #0 Dense(8, 8) emits (4, 8) float32",
+        ),
+        (
+            "ExitsOnNumbers",
+            "raise SystemExit(0)",
+            "#1 ExitsOnNumbers raised RuntimeError: SystemExit(0) would end the program",
+        ),
+        (
+            "ExitsEarly",
+            'raise SystemExit("early")',
+            "ExitsEarly fails while it is made: RuntimeError: SystemExit('early') would end the program",
+        ),
     ],
 )
 def test_a_layer_that_raises_keeps_its_own_traceback(run, project, layer, line, said):

@@ -182,6 +182,19 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
+def refused() -> Iterator[None]:
+    """Run code of a layer or a check, which does not end the program.
+
+    Raises:
+        RuntimeError: it raises ``SystemExit``.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"{error!r} would end the program").with_traceback(error.__traceback__) from error
+
+
+@contextmanager
 def apart() -> Iterator[None]:
     """Let processes that are started inside not get Ctrl-C from the terminal; this process has to end them.
 
