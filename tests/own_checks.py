@@ -27,3 +27,8 @@ def says_yes(output: np.ndarray) -> Outcome:
 def exits(output: np.ndarray) -> Outcome:
     """It tries to end the program."""
     raise SystemExit(0)
+
+
+def log(x, parameters, arguments):
+    """A reference."""
+    return np.log(x)

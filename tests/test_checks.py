@@ -511,6 +511,15 @@ def outcome_of(name, given):
     return answer
 
 
+@pytest.mark.parametrize(
+    ("text", "given"), [("Log", None), ("Sqrt", None), ("ReLU", {"function": "tests.own_checks.log"})]
+)
+@pytest.mark.usefixtures("_own_checks")
+def test_a_reference_that_is_not_finite_prints_no_warning(text, given):
+    answer = outcome("reference", text, given, values=[-1.0, 0.0, 2.0])  # a warning is an error here
+    assert "Warning" not in answer.detail
+
+
 @pytest.mark.parametrize("mode", ["pynative", "graph"])
 @pytest.mark.parametrize("name", ["gradients", "trains", "frozen"])
 def test_a_model_that_emits_something_else_in_training_is_trained_as_it_is(name, mode):

@@ -315,8 +315,8 @@ def test_observed_statistics():
     assert (found["0.weight"].set_by, found["0.bias"].set_by) == ("0.weight: Normal(2.0)", "")
 
 
-def test_statistics_of_many_values_far_from_zero():
-    array = np.random.default_rng(0).normal(1e4, 1.0, (1000, 1000)).astype(np.float32)
+def observed(array):
+    """Statistics of a parameter of these values."""
     registry = Registry(shipped=True)
 
     @registry.register
@@ -330,6 +330,19 @@ def test_statistics_of_many_values_far_from_zero():
 
     data = {"input": INPUT, "stack": "Holds"}
     (found,) = observe(plan(data, registry=registry), assemble(data, registry=registry))
+    return found
+
+
+@pytest.mark.parametrize("values", [[[np.inf, -np.inf]], [[np.inf, 1.0]], [[np.nan, 1.0]]])
+def test_statistics_of_values_that_are_not_finite_print_no_warning(values):
+    found = observed(np.array(values, np.float32))
+    assert not np.isfinite(found.mean)
+    assert np.isnan(found.std)
+
+
+def test_statistics_of_many_values_far_from_zero():
+    array = np.random.default_rng(0).normal(1e4, 1.0, (1000, 1000)).astype(np.float32)
+    found = observed(array)
     assert np.isclose(found.std, array.astype(np.float64).std(), rtol=1e-9)
     assert np.isclose(found.mean, array.astype(np.float64).mean(), rtol=1e-12)
 

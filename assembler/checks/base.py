@@ -217,11 +217,13 @@ def run(prepared: Iterable[Prepared], subject: Subject) -> Iterator[Outcome]:
 
 
 def _run(one: Prepared, subject: Subject) -> Outcome:
+    import numpy as np
+
     from assembler.runtime.messages import reason
 
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
-        with exits.refused():
+        with exits.refused(), np.errstate(all="ignore"):  # its outcome says what is not finite
             answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
         if not isinstance(answer, Outcome):
             raise TypeError(f"the check returned {type(answer).__name__}, not an Outcome")

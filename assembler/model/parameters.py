@@ -264,6 +264,7 @@ _BLOCK = 1 << 18
 """Numbers per chunk, so that a chunk fits into the processor's cache."""
 
 
+@np.errstate(all="ignore")  # values need not be finite; the statistics then are not, either
 def _statistics(array: Array) -> tuple[float, ...]:
     """Mean, standard deviation, minimum and maximum, in float64."""
     flat = np.abs(array).reshape(-1) if array.dtype.kind == "c" else array.reshape(-1)
