@@ -220,7 +220,15 @@ BAD = [
      "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
     ({"init": {"Dense": 0}}, "recipe.init.Dense: 'Dense' matches no parameter. Did you mean 'Dense.*'?"),
     ({"init": {"0.weight": "Normal(std)"}},
-     "recipe.init.0.weight: 'Normal(std)' names 'std', which is not a parameter of the recipe"),
+     "recipe.init.0.weight:8: 'std' is not defined; give it a value: params: {std: 0.02}\n    Normal(std)\n           ^^^"),
+    ({"params": {"depth": 3}, "init": {"0.weight": "Normal(0.1 * dpth)"}},
+     "recipe.init.0.weight:14: 'dpth' is not defined. Did you mean 'depth'?\n    Normal(0.1 * dpth)\n"),
+    ({"params": {"depth": 3}, "init": {"0.weight": "Normal(sigma=1 / sqrt(dpth))"}},
+     "recipe.init.0.weight:23: 'dpth' is not defined. Did you mean 'depth'?\n"),
+    ({"init": {"0.weight": "HeNormal(mode=fan_out)"}},
+     "recipe.init.0.weight:15: 'fan_out' is not defined; a string needs quotes: mode='fan_out'\n"),
+    ({"init": {"0.weight": "Normal(ReLU)"}},
+     "recipe.init.0.weight: 'Normal(ReLU)' names 'ReLU', which is not a parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
     ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that are not trainable "
                                     "anyway"),
@@ -303,6 +311,11 @@ def test_parameters_of_a_shared_part_have_the_name_of_the_part():
     held = values(model)
     assert (held["tokens.embedding_table"] == 1).all()
     assert [one.name for one in model.trainable_params()] == ["1.weight", "1.bias"]
+
+
+def test_a_loop_in_an_initializer_has_names_of_its_own():
+    found = plan(recipe(init={"0.weight": "Normal(sum(x / 100 for x in [1, 2]))"}))
+    assert [rule.said for rule in found.rules] == ["Normal(0.03)"]
 
 
 def test_observed_statistics():
