@@ -215,7 +215,9 @@ def short(file: Path) -> str:
     """The path relative to the working directory or to ``~``, the home folder, if it is below one; else in full."""
     for folder, name in ((Path.cwd, ""), (Path.home, "~/")):
         with suppress(ValueError, OSError, RuntimeError):  # it is elsewhere, or not a valid path
-            return f"{name}{file.resolve().relative_to(folder().resolve())}"
+            relative = file.resolve().relative_to(folder().resolve())
+            if relative.parts:  # the folder itself, as with hydra.job.chdir, is not "."
+                return f"{name}{relative}"
     return str(file)
 
 

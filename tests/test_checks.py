@@ -455,7 +455,7 @@ def _own_checks():
     yield
     sys.modules.pop("tests.own_checks", None)
     sys.modules.pop("tests.passed_on", None)
-    for name in ("smaller_than", "says_yes"):
+    for name in ("smaller_than", "says_yes", "exits"):
         CHECKS.pop(f"tests.own_checks.{name}", None)
 
 
@@ -497,6 +497,8 @@ def test_a_check_of_ones_own_may_be_named_where_it_is_passed_on():
     assert outcome_of("tests.passed_on.smaller_than", {"limit": 3}).passed
     wrong = outcome_of("tests.own_checks.says_yes", None)
     assert (wrong.passed, wrong.detail) == (False, "raised the check returned bool, not an Outcome")
+    wrong = outcome_of("tests.own_checks.exits", None)
+    assert (wrong.passed, wrong.detail) == (False, "raised RuntimeError: SystemExit(0) would end the program")
     with pytest.raises(
         AssemblerError, match=r"the check tests\.test_checks\.plain needs a type for its argument 'limit'"
     ):
@@ -510,6 +512,15 @@ def plain(output, limit=3):
 def outcome_of(name, given):
     (answer,) = checks.run(checks.prepare([(name, given, "k")], ["tests"]), subject("Centered", values=FIVE))
     return answer
+
+
+@pytest.mark.parametrize(
+    ("text", "given"), [("Log", None), ("Sqrt", None), ("ReLU", {"function": "tests.own_checks.log"})]
+)
+@pytest.mark.usefixtures("_own_checks")
+def test_a_reference_that_is_not_finite_prints_no_warning(text, given):
+    answer = outcome("reference", text, given, values=[-1.0, 0.0, 2.0])  # a warning is an error here
+    assert "Warning" not in answer.detail
 
 
 @pytest.mark.parametrize("mode", ["pynative", "graph"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assembler.files import move, replacing, write_text, write_texts
+from assembler.files import move, replacing, short, write_text, write_texts
 from tests.conftest import ROOT, mostly_slow
 
 
@@ -191,3 +191,20 @@ def test_error_of_a_folder_names_the_file_and_no_temporary_one(tmp_path, folder)
     with pytest.raises(OSError, match="directory") as error:
         write_text(tmp_path / folder / "w.json", "new")
     assert error.value.filename == str(tmp_path / folder / "w.json")
+
+
+@pytest.mark.parametrize(
+    ("file", "printed"),
+    [
+        ("home/work/run/a", "run/a"),
+        ("home/work", "~/work"),  # the working directory itself, as with hydra.job.chdir, is not "."
+        ("home/other", "~/other"),
+        ("home", "{top}/home"),
+        ("other", "{top}/other"),
+    ],
+)
+def test_a_path_is_printed_short_and_says_where_it_is(tmp_path, monkeypatch, file, printed):
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "home" / "work")
+    assert short(tmp_path / file) == printed.format(top=tmp_path)

@@ -214,8 +214,8 @@ def test_a_line_may_have_any_name_that_cells_do_not_need():
         ({"inputs": ["a", 3]}, "inputs[1]: 3 is not a name"),
         ({"inputs": []}, "inputs: inputs must be at least one name"),
         ({"inputs": "a"}, "inputs: inputs must be a list of names, not the string 'a'"),
-        ({"inputs": ["a"], "outputs": []}, "graph.outputs: outputs must be at least one name"),
-        ({"inputs": ["a"], "outputs": [3]}, "graph.outputs[0]: 3 is not a name"),
+        ({"inputs": ["a"], "outputs": []}, "outputs: outputs must be at least one name"),
+        ({"inputs": ["a"], "outputs": [3]}, "outputs[0]: 3 is not a name"),
         ({"inputs": ["a"], "graph": "ReLU"}, "graph: a graph is a mapping of names to layers, not the string 'ReLU'"),
     ],
 )
@@ -223,6 +223,23 @@ def test_error_of_the_ends_of_a_block(said, message):
     with pytest.raises(AssemblerError) as error:
         planned({"blocks": {"Two": {"graph": {"s": "ReLU @ a"}, **said}}, "stack": "Two"})
     assert str(error.value) == f"recipe.blocks.Two.{message}"
+
+
+OUTPUTS = [
+    ({"outputs": "c"}, "outputs:1: no wire named 'c'.\n    c\n    ^"),
+    ({"outputs": "(a, c)"}, "outputs:5: no wire named 'c'.\n    (a, c)\n        ^"),
+    ({"outputs": ["b", "c"]}, "outputs[1]:1: no wire named 'c'.\n    c\n    ^"),
+    ({"outputs": ["a", "b["]}, "outputs[1]:2: '[' is never closed\n    b[\n     ^"),
+]
+
+
+@pytest.mark.parametrize(("said", "message"), OUTPUTS)
+@pytest.mark.parametrize("key", ["recipe", "recipe.blocks.Two"])
+def test_error_of_an_output_is_located_at_the_output(key, said, message):
+    graph = {"graph": {"a": "ReLU", "b": "ReLU"}, **said}
+    with pytest.raises(AssemblerError) as error:
+        planned(graph if key == "recipe" else {"blocks": {"Two": graph}, "stack": "Two"})
+    assert str(error.value) == f"{key}.{message}"
 
 
 ABSENT = [

@@ -220,7 +220,15 @@ BAD = [
      "recipe.init.0.bias: the values are complex, and 0.bias is float32"),
     ({"init": {"Dense": 0}}, "recipe.init.Dense: 'Dense' matches no parameter. Did you mean 'Dense.*'?"),
     ({"init": {"0.weight": "Normal(std)"}},
-     "recipe.init.0.weight: 'Normal(std)' names 'std', which is not a parameter of the recipe"),
+     "recipe.init.0.weight:8: 'std' is not defined; give it a value: params: {std: 0.02}\n    Normal(std)\n           ^^^"),
+    ({"params": {"depth": 3}, "init": {"0.weight": "Normal(0.1 * dpth)"}},
+     "recipe.init.0.weight:14: 'dpth' is not defined. Did you mean 'depth'?\n    Normal(0.1 * dpth)\n"),
+    ({"params": {"depth": 3}, "init": {"0.weight": "Normal(sigma=1 / sqrt(dpth))"}},
+     "recipe.init.0.weight:23: 'dpth' is not defined. Did you mean 'depth'?\n"),
+    ({"init": {"0.weight": "HeNormal(mode=fan_out)"}},
+     "recipe.init.0.weight:15: 'fan_out' is not defined; a string needs quotes: mode='fan_out'\n"),
+    ({"init": {"0.weight": "Normal(ReLU)"}},
+     "recipe.init.0.weight: 'Normal(ReLU)' names 'ReLU', which is not a parameter of the recipe"),
     ({"freeze": ["9.*"]}, "recipe.freeze[0]: '9.*' matches no parameter. "),
     ({"freeze": ["1.moving_mean"]}, "recipe.freeze[0]: '1.moving_mean' matches only parameters that are not trainable "
                                     "anyway"),
@@ -305,6 +313,11 @@ def test_parameters_of_a_shared_part_have_the_name_of_the_part():
     assert [one.name for one in model.trainable_params()] == ["1.weight", "1.bias"]
 
 
+def test_a_loop_in_an_initializer_has_names_of_its_own():
+    found = plan(recipe(init={"0.weight": "Normal(sum(x / 100 for x in [1, 2]))"}))
+    assert [rule.said for rule in found.rules] == ["Normal(0.03)"]
+
+
 def test_observed_statistics():
     model = assemble(recipe(init={"0.weight": "Normal(2.0)"}))
     found = {one.name: one for one in observe(plan(recipe(init={"0.weight": "Normal(2.0)"})), model)}
@@ -315,8 +328,8 @@ def test_observed_statistics():
     assert (found["0.weight"].set_by, found["0.bias"].set_by) == ("0.weight: Normal(2.0)", "")
 
 
-def test_statistics_of_many_values_far_from_zero():
-    array = np.random.default_rng(0).normal(1e4, 1.0, (1000, 1000)).astype(np.float32)
+def observed(array):
+    """Statistics of a parameter of these values."""
     registry = Registry(shipped=True)
 
     @registry.register
@@ -330,6 +343,19 @@ def test_statistics_of_many_values_far_from_zero():
 
     data = {"input": INPUT, "stack": "Holds"}
     (found,) = observe(plan(data, registry=registry), assemble(data, registry=registry))
+    return found
+
+
+@pytest.mark.parametrize("values", [[[np.inf, -np.inf]], [[np.inf, 1.0]], [[np.nan, 1.0]]])
+def test_statistics_of_values_that_are_not_finite_print_no_warning(values):
+    found = observed(np.array(values, np.float32))
+    assert not np.isfinite(found.mean)
+    assert np.isnan(found.std)
+
+
+def test_statistics_of_many_values_far_from_zero():
+    array = np.random.default_rng(0).normal(1e4, 1.0, (1000, 1000)).astype(np.float32)
+    found = observed(array)
     assert np.isclose(found.std, array.astype(np.float64).std(), rtol=1e-9)
     assert np.isclose(found.mean, array.astype(np.float64).mean(), rtol=1e-12)
 

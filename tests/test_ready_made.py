@@ -66,6 +66,15 @@ class Raises(nn.Cell):
         raise KeyError("inside")
 
 
+class Exits(nn.Cell):
+    def construct(self, x):
+        raise SystemExit(5)
+
+
+def exits_early():
+    raise SystemExit
+
+
 def table(given, **inputs):
     rows = plan(given, **inputs).rows
     return [(row.path, row.layer, print_shape(row.output), row.trainable, row.other, row.macs) for row in rows]
@@ -237,6 +246,9 @@ def test_what_is_run_on_zeros_is_marked():
 ERRORS = [
     (Raises, (4, 8), LayerFault, "Raises raised KeyError: 'inside'"),
     (lambda: nn.SequentialCell(nn.ReLU(), Raises()), (4, 8), LayerFault, "#1 Raises raised KeyError: 'inside'"),
+    (lambda: nn.SequentialCell(nn.ReLU(), Exits()), (4, 8), LayerFault,
+     "#1 Exits raised RuntimeError: SystemExit(5) would end the program"),
+    (exits_early, (4, 8), LayerFault, "exits_early() fails while it is made: RuntimeError: SystemExit() would end the"),
     (lambda: nn.SequentialCell(nn.Dense(8, 4), nn.Dense(5, 2)), (4, 8), ShapeMismatch,
      "#1 Dense(5, 2) does not accept (4, 4) float32: "),
     (nn.Dense, (4, 8), LayerFault, "Dense() fails while it is made: "),

@@ -9,10 +9,12 @@ import mindspore
 import numpy as np
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from mindspore import Tensor, nn
 
 from assembler import checks
 from assembler.checks import CHECKS, Outcome
+from assembler.hydra_edge import explain
 from tests.conftest import DIAGRAMS, MINE, ROOT
 
 RECIPES = ", ".join(sorted(path.stem for path in (ROOT / "conf" / "recipe").glob("*.yaml")))
@@ -37,6 +39,23 @@ class RaisesOnNumbers(nn.Cell):
         if float(x.sum()) != 0:
             raise KeyError("on numbers")
         return x
+
+
+class Exits(nn.Cell):
+    def construct(self, x):
+        raise SystemExit(5)
+
+
+class ExitsOnNumbers(nn.Cell):
+    def construct(self, x):
+        if float(x.sum()) != 0:
+            raise SystemExit(0)
+        return x
+
+
+class ExitsEarly(nn.Cell):
+    def __init__(self):
+        raise SystemExit("early")
 
 
 class NoCell:
@@ -252,6 +271,16 @@ ARGUMENTS = [
     (["recipe.stack=Dense(8,1)+ReLU"],
      "override recipe.stack=Dense(8,1)+ReLU: Hydra cannot parse this value; a string with parentheses, commas or "
      "braces needs double quotes inside single quotes: 'recipe.stack=\"Dense(8,1)+ReLU\"'\n"),
+    (["recipe=glob([rtm]*x)"],
+     "override recipe=glob([rtm]*x): a pattern with brackets needs double quotes inside single quotes: "
+     "'recipe=glob(\"[rtm]*x\")'\n"),
+    (["recipe=glob([rtm]*,exclude=t)"],
+     "override recipe=glob([rtm]*,exclude=t): Hydra cannot parse the arguments of glob; write for example "
+     "'recipe=glob(\"[a-m]*\")'\n"),
+    (["seed=range(1:3)"],
+     "override seed=range(1:3): Hydra cannot parse the arguments of range; write for example 'seed=range(1,5)'\n"),
+    (["seed=choice([1,2)"],
+     "override seed=choice([1,2): Hydra cannot parse the arguments of choice; write for example 'seed=choice(1,2)'\n"),
     (['recipe.stack="Dense(8, 1"'],
      'override recipe.stack="Dense(8, 1": \'(\' is never closed\n    Dense(8, 1\n         ^\n'),
     (['weights.rename={"a.*": "b.*"}'],
@@ -530,6 +559,12 @@ def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
     ]
 
 
+@pytest.mark.parametrize("example", explain._FUNCTIONS.values())
+def test_hydra_parses_the_examples_of_its_functions(example):
+    override = OverridesParser.create().parse_override(f"seed={example}")
+    assert override.is_sweep_override()
+
+
 @pytest.mark.parametrize(
     ("layer", "line", "said"),
     [
@@ -539,6 +574,21 @@ def test_a_run_that_is_wrong_leaves_a_whole_result_and_nothing_else(run):
             "#1 Raises raised KeyError: 'inside'; #0 Dense(8, 8) emits (4, 8) float32",
         ),
         ("RaisesOnNumbers", 'raise KeyError("on numbers")', "#1 RaisesOnNumbers raised KeyError: 'on numbers'"),
+        (
+            "Exits",
+            "raise SystemExit(5)",
+            "#1 Exits raised RuntimeError: SystemExit(5) would end the program; #0 Dense(8, 8) emits (4, 8) float32",
+        ),
+        (
+            "ExitsOnNumbers",
+            "raise SystemExit(0)",
+            "#1 ExitsOnNumbers raised RuntimeError: SystemExit(0) would end the program",
+        ),
+        (
+            "ExitsEarly",
+            'raise SystemExit("early")',
+            "ExitsEarly fails while it is made: RuntimeError: SystemExit('early') would end the program",
+        ),
     ],
 )
 def test_a_layer_that_raises_keeps_its_own_traceback(run, project, layer, line, said):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from assembler.errors import AssemblerError, Place, SettingsError, noted, raise_all
 from assembler.model.subject import DoesNotApply, Outcome, Subject
 from assembler.registry.entries import reference_at, resolve
+from assembler.runtime import exits
 from assembler.settings import CheckSettings
 from assembler.validation import read
 from assembler.words import suggestion
@@ -216,11 +217,14 @@ def run(prepared: Iterable[Prepared], subject: Subject) -> Iterator[Outcome]:
 
 
 def _run(one: Prepared, subject: Subject) -> Outcome:
+    import numpy as np
+
     from assembler.runtime.messages import reason
 
     given = {name: getattr(one.settings, name) for name in type(one.settings).model_fields}
     try:
-        answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
+        with exits.refused(), np.errstate(all="ignore"):  # its outcome says what is not finite
+            answer = one.check.function(**{name: getattr(subject, name) for name in one.check.asks}, **given)
         if not isinstance(answer, Outcome):
             raise TypeError(f"the check returned {type(answer).__name__}, not an Outcome")
         return replace(answer, name=one.check.name)

@@ -135,6 +135,17 @@ _WIDE = {"：": ":", "，": ",", "＝": "=", "（": "(", "）": ")", "［": "[",
 """Characters of a Chinese keyboard that separate, and Hydra's."""
 
 
+_FUNCTIONS = {
+    "glob": 'glob("[a-m]*")',
+    "range": "range(1,5)",
+    "choice": "choice(1,2)",
+    "interval": "interval(0,1)",
+    "shuffle": "shuffle(1,2)",
+    "sort": "sort(2,1)",
+}
+"""Hydra's functions for sweeps, each with an example."""
+
+
 def _misread(override: str) -> str:
     """Why Hydra could not parse an override, for common errors."""
     name, equals, value = override.partition("=")
@@ -156,6 +167,10 @@ def _misread(override: str) -> str:
         return f"""a string outside ASCII needs double quotes inside single quotes: '{name}="{bare}"'"""
     if not equals:
         return "an override has the form key=value, such as recipe=lenet5"
+    if pattern := re.fullmatch(r"glob\(([^'\",=]+)\)", value):
+        return f"""a pattern with brackets needs double quotes inside single quotes: '{name}=glob("{pattern[1]}")'"""
+    if (function := value.partition("(")[0]) in _FUNCTIONS and value != function:
+        return f"Hydra cannot parse the arguments of {function}; write for example '{name}={_FUNCTIONS[function]}'"
     if any(value.count(one) > value.count(other) for one, other in ("[]", "{}")):
         return f"a bracket is not closed; if the value has spaces, use single quotes: '{name}=[4, 8]'"
     if bare.startswith("{"):

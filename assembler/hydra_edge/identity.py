@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ def settled(config: DictConfig) -> tuple[dict[str, Any], str]:
     data = plain(config)
     hydra = HydraConfig.instance()
     before = hydra.cfg
-    if before is None or not _asks_hydra(config):
+    if before is None or not _refers(config, _TO_HYDRA):
         return data, identity_of(data)
     hydra.cfg = before.copy()
     anywhere(hydra.cfg)
@@ -38,14 +39,33 @@ def settled(config: DictConfig) -> tuple[dict[str, Any], str]:
         hydra.cfg = before
 
 
-def _asks_hydra(config: DictConfig) -> bool:
+def _refers(config: DictConfig, pattern: re.Pattern[str]) -> bool:
+    """Whether a value, interpolations as they are written, has a part that fits the pattern."""
     nodes = [node_of(config, name) for name in config if name != "hydra"]
-    return any("${hydra:" in str(raw(node)) for node in nodes if not isinstance(node, CommonPart))
+    return any(pattern.search(str(raw(node))) for node in nodes if not isinstance(node, CommonPart))
 
 
 def identity_of(data: Mapping[str, Any]) -> str:
     """The identity of plain data that was resolved by ``anywhere``."""
     return digest({key: value for key, value in data.items() if key not in NOT_OF_A_JOB})
+
+
+def identity_without_seed(config: DictConfig, data: Mapping[str, Any]) -> str:
+    """What the identities of jobs that differ only in their seed have in common.
+
+    Args:
+        config: the configuration, resolved by ``anywhere``; its seed is changed if other values refer to it.
+        data: the same as plain data.
+    """
+    if _refers(config, _TO_SEED):
+        set_value(config, SEED, 0)
+        data = plain(config)
+    return identity_of({**data, SEED: None})
+
+
+SEED = "seed"
+
+_TO_HYDRA, _TO_SEED = re.compile(r"\$\{hydra:"), re.compile(r"\$\{[^}]*\bseed\b")
 
 
 def digest(data: Any) -> str:

@@ -106,11 +106,9 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         last = name
     emitted: list[Source] = [(names[-1], None)] if outputs is None else []
     used.update(name for name, _ in emitted)
-    if isinstance(outputs, str):
-        outputs = [outputs]
-    for text in _names(outputs, f"{key}.outputs", "outputs") if outputs is not None else ():
+    for text, place_of_text in _outputs(outputs, f"{key.removesuffix('graph')}outputs"):
         with noted(mistakes):
-            for source, element, where in parse_sources(text, f"{key}.outputs"):
+            for source, element, where in parse_sources(text, place_of_text):
                 with noted(mistakes):
                     _require_source(source, where, known, names)
                 emitted.append((source, element))
@@ -125,6 +123,13 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         ]
     raise_all(mistakes)
     return Graph(tuple(inputs), tuple(wires), tuple(emitted), Place(key=key))
+
+
+def _outputs(said: object, key: str) -> list[tuple[str, str]]:
+    """The texts of the outputs, each with its key: ``a`` and ``outputs[0]``, the first of a list."""
+    if said is None or isinstance(said, str):
+        return [] if said is None else [(said, key)]
+    return [(text, f"{key}[{at}]") for at, text in enumerate(_names(said, key, "outputs"))]
 
 
 def _names(said: object, key: str, what: str) -> list[str]:

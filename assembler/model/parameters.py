@@ -21,10 +21,11 @@ from safetensors import SafetensorError, safe_open
 
 from assembler.binding.arithmetic import is_inferred
 from assembler.binding.expansion import expand
-from assembler.errors import AssemblerError, ParameterError, Place, noted, raise_all
+from assembler.errors import AssemblerError, ParameterError, Place, UnknownLayer, noted, raise_all
 from assembler.files import require_file
 from assembler.language.grammar import parse
-from assembler.language.recipe import Definitions, Layer, bare, is_stack, leaves, print_value
+from assembler.language.names import FUNCTIONS
+from assembler.language.recipe import Definitions, Each, Layer, bare, is_stack, layers_in, leaves, print_value, walk
 from assembler.model.inputs import Array, load_array, numbers
 from assembler.planning.plan import Plan, Row, Rule, Weight
 from assembler.runtime.messages import reason
@@ -70,7 +71,9 @@ def _rule(pattern: str, value: Any, definitions: Definitions, place: Place) -> R
 def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> Rule:
     """The values of a MindSpore initializer, drawn from NumPy's global generator."""
     known = initializer_classes()
-    stack, mistakes = expand(parse(text, place.key), definitions)
+    written = parse(text, place.key)
+    raise_all(list(_undefined(written, definitions)))
+    stack, mistakes = expand(written, definitions)
     raise_all(mistakes)
     stack = bare(stack)
     if not isinstance(stack, Layer) or any(is_stack(leaf) for leaf in leaves([*stack.args, dict(stack.kwargs)])):
@@ -94,6 +97,29 @@ def _drawn(pattern: str, text: str, definitions: Definitions, place: Place) -> R
         return array
 
     return Rule(pattern, str(stack), draw, place=place)
+
+
+def _undefined(written: Any, definitions: Definitions) -> Iterator[AssemblerError]:
+    """Names in an initializer's arguments that are written as parameters are, and that the recipe does not define."""
+    own = [*definitions.params, *definitions.shared, *definitions.blocks]
+    known = {*own, *FUNCTIONS, *(name for one in walk(written) if isinstance(one, Each) for name in one.names)}
+    for one in layers_in(written):
+        is_name = one is not written and one.name[0].islower() and not one.args and not one.kwargs
+        if is_name and one.name not in known and _folded(one.name) not in initializer_classes():
+            instead = suggestion(one.name, own)
+            hint = f".{instead}" if instead else f"; give it a value: params: {{{one.name}: 0.02}}"
+            if word := next((word for word, value in _strings(written) if value is one), ""):
+                hint = f"; a string needs quotes: {word}={one.name!r}"
+            yield UnknownLayer(f"{one.name!r} is not defined{hint}", one.place)
+
+
+def _strings(written: Any) -> Iterator[tuple[str, Any]]:
+    """The named arguments of an initializer that are strings by default, such as ``mode``."""
+    cls = initializer_classes().get(_folded(written.name)) if isinstance(written, Layer) else None
+    takes = inspect.signature(cls).parameters if cls is not None else {}
+    for word, value in written.kwargs if takes else ():
+        if word in takes and isinstance(takes[word].default, str):
+            yield word, value
 
 
 def _not_plain(text: str, stack: object) -> str:
@@ -264,6 +290,7 @@ _BLOCK = 1 << 18
 """Numbers per chunk, so that a chunk fits into the processor's cache."""
 
 
+@np.errstate(all="ignore")  # values need not be finite; the statistics then are not, either
 def _statistics(array: Array) -> tuple[float, ...]:
     """Mean, standard deviation, minimum and maximum, in float64."""
     flat = np.abs(array).reshape(-1) if array.dtype.kind == "c" else array.reshape(-1)

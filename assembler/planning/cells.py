@@ -15,6 +15,7 @@ from assembler.binding.structure import Step, Steps, map_steps, walk
 from assembler.errors import ArgumentMismatch, AssemblerError, DeviceError, LayerFault, Place, RecipeError, raise_all
 from assembler.registry.entries import TRUSTED, Entry
 from assembler.registry.libraries import libraries
+from assembler.runtime import exits
 from assembler.runtime.device import as_dtype
 from assembler.runtime.messages import reason
 from assembler.settings import Dtype
@@ -32,13 +33,14 @@ def make(step: Step, make_inner: Callable[[Steps], nn.Cell]) -> nn.Cell:
     """
     arguments = {name: _argument(name, value, make_inner) for name, value in step.arguments.items()}
     try:
-        if step.chain is not None and step.chain.has_names:
-            cell = in_a_row(step.chain, [make_inner(inner) for inner in step.extra])
-        elif not step.extra:
-            cell = step.entry.make(**arguments)
-        else:  # what stands before *args has to be given by position, too
-            before = [arguments.pop(name) for name in list(arguments)[: len(step.layer.args) - len(step.extra)]]
-            cell = step.entry.make(*before, *map_steps(step.extra, make_inner), **arguments)
+        with exits.refused():
+            if step.chain is not None and step.chain.has_names:
+                cell = in_a_row(step.chain, [make_inner(inner) for inner in step.extra])
+            elif not step.extra:
+                cell = step.entry.make(**arguments)
+            else:  # what stands before *args has to be given by position, too
+                before = [arguments.pop(name) for name in list(arguments)[: len(step.layer.args) - len(step.extra)]]
+                cell = step.entry.make(*before, *map_steps(step.extra, make_inner), **arguments)
     except AssemblerError:
         raise
     except MemoryError as error:

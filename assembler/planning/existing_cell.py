@@ -17,6 +17,7 @@ from assembler.planning.specs import Specs, memory_of
 from assembler.planning.tensors import recorded
 from assembler.planning.walk import Walk
 from assembler.registry.entries import parameters_of
+from assembler.runtime import exits
 from assembler.runtime.messages import reason
 from assembler.settings import Dtype
 
@@ -57,7 +58,8 @@ def plan_cell(given: nn.Cell | Callable[[], nn.Cell], input: Specs, dtype: Dtype
 def _make(given: Callable[[], Any], dtype: Dtype, trials: Trials) -> nn.Cell:
     name = getattr(given, "__name__", str(given))
     try:
-        cell = made_without_storage(given, trials)
+        with exits.refused():
+            cell = made_without_storage(given, trials)
     except Exception as error:
         hint = f"; give a function that makes it, such as lambda: {name}(8)" if _lacks_arguments(given) else ""
         raise LayerFault(f"{name}() fails while it is made: {reason(error)}{hint}") from error

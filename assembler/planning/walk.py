@@ -25,6 +25,7 @@ from assembler.planning.probing import Found, Trials
 from assembler.planning.specs import Spec, Specs, print_specs
 from assembler.planning.tensors import leaves_among, recorded, refuse_none, specs_among, weights_of
 from assembler.registry.entries import parameters_of
+from assembler.runtime import exits
 from assembler.runtime.messages import reason
 
 
@@ -154,7 +155,8 @@ class Walk:
         found = self.equals.find(key)
         if found is None:
             try:
-                output = construct()
+                with exits.refused():
+                    output = construct()
                 refuse_none(output)
                 return output
             except (TakesIntegers, LostParameters) as error:

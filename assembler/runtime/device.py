@@ -167,8 +167,9 @@ def contained() -> Iterator[None]:
     What was computed asynchronously is waited for, so that its exceptions come up inside.
     """
     try:
-        yield
-        internals.wait_for_operators()
+        with exits.refused():
+            yield
+            internals.wait_for_operators()
     except BaseException as error:
         internals.restore_precision(error)
         raise

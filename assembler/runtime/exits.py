@@ -48,6 +48,7 @@ class _Output(io.FileIO):
     """A standard stream: its first error is remembered and later output is dropped, so that the run is finished."""
 
     error: OSError | None = None
+    is_reported = False
 
     def write(self, data: Any) -> int:
         if self.error is None:
@@ -181,6 +182,19 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
+def refused() -> Iterator[None]:
+    """Run code of a layer or a check, which does not end the program.
+
+    Raises:
+        RuntimeError: it raises ``SystemExit``.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"{error!r} would end the program").with_traceback(error.__traceback__) from error
+
+
+@contextmanager
 def apart() -> Iterator[None]:
     """Let processes that are started inside not get Ctrl-C from the terminal; this process has to end them.
 
@@ -262,6 +276,8 @@ def is_unread() -> bool:
 def handled() -> Iterator[None]:
     """Run a program inside. It ends with its own exit code, 130 after a signal, or 141 or 2 if it cannot print.
 
+    Inside another such program, as Hydra's run in a command, an error of the standard output is reported once.
+
     Raises:
         SystemExit: always, unless another exception is raised inside.
     """
@@ -277,6 +293,9 @@ def handled() -> Iterator[None]:
     _answer_by(signal.SIG_IGN)  # what is left takes a moment, and a handler would be gone before its end
     output = _output_of(sys.stdout)
     if output is not None and output.error is not None:
-        _print(f"standard output: {output.error.strerror}")
-        code = BROKEN_PIPE if output.error.errno == errno.EPIPE else UNPRINTED
+        is_pipe = output.error.errno == errno.EPIPE
+        if not (is_pipe or output.is_reported):  # a reader such as ``head`` has all that it wants
+            _print(f"standard output: {output.error.strerror}")
+        output.is_reported = True
+        code = BROKEN_PIPE if is_pipe else UNPRINTED
     sys.exit(code)

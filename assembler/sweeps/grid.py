@@ -24,7 +24,7 @@ from assembler.hydra_edge import composition
 from assembler.hydra_edge.composition import SUBDIR, QuickLoader
 from assembler.hydra_edge.configuration import plain, scopes_of, settings_of, sources_of
 from assembler.hydra_edge.explain import explain
-from assembler.hydra_edge.identity import anywhere, digest, identity_of
+from assembler.hydra_edge.identity import anywhere, digest, identity_of, identity_without_seed
 from assembler.hydra_edge.internals import BasicSweeper, is_serial, raised_by
 from assembler.hydra_edge.nodes import node_of, raw
 from assembler.runtime import collector, exits
@@ -169,6 +169,7 @@ class Grid(Sweeper):
                     identity = identity_of(data)
                     sources = sources_of(config.hydra, scopes_of(config))
                     known = ledger.get(identity) or Point(_folder(config, subdir, next(numbers)), identity, [])
+                    known = replace(known, without_seed=identity_without_seed(config, data))
         except Exception as error:
             if not isinstance(error, AssemblerError | OSError | ValueError) and "hydra" not in type(error).__module__:
                 raise

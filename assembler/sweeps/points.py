@@ -36,6 +36,7 @@ class Point:
         overrides: its overrides on the command line.
         error: why it cannot run; None if it can.
         plan: metrics of its plan: layers, parameters, macs and so on; empty if unknown.
+        without_seed: a hash of what it does but for its seed; None if it cannot be composed.
     """
 
     job: str
@@ -43,6 +44,7 @@ class Point:
     overrides: list[str]
     error: str | None = None
     plan: dict[str, Any] | None = None
+    without_seed: str | None = None
 
 
 class Ledger:

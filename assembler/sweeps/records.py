@@ -158,6 +158,7 @@ class _Job(_Form):
     overrides: list[str]
     error: str | None = None
     plan: dict[str, Count] | None = None
+    without_seed: str | None = None
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

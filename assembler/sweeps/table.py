@@ -16,6 +16,7 @@ from assembler.hydra_edge.identity import NOT_OF_A_JOB
 from assembler.settings.groups import PENDING, Groups, group_jobs
 from assembler.settings.metrics import METRICS, metrics_of
 from assembler.sweeps.columns import Columns, columns_of, print_csv
+from assembler.sweeps.keys import VERSION, fill, number_versions
 from assembler.sweeps.points import HYDRA, RESULT, Point, damage_of, read_points
 from assembler.sweeps.results import Results
 
@@ -92,7 +93,11 @@ def gather(folder: Path, results: Results | None = None) -> Table:
     jobs = [*points, *sorted(found - set(points), key=lambda job: (len(job), job))]
     records = {job: record for job in jobs if (record := results.read(folder / job, identities.get(job))) is not None}
     rows = [_row(folder, job, records.get(job), points.get(job)) for job in jobs]
-    overrides = list(dict.fromkeys(key for row in rows for key in row[0]))
+    values = [row[0] for row in rows]
+    fill(values, [records.get(job) for job in jobs])
+    number_versions(values, [points[job].without_seed if job in points else None for job in jobs])
+    overrides = list(dict.fromkeys(key for one in values for key in one))
+    overrides.sort(key=lambda key: key == VERSION)
     metrics = list(dict.fromkeys(key for row in rows for key in row[1]))
     metrics.sort(key=_order)
     table = Table([], overrides, metrics, records)
@@ -143,9 +148,12 @@ def _row(
         return values_of(point.overrides), _planned(point), rest
     rest = {"job": job, "status": record["status"], "message": message_of(record) or None}
     rest |= {"started": record["started"], "path": short(folder / job)}
+    values = values_of(record["overrides"])
+    if point is not None:  # a later command may have found the same job by other overrides
+        values |= {key: value for key, value in values_of(point.overrides).items() if key not in values}
     if point is not None and not record.get("plan"):  # a job that was lost
-        return values_of(record["overrides"]), {**_planned(point), **metrics_of(record)}, rest
-    return values_of(record["overrides"]), metrics_of(record), rest
+        return values, {**_planned(point), **metrics_of(record)}, rest
+    return values, metrics_of(record), rest
 
 
 def _planned(point: Point) -> dict[str, float]:

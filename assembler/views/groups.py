@@ -87,8 +87,9 @@ def _table(groups: Groups, names: Sequence[str], headings: Sequence[str]) -> Tab
 
 
 def _label(values: Mapping[str, Any], short: Mapping[str, str]) -> str:
-    """The keys of a group, each with its value: ``width=32 mode=graph``."""
-    return " ".join(f"{short[key]}={'' if value is None else value}" for key, value in values.items()) or "all jobs"
+    """The keys of a group, each with its value, if it has one: ``width=32 mode=graph``."""
+    known = {key: value for key, value in values.items() if value is not None} or dict.fromkeys(values, "")
+    return " ".join(f"{short[key]}={value}" for key, value in known.items()) or "all jobs"
 
 
 def _title(name: str) -> tuple[str, float]:

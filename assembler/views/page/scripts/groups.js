@@ -5,7 +5,9 @@ class Group {
   constructor(at) {
     Object.assign(this, { at, name: String(at), jobs: DATA.groups.jobs[at].map((row) => JOBS[row]), failed: DATA.groups.failed[at], pending: DATA.groups.pending[at], node: null });
     this.status = this.failed ? (this.jobs.some((job) => job.status === "failed") ? "failed" : "error") : this.pending ? "pending" : "passed";
-    this.label = DATA.groups.by.map((key) => `${COLUMN.get(key).label}=${DATA.groups.values[key][at] ?? ""}`).join(" ") || "all jobs";
+    const known = DATA.groups.by.filter((key) => DATA.groups.values[key][at] !== null);
+    const keys = known.length ? known : DATA.groups.by;
+    this.label = keys.map((key) => `${COLUMN.get(key).label}=${DATA.groups.values[key][at] ?? ""}`).join(" ") || "all jobs";
   }
 
   get(column) {
