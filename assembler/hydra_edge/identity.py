@@ -60,7 +60,14 @@ def identity_without_seed(config: DictConfig, data: Mapping[str, Any]) -> str:
     if _refers(config, _TO_SEED):
         set_value(config, SEED, 0)
         data = plain(config)
-    return identity_of({**data, SEED: None})
+    return digest({key: _part(value) for key, value in data.items() if key not in (*NOT_OF_A_JOB, SEED)})
+
+
+def _part(value: Any) -> str:
+    """The digest of a part of a configuration; one that jobs share is read once."""
+    if isinstance(value, CommonValues):
+        return str(value.once("digest", lambda: digest(dict(value))))
+    return digest(value)
 
 
 SEED = "seed"
