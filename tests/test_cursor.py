@@ -448,22 +448,96 @@ def test_a_name_that_has_its_sign_is_completed_without_it(ask, text, label):
         ("2 * Unit()", "Write n", "2 * Unit(n=0)"),
     ],
 )
-def test_an_error_is_mended(ask, tmp_path, stack, title, after):
+def test_an_error_is_mended(ask, fixes, stack, title, after):
     text = BASE + f"stack: {stack}\n"
-    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
-    ask("hover", text)
-    workspace.change(file, text, 1)
-    workspace.analyse(file, shapes=False)
-    workspace.blame(file)
-    (diagnostic,) = as_lsp(workspace, file, workspace.diagnostics(file))
-    params = {
-        "textDocument": {"uri": file.as_uri()},
-        "range": diagnostic["range"],
-        "context": {"diagnostics": [diagnostic]},
-    }
-    first = FEATURES["textDocument/codeAction"](workspace, params)[0]
-    assert first["title"] == title
-    assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+    (first, *_) = fixes(text)
+    assert first == (title, text.replace(stack, after))
+
+
+@pytest.fixture
+def fixes(ask, tmp_path):
+    """The title of each quick fix of a text, with the text after it."""
+
+    def fixes(text):
+        workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
+        ask("hover", text)
+        workspace.change(file, text, 1)
+        workspace.analyse(file, shapes=False)
+        workspace.blame(file)
+        found = as_lsp(workspace, file, workspace.diagnostics(file))
+        assert found
+        params = {"textDocument": {"uri": file.as_uri()}, "range": {}, "context": {"diagnostics": found}}
+        actions = FEATURES["textDocument/codeAction"](workspace, params)
+        return [(one["title"], applied(text, workspace, file, one["edit"])) for one in actions]
+
+    return fixes
+
+
+MAPPED = [
+    ("stack:\n- Dense: {out_channels: 3}", "stack:\n- Dense: {in_channels: _, out_channels: 3}"),
+    ("stack: [{Dense: { out_channels: 3 }}]", "stack: [{Dense: { in_channels: _, out_channels: 3 }}]"),
+    ("stack:\n- Dense: {}", "stack:\n- Dense: {in_channels: _, out_channels: 0}"),
+    ("stack:\n- Dense:", "stack:\n- Dense: {in_channels: _, out_channels: 0}"),
+    ("stack:\n- Dense: # wide", "stack:\n- Dense: {in_channels: _, out_channels: 0} # wide"),
+    ("stack:\n- Dense:\n    out_channels: 3", "stack:\n- Dense:\n    in_channels: _\n    out_channels: 3"),
+    (
+        "stack:\n- Dense:\n    # sizes\n    has_bias: false\n- ReLU",
+        "stack:\n- Dense:\n    # sizes\n    in_channels: _\n    out_channels: 0\n    has_bias: false\n- ReLU",
+    ),
+    ("stack:\n- ReLU\n- Unit: {k: 3}", "stack:\n- ReLU\n- Unit: {n: 0, k: 3}"),
+    (
+        "stack:\n- Residual:\n    inner: {stack: [{Dense: {in_channels: _}}]}",
+        "stack:\n- Residual:\n    inner: {stack: [{Dense: {out_channels: 0, in_channels: _}}]}",
+    ),
+    ("graph:\n  a: {Dense: {in_channels: 8}}", "graph:\n  a: {Dense: {out_channels: 0, in_channels: 8}}"),
+    (
+        "shared:\n  a:\n    Dense:\n      in_channels: 8\nstack: a",
+        "shared:\n  a:\n    Dense:\n      out_channels: 0\n      in_channels: 8\nstack: a",
+    ),
+]
+"""Arguments as a mapping, before and after those that are missing are written."""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("before", "after"), MAPPED)
+def test_arguments_that_are_missing_become_keys_of_a_mapping(fixes, before, after, end):
+    ((title, text),) = fixes((BASE + before + "\n").replace("\n", end))
+    assert title.startswith("Write ")
+    assert text == (BASE + after + "\n").replace("\n", end)
+    yaml.safe_load(text)
+
+
+MULTILINE = [
+    ("stack: >-\n  Dense(\n    _,\n  )", "stack: >-\n  Dense(\n    _,\n   out_channels=0)"),
+    ("stack: Dense(weight_init=')')", "stack: Dense(weight_init=')', in_channels=_, out_channels=0)"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), MULTILINE)
+def test_arguments_that_are_missing_are_written_at_the_end_of_a_call(fixes, before, after):
+    assert BASE + after in [text for _, text in fixes(BASE + before)]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("stack: Dense(_, 3, out_chanels=3)", []),  # both that are near are given
+        ("stack: Dense(_, 3, has_bia=True, has_bias=True)", []),
+        ("stack: Dense(_, out_chanels=3)", ["Write out_channels"]),
+        ("stack: Dense(in_chanels=_, out_channels=3)", ["Write in_channels"]),
+        ("stack: Residual(Dense(_, 3, out_chanels=3))", []),
+        ("stack: Dense(_, out_chanels=abs(3)) + ReLU", ["Write out_channels"]),
+        ("stack:\n- Dense: {in_chanels: _, out_channels: 3}", ["Write in_channels"]),
+        ("stack:\n- Dense:\n    in_channels: _\n    out_chanels: 3", ["Write out_channels"]),
+        ("stack:\n- Dense: {in_channels: _, out_channels: 3, out_chanels: 3}", []),
+        ("stack: Residual(shortcut=ReLU)", []),
+        ("stack:\n- Residual: {shortcut: {stack: ReLU}}", []),
+        ("stack:\n- Dense: [_]", []),
+        ("stack:\n- Residual: {inner: {stack: {Dense: {in_channels: _}}}}", []),  # its place is the key `stack`
+    ],
+)
+def test_only_what_mends_an_error_is_offered(fixes, text, titles):
+    assert [title for title, _ in fixes(BASE + text)] == titles
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from assembler.analysis.calls import written_around, written_at
 from assembler.analysis.files import kind_of
 from assembler.analysis.regions import regions_of
 from assembler.editor.features.common import file_of
@@ -16,6 +17,10 @@ from assembler.editor.workspace import Workspace
 from assembler.errors import Mend
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
+from assembler.words import suggested, suggestion
+
+_LAYERS = {"inner"}
+"""Required arguments that are layers."""
 
 
 def code_actions(workspace: Workspace, params: Mapping[str, Any]) -> Any:
@@ -41,21 +46,24 @@ def _mends(
     data = diagnostic.get("data") or {}
     mend = Mend(**data.get("mend") or {})
     start, end = lines.offset(where["start"]), lines.offset(where["end"])
-    text = lines.text
-    written = text[start:end]
-    word = re.match(r"[\w.]+", written)
+    word = re.match(r"[\w.]+", lines.text[start:end])
     name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
+    here = Here(workspace, file, start)
     if word and word[0] == mend.old:
         yield f"Write {mend.new}", name, mend.new
-    for suggestion in data.get("suggestions", ()):
-        if word and re.fullmatch(r"[\w./]+", suggestion) and f"'{word[0]}'" in message:
-            yield f"Write {suggestion}", name, suggestion
+    given = _given_around(here) if word and re.match(r"\s*[=:]", lines.text[start + len(word[0]) :]) else set()
+    for near in data.get("suggestions", ()):
+        if word and re.fullmatch(r"[\w./]+", near) and f"'{word[0]}'" in message and near not in given:
+            yield f"Write {near}", name, near
     yield from _expected(lines, end, mend)
     if mend.arguments and word:
-        entry = Here(workspace, file, start).entry(word[0])
-        infer = entry.infer if entry is not None else {}
-        values = {name: "_" if name in infer else "0" for name in mend.arguments}
-        yield from _with_arguments(lines, text, start + len(word[0]), values)
+        yield from _with_arguments(here, mend.arguments)
+
+
+def _given_around(here: Here) -> set[str]:
+    """The arguments of the call around a misspelt name of one, which cannot be given twice."""
+    call = written_around(here.document, here.offset)
+    return call.given(list(here.takes(call.name))) if call is not None else set()
 
 
 def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -68,23 +76,25 @@ def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[st
         yield f"Expect {mend.new}", where, mend.new
 
 
-def _with_arguments(
-    lines: Lines, text: str, after: int, values: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Arguments that a call lacks: ``_`` where it may be, else 0, to be replaced."""
-    written = ", ".join(f"{name}={value}" for name, value in values.items())
-    title = f"Write {' and '.join(values)}"
-    if text[after : after + 1] != "(":
-        at = lines.at(after)
-        yield title, {"start": at, "end": at}, f"({written})"
+def _with_arguments(here: Here, missing: Iterable[str]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Arguments that a layer or a block lacks: ``_`` where it may be, else 0, to be replaced.
+
+    Not layers, which 0 never is, and not those that are there with another spelling, of which there is an error, too.
+    """
+    call = written_at(here.document, here.offset)
+    if call is None or call.at is None:
         return
-    depth = 0
-    for offset in range(after, len(text)):
-        depth += (text[offset] in "([{") - (text[offset] in ")]}")
-        if depth == 0:
-            at = lines.at(offset)
-            yield title, {"start": at, "end": at}, written if text[after + 1 : offset].strip() == "" else f", {written}"
-            return
+    takes = list(here.takes(call.name))
+    entry = here.entry(call.name) if here.block(call.name) is None else None
+    misspelt = {near for name in call.names if name not in takes for near in suggested(suggestion(name, takes))}
+    values = {
+        name: "_" if entry is not None and name in entry.infer else "0"
+        for name in missing
+        if name not in misspelt and not (entry is not None and name in _LAYERS)
+    }
+    if values and set(values) <= set(takes):  # else the place is only that of a key around it
+        at = here.range(call.at, call.at)
+        yield f"Write {' and '.join(values)}", at, call.text(values)
 
 
 def _expect(workspace: Workspace, file: Path, uri: str) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from assembler.analysis.names import TEXTS, Declared, Document, Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
 from assembler.editor.features.common import file_of
+from assembler.editor.features.signatures import arguments_of, block_arguments
 from assembler.editor.features.still_true import items_in
 from assembler.editor.workspace import Workspace, real
 from assembler.errors import AssemblerError
@@ -135,6 +136,13 @@ class Here:
         """The block of a name that the place sees."""
         path = self.region.path if self.region is not None else ()
         return next((one for one in self.names.visible(path) if one.kind == "block" and one.name == name), None)
+
+    def takes(self, name: str) -> Mapping[str, str]:
+        """The arguments of a block or a layer, each with its default as text; empty for a required one."""
+        if (block := self.block(name)) is not None:
+            return block_arguments(block)
+        entry = self.entry(name)
+        return arguments_of(entry) if entry is not None else {}
 
     def item(self, start: int, end: int) -> Item | None:
         """The smallest item of the plan that begins with a name, such as ``Dense(_, 8)`` of ``Dense``."""
