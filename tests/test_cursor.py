@@ -353,10 +353,44 @@ def test_a_name_is_highlighted_in_its_file(ask, text, found):
         ("stack: Un‸it(4) + Unit(8)", "Basic", "stack: Basic(4) + Basic(8)"),
         ("graph:\n  left: ReLU\n  b: Add @ (le‸ft, left)\noutputs: [left, b]", "a", "graph:\n  a: ReLU\n  b: Add @ (a, a)\noutputs: [a, b]"),
         ("shared:\n  one: ReLU\nstack: on‸e + one", "two", "shared:\n  two: ReLU\nstack: two + two"),
+        *((text, "size", text.replace("‸", "").replace("width", "size")) for text in (
+            "stack: Dense(_, wid‸th)\ninit: {'*.weight': Normal(width)}",
+            "stack: Dense(_, 4)\ninit: {'*.weight': 'Normal(wid‸th)', '*.bias': {values: [1]}}",
+            "stack: Dense(_, 4)\ninit:\n  '*.weight': Normal(sigma=wid‸th) # 好\n  '*.bias': \"Constant(width)\"",
+            "blocks:\n  Own(n, k=wid‸th): Dense(_, width)\nstack: Own(1, k=width)",
+            "graph:\n  a: {Residual: {inner: {stack: [Dense(_, wid‸th)]}}}\n  b: Dense(_, width) @ a",
+            "graph:\n  a:\n    Residual:\n      inner:\n        stack: Dense(_, wid‸th)",
+            "stack:\n- Residual: {inner: {graph: {a: 'Dense(_, wid‸th)'}}}",
+            "stack:\n- last: {stack: ['Dense(_, wid‸th)']}",
+            "stack: (Dense(_, w) for w in [1, wid‸th])",
+        )),
+        *((text, "size", text.replace("‸", "").replace("WIDTH", "size")) for text in (
+            "stack:\n- width: Dense(_, WI‸DTH)\nfreeze: [width.bias]",
+            "stack: [{width: 'Dense(_, WI‸DTH)'}]",
+            "stack:\n- width: (Dense(_, width) for width in WI‸DTH)",
+            "stack:\n- width:\n    stack:\n    - Dense(_, WI‸DTH)",
+            "stack: (width := Dense(_, WI‸DTH))",
+            "stack: Dense(_, WI‸DTH) + (Dense(_, width) for width in WIDTH) + Dense(_, WIDTH)",
+            "stack: ((Dense(_, width + w) for width in [w, WIDTH]) + Dense(_, WIDTH) for w in [WI‸DTH, 1])",
+            "stack: Reshape([2 * width for width in [WI‸DTH]] + [WIDTH])",
+            "stack:\n- Dense(_, WI‸DTH)\n- Conv2d: {in_channels: _, pad_mode: width, width: [width]}",
+            "stack:\n- Dense(_, WI‸DTH)\n- Conv2d:\n    in_channels: width\n    width: 3",
+            "graph:\n  width: {Own: {mode: width}}\n  a: Dense(_, WI‸DTH) @ width",
+            "shared:\n  a: {Own: [width, {stack: 'Dense(_, WI‸DTH)'}]}\nstack: a",
+            "stack: Dense(_, WI‸DTH, mode='width')\nchecks: {width: width}",
+            "blocks: {Own: {Dense: [width]}}\nstack: Dense(_, WI‸DTH)",
+        )),
+        *((text, "Basic", text.replace("‸", "").replace("Unit", "Basic")) for text in (
+            "graph:\n  a: {Unit: {n: 4}}\n  b: Un‸it(4) @ a",
+            "shared:\n  a:\n    Unit: [4]\nstack: a + Un‸it(3)",
+            "blocks:\n  Own: [{Unit: }]\nstack: Own + Un‸it(3)",
+            "stack:\n- Un‸it: {n: 4}\n- last: {stack: [{'Unit': [3]}]}",
+        )),
     ],
 )  # fmt: skip
 def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
-    assert ask("rename", BASE + before, newName=new).endswith(after)
+    before = before.replace("WI‸DTH", "wid‸th").replace("WIDTH", "width")  # those to be changed, beside others
+    assert ask("rename", BASE + before, newName=new).endswith("\n" + after)
 
 
 @pytest.mark.parametrize(
@@ -622,6 +656,7 @@ def test_a_size_that_is_not_that_of_the_plan_is_mended(ask):
         ("stack: Dense(_,", "stack: Dense(_,"),
         ("stack: 'Dense(_,4)'", "stack: 'Dense(_,4)'"),
         ("stack: Dense(_,${.params.width})", "stack: Dense(_,${.params.width})"),
+        ("stack:\n- Own: {mode: a*b, part: {stack: 2*ReLU}}", "stack:\n- Own: {mode: a*b, part: {stack: 2 * ReLU}}"),
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from assembler.analysis.forms import Form, forms_of
 from assembler.analysis.regions import Region, region_at, regions_of
 from assembler.analysis.tokens import Name, Spot, names_in, spot_at, tokens_of
 
@@ -155,8 +156,13 @@ class Document:
     @cached_property
     def local(self) -> set[str]:
         """The names of loops and of items: ``w`` in ``for w in widths``, ``stem`` in ``stem := …``."""
-        texts = (self.text[slice(*self.inside(region.value))] for region in self.regions)
+        texts = (self.text[slice(*self.inside(region.value))] for region, form in self.forms if form.value == "layers")
         return {one.token.text for text in texts for one in names_in(text) if one.role == "target"}
+
+    @cached_property
+    def forms(self) -> list[tuple[Region, Form]]:
+        """What its keys and values are, of those with names in them."""
+        return forms_of(self.text, self.regions)
 
     @cached_property
     def leaves(self) -> list[Region]:
@@ -167,13 +173,16 @@ class Document:
     def _uses(self) -> Iterator[Used]:
         for region in self.leaves:
             yield from self._references(region)
-            if region.path[0] in TEXTS:
-                yield from self._in_text(region)
+        for region, form in self.forms:
+            start, end = self.inside(region.key)
+            if form.key and all(part.isidentifier() for part in self.text[start:end].split(".")):
+                role = "value" if form.key == "layer" else "keyword"
+                yield Used(region.path[-1], role, start, end, region.path, form.call)
+            if form.value:
+                yield from self._in_text(region, is_source=form.value == "sources")
         for region in self.regions:
             if region.path[0] == "blocks" and len(region.path) == 2:
                 yield from self._in_header(region)
-            elif region.path[0] == "stack" and self.text[slice(*region.key)].isidentifier() and len(region.path) > 1:
-                yield Used(region.path[-1], "value", *region.key, region.path)
 
     def _references(self, region: Region) -> Iterator[Used]:
         """The params in interpolations: ``${.params.width}``."""
@@ -183,13 +192,11 @@ class Document:
                 at = start + found.start() + name.start(1)
                 yield Used(name[1], "value", at, at + len(name[1]), region.path)
 
-    def _in_text(self, region: Region) -> Iterator[Used]:
+    def _in_text(self, region: Region, *, is_source: bool) -> Iterator[Used]:
         start, end = self.inside(region.value)
-        names = list(names_in(self.text[start:end]))
-        local = {one.token.text for one in names if one.role == "target"}
-        for one in names:
-            if one.role != "target" and not (one.role == "value" and one.token.text in local):
-                yield _used(one, start, region.path, "source" if "outputs" in region.path[-2:] else one.role)
+        for one in names_in(self.text[start:end]):
+            if one.role not in ("target", "bound"):
+                yield _used(one, start, region.path, "source" if is_source else one.role)
 
     def _in_header(self, region: Region) -> Iterator[Used]:
         """The names in the defaults of a block's arguments."""

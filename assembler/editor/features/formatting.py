@@ -38,8 +38,8 @@ def formatting(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 
 
 def _texts(document: Document) -> Iterator[tuple[Region, str]]:
-    for region in document.leaves:
-        is_text = region.path[0] in _FORMATTED and not set(region.path[-2:]) & {"inputs", "outputs"}
+    for region, form in document.forms:
+        is_text = region.path[0] in _FORMATTED and form.value == "layers"
         text = document.text[slice(*region.value)]
         if is_text and text and text[0] not in "'\"{[&*!" and "${" not in text:
             yield region, text
