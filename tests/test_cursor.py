@@ -1,6 +1,7 @@
 """What an editor asks at the cursor, which is ``‸`` in these texts: completion, hover, definitions, renames, fixes."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -446,6 +447,51 @@ def test_a_param_is_renamed_in_the_recipes_that_replace_its_value(tmp_path, open
     changes = FEATURES["textDocument/rename"](workspace, params)["changes"]
     counts = {uri.rpartition("/")[2]: len(edits) for uri, edits in changes.items()}
     assert counts == {"base.yaml": 2, "deeper.yaml": 1, "other.yaml": 1}
+
+
+GRAPH = "input: {shape: [4, 8]}\ngraph:\n  enc: Dense(_, 4)\n  <out>: ReLU @ enc\n  last: Tanh @ <out>\n"
+ACROSS = {
+    "outputs of a child": {"base": GRAPH, "a": "defaults: [base, _self_]\noutputs: [<o‸ut>, enc]\n"},
+    "an output of a child": {"base": GRAPH, "a": "defaults: [base, _self_]\noutputs: <o‸ut>\n"},
+    "outputs of a grandchild": {
+        "a": GRAPH.replace("@ <out>", "@ <o‸ut>"),
+        "b": "defaults: [a, _self_]\n",
+        "c": "defaults: [b, _self_]\noutputs: [<out>]\n",
+    },
+    "a line that replaces one": {"base": GRAPH, "a": "defaults: [base, _self_]\ngraph: {<o‸ut>: Tanh}\n"},
+    "a line that uses one": {"base": GRAPH, "a": "defaults: [base, _self_]\ngraph: {more: 'Tanh @ <o‸ut>'}\n"},
+    "an input": {
+        "base": "inputs: {<x>: {shape: [4, 8]}}\ngraph: {a: ReLU @ <x>}\n",
+        "a": "defaults: [base, _self_]\ngraph: {a: Tanh @ <‸x>}\n",
+    },
+    "not that of an inner graph": {
+        "base": GRAPH,
+        "a": "defaults: [base, _self_]\nblocks: {B: {graph: {out: ReLU, b: ReLU @ out}, outputs: [out]}}\noutputs: [<o‸ut>]\n",
+    },
+    "not that of an unrelated recipe": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>"), "b": "graph: {out: ReLU}\n"},
+}
+"""Recipes with a line ``out`` that is to be renamed where ``<out>`` is written."""
+
+
+@pytest.mark.parametrize("texts", ACROSS.values(), ids=ACROSS)
+def test_a_name_is_changed_in_all_recipes_that_see_it(tmp_path, texts):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    plain = {name: text.replace("<", "").replace(">", "") for name, text in texts.items()}
+    files = {name: tmp_path / "conf" / "recipe" / f"{name}.yaml" for name in texts}
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(plain[name].replace("‸", ""))
+    (opened,) = [name for name, text in texts.items() if "‸" in text]
+    workspace = Workspace(tmp_path)
+    workspace.change(files[opened], plain[opened].replace("‸", ""), 1)
+    workspace.analyse(files[opened], shapes=False)
+    position = workspace.lines(files[opened]).at(plain[opened].index("‸"))
+    params = {"textDocument": {"uri": files[opened].as_uri()}, "position": position, "newName": "new"}
+    assert FEATURES["textDocument/prepareRename"](workspace, params)
+    found = FEATURES["textDocument/rename"](workspace, params)
+    for name, text in texts.items():
+        after = applied(plain[name].replace("‸", ""), workspace, files[name], found)
+        assert after == re.sub("<.*?>", "new", text)
 
 
 @pytest.mark.parametrize(

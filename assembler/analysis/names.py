@@ -56,8 +56,8 @@ class Declared:
 
     @property
     def is_global(self) -> bool:
-        """Whether other files see it."""
-        return self.kind in ("param", "block", "shared")
+        """Whether other files see it. Lines of a recipe's graph are merged with those of the recipes that it includes."""
+        return self.kind in ("param", "block", "shared") or (self.kind in ("wire", "input") and not self.scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,15 @@ def _used(one: Name, start: int, path: tuple[str, ...], role: str) -> Used:
     return Used(one.token.text, role, start + one.token.start, start + one.token.end, path, one.call)
 
 
+def _graph_around(path: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The keys around the innermost graph of which a text is a line or an output; None outside of graphs."""
+    for index in reversed(range(len(path))):
+        is_line = path[index] == "graph" and index < len(path) - 1
+        if is_line or (path[index] == "outputs" and path[max(index - 1, 0)] != "graph"):
+            return path[:index]
+    return None
+
+
 @dataclass(frozen=True)
 class Names:
     """The names of a file and of the recipes that it is part of.
@@ -240,8 +249,11 @@ class Names:
         """The names that a text at some keys sees, the innermost first."""
         document = document or self.document
         own = sorted(document.declared, key=lambda one: -len(one.scope))
-        yield from (one for one in own if path[: len(one.scope)] == one.scope)
-        yield from (one for other in self.others(document) for one in other.declared if one.is_global)
+        others = (one for other in self.others(document) for one in other.declared if one.is_global)
+        graph = _graph_around(path)
+        for one in (*(one for one in own if path[: len(one.scope)] == one.scope), *others):
+            if one.kind not in ("wire", "input") or one.scope == graph:  # a graph sees no lines of one around it
+                yield one
 
     def at(self, offset: int) -> Declared | None:
         """The declaration of the name at an offset; None if there is no name, or a layer's."""
@@ -285,7 +297,7 @@ class Names:
             files = set(found)
             for view in self.around(files):
                 for one in (one for document in view for one in document.declared):
-                    if (one.kind, one.name) == (declared.kind, declared.name):
+                    if (one.kind, one.name, one.scope) == (declared.kind, declared.name, declared.scope):
                         found.setdefault(one.file, one)
         return list(found.values())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Literal
 
 _TOKEN = re.compile(
@@ -160,7 +160,7 @@ def _step(calls: list[Call], before: Token | None, token: Token) -> None:
 def names_in(text: str) -> Iterator[Name]:
     """The names in a text with their roles."""
     tokens = list(tokens_of(text))
-    loops = list(_loops(tokens))
+    bound = set(_bound(tokens))
     calls: list[Call] = []
     before: Token | None = None
     is_source = is_target = False
@@ -174,7 +174,7 @@ def names_in(text: str) -> Iterator[Name]:
                 yield Name(token, "keyword", calls[-1].name)
             elif is_target or follows == ":=":
                 yield Name(token, "target")
-            elif any(start <= token.start < end and token.text in names for start, end, names in loops):
+            elif token.start in bound:
                 yield Name(token, "bound")
             else:
                 yield Name(token, "source" if is_source else "value")
@@ -182,17 +182,17 @@ def names_in(text: str) -> Iterator[Name]:
         before = token
 
 
-def _loops(tokens: Sequence[Token]) -> Iterator[tuple[int, int, set[str]]]:
-    """The body of each loop, from its bracket to ``for``, with the names that it sees.
+def _bound(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where the body of a loop, from its bracket to ``for``, has a name that the loop gives a value.
 
     ``(Unit(w) for w in widths) + Dense(_, w)``: the last ``w`` is not that of the loop, nor would one after ``in`` be.
     """
     starts = [0]
     for index, token in enumerate(tokens):
         if token.kind == "sign" and token.text in ("(", "[", "{"):
-            starts.append(token.end)
+            starts.append(index)
         elif token.kind == "sign" and token.text in (")", "]", "}") and len(starts) > 1:
             starts.pop()
         elif token.kind == "name" and token.text == "for":
-            after = takewhile(lambda one: one.text != "in", tokens[index + 1 :])
-            yield starts[-1], token.start, {one.text for one in after if one.kind == "name"}
+            names = {one.text for one in takewhile(lambda one: one.text != "in", islice(tokens, index + 1, None))}
+            yield from (one.start for one in tokens[starts[-1] : index] if one.text in names)

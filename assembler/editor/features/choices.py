@@ -89,7 +89,9 @@ def _in_layers(here: Here) -> Iterator[Choice]:
     if spot.is_source or region.path[-2:-1] == ("outputs",) or region.path[-1] == "outputs":
         is_output = "outputs" in region.path[-2:]
         wires = (one for one in visible if one.kind in ("wire", "input"))
-        yield from (_declared(one, 0) for one in wires if is_output or one.start < region.value[0])
+        for one in wires:
+            if is_output or one.file != here.file or one.start < region.value[0]:
+                yield _declared(one, 0)
         return
     if spot.call is not None and spot.before is not None and spot.before.text in ("(", ","):
         yield from _arguments(here, spot.call)
