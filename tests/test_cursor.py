@@ -468,6 +468,22 @@ ACROSS = {
         "base": GRAPH,
         "a": "defaults: [base, _self_]\nblocks: {B: {graph: {out: ReLU, b: ReLU @ out}, outputs: [out]}}\noutputs: [<o‸ut>]\n",
     },
+    "a file elsewhere": {
+        "base": "params: {<w>: 4}\nstack: Dense(_, <w‸>)\n",
+        "../../nets/x": "defaults: [base, _self_]\nparams: {<w>: 7}\n",
+        "../../.hidden/x": "defaults: [base, _self_]\nparams: {w: 7}\n",
+        "../../nets/other": "params: {w: 7}\n",
+    },
+    "from a file elsewhere": {
+        "base": "params: {<w>: 4}\nstack: Dense(_, <w>)\n",
+        "a": "defaults: [base, _self_]\nparams: {<w>: 5}\n",
+        "../../nets/x": "defaults: [base, _self_]\nparams: {<w‸>: 7}\n",
+    },
+    "a file elsewhere that includes one": {
+        "../../nets/x": "params: {<w>: 4}\nstack: Dense(_, <w‸>)\n",
+        "../../nets/y": "defaults: [x]\nparams: {<w>: 7}\n",
+        "../../nets/z": "# whole\n---\n{defaults: [y, _self_], params: {<w>: 7}}\n",
+    },
     "not that of an unrelated recipe": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>"), "b": "graph: {out: ReLU}\n"},
 }
 """Recipes with a line ``out`` that is to be renamed where ``<out>`` is written."""
@@ -477,7 +493,7 @@ ACROSS = {
 def test_a_name_is_changed_in_all_recipes_that_see_it(tmp_path, texts):
     (tmp_path / "conf" / "recipe").mkdir(parents=True)
     plain = {name: text.replace("<", "").replace(">", "") for name, text in texts.items()}
-    files = {name: tmp_path / "conf" / "recipe" / f"{name}.yaml" for name in texts}
+    files = {name: (tmp_path / "conf" / "recipe" / f"{name}.yaml").resolve() for name in texts}
     for name, file in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(plain[name].replace("‸", ""))

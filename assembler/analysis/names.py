@@ -56,7 +56,7 @@ class Declared:
 
     @property
     def is_global(self) -> bool:
-        """Whether other files see it. Lines of a recipe's graph are merged with those of the recipes that it includes."""
+        """Whether other files see it. Lines of a recipe's graph are merged with those of files that it includes."""
         return self.kind in ("param", "block", "shared") or (self.kind in ("wire", "input") and not self.scope)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 _LINE = re.compile(
     r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>'[^']*'|\"[^\"]*\"|[^\s#'\"\[{&*!|>-][^#\n]*?) *:(?=\s|$))?"
 )
+_WHOLE = re.compile(r"(?:[ \t]*(?:#[^\n]*|---[ \t]*)?\r?\n)*[ \t]*(?=\{)")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _BEFORE = re.compile(r"[ \t]*(?:[|>][-+0-9]*[ \t]*(?=\r?\n))?\s*")
 """What is before a value: white space, and the sign of a block scalar."""
@@ -42,6 +43,8 @@ class Region:
 def regions_of(text: str) -> list[Region]:
     """The keys of a text in their order, and those inside ``{…}`` and ``[…]``, the outer ones first."""
     found: list[Region] = []
+    if (whole := _WHOLE.match(text)) is not None:  # the text is one mapping in flow style
+        return _inside(text, Region((), (whole.end(), whole.end()), (whole.end(), len(text))))
     for region in _Block(text).found:
         found.append(region)
         if text[region.value[0] : region.value[0] + 1] in ("{", "["):

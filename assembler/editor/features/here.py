@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
-from assembler.analysis.files import is_foreign
+from assembler.analysis.files import including, is_foreign
 from assembler.analysis.names import TEXTS, Declared, Document, Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
@@ -29,20 +29,24 @@ class Here:
 
     Args:
         offset: of the place, in characters.
+        is_wide: whether recipes are searched that are neither open nor in the project's folder of recipes.
     """
 
     workspace: Workspace
     file: Path
     offset: int
+    is_wide: bool = False
 
     @classmethod
-    def of(cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False) -> Here | None:
+    def of(
+        cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False, is_wide: bool = False
+    ) -> Here | None:
         """The place that a request is about; None outside of files, in a registry, and in files of other programs."""
         file = file_of(params)
         if file is None or (file.parent.name == "registry" and not in_registry):
             return None
         lines = workspace.lines(file)
-        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]))
+        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]), is_wide)
 
     @cached_property
     def project(self) -> Project:
@@ -59,7 +63,9 @@ class Here:
         """The names of the file and of the recipes that it is part of."""
         known = {self.file: self.document}
         views = [[self.file, *self.below]]
-        views += [[file, *found] for file in self._recipes() if file != self.file and (found := self._included(file))]
+        elsewhere = map(real, including(self.workspace.root)) if self.is_wide else ()
+        recipes = dict.fromkeys([*self._recipes(), *elsewhere])
+        views += [[file, *found] for file in recipes if file != self.file and (found := self._included(file))]
         near = {self.file, *self.below}
         chosen = [view for view in views if near & set(view)]
         documents = {file: known.get(file) or self.read(file) for view in chosen for file in view}

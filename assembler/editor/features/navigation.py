@@ -62,7 +62,7 @@ def _location(here: Here, file: Path, start: int, end: int) -> dict[str, Any]:
 
 def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     """The places where a name is used; of a layer, those in all files of the project."""
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, is_wide=True)
     if here is None:
         return None
     places = _places(here)
@@ -126,7 +126,7 @@ def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     Raises:
         SettingsError: the new name is not valid or is in use, or a file is not the project's.
     """
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, is_wide=True)
     declared = here.names.at(here.offset) if here is not None else None
     if here is None or declared is None or declared.kind not in _RENAMED:
         raise SettingsError("only params, blocks, shared parts, inputs and lines of graphs can be renamed")
