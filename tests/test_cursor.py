@@ -354,6 +354,12 @@ def test_a_name_is_highlighted_in_its_file(ask, text, found):
         ("stack: Un‸it(4) + Unit(8)", "Basic", "stack: Basic(4) + Basic(8)"),
         ("graph:\n  left: ReLU\n  b: Add @ (le‸ft, left)\noutputs: [left, b]", "a", "graph:\n  a: ReLU\n  b: Add @ (a, a)\noutputs: [a, b]"),
         ("shared:\n  one: ReLU\nstack: on‸e + one", "two", "shared:\n  two: ReLU\nstack: two + two"),
+        ("stack: Dense(_, wid‸th)\ninit: {'*.weight': Normal(width)}", "宽度", "stack: Dense(_, 宽度)\ninit: {'*.weight': Normal(宽度)}"),
+        ("blocks: {块(通道): 'Dense(_, 通道)'}\nstack: ‸块(3)", "单元", "blocks: {单元(通道): 'Dense(_, 通道)'}\nstack: 单元(3)"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {a: ReLU @ ‸x}", "图", "inputs: {图: {shape: [4, 8]}}\ngraph: {a: ReLU @ 图}"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {a: ReLU @ x, b: Tanh @ ‸a}", "input", "inputs: {x: {shape: [4, 8]}}\ngraph: {input: ReLU @ x, b: Tanh @ input}"),
+        ("graph: {a: ReLU, b: Tanh @ ‸a}\ninit: {'*.weight': zeros, 'b.*': ones}", "c", "graph: {c: ReLU, b: Tanh @ c}\ninit: {'*.weight': zeros, 'b.*': ones}"),
+        ("graph: {a: ReLU, b: Tanh @ ‸a}\nfreeze: ['b.a.weight']", "c", "graph: {c: ReLU, b: Tanh @ c}\nfreeze: ['b.a.weight']"),
         *((text, "size", text.replace("‸", "").replace("width", "size")) for text in (
             "stack: Dense(_, wid‸th)\ninit: {'*.weight': Normal(width)}",
             "stack: Dense(_, 4)\ninit: {'*.weight': 'Normal(wid‸th)', '*.bias': {values: [1]}}",
@@ -412,13 +418,28 @@ def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
             "c",
             "'a' is in a pattern of init; change that by hand",
         ),
+        ("graph:\n  a1: ReLU\n  b: Tanh @ ‸a1\nfreeze: [a?.*]", "c", "'a1' is in a pattern of freeze; change that by hand"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B\nfreeze: ['0.left.weight']", "c", "'left' is in a pattern of freeze; change that by hand"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B\ninit: {'*left.weight': zeros}", "c", "'left' is in a pattern of init; change that by hand"),
+        ("stack: [ReLU, {graph: {le‸ft: ReLU}}]\ninit:\n  '1.left.*': zeros", "c", "'left' is in a pattern of init; change that by hand"),
+        ("shared: {o‸ne: ReLU}\nstack: one\ninit: {'one.*': zeros}", "c", "'one' is in a pattern of init; change that by hand"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "input", "'input' is already a name here; choose another one"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B", "input", "'input' is already a name here; choose another one"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {‸a: ReLU}", "x", "'x' is already a name here; choose another one"),
+        ("shared: {c: ReLU}\ngraph: {‸a: c}", "c", "'c' is already a name here; choose another one"),
+        ("shared: {‸c: ReLU}\ngraph: {a: c}", "a", "'a' is already a name here; choose another one"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "construct", "'construct' is an attribute of every Cell; choose another name"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
+        ("shared: {‸c: ReLU}\nstack: c", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
+        ("stack: Dense(_, wid‸th)", "lambda", "'lambda' is not a name that a recipe can use"),
+        ("stack: Dense(_, wid‸th)", "宽 度", "'宽 度' is not a name that a recipe can use"),
         (
             "stack: Den‸se(_, width)",
             "Linear",
             "only params, blocks, shared parts, inputs and lines of graphs can be renamed",
         ),
     ],
-)
+)  # fmt: skip
 def test_error_of_a_new_name(ask, text, new, said):
     with pytest.raises(SettingsError) as error:
         ask("rename", BASE + text, newName=new)
