@@ -697,11 +697,28 @@ def test_sizes_are_not_added_where_they_would_break_the_file(ask, text):
     assert ask("codeAction", text, planned=True, context={"diagnostics": []}) == []
 
 
-def test_a_suggestion_does_not_replace_the_key_of_a_text(ask):
-    """Of a text with escapes, only its key is known."""
-    where = {"start": {"line": 4, "character": 0}, "end": {"line": 4, "character": 5}}
-    said = {"range": where, "message": "no layer named 'Relu'. Did you mean 'ReLU'?", "data": {"suggestions": ["ReLU"]}}
-    assert ask("codeAction", BASE + "stack: Relu", context={"diagnostics": [said]}) == []
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("{input: {shape: [4, 8], sample: nromal}, stack: ReLU}", "{input: {shape: [4, 8], sample: normal}, stack: ReLU}"),
+        ("input:\n  shape: [4, 8]\n  dtype: 'flaot32'\nstack: ReLU", "input:\n  shape: [4, 8]\n  dtype: 'float32'\nstack: ReLU"),
+        (BASE + "graph: {c: ReLU}\noutputs: [cc]", BASE + "graph: {c: ReLU}\noutputs: [c]"),
+        (BASE + "graph: {c: ReLU}\noutputs: cc", BASE + "graph: {c: ReLU}\noutputs: c"),
+        (BASE + "graph: {c: ReLU, d: Tanh @ c}\noutputs:\n- d\n- cc", BASE + "graph: {c: ReLU, d: Tanh @ c}\noutputs:\n- d\n- c"),
+        (
+            BASE + "blocks: {B: {graph: {c: ReLU}, outputs: [cc]}}\nstack: B",
+            BASE + "blocks: {B: {graph: {c: ReLU}, outputs: [c]}}\nstack: B",
+        ),
+        (BASE + "stack: 2 * Unit(4, kk=1)", BASE + "stack: 2 * Unit(4, k=1)"),
+        (BASE + "stack: Unit(4, 3, kk=1)", None),
+        (BASE + "stack: Unit(4, kk=Own(kk=1))", None),
+        (BASE + 'stack: "Re\\x6cu"', None),
+        (BASE + 'stack: "ReLu + \\x52eLu"', BASE + 'stack: "ReLU + \\x52eLu"'),
+    ],
+)  # fmt: skip
+def test_a_suggestion_replaces_the_name_that_is_wrong(fixes, text, after):
+    """Not the key of its text, which may be all that is known of its place."""
+    assert (fixes(text) or [("", None)])[0][1] == after
 
 
 def test_the_sizes_of_the_plan_become_what_is_expected(ask):

@@ -214,8 +214,8 @@ def test_a_line_may_have_any_name_that_cells_do_not_need():
         ({"inputs": ["a", 3]}, "inputs[1]: 3 is not a name"),
         ({"inputs": []}, "inputs: inputs must be at least one name"),
         ({"inputs": "a"}, "inputs: inputs must be a list of names, not the string 'a'"),
-        ({"inputs": ["a"], "outputs": []}, "graph.outputs: outputs must be at least one name"),
-        ({"inputs": ["a"], "outputs": [3]}, "graph.outputs[0]: 3 is not a name"),
+        ({"inputs": ["a"], "outputs": []}, "outputs: outputs must be at least one name"),
+        ({"inputs": ["a"], "outputs": [3]}, "outputs[0]: 3 is not a name"),
         ({"inputs": ["a"], "graph": "ReLU"}, "graph: a graph is a mapping of names to layers, not the string 'ReLU'"),
     ],
 )

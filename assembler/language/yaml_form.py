@@ -106,11 +106,12 @@ def parse_graph(said: object, key: str = "graph", inputs: Sequence[str] = ("inpu
         last = name
     emitted: list[Source] = [(names[-1], None)] if outputs is None else []
     used.update(name for name, _ in emitted)
-    if isinstance(outputs, str):
-        outputs = [outputs]
-    for text in _names(outputs, f"{key}.outputs", "outputs") if outputs is not None else ():
+    beside = f"{key.removesuffix('graph')}outputs"  # recipe.graph → recipe.outputs
+    is_one = isinstance(outputs, str)
+    emits = [outputs] if isinstance(outputs, str) else _names(outputs, beside, "outputs") if outputs is not None else []
+    for index, text in enumerate(emits):
         with noted(mistakes):
-            for source, element, where in parse_sources(text, f"{key}.outputs"):
+            for source, element, where in parse_sources(text, beside if is_one else f"{beside}[{index}]"):
                 with noted(mistakes):
                     _require_source(source, where, known, names)
                 emitted.append((source, element))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,36 @@ def _mends(
     data = diagnostic.get("data") or {}
     mend = Mend(**data.get("mend") or {})
     start, end = lines.offset(where["start"]), lines.offset(where["end"])
-    word = re.match(r"[\w.]+", lines.text[start:end])
-    name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
     here = Here(workspace, file, start)
+    word = re.match(r"[\w.]+", lines.text[start:end])
     if word and word[0] == mend.old:
-        yield f"Write {mend.new}", name, mend.new
-    given = _given_around(here) if word and re.match(r"\s*[=:]", lines.text[start + len(word[0]) :]) else set()
-    for near in data.get("suggestions", ()):
-        if word and re.fullmatch(r"[\w./]+", near) and f"'{word[0]}'" in message and near not in given:
-            yield f"Write {near}", name, near
+        yield f"Write {mend.new}", here.range(start, start + len(word[0])), mend.new
+    if (name := _misspelt(here, message)) is not None:
+        given = _given_around(replace(here, offset=name[0])) if re.match(r"\s*[=:]", lines.text[name[1] :]) else set()
+        near = (one for one in data.get("suggestions", ()) if re.fullmatch(r"[\w./]+", one) and one not in given)
+        yield from ((f"Write {one}", here.range(*name), one) for one in near)
     yield from _expected(lines, end, mend)
     if mend.arguments and word:
         yield from _with_arguments(here, mend.arguments)
+
+
+def _misspelt(here: Here, message: str) -> tuple[int, int] | None:
+    """The offsets of the name that an error has suggestions for: at its place, or once in the value of a key there.
+
+    Of some errors only the key is known, or the block that is called.
+    """
+    text, start = here.document.text, here.offset
+    said = re.search(r"'([^'\s]+)'", message)
+    word = re.compile(r"[\w.]+").match(text, start)
+    if said is None or word is None:
+        return None
+    if f"'{word[0]}'" in message:
+        return word.span()
+    call = written_at(here.document, start)
+    around = [one.value for one in here.document.regions if one.key[0] == start < one.key[1]]
+    begin, end = around[0] if around else (start, call.at if call is not None and call.at is not None else start)
+    found = [one.span() for one in re.finditer(rf"(?<![\w.]){re.escape(said[1])}(?![\w.])", text[begin:end])]
+    return (begin + found[0][0], begin + found[0][1]) if len(found) == 1 else None
 
 
 def _given_around(here: Here) -> set[str]:
