@@ -370,6 +370,7 @@ def test_a_name_is_highlighted_in_its_file(ask, text, found):
             "stack:\n- Residual: {inner: {graph: {a: 'Dense(_, wid‸th)'}}}",
             "stack:\n- last: {stack: ['Dense(_, wid‸th)']}",
             "stack: (Dense(_, w) for w in [1, wid‸th])",
+            "stack: Dense(_, ${.params.wid‸th}) + Dense(_, width)\ncode: ${.myparams.w}",
         )),
         *((text, "size", text.replace("‸", "").replace("WIDTH", "size")) for text in (
             "stack:\n- width: Dense(_, WI‸DTH)\nfreeze: [width.bias]",
@@ -431,6 +432,7 @@ def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
         ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "construct", "'construct' is an attribute of every Cell; choose another name"),
         ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
         ("shared: {‸c: ReLU}\nstack: c", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
+        ("params: {inputs: {‸x: 1}}\nstack: ReLU", "y", "only params, blocks, shared parts, inputs and lines of graphs can be renamed"),
         ("stack: Dense(_, wid‸th)", "lambda", "'lambda' is not a name that a recipe can use"),
         ("stack: Dense(_, wid‸th)", "宽 度", "'宽 度' is not a name that a recipe can use"),
         (
@@ -505,6 +507,11 @@ ACROSS = {
         "../../nets/y": "defaults: [x]\nparams: {<w>: 7}\n",
         "../../nets/z": "# whole\n---\n{defaults: [y, _self_], params: {<w>: 7}}\n",
     },
+    "references of params to one another": {
+        "base": "params: {<w>: 4, x: '${.<w>}', y: {w: 1, z: '${..<w>}', v: '${.w}'}}\nstack: Dense(_, <w‸>)\n",
+        "a": "defaults: [base, _self_]\nparams:\n  twice: ['${..<w>}', '${recipe.params.<w>}', '${.w}']\n",
+    },
+    "not what only looks like a graph": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>") + "params: {graph: {out: 1}}\n"},
     "not that of an unrelated recipe": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>"), "b": "graph: {out: ReLU}\n"},
 }
 """Recipes with a line ``out`` that is to be renamed where ``<out>`` is written."""
@@ -625,9 +632,20 @@ def test_arguments_that_are_missing_become_keys_of_a_mapping(fixes, before, afte
 
 
 MULTILINE = [
+    ("stack: [Dense, ReLU]", "stack: ['Dense(in_channels=_, out_channels=0)', ReLU]"),
+    ("stack: [ReLU + Dense(_) + Tanh]", "stack: ['ReLU + Dense(_, out_channels=0) + Tanh']"),
+    ("graph: {a: Dense(_) @ input}", "graph: {a: 'Dense(_, out_channels=0) @ input'}"),
+    ("graph: {a: 'Dense(_)'}", "graph: {a: 'Dense(_, out_channels=0)'}"),
+    ("stack: [Unit]", "stack: [Unit(n=0)]"),
     ("stack: >-\n  Dense(\n    _,\n  )", "stack: >-\n  Dense(\n    _,\n   out_channels=0)"),
     ("stack: Dense(weight_init=')')", "stack: Dense(weight_init=')', in_channels=_, out_channels=0)"),
 ]
+
+
+def test_a_call_in_a_file_in_flow_style_gets_quotes(fixes):
+    text = "# 一\n{input: {shape: [4, 8]}, stack: Dense}\n"
+    ((_, after),) = fixes(text)
+    assert after == text.replace("Dense", "'Dense(in_channels=_, out_channels=0)'")
 
 
 @pytest.mark.parametrize(("before", "after"), MULTILINE)
@@ -643,6 +661,10 @@ def test_arguments_that_are_missing_are_written_at_the_end_of_a_call(fixes, befo
         ("stack: Dense(_, out_chanels=3)", ["Write out_channels"]),
         ("stack: Dense(in_chanels=_, out_channels=3)", ["Write in_channels"]),
         ("stack: Residual(Dense(_, 3, out_chanels=3))", []),
+        (
+            "stack: Conv2d(in_chanels=_, kernel_siz=3)",
+            ["Write out_channels", "Write in_channels", "Write out_channels", "Write kernel_size"],
+        ),
         ("stack: Dense(_, out_chanels=abs(3)) + ReLU", ["Write out_channels"]),
         ("stack:\n- Dense: {in_chanels: _, out_channels: 3}", ["Write in_channels"]),
         ("stack:\n- Dense:\n    in_channels: _\n    out_chanels: 3", ["Write out_channels"]),

@@ -27,10 +27,14 @@ _DECLARES: dict[str, Kind] = {
 }
 """Keys of a recipe whose keys are names."""
 
+_GRAPHS = ("stack", "graph", "blocks", "shared")
+"""Those with graphs inside, which have lines and inputs of their own."""
+
 TEXTS = ("stack", "graph", "blocks", "shared", "params", "outputs")
 """Keys of a recipe with recipe texts in them."""
 
-_REFERENCE = re.compile(r"params\.(\w+)")
+_REFERENCE = re.compile(r"(?<!\w)params\.(\w+)")
+_PARAM = re.compile(r"\A(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class Document:
         for region in self.regions:
             outer = region.path[-2] if len(region.path) > 1 else ""
             kind = _DECLARES.get(outer)
-            if kind is None or (len(region.path) > 2 and kind in ("param", "block", "shared")):
+            is_inner = len(region.path) > 2 and (kind in ("param", "block", "shared") or region.path[0] not in _GRAPHS)
+            if kind is None or is_inner:
                 continue
             value = self.text[slice(*region.value)]
             if kind == "block":
@@ -185,11 +190,13 @@ class Document:
                 yield from self._in_header(region)
 
     def _references(self, region: Region) -> Iterator[Used]:
-        """The params in interpolations: ``${.params.width}``."""
+        """The params in interpolations: ``${.params.width}``, and ``${.width}`` of one param in another."""
         start, end = region.value
-        for found in re.finditer(r"\$\{[^}]*\}", self.text[start:end]):
-            for name in _REFERENCE.finditer(found[0]):
-                at = start + found.start() + name.start(1)
+        for found in re.finditer(r"\$\{(\.*)([^}]*)\}", self.text[start:end]):
+            around = region.path[: -len(found[1])] if found[1] else ()
+            pattern = _PARAM if around == ("params",) else _REFERENCE
+            for name in pattern.finditer(found[2]):
+                at = start + found.start(2) + name.start(1)
                 yield Used(name[1], "value", at, at + len(name[1]), region.path)
 
     def _in_text(self, region: Region, *, is_source: bool) -> Iterator[Used]:

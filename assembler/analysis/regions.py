@@ -13,6 +13,7 @@ by their indentation, as a person does, and never fails::
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _LINE = re.compile(
@@ -62,6 +63,14 @@ def region_at(text: str, offset: int) -> Region | None:
         if not is_after or not text[region.value[1] : offset].strip():
             found = region if not is_after or _continues(text, region, offset) else found
     return found
+
+
+def is_in_flow(text: str, region: Region, regions: Iterable[Region]) -> bool:
+    """Whether a value is inside brackets of YAML, without quotes of its own, so that a comma would end it."""
+    start, end = region.value
+    around = (one.value for one in regions if one != region and one.value[0] <= start and end <= one.value[1])
+    is_inside = _WHOLE.match(text) is not None or any(text[begin : begin + 1] in ("[", "{") for begin, _ in around)
+    return is_inside and text[start : start + 1] not in ("'", '"')
 
 
 def _continues(text: str, region: Region, offset: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from assembler.analysis.calls import written_around, written_at
 from assembler.analysis.files import kind_of
-from assembler.analysis.regions import regions_of
+from assembler.analysis.regions import is_in_flow, regions_of
 from assembler.editor.features.common import file_of
 from assembler.editor.features.here import Here
 from assembler.editor.lines import Lines
@@ -105,15 +105,25 @@ def _with_arguments(here: Here, missing: Iterable[str]) -> Iterator[tuple[str, d
         return
     takes = list(here.takes(call.name))
     entry = here.entry(call.name) if here.block(call.name) is None else None
-    misspelt = {near for name in call.names if name not in takes for near in suggested(suggestion(name, takes))}
+    misspelt = {near for name in call.names if name not in takes for near in suggested(suggestion(name, takes))[:1]}
     values = {
         name: "_" if entry is not None and name in entry.infer else "0"
         for name in missing
         if name not in misspelt and not (entry is not None and name in _LAYERS)
     }
     if values and set(values) <= set(takes):  # else the place is only that of a key around it
-        at = here.range(call.at, call.at)
-        yield f"Write {' and '.join(values)}", at, call.text(values)
+        yield f"Write {' and '.join(values)}", *_inserted(here, call.at, call.text(values))
+
+
+def _inserted(here: Here, at: int, text: str) -> tuple[dict[str, Any], str]:
+    """The edit that inserts a text; one with commas needs quotes around a value in flow style, where they end it."""
+    region, written = here.region, here.document.text
+    is_key = region is None or region.key[0] <= here.offset < region.key[1]
+    if region is None or is_key or "," not in text or not is_in_flow(written, region, here.document.regions):
+        return here.range(at, at), text
+    start, end = region.value
+    value = f"{written[start:at]}{text}{written[at:end]}".replace("'", "''")
+    return here.range(start, end), f"'{value}'"
 
 
 def _expect(workspace: Workspace, file: Path, uri: str) -> Iterator[dict[str, Any]]:
