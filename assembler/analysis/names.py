@@ -201,6 +201,8 @@ class Document:
 
     def _in_text(self, region: Region, *, is_source: bool) -> Iterator[Used]:
         start, end = self.inside(region.value)
+        if self.text[region.value[0] : region.value[0] + 1] == "*":  # an alias of YAML
+            return
         for one in names_in(self.text[start:end]):
             if one.role not in ("target", "bound"):
                 yield _used(one, start, region.path, "source" if is_source else one.role)
