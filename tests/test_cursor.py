@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.analysis.document import Document
 from assembler.analysis.mappings import arguments_at
-from assembler.analysis.names import Document
 from assembler.analysis.regions import region_at, regions_of
 from assembler.analysis.tokens import spot_at
 from assembler.editor.features import FEATURES

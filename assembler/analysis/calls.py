@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assembler.analysis.names import Document
+from assembler.analysis.document import Document
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Token, tokens_of
 

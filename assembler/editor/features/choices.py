@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from assembler.analysis.document import Declared
 from assembler.analysis.mappings import Arguments, arguments_at
-from assembler.analysis.names import Declared
 from assembler.analysis.tokens import Call, names_in
 from assembler.editor.features.here import Here
 from assembler.errors import AssemblerError

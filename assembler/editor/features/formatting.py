@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assembler.analysis.names import Document
+from assembler.analysis.document import Document
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import WORDS, Token, tokens_of
 from assembler.editor.features.common import file_of

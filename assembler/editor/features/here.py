@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
+from assembler.analysis.document import TEXTS, Declared, Document
 from assembler.analysis.files import including, is_foreign
-from assembler.analysis.names import TEXTS, Declared, Document, Names
+from assembler.analysis.names import Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
 from assembler.editor.features.common import file_of

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from assembler.analysis.names import Declared, Used
+from assembler.analysis.document import Declared, Used
 from assembler.analysis.tokens import WORDS
 from assembler.editor.features.here import Here
 from assembler.editor.workspace import Workspace
