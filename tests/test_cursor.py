@@ -678,6 +678,8 @@ def test_arguments_that_are_missing_are_written_at_the_end_of_a_call(fixes, befo
         ("stack: Residual(shortcut=ReLU)", []),
         ("stack:\n- Residual: {shortcut: {stack: ReLU}}", []),
         ("stack:\n- Dense: [_]", []),
+        ("inptus: {x: {shape: [4, 8]}}\nstack: ReLU\ninit: {}", ["Write inputs"]),
+        ("stack: ReLU\nchecks: {maen: {}, mean: {equals: 0}}", []),
         ("stack:\n- Residual: {inner: {stack: {Dense: {in_channels: _}}}}", []),  # its place is the key `stack`
     ],
 )

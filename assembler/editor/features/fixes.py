@@ -80,9 +80,12 @@ def _misspelt(here: Here, message: str) -> tuple[int, int] | None:
 
 
 def _given_around(here: Here) -> set[str]:
-    """The arguments of the call around a misspelt name of one, which cannot be given twice."""
+    """The keys beside a misspelt one, or the arguments of its call, which cannot be given twice."""
+    regions = here.document.regions
+    key = next((one for one in regions if one.key[0] == here.offset < one.key[1]), None)
+    beside = {one.path[-1] for one in regions if key is not None and one.path[:-1] == key.path[:-1]}
     call = written_around(here.document, here.offset)
-    return call.given(list(here.takes(call.name))) if call is not None else set()
+    return beside | (call.given(list(here.takes(call.name))) if call is not None else set())
 
 
 def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[str, Any], str]]:
