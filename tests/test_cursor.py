@@ -1,14 +1,15 @@
 """What an editor asks at the cursor, which is ``‸`` in these texts: completion, hover, definitions, renames, fixes."""
 
 import json
+import re
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.analysis.document import Document
 from assembler.analysis.mappings import arguments_at
-from assembler.analysis.names import Document
 from assembler.analysis.regions import region_at, regions_of
 from assembler.analysis.tokens import spot_at
 from assembler.editor.features import FEATURES
@@ -353,10 +354,57 @@ def test_a_name_is_highlighted_in_its_file(ask, text, found):
         ("stack: Un‸it(4) + Unit(8)", "Basic", "stack: Basic(4) + Basic(8)"),
         ("graph:\n  left: ReLU\n  b: Add @ (le‸ft, left)\noutputs: [left, b]", "a", "graph:\n  a: ReLU\n  b: Add @ (a, a)\noutputs: [a, b]"),
         ("shared:\n  one: ReLU\nstack: on‸e + one", "two", "shared:\n  two: ReLU\nstack: two + two"),
+        ("stack: Dense(_, wid‸th)\ninit: {'*.weight': Normal(width)}", "宽度", "stack: Dense(_, 宽度)\ninit: {'*.weight': Normal(宽度)}"),
+        ("blocks: {块(通道): 'Dense(_, 通道)'}\nstack: ‸块(3)", "单元", "blocks: {单元(通道): 'Dense(_, 通道)'}\nstack: 单元(3)"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {a: ReLU @ ‸x}", "图", "inputs: {图: {shape: [4, 8]}}\ngraph: {a: ReLU @ 图}"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {a: ReLU @ x, b: Tanh @ ‸a}", "input", "inputs: {x: {shape: [4, 8]}}\ngraph: {input: ReLU @ x, b: Tanh @ input}"),
+        ("graph: {a: ReLU, b: Tanh @ ‸a}\ninit: {'*.weight': zeros, 'b.*': ones}", "c", "graph: {c: ReLU, b: Tanh @ c}\ninit: {'*.weight': zeros, 'b.*': ones}"),
+        ("graph: {a: ReLU, b: Tanh @ ‸a}\nfreeze: ['b.a.weight']", "c", "graph: {c: ReLU, b: Tanh @ c}\nfreeze: ['b.a.weight']"),
+        *((text, "size", text.replace("‸", "").replace("width", "size")) for text in (
+            "stack: Dense(_, wid‸th)\ninit: {'*.weight': Normal(width)}",
+            "stack: Dense(_, 4)\ninit: {'*.weight': 'Normal(wid‸th)', '*.bias': {values: [1]}}",
+            "stack: Dense(_, 4)\ninit:\n  '*.weight': Normal(sigma=wid‸th) # 好\n  '*.bias': \"Constant(width)\"",
+            "blocks:\n  Own(n, k=wid‸th): Dense(_, width)\nstack: Own(1, k=width)",
+            "graph:\n  a: {Residual: {inner: {stack: [Dense(_, wid‸th)]}}}\n  b: Dense(_, width) @ a",
+            "graph:\n  a:\n    Residual:\n      inner:\n        stack: Dense(_, wid‸th)",
+            "stack:\n- Residual: {inner: {graph: {a: 'Dense(_, wid‸th)'}}}",
+            "stack:\n- last: {stack: ['Dense(_, wid‸th)']}",
+            "stack: (Dense(_, w) for w in [1, wid‸th])",
+            "stack: Dense(_, ${.params.wid‸th}) + Dense(_, width)\ncode: ${.myparams.w}",
+        )),
+        *((text, "size", text.replace("‸", "").replace("WIDTH", "size")) for text in (
+            "stack:\n- width: Dense(_, WI‸DTH)\nfreeze: [width.bias]",
+            "stack: [{width: 'Dense(_, WI‸DTH)'}]",
+            "stack:\n- width: (Dense(_, width) for width in WI‸DTH)",
+            "stack:\n- width:\n    stack:\n    - Dense(_, WI‸DTH)",
+            "stack: (width := Dense(_, WI‸DTH))",
+            "stack: Dense(_, WI‸DTH) + (Dense(_, width) for width in WIDTH) + Dense(_, WIDTH)",
+            "stack: ((Dense(_, width + w) for width in [w, WIDTH]) + Dense(_, WIDTH) for w in [WI‸DTH, 1])",
+            "stack: Reshape([2 * width for width in [WI‸DTH]] + [WIDTH])",
+            "stack:\n- Dense(_, WI‸DTH)\n- Conv2d: {in_channels: _, pad_mode: width, width: [width]}",
+            "stack:\n- Dense(_, WI‸DTH)\n- Conv2d:\n    in_channels: width\n    width: 3",
+            "graph:\n  width: {Own: {mode: width}}\n  a: Dense(_, WI‸DTH) @ width",
+            "shared:\n  a: {Own: [width, {stack: 'Dense(_, WI‸DTH)'}]}\nstack: a",
+            "stack: [  # the width's\n  Dense(_),  # it's width\n  # isn't\n  ReLU + Dense(4 * WI‸DTH)  # width\n]",
+            "stack: [ReLU + # it's\n  Dense(4 * WI‸DTH), 'Dense(WIDTH, \"# width\") + Dense(WIDTH)']",
+            "graph: {\n  # the width's\n  a: Tanh,  # it's width\n  'b': Dense(WI‸DTH) }",
+            "stack: Dense(_, WI‸DTH)\nshared:\n  a: &width Dense(_, WIDTH)\n  b: *width",
+            "stack: Dense(_, WI‸DTH)\nshared: {a: &width Dense(WIDTH), b: *width}",
+            "stack: &all {Own: [{stack: Dense(WI‸DTH)}]}",
+            "stack: Dense(_, WI‸DTH, mode='width')\nchecks: {width: width}",
+            "blocks: {Own: {Dense: [width]}}\nstack: Dense(_, WI‸DTH)",
+        )),
+        *((text, "Basic", text.replace("‸", "").replace("Unit", "Basic")) for text in (
+            "graph:\n  a: {Unit: {n: 4}}\n  b: Un‸it(4) @ a",
+            "shared:\n  a:\n    Unit: [4]\nstack: a + Un‸it(3)",
+            "blocks:\n  Own: [{Unit: }]\nstack: Own + Un‸it(3)",
+            "stack:\n- Un‸it: {n: 4}\n- last: {stack: [{'Unit': [3]}]}",
+        )),
     ],
 )  # fmt: skip
 def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
-    assert ask("rename", BASE + before, newName=new).endswith(after)
+    before = before.replace("WI‸DTH", "wid‸th").replace("WIDTH", "width")  # those to be changed, beside others
+    assert ask("rename", BASE + before, newName=new).endswith("\n" + after)
 
 
 @pytest.mark.parametrize(
@@ -377,13 +425,29 @@ def test_a_name_is_changed_wherever_it_is_used(ask, before, new, after):
             "c",
             "'a' is in a pattern of init; change that by hand",
         ),
+        ("graph:\n  a1: ReLU\n  b: Tanh @ ‸a1\nfreeze: [a?.*]", "c", "'a1' is in a pattern of freeze; change that by hand"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B\nfreeze: ['0.left.weight']", "c", "'left' is in a pattern of freeze; change that by hand"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B\ninit: {'*left.weight': zeros}", "c", "'left' is in a pattern of init; change that by hand"),
+        ("stack: [ReLU, {graph: {le‸ft: ReLU}}]\ninit:\n  '1.left.*': zeros", "c", "'left' is in a pattern of init; change that by hand"),
+        ("shared: {o‸ne: ReLU}\nstack: one\ninit: {'one.*': zeros}", "c", "'one' is in a pattern of init; change that by hand"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "input", "'input' is already a name here; choose another one"),
+        ("blocks: {B: {graph: {le‸ft: ReLU}}}\nstack: B", "input", "'input' is already a name here; choose another one"),
+        ("inputs: {x: {shape: [4, 8]}}\ngraph: {‸a: ReLU}", "x", "'x' is already a name here; choose another one"),
+        ("shared: {c: ReLU}\ngraph: {‸a: c}", "c", "'c' is already a name here; choose another one"),
+        ("shared: {‸c: ReLU}\ngraph: {a: c}", "a", "'a' is already a name here; choose another one"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "construct", "'construct' is an attribute of every Cell; choose another name"),
+        ("graph:\n  a: ReLU\n  b: Tanh @ ‸a", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
+        ("shared: {‸c: ReLU}\nstack: c", "头", "'头' is not ASCII, and names of weights have to be; choose another one"),
+        ("params: {inputs: {‸x: 1}}\nstack: ReLU", "y", "only params, blocks, shared parts, inputs and lines of graphs can be renamed"),
+        ("stack: Dense(_, wid‸th)", "lambda", "'lambda' is not a name that a recipe can use"),
+        ("stack: Dense(_, wid‸th)", "宽 度", "'宽 度' is not a name that a recipe can use"),
         (
             "stack: Den‸se(_, width)",
             "Linear",
             "only params, blocks, shared parts, inputs and lines of graphs can be renamed",
         ),
     ],
-)
+)  # fmt: skip
 def test_error_of_a_new_name(ask, text, new, said):
     with pytest.raises(SettingsError) as error:
         ask("rename", BASE + text, newName=new)
@@ -412,6 +476,72 @@ def test_a_param_is_renamed_in_the_recipes_that_replace_its_value(tmp_path, open
     changes = FEATURES["textDocument/rename"](workspace, params)["changes"]
     counts = {uri.rpartition("/")[2]: len(edits) for uri, edits in changes.items()}
     assert counts == {"base.yaml": 2, "deeper.yaml": 1, "other.yaml": 1}
+
+
+GRAPH = "input: {shape: [4, 8]}\ngraph:\n  enc: Dense(_, 4)\n  <out>: ReLU @ enc\n  last: Tanh @ <out>\n"
+ACROSS = {
+    "outputs of a child": {"base": GRAPH, "a": "defaults: [base, _self_]\noutputs: [<o‸ut>, enc]\n"},
+    "an output of a child": {"base": GRAPH, "a": "defaults: [base, _self_]\noutputs: <o‸ut>\n"},
+    "outputs of a grandchild": {
+        "a": GRAPH.replace("@ <out>", "@ <o‸ut>"),
+        "b": "defaults: [a, _self_]\n",
+        "c": "defaults: [b, _self_]\noutputs: [<out>]\n",
+    },
+    "a line that replaces one": {"base": GRAPH, "a": "defaults: [base, _self_]\ngraph: {<o‸ut>: Tanh}\n"},
+    "a line that uses one": {"base": GRAPH, "a": "defaults: [base, _self_]\ngraph: {more: 'Tanh @ <o‸ut>'}\n"},
+    "an input": {
+        "base": "inputs: {<x>: {shape: [4, 8]}}\ngraph: {a: ReLU @ <x>}\n",
+        "a": "defaults: [base, _self_]\ngraph: {a: Tanh @ <‸x>}\n",
+    },
+    "not that of an inner graph": {
+        "base": GRAPH,
+        "a": "defaults: [base, _self_]\nblocks: {B: {graph: {out: ReLU, b: ReLU @ out}, outputs: [out]}}\noutputs: [<o‸ut>]\n",
+    },
+    "a file elsewhere": {
+        "base": "params: {<w>: 4}\nstack: Dense(_, <w‸>)\n",
+        "../../nets/x": "defaults: [base, _self_]\nparams: {<w>: 7}\n",
+        "../../.hidden/x": "defaults: [base, _self_]\nparams: {w: 7}\n",
+        "../../nets/other": "params: {w: 7}\n",
+    },
+    "from a file elsewhere": {
+        "base": "params: {<w>: 4}\nstack: Dense(_, <w>)\n",
+        "a": "defaults: [base, _self_]\nparams: {<w>: 5}\n",
+        "../../nets/x": "defaults: [base, _self_]\nparams: {<w‸>: 7}\n",
+    },
+    "a file elsewhere that includes one": {
+        "../../nets/x": "params: {<w>: 4}\nstack: Dense(_, <w‸>)\n",
+        "../../nets/y": "defaults: [x]\nparams: {<w>: 7}\n",
+        "../../nets/z": "# whole\n---\n{defaults: [y, _self_], params: {<w>: 7}}\n",
+    },
+    "references of params to one another": {
+        "base": "params: {<w>: 4, x: '${.<w>}', y: {w: 1, z: '${..<w>}', v: '${.w}'}}\nstack: Dense(_, <w‸>)\n",
+        "a": "defaults: [base, _self_]\nparams:\n  twice: ['${..<w>}', '${recipe.params.<w>}', '${.w}']\n",
+    },
+    "not what only looks like a graph": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>") + "params: {graph: {out: 1}}\n"},
+    "not that of an unrelated recipe": {"a": GRAPH.replace("@ <out>", "@ <o‸ut>"), "b": "graph: {out: ReLU}\n"},
+}
+"""Recipes with a line ``out`` that is to be renamed where ``<out>`` is written."""
+
+
+@pytest.mark.parametrize("texts", ACROSS.values(), ids=ACROSS)
+def test_a_name_is_changed_in_all_recipes_that_see_it(tmp_path, texts):
+    (tmp_path / "conf" / "recipe").mkdir(parents=True)
+    plain = {name: text.replace("<", "").replace(">", "") for name, text in texts.items()}
+    files = {name: (tmp_path / "conf" / "recipe" / f"{name}.yaml").resolve() for name in texts}
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(plain[name].replace("‸", ""))
+    (opened,) = [name for name, text in texts.items() if "‸" in text]
+    workspace = Workspace(tmp_path)
+    workspace.change(files[opened], plain[opened].replace("‸", ""), 1)
+    workspace.analyse(files[opened], shapes=False)
+    position = workspace.lines(files[opened]).at(plain[opened].index("‸"))
+    params = {"textDocument": {"uri": files[opened].as_uri()}, "position": position, "newName": "new"}
+    assert FEATURES["textDocument/prepareRename"](workspace, params)
+    found = FEATURES["textDocument/rename"](workspace, params)
+    for name, text in texts.items():
+        after = applied(plain[name].replace("‸", ""), workspace, files[name], found)
+        assert after == re.sub("<.*?>", "new", text)
 
 
 @pytest.mark.parametrize(
@@ -448,22 +578,113 @@ def test_a_name_that_has_its_sign_is_completed_without_it(ask, text, label):
         ("2 * Unit()", "Write n", "2 * Unit(n=0)"),
     ],
 )
-def test_an_error_is_mended(ask, tmp_path, stack, title, after):
+def test_an_error_is_mended(ask, fixes, stack, title, after):
     text = BASE + f"stack: {stack}\n"
-    workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
-    ask("hover", text)
-    workspace.change(file, text, 1)
-    workspace.analyse(file, shapes=False)
-    workspace.blame(file)
-    (diagnostic,) = as_lsp(workspace, file, workspace.diagnostics(file))
-    params = {
-        "textDocument": {"uri": file.as_uri()},
-        "range": diagnostic["range"],
-        "context": {"diagnostics": [diagnostic]},
-    }
-    first = FEATURES["textDocument/codeAction"](workspace, params)[0]
-    assert first["title"] == title
-    assert applied(text, workspace, file, first["edit"]) == text.replace(stack, after)
+    (first, *_) = fixes(text)
+    assert first == (title, text.replace(stack, after))
+
+
+@pytest.fixture
+def fixes(ask, tmp_path):
+    """The title of each quick fix of a text, with the text after it."""
+
+    def fixes(text):
+        workspace, file = Workspace(tmp_path), tmp_path / "conf" / "recipe" / "a.yaml"
+        ask("hover", text)
+        workspace.change(file, text, 1)
+        workspace.analyse(file, shapes=False)
+        workspace.blame(file)
+        found = as_lsp(workspace, file, workspace.diagnostics(file))
+        assert found
+        params = {"textDocument": {"uri": file.as_uri()}, "range": {}, "context": {"diagnostics": found}}
+        actions = FEATURES["textDocument/codeAction"](workspace, params)
+        return [(one["title"], applied(text, workspace, file, one["edit"])) for one in actions]
+
+    return fixes
+
+
+MAPPED = [
+    ("stack:\n- Dense: {out_channels: 3}", "stack:\n- Dense: {in_channels: _, out_channels: 3}"),
+    ("stack: [{Dense: { out_channels: 3 }}]", "stack: [{Dense: { in_channels: _, out_channels: 3 }}]"),
+    ("stack:\n- Dense: {}", "stack:\n- Dense: {in_channels: _, out_channels: 0}"),
+    ("stack:\n- Dense:", "stack:\n- Dense: {in_channels: _, out_channels: 0}"),
+    ("stack:\n- Dense: # wide", "stack:\n- Dense: {in_channels: _, out_channels: 0} # wide"),
+    ("stack:\n- Dense:\n    out_channels: 3", "stack:\n- Dense:\n    in_channels: _\n    out_channels: 3"),
+    (
+        "stack:\n- Dense:\n    # sizes\n    has_bias: false\n- ReLU",
+        "stack:\n- Dense:\n    # sizes\n    in_channels: _\n    out_channels: 0\n    has_bias: false\n- ReLU",
+    ),
+    ("stack:\n- ReLU\n- Unit: {k: 3}", "stack:\n- ReLU\n- Unit: {n: 0, k: 3}"),
+    (
+        "stack:\n- Residual:\n    inner: {stack: [{Dense: {in_channels: _}}]}",
+        "stack:\n- Residual:\n    inner: {stack: [{Dense: {out_channels: 0, in_channels: _}}]}",
+    ),
+    ("graph:\n  a: {Dense: {in_channels: 8}}", "graph:\n  a: {Dense: {out_channels: 0, in_channels: 8}}"),
+    (
+        "shared:\n  a:\n    Dense:\n      in_channels: 8\nstack: a",
+        "shared:\n  a:\n    Dense:\n      out_channels: 0\n      in_channels: 8\nstack: a",
+    ),
+]
+"""Arguments as a mapping, before and after those that are missing are written."""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("before", "after"), MAPPED)
+def test_arguments_that_are_missing_become_keys_of_a_mapping(fixes, before, after, end):
+    ((title, text),) = fixes((BASE + before + "\n").replace("\n", end))
+    assert title.startswith("Write ")
+    assert text == (BASE + after + "\n").replace("\n", end)
+    yaml.safe_load(text)
+
+
+MULTILINE = [
+    ("stack: [Dense, ReLU]", "stack: ['Dense(in_channels=_, out_channels=0)', ReLU]"),
+    ("stack: [ReLU + Dense(_) + Tanh]", "stack: ['ReLU + Dense(_, out_channels=0) + Tanh']"),
+    ("graph: {a: Dense(_) @ input}", "graph: {a: 'Dense(_, out_channels=0) @ input'}"),
+    ("graph: {a: 'Dense(_)'}", "graph: {a: 'Dense(_, out_channels=0)'}"),
+    ("stack: [Unit]", "stack: [Unit(n=0)]"),
+    ("stack: >-\n  Dense(\n    _,\n  )", "stack: >-\n  Dense(\n    _,\n   out_channels=0)"),
+    ("stack: Dense(weight_init=')')", "stack: Dense(weight_init=')', in_channels=_, out_channels=0)"),
+]
+
+
+def test_a_call_in_a_file_in_flow_style_gets_quotes(fixes):
+    text = "# 一\n{input: {shape: [4, 8]}, stack: Dense}\n"
+    ((_, after),) = fixes(text)
+    assert after == text.replace("Dense", "'Dense(in_channels=_, out_channels=0)'")
+
+
+@pytest.mark.parametrize(("before", "after"), MULTILINE)
+def test_arguments_that_are_missing_are_written_at_the_end_of_a_call(fixes, before, after):
+    assert BASE + after in [text for _, text in fixes(BASE + before)]
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("stack: Dense(_, 3, out_chanels=3)", []),  # both that are near are given
+        ("stack: Dense(_, 3, has_bia=True, has_bias=True)", []),
+        ("stack: Dense(_, out_chanels=3)", ["Write out_channels"]),
+        ("stack: Dense(in_chanels=_, out_channels=3)", ["Write in_channels"]),
+        ("stack: Residual(Dense(_, 3, out_chanels=3))", []),
+        (
+            "stack: Conv2d(in_chanels=_, kernel_siz=3)",
+            ["Write out_channels", "Write in_channels", "Write out_channels", "Write kernel_size"],
+        ),
+        ("stack: Dense(_, out_chanels=abs(3)) + ReLU", ["Write out_channels"]),
+        ("stack:\n- Dense: {in_chanels: _, out_channels: 3}", ["Write in_channels"]),
+        ("stack:\n- Dense:\n    in_channels: _\n    out_chanels: 3", ["Write out_channels"]),
+        ("stack:\n- Dense: {in_channels: _, out_channels: 3, out_chanels: 3}", []),
+        ("stack: Residual(shortcut=ReLU)", []),
+        ("stack:\n- Residual: {shortcut: {stack: ReLU}}", []),
+        ("stack:\n- Dense: [_]", []),
+        ("inptus: {x: {shape: [4, 8]}}\nstack: ReLU\ninit: {}", ["Write inputs"]),
+        ("stack: ReLU\nchecks: {maen: {}, mean: {equals: 0}}", []),
+        ("stack:\n- Residual: {inner: {stack: {Dense: {in_channels: _}}}}", []),  # its place is the key `stack`
+    ],
+)
+def test_only_what_mends_an_error_is_offered(fixes, text, titles):
+    assert [title for title, _ in fixes(BASE + text)] == titles
 
 
 @pytest.mark.parametrize(
@@ -506,11 +727,28 @@ def test_sizes_are_not_added_where_they_would_break_the_file(ask, text):
     assert ask("codeAction", text, planned=True, context={"diagnostics": []}) == []
 
 
-def test_a_suggestion_does_not_replace_the_key_of_a_text(ask):
-    """Of a text with escapes, only its key is known."""
-    where = {"start": {"line": 4, "character": 0}, "end": {"line": 4, "character": 5}}
-    said = {"range": where, "message": "no layer named 'Relu'. Did you mean 'ReLU'?", "data": {"suggestions": ["ReLU"]}}
-    assert ask("codeAction", BASE + "stack: Relu", context={"diagnostics": [said]}) == []
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("{input: {shape: [4, 8], sample: nromal}, stack: ReLU}", "{input: {shape: [4, 8], sample: normal}, stack: ReLU}"),
+        ("input:\n  shape: [4, 8]\n  dtype: 'flaot32'\nstack: ReLU", "input:\n  shape: [4, 8]\n  dtype: 'float32'\nstack: ReLU"),
+        (BASE + "graph: {c: ReLU}\noutputs: [cc]", BASE + "graph: {c: ReLU}\noutputs: [c]"),
+        (BASE + "graph: {c: ReLU}\noutputs: cc", BASE + "graph: {c: ReLU}\noutputs: c"),
+        (BASE + "graph: {c: ReLU, d: Tanh @ c}\noutputs:\n- d\n- cc", BASE + "graph: {c: ReLU, d: Tanh @ c}\noutputs:\n- d\n- c"),
+        (
+            BASE + "blocks: {B: {graph: {c: ReLU}, outputs: [cc]}}\nstack: B",
+            BASE + "blocks: {B: {graph: {c: ReLU}, outputs: [c]}}\nstack: B",
+        ),
+        (BASE + "stack: 2 * Unit(4, kk=1)", BASE + "stack: 2 * Unit(4, k=1)"),
+        (BASE + "stack: Unit(4, 3, kk=1)", None),
+        (BASE + "stack: Unit(4, kk=Own(kk=1))", None),
+        (BASE + 'stack: "Re\\x6cu"', None),
+        (BASE + 'stack: "ReLu + \\x52eLu"', BASE + 'stack: "ReLU + \\x52eLu"'),
+    ],
+)  # fmt: skip
+def test_a_suggestion_replaces_the_name_that_is_wrong(fixes, text, after):
+    """Not the key of its text, which may be all that is known of its place."""
+    assert (fixes(text) or [("", None)])[0][1] == after
 
 
 def test_the_sizes_of_the_plan_become_what_is_expected(ask):
@@ -548,6 +786,7 @@ def test_a_size_that_is_not_that_of_the_plan_is_mended(ask):
         ("stack: Dense(_,", "stack: Dense(_,"),
         ("stack: 'Dense(_,4)'", "stack: 'Dense(_,4)'"),
         ("stack: Dense(_,${.params.width})", "stack: Dense(_,${.params.width})"),
+        ("stack:\n- Own: {mode: a*b, part: {stack: 2*ReLU}}", "stack:\n- Own: {mode: a*b, part: {stack: 2 * ReLU}}"),
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

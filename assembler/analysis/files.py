@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -111,6 +113,33 @@ def _has_stack(sections: Sequence[tuple[str, str]]) -> bool:
     found = [value for name, value in sections if name in ("stack", "graph")]
     has_input = any(name in ("input", "inputs") for name, _ in sections)
     return any(has_input or _LAYERS.search(value) for value in found)
+
+
+MAX_FOLDERS = 10_000
+MAX_YAML = 2_000
+"""How much of a folder is searched for recipes."""
+
+
+def including(folder: Path) -> Iterator[Path]:
+    """The YAML files below a folder that include others by ``defaults``, except those of other programs.
+
+    Hidden folders and environments of Python are left out, and what is beyond 10,000 folders or 2,000 files.
+    """
+    for file in islice(_yaml_files(folder), MAX_YAML):
+        with suppress(OSError, AssemblerError):
+            said = read_bytes(file, MAX_BYTES)
+            if b"defaults" in said and not is_foreign(file, said.decode("utf-8", errors="replace")):
+                yield file
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    for path, folders, files in islice(os.walk(folder), MAX_FOLDERS):
+        is_environment = "pyvenv.cfg" in files
+        folders[:] = (
+            [] if is_environment else sorted(one for one in folders if not one.startswith((".", "node_modules")))
+        )
+        if not is_environment:
+            yield from (Path(path, one) for one in sorted(files) if one.endswith((".yaml", ".yml")))
 
 
 def files_of(file: Path, project: Project) -> list[Path]:

@@ -13,15 +13,19 @@ by their indentation, as a person does, and never fails::
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _LINE = re.compile(
     r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>'[^']*'|\"[^\"]*\"|[^\s#'\"\[{&*!|>-][^#\n]*?) *:(?=\s|$))?"
 )
+_WHOLE = re.compile(r"(?:[ \t]*(?:#[^\n]*|---[ \t]*)?\r?\n)*[ \t]*(?=\{)")
 _COMMENT = re.compile(r"(?:^|\s)#")
-_BEFORE = re.compile(r"[ \t]*(?:[|>][-+0-9]*[ \t]*(?=\r?\n))?\s*")
-"""What is before a value: white space, and the sign of a block scalar."""
-FLOW = re.compile(r"'(?:''|[^'])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{},]|: |[^\[\]{},'\":]+|.")
+_BEFORE = re.compile(r"[ \t]*(?:&\S+[ \t]+)?(?:[|>][-+0-9]*[ \t]*(?=\r?\n))?\s*")
+"""What is before a value: white space, an anchor, and the sign of a block scalar."""
+_BEFORE_FLOW = re.compile(r"(?:\s|#[^\n]*(?:\n|\Z))*(?:&\S+\s+)?")
+"""The same inside brackets, where comments may be, too."""
+FLOW = re.compile(r"(?<=[\s,\[{])#[^\n]*|'(?:''|[^'])*'?|\"(?:\\.|[^\"\\])*\"?|[\[\]{},]|: |[^\[\]{},'\":#]+|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Region:
 def regions_of(text: str) -> list[Region]:
     """The keys of a text in their order, and those inside ``{…}`` and ``[…]``, the outer ones first."""
     found: list[Region] = []
+    if (whole := _WHOLE.match(text)) is not None:  # the text is one mapping in flow style
+        return _inside(text, Region((), (whole.end(), whole.end()), (whole.end(), len(text))))
     for region in _Block(text).found:
         found.append(region)
         if text[region.value[0] : region.value[0] + 1] in ("{", "["):
@@ -59,6 +65,14 @@ def region_at(text: str, offset: int) -> Region | None:
         if not is_after or not text[region.value[1] : offset].strip():
             found = region if not is_after or _continues(text, region, offset) else found
     return found
+
+
+def is_in_flow(text: str, region: Region, regions: Iterable[Region]) -> bool:
+    """Whether a value is inside brackets of YAML, without quotes of its own, so that a comma would end it."""
+    start, end = region.value
+    around = (one.value for one in regions if one != region and one.value[0] <= start and end <= one.value[1])
+    is_inside = _WHOLE.match(text) is not None or any(text[begin : begin + 1] in ("[", "{") for begin, _ in around)
+    return is_inside and text[start : start + 1] not in ("'", '"')
 
 
 def _continues(text: str, region: Region, offset: int) -> bool:
@@ -172,6 +186,14 @@ def _without_comment(line: str) -> str:
     return line[: comment.start()].rstrip() if comment else line
 
 
+def _without_last_comments(text: str) -> str:
+    """A text without the comments below its last line that has more, and without the one there."""
+    lines = text.split("\n")
+    while len(lines) > 1 and not _without_comment(lines[-1]).strip():
+        lines.pop()
+    return "\n".join([*lines[:-1], _without_comment(lines[-1])])
+
+
 def _inside(text: str, outer: Region) -> list[Region]:
     """The keys of a mapping and the items of a list in flow style."""
     reader = _Flow(text, outer)
@@ -208,8 +230,8 @@ class _Flow:
         elif not self.open:
             return
         elif sign == ": " and self.open[-1].sign == "{":
-            name = self.text[self.begin : start]
-            left = self.begin + len(name) - len(name.lstrip())
+            left = self.left(start)
+            name = self.text[left:start]
             self.path = (*self.open[-1].path, name.strip().strip("'\""))
             self.key, self.begin = (left, left + len(name.strip())), end
             return
@@ -229,10 +251,16 @@ class _Flow:
         self.path = bracket.path if bracket.sign == "{" else (*bracket.path, str(bracket.items))
         self.key = (end, end)
 
+    def left(self, end: int) -> int:
+        """Where the text since the last sign begins, without what is before a value."""
+        before = _BEFORE_FLOW.match(self.text, self.begin, end)
+        return before.end() if before is not None else self.begin
+
     def close(self, end: int) -> None:
         """Note the item that ends."""
-        said = self.text[self.begin : end]
+        left = self.left(end)
+        said = self.text[left:end]
+        said = said if said[:1] in ("'", '"') else _without_last_comments(said)
         if self.open and said.strip() and self.path != self.open[-1].path:
-            left = self.begin + len(said) - len(said.lstrip())
             key = self.key if self.key[0] != self.key[1] else (left, left)
             self.found.append(Region(self.path, key, (left, left + len(said.strip()))))

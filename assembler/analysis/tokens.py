@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import Literal
 
 _TOKEN = re.compile(
@@ -44,12 +45,13 @@ class Name:
 
     Args:
         token: its place; of ``a.b``, all of it.
-        role: ``keyword`` before ``=``, ``source`` after ``@``, ``target`` before ``:=`` or between ``for`` and ``in``.
+        role: ``keyword`` before ``=``, ``source`` after ``@``, ``target`` before ``:=`` or between ``for`` and ``in``,
+            ``bound`` for the use of a name of a loop in its body.
         call: of a keyword, the name of the layer or block that is called.
     """
 
     token: Token
-    role: Literal["value", "keyword", "source", "target"]
+    role: Literal["value", "keyword", "source", "target", "bound"]
     call: str = ""
 
 
@@ -158,6 +160,7 @@ def _step(calls: list[Call], before: Token | None, token: Token) -> None:
 def names_in(text: str) -> Iterator[Name]:
     """The names in a text with their roles."""
     tokens = list(tokens_of(text))
+    bound = set(_bound(tokens))
     calls: list[Call] = []
     before: Token | None = None
     is_source = is_target = False
@@ -171,7 +174,25 @@ def names_in(text: str) -> Iterator[Name]:
                 yield Name(token, "keyword", calls[-1].name)
             elif is_target or follows == ":=":
                 yield Name(token, "target")
+            elif token.start in bound:
+                yield Name(token, "bound")
             else:
                 yield Name(token, "source" if is_source else "value")
         _step(calls, before, token)
         before = token
+
+
+def _bound(tokens: Sequence[Token]) -> Iterator[int]:
+    """Where the body of a loop, from its bracket to ``for``, has a name that the loop gives a value.
+
+    ``(Unit(w) for w in widths) + Dense(_, w)``: the last ``w`` is not that of the loop, nor would one after ``in`` be.
+    """
+    starts = [0]
+    for index, token in enumerate(tokens):
+        if token.kind == "sign" and token.text in ("(", "[", "{"):
+            starts.append(index)
+        elif token.kind == "sign" and token.text in (")", "]", "}") and len(starts) > 1:
+            starts.pop()
+        elif token.kind == "name" and token.text == "for":
+            names = {one.text for one in takewhile(lambda one: one.text != "in", islice(tokens, index + 1, None))}
+            yield from (one.start for one in tokens[starts[-1] : index] if one.text in names)

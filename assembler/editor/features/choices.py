@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from assembler.analysis.document import Declared
 from assembler.analysis.mappings import Arguments, arguments_at
-from assembler.analysis.names import Declared
 from assembler.analysis.tokens import Call, names_in
 from assembler.editor.features.here import Here
-from assembler.editor.features.signatures import arguments_of, block_arguments
 from assembler.errors import AssemblerError
 from assembler.language.names import FUNCTIONS
 from assembler.registry.entries import Entry
@@ -90,7 +89,9 @@ def _in_layers(here: Here) -> Iterator[Choice]:
     if spot.is_source or region.path[-2:-1] == ("outputs",) or region.path[-1] == "outputs":
         is_output = "outputs" in region.path[-2:]
         wires = (one for one in visible if one.kind in ("wire", "input"))
-        yield from (_declared(one, 0) for one in wires if is_output or one.start < region.value[0])
+        for one in wires:
+            if is_output or one.file != here.file or one.start < region.value[0]:
+                yield _declared(one, 0)
         return
     if spot.call is not None and spot.before is not None and spot.before.text in ("(", ","):
         yield from _arguments(here, spot.call)
@@ -118,7 +119,7 @@ def _mapped(here: Here) -> Arguments | None:
 
 def _in_mapping(here: Here, mapped: Arguments) -> Iterator[Choice]:
     """Names of arguments, and their values, which are YAML's: neither params nor layers."""
-    takes = _takes(here, Call(mapped.owner, mapped.at))
+    takes = here.takes(mapped.owner)
     if mapped.key is None and not mapped.is_list:
         for name, default in takes.items():
             if name not in mapped.keys:
@@ -144,7 +145,7 @@ def _declared(one: Declared, rank: int) -> Choice:
 def _arguments(here: Here, call: Call) -> Iterator[Choice]:
     """The names of arguments that are not written yet, and ``_`` where it may be."""
     yield from _inferred(here, call)
-    for index, (name, default) in enumerate(_takes(here, call).items()):
+    for index, (name, default) in enumerate(here.takes(call.name).items()):
         if name not in call.keywords and index >= call.index:
             yield Choice(f"{name}=", PROPERTY, 0, _default(default))
 
@@ -152,18 +153,10 @@ def _arguments(here: Here, call: Call) -> Iterator[Choice]:
 def _inferred(here: Here, call: Call) -> Iterator[Choice]:
     """``_``, if the argument at the place may be inferred. It depends on what a block does with it."""
     block, entry = here.block(call.name), here.entry(call.name)
-    names = list(_takes(here, call))
+    names = list(here.takes(call.name))
     name = call.keyword or (names[call.index] if call.index < len(names) else "")
     if block is not None or (entry is not None and name in entry.infer):
         yield Choice("_", KEYWORD, 0, f"{name}: inferred from the input")
-
-
-def _takes(here: Here, call: Call) -> Mapping[str, str]:
-    block = here.block(call.name)
-    if block is not None:
-        return block_arguments(block)
-    entry = here.entry(call.name)
-    return arguments_of(entry) if entry is not None else {}
 
 
 def _layers(here: Here) -> Iterator[Choice]:

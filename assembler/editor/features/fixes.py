@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from assembler.analysis.calls import written_around, written_at
 from assembler.analysis.files import kind_of
-from assembler.analysis.regions import regions_of
+from assembler.analysis.regions import is_in_flow, regions_of
 from assembler.editor.features.common import file_of
 from assembler.editor.features.here import Here
 from assembler.editor.lines import Lines
@@ -16,6 +18,10 @@ from assembler.editor.workspace import Workspace
 from assembler.errors import Mend
 from assembler.planning.plan import Plan
 from assembler.planning.specs import Specs
+from assembler.words import suggested, suggestion
+
+_LAYERS = {"inner"}
+"""Required arguments that are layers."""
 
 
 def code_actions(workspace: Workspace, params: Mapping[str, Any]) -> Any:
@@ -41,21 +47,45 @@ def _mends(
     data = diagnostic.get("data") or {}
     mend = Mend(**data.get("mend") or {})
     start, end = lines.offset(where["start"]), lines.offset(where["end"])
-    text = lines.text
-    written = text[start:end]
-    word = re.match(r"[\w.]+", written)
-    name = {"start": lines.at(start), "end": lines.at(start + len(word[0]))} if word else where
+    here = Here(workspace, file, start)
+    word = re.match(r"[\w.]+", lines.text[start:end])
     if word and word[0] == mend.old:
-        yield f"Write {mend.new}", name, mend.new
-    for suggestion in data.get("suggestions", ()):
-        if word and re.fullmatch(r"[\w./]+", suggestion) and f"'{word[0]}'" in message:
-            yield f"Write {suggestion}", name, suggestion
+        yield f"Write {mend.new}", here.range(start, start + len(word[0])), mend.new
+    if (name := _misspelt(here, message)) is not None:
+        given = _given_around(replace(here, offset=name[0])) if re.match(r"\s*[=:]", lines.text[name[1] :]) else set()
+        near = (one for one in data.get("suggestions", ()) if re.fullmatch(r"[\w./]+", one) and one not in given)
+        yield from ((f"Write {one}", here.range(*name), one) for one in near)
     yield from _expected(lines, end, mend)
     if mend.arguments and word:
-        entry = Here(workspace, file, start).entry(word[0])
-        infer = entry.infer if entry is not None else {}
-        values = {name: "_" if name in infer else "0" for name in mend.arguments}
-        yield from _with_arguments(lines, text, start + len(word[0]), values)
+        yield from _with_arguments(here, mend.arguments)
+
+
+def _misspelt(here: Here, message: str) -> tuple[int, int] | None:
+    """The offsets of the name that an error has suggestions for: at its place, or once in the value of a key there.
+
+    Of some errors only the key is known, or the block that is called.
+    """
+    text, start = here.document.text, here.offset
+    said = re.search(r"'([^'\s]+)'", message)
+    word = re.compile(r"[\w.]+").match(text, start)
+    if said is None or word is None:
+        return None
+    if f"'{word[0]}'" in message:
+        return word.span()
+    call = written_at(here.document, start)
+    around = [one.value for one in here.document.regions if one.key[0] == start < one.key[1]]
+    begin, end = around[0] if around else (start, call.at if call is not None and call.at is not None else start)
+    found = [one.span() for one in re.finditer(rf"(?<![\w.]){re.escape(said[1])}(?![\w.])", text[begin:end])]
+    return (begin + found[0][0], begin + found[0][1]) if len(found) == 1 else None
+
+
+def _given_around(here: Here) -> set[str]:
+    """The keys beside a misspelt one, or the arguments of its call, which cannot be given twice."""
+    regions = here.document.regions
+    key = next((one for one in regions if one.key[0] == here.offset < one.key[1]), None)
+    beside = {one.path[-1] for one in regions if key is not None and one.path[:-1] == key.path[:-1]}
+    call = written_around(here.document, here.offset)
+    return beside | (call.given(list(here.takes(call.name))) if call is not None else set())
 
 
 def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -68,23 +98,35 @@ def _expected(lines: Lines, end: int, mend: Mend) -> Iterator[tuple[str, dict[st
         yield f"Expect {mend.new}", where, mend.new
 
 
-def _with_arguments(
-    lines: Lines, text: str, after: int, values: Mapping[str, str]
-) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Arguments that a call lacks: ``_`` where it may be, else 0, to be replaced."""
-    written = ", ".join(f"{name}={value}" for name, value in values.items())
-    title = f"Write {' and '.join(values)}"
-    if text[after : after + 1] != "(":
-        at = lines.at(after)
-        yield title, {"start": at, "end": at}, f"({written})"
+def _with_arguments(here: Here, missing: Iterable[str]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Arguments that a layer or a block lacks: ``_`` where it may be, else 0, to be replaced.
+
+    Not layers, which 0 never is, and not those that are there with another spelling, of which there is an error, too.
+    """
+    call = written_at(here.document, here.offset)
+    if call is None or call.at is None:
         return
-    depth = 0
-    for offset in range(after, len(text)):
-        depth += (text[offset] in "([{") - (text[offset] in ")]}")
-        if depth == 0:
-            at = lines.at(offset)
-            yield title, {"start": at, "end": at}, written if text[after + 1 : offset].strip() == "" else f", {written}"
-            return
+    takes = list(here.takes(call.name))
+    entry = here.entry(call.name) if here.block(call.name) is None else None
+    misspelt = {near for name in call.names if name not in takes for near in suggested(suggestion(name, takes))[:1]}
+    values = {
+        name: "_" if entry is not None and name in entry.infer else "0"
+        for name in missing
+        if name not in misspelt and not (entry is not None and name in _LAYERS)
+    }
+    if values and set(values) <= set(takes):  # else the place is only that of a key around it
+        yield f"Write {' and '.join(values)}", *_inserted(here, call.at, call.text(values))
+
+
+def _inserted(here: Here, at: int, text: str) -> tuple[dict[str, Any], str]:
+    """The edit that inserts a text; one with commas needs quotes around a value in flow style, where they end it."""
+    region, written = here.region, here.document.text
+    is_key = region is None or region.key[0] <= here.offset < region.key[1]
+    if region is None or is_key or "," not in text or not is_in_flow(written, region, here.document.regions):
+        return here.range(at, at), text
+    start, end = region.value
+    value = f"{written[start:at]}{text}{written[at:end]}".replace("'", "''")
+    return here.range(start, end), f"'{value}'"
 
 
 def _expect(workspace: Workspace, file: Path, uri: str) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assembler.analysis.names import Document
+from assembler.analysis.document import Document
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import WORDS, Token, tokens_of
 from assembler.editor.features.common import file_of
@@ -38,8 +38,8 @@ def formatting(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 
 
 def _texts(document: Document) -> Iterator[tuple[Region, str]]:
-    for region in document.leaves:
-        is_text = region.path[0] in _FORMATTED and not set(region.path[-2:]) & {"inputs", "outputs"}
+    for region, form in document.forms:
+        is_text = region.path[0] in _FORMATTED and form.value == "layers"
         text = document.text[slice(*region.value)]
         if is_text and text and text[0] not in "'\"{[&*!" and "${" not in text:
             yield region, text

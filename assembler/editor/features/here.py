@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from assembler.analysis import Item, Project
-from assembler.analysis.files import is_foreign
-from assembler.analysis.names import TEXTS, Declared, Document, Names
+from assembler.analysis.document import TEXTS, Declared, Document
+from assembler.analysis.files import including, is_foreign
+from assembler.analysis.names import Names
 from assembler.analysis.regions import Region
 from assembler.analysis.tokens import Spot
 from assembler.editor.features.common import file_of
+from assembler.editor.features.signatures import arguments_of, block_arguments
 from assembler.editor.features.still_true import items_in
 from assembler.editor.workspace import Workspace, real
 from assembler.errors import AssemblerError
@@ -28,20 +30,24 @@ class Here:
 
     Args:
         offset: of the place, in characters.
+        is_wide: whether recipes are searched that are neither open nor in the project's folder of recipes.
     """
 
     workspace: Workspace
     file: Path
     offset: int
+    is_wide: bool = False
 
     @classmethod
-    def of(cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False) -> Here | None:
+    def of(
+        cls, workspace: Workspace, params: Mapping[str, Any], *, in_registry: bool = False, is_wide: bool = False
+    ) -> Here | None:
         """The place that a request is about; None outside of files, in a registry, and in files of other programs."""
         file = file_of(params)
         if file is None or (file.parent.name == "registry" and not in_registry):
             return None
         lines = workspace.lines(file)
-        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]))
+        return None if is_foreign(file, lines.text) else cls(workspace, file, lines.offset(params["position"]), is_wide)
 
     @cached_property
     def project(self) -> Project:
@@ -58,7 +64,9 @@ class Here:
         """The names of the file and of the recipes that it is part of."""
         known = {self.file: self.document}
         views = [[self.file, *self.below]]
-        views += [[file, *found] for file in self._recipes() if file != self.file and (found := self._included(file))]
+        elsewhere = map(real, including(self.workspace.root)) if self.is_wide else ()
+        recipes = dict.fromkeys([*self._recipes(), *elsewhere])
+        views += [[file, *found] for file in recipes if file != self.file and (found := self._included(file))]
         near = {self.file, *self.below}
         chosen = [view for view in views if near & set(view)]
         documents = {file: known.get(file) or self.read(file) for view in chosen for file in view}
@@ -135,6 +143,13 @@ class Here:
         """The block of a name that the place sees."""
         path = self.region.path if self.region is not None else ()
         return next((one for one in self.names.visible(path) if one.kind == "block" and one.name == name), None)
+
+    def takes(self, name: str) -> Mapping[str, str]:
+        """The arguments of a block or a layer, each with its default as text; empty for a required one."""
+        if (block := self.block(name)) is not None:
+            return block_arguments(block)
+        entry = self.entry(name)
+        return arguments_of(entry) if entry is not None else {}
 
     def item(self, start: int, end: int) -> Item | None:
         """The smallest item of the plan that begins with a name, such as ``Dense(_, 8)`` of ``Dense``."""

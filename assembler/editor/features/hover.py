@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from assembler.analysis import Item, Use
-from assembler.analysis.names import Declared
+from assembler.analysis.document import Declared
 from assembler.analysis.tokens import argument_at
 from assembler.binding.arithmetic import is_inferred
 from assembler.binding.expansion import expand

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from assembler.analysis.names import Declared, Used
+from assembler.analysis.document import Declared, Used
 from assembler.analysis.tokens import WORDS
 from assembler.editor.features.here import Here
 from assembler.editor.workspace import Workspace
 from assembler.errors import SettingsError
 from assembler.files import short
 from assembler.language.names import FUNCTIONS
+from assembler.language.yaml_form import is_name
 from assembler.registry.documentation import defined_at
 
 _RENAMED = ("param", "block", "shared", "wire", "input")
@@ -62,7 +65,7 @@ def _location(here: Here, file: Path, start: int, end: int) -> dict[str, Any]:
 
 def references(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     """The places where a name is used; of a layer, those in all files of the project."""
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, is_wide=True)
     if here is None:
         return None
     places = _places(here)
@@ -126,7 +129,7 @@ def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
     Raises:
         SettingsError: the new name is not valid or is in use, or a file is not the project's.
     """
-    here = Here.of(workspace, params)
+    here = Here.of(workspace, params, is_wide=True)
     declared = here.names.at(here.offset) if here is not None else None
     if here is None or declared is None or declared.kind not in _RENAMED:
         raise SettingsError("only params, blocks, shared parts, inputs and lines of graphs can be renamed")
@@ -141,25 +144,47 @@ def rename(workspace: Workspace, params: Mapping[str, Any]) -> Any:
 
 
 def _require(here: Here, declared: Declared, name: str) -> None:
-    if not (name.isidentifier() and name.isascii()) or name in WORDS or name in FUNCTIONS:
+    is_wire = declared.kind in ("wire", "input")
+    if not is_name(name) or name in WORDS or name in FUNCTIONS:
         raise SettingsError(f"{name!r} is not a name that a recipe can use")
+    if declared.kind in ("wire", "shared") and not name.isascii():
+        raise SettingsError(f"{name!r} is not ASCII, and names of weights have to be; choose another one")
     if name in _taken(here, declared):
         raise SettingsError(f"{name!r} is already a name here; choose another one")
-    if declared.kind not in ("wire", "input") and here.entry(name) is not None:
+    if not is_wire and here.entry(name) is not None:
         raise SettingsError(f"{name!r} is a layer; choose another name")
-    if declared.kind in ("wire", "shared") and (key := _pattern_of(here, declared.name)):
+    if declared.kind in ("wire", "shared") and (key := _pattern_of(here, declared)):
         raise SettingsError(f"{declared.name!r} is in a pattern of {key}; change that by hand")
+    if declared.kind == "wire" and _is_of_every_cell(name):
+        raise SettingsError(f"{name!r} is an attribute of every Cell; choose another name")
 
 
-def _pattern_of(here: Here, name: str) -> str:
-    """The key with patterns of parameters, ``freeze`` or ``init``, that names a line of the graph or a shared part."""
+def _is_of_every_cell(name: str) -> bool:
+    """Whether a line cannot have a name, which only MindSpore knows."""
+    from mindspore import nn
+
+    return hasattr(nn.Cell(), name)
+
+
+def _pattern_of(here: Here, declared: Declared) -> str:
+    """The key with patterns of parameters, ``freeze`` or ``init``, that names a line of a graph or a shared part.
+
+    Names of weights begin with a line of the recipe's own graph, and contain one of a graph inside: ``0.left.weight``.
+    """
     for document in here.names.documents():
         for region in document.regions:
             key = region.path[0]
             said = region.path[-1] if key == "init" else document.text[slice(*document.inside(region.value))]
-            if key in ("freeze", "init") and len(region.path) == 2 and said.partition(".")[0] == name:
-                return key
+            if key in ("freeze", "init") and len(region.path) == 2:
+                parts = said.split(".") if declared.scope else said.split(".")[:1]
+                if any(_names(part, declared.name) for part in parts):
+                    return key
     return ""
+
+
+def _names(part: str, name: str) -> bool:
+    """Whether a part of a pattern is about a name; ``*`` is about all of them."""
+    return re.search(r"\w", part) is not None and fnmatchcase(name, part)
 
 
 def _taken(here: Here, declared: Declared) -> Iterator[str]:
@@ -167,7 +192,20 @@ def _taken(here: Here, declared: Declared) -> Iterator[str]:
     is_wire = declared.kind in ("wire", "input")
     views = here.names.around(one.file for one in here.names.same(declared))
     for document in {one.file: one for view in ((here.document,), *views) for one in view}.values():
-        yield from document.local
+        yield from () if is_wire else document.local
         for one in document.declared:
-            if (one.kind in ("wire", "input")) == is_wire and (not is_wire or one.scope == declared.scope):
+            is_other = (one.kind in ("wire", "input")) != is_wire
+            is_weight = {one.kind, declared.kind} == {"wire", "shared"}  # both name weights, if of the whole recipe
+            if (not is_other and (not is_wire or one.scope == declared.scope)) or (
+                is_weight and not one.scope and not declared.scope
+            ):
                 yield one.name
+    if declared.kind == "wire" and not _has_inputs(here, declared):
+        yield "input"
+
+
+def _has_inputs(here: Here, wire: Declared) -> bool:
+    """Whether the graph of a line names its inputs; else there is one, ``input``."""
+    views = here.names.around(one.file for one in here.names.same(wire))
+    found = [one for view in ((here.document,), *views) for document in view for one in document.declared]
+    return any(one.kind == "input" and one.scope == wire.scope for one in found)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from assembler.analysis.names import Declared
+from assembler.analysis.document import Declared
 from assembler.errors import AssemblerError
 from assembler.language.recipe import print_value
 from assembler.registry.entries import PYTHON, Entry, input_name
