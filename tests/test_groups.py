@@ -229,8 +229,7 @@ def test_the_end_of_a_sweep_writes_and_prints_its_groups(tmp_path, capsys):
 
 def test_a_sweep_without_seeds_is_as_it_was(tmp_path, capsys):
     write_sweep(tmp_path)
-    for at in range(6):
-        file = tmp_path / str(at) / "result.json"
+    for file in [tmp_path / "sweep.json", *(tmp_path / str(at) / "result.json" for at in range(6))]:
         file.write_text(file.read_text().replace("seed=", "mode="))
     assert end_of(tmp_path) == 0
     assert "group" not in capsys.readouterr().out
