@@ -472,6 +472,15 @@ DIFFERING = {
         (4, 8),
         "#1 ReLU, between #ours Dense(8, 8) and #3 Dense(8, 8)", [],
     ),
+    "a module that emits no tensor": (
+        "Dense(8, 8) + ReLU + Dense(8, 8)",
+        linears(
+            lambda self, x: self.fc2(self.fc1(x) * self.size(self.fc1(x))[1]),
+            size=lambda nn: type("Size", (nn.Module,), {"forward": lambda self, x: x.shape})(),
+        ),
+        (4, 8),
+        "#1 ReLU, between", [],
+    ),
     "what comes before an activation": (
         "Dense(8, 8) + SiLU + Dense(8, 8)", linears(scaled, between=lambda nn: nn.SiLU()), (4, 8),
         "#1 SiLU, between", [],

@@ -330,34 +330,27 @@ NEVER_GUESSED = {
         "part can be 0 or 1; weights.rename decides which",
     ),
 }
+NORM = "PyTorch computes a weight of {} from {}; save the file after torch.nn.utils.{}"
+COMPUTED = {
+    names[0]: (("Dense(8, 4)", 2, 8), {names[0]: (4, 1), names[1]: (4, 8), "fc.bias": (4,)}, message)
+    for *names, message in (
+        ("fc.weight_g", "fc.weight_v", NORM.format("fc", "fc.weight_g", "remove_weight_norm")),
+        ("fc.weight_orig", "fc.weight_u", NORM.format("fc", "fc.weight_orig", "remove_spectral_norm")),
+        (
+            "fc.parametrizations.weight.original0", "fc.parametrizations.weight.original1",
+            NORM.format("fc", "fc.parametrizations.weight.original0", "parametrize.remove_parametrizations"),
+        ),
+        (
+            "parametrizations.weight.original", "parametrizations.weight.0._u",
+            NORM.format("the module", "parametrizations.weight.original", "parametrize.remove_parametrizations"),
+        ),
+    )
+}  # fmt: skip
+REFUSED = NEVER_GUESSED | COMPUTED
 
 
-COMPUTED = [
-    ("weight_g", "weight_v", "torch.nn.utils.remove_weight_norm"),
-    ("weight_orig", "weight_u", "torch.nn.utils.remove_spectral_norm"),
-    (
-        "parametrizations.weight.original0",
-        "parametrizations.weight.original1",
-        "torch.nn.utils.parametrize.remove_parametrizations",
-    ),
-    (
-        "parametrizations.weight.original",
-        "parametrizations.weight.0._u",
-        "torch.nn.utils.parametrize.remove_parametrizations",
-    ),
-]
-
-
-@pytest.mark.parametrize(("one", "other", "remedy"), COMPUTED)
-def test_error_of_a_weight_that_pytorch_computes(tmp_path, one, other, remedy):
-    stored({f"fc.{one}": (4, 1), f"fc.{other}": (4, 8), "fc.bias": (4,)}, tmp_path / "w.safetensors")
-    with pytest.raises(AssemblerError) as error:
-        loaded_by(chain("Dense(8, 4)", 2, 8), tmp_path / "w.safetensors")
-    assert f"PyTorch computes a weight of fc from fc.{one}; save the file after {remedy}" in str(error.value)
-
-
-@pytest.mark.parametrize(("model", "shapes", "message"), NEVER_GUESSED.values(), ids=NEVER_GUESSED)
-def test_error_of_what_would_be_a_guess(tmp_path, model, shapes, message):
+@pytest.mark.parametrize(("model", "shapes", "message"), REFUSED.values(), ids=REFUSED)
+def test_error_of_a_file_that_is_refused(tmp_path, model, shapes, message):
     stored(shapes, tmp_path / "w.safetensors")
     with pytest.raises(AssemblerError) as error:
         loaded_by(chain(*model), tmp_path / "w.safetensors")

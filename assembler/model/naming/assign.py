@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -250,22 +251,19 @@ def _assignments(targets: Targets, pair: Pair, is_transposed: bool) -> Iterator[
             yield Assignment((pair.unit.names[role],), target.names[role], transform)
 
 
-_COMPUTED_BY = {
-    "weight_g": "torch.nn.utils.remove_weight_norm",
-    "weight_orig": "torch.nn.utils.remove_spectral_norm",
-    "original0": "torch.nn.utils.parametrize.remove_parametrizations",
-    "original": "torch.nn.utils.parametrize.remove_parametrizations",
-}
-"""The last part of the name of an array from which PyTorch computes a weight → what stores the weight itself."""
+_COMPUTED = re.compile(r"(?:(.+)\.)?(?:(weight_g)|(weight_orig)|parametrizations\.weight\.original0?)")
+"""The name of an array from which PyTorch computes a weight: of weight_norm, of spectral_norm, of a parametrization."""
 
 
 def _computed_weights(names: Iterable[str]) -> str:
-    """Which weight PyTorch computes from arrays of the file, as its weight_norm does; empty if none."""
+    """Which weight PyTorch computes from arrays of the file, and what stores the weight itself; empty if none."""
     for name in names:
-        layer, _, last = name.rpartition(".")
-        if last in _COMPUTED_BY:
-            layer = layer.partition(".parametrizations.")[0]
-            return f"PyTorch computes a weight of {layer} from {name}; save the file after {_COMPUTED_BY[last]}"
+        if match := _COMPUTED.fullmatch(name):
+            layer, is_weight_norm, is_spectral_norm = match.groups()
+            remedy = "remove_weight_norm" if is_weight_norm else "parametrize.remove_parametrizations"
+            remedy = "remove_spectral_norm" if is_spectral_norm else remedy
+            said = f"PyTorch computes a weight of {layer or 'the module'} from {name}"
+            return f"{said}; save the file after torch.nn.utils.{remedy}"
     return ""
 
 

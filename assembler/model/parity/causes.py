@@ -89,7 +89,10 @@ def first_apart(part: Segment) -> tuple[Call, Call] | None:
 
 def _both(part: Segment) -> list[tuple[Call, Call]]:
     """The calls between two pairs that change values, here and there; none if they do not correspond."""
-    here, there = changing(part.between), changing(part.between_there)
+    here, there = (
+        [call for call in changing(calls) if call.inputs and call.outputs]  # others get or emit no tensor, as ``len``
+        for calls in (part.between, part.between_there)
+    )
     return list(zip(here, there, strict=True)) if len(here) == len(there) else []
 
 
@@ -127,7 +130,7 @@ def of_between(made: Mapping[str, Made], modules: Mapping[str, torch.nn.Module],
         return
     if other_shape := list(_other_shape(part)):
         yield from other_shape
-        if _is_within(part.here.inputs[0], part.there[0].inputs, part):
+        if all(_is_within(here, [there], part) for here, there in _outputs(part)):
             return
     both, found = first_apart(part), list[str]()
     if both is not None:
@@ -150,9 +153,14 @@ def _not_alike(part: Segment) -> Iterator[str]:
             yield f"{count} of {there.size} values there are not numbers (NaN)"
 
 
+def _outputs(part: Segment) -> list[tuple[Array, Array]]:
+    """The outputs of both models; none before the last segment."""
+    return list(zip(part.here.inputs, part.there[0].inputs, strict=False)) if part.pair is None else []
+
+
 def _other_shape(part: Segment) -> Iterator[str]:
     """Outputs of the model in another shape."""
-    for here, there in zip(part.here.inputs, part.there[0].inputs, strict=False) if part.pair is None else ():
+    for here, there in _outputs(part):
         if here.shape != there.shape:
             values = ", with the same values" if _is_within(here, [there], part) else ""
             yield f"the output is {print_value(here.shape)} here and {print_value(there.shape)} there{values}"
