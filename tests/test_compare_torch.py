@@ -499,7 +499,7 @@ DIFFERING = {
         CONV.format("Conv2d(3, 8, 3, has_bias=True)"),
         conv(lambda nn: nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular"), 648),
         IMAGE,
-        "#0 Conv2d(3, 8, 3", ["the padding is zeros here and circular there; no layer here pads so"],
+        "#0 Conv2d(3, 8, 3", ["the padding is zeros here and circular there; no layer has this padding"],
     ),
 }  # fmt: skip
 

@@ -186,7 +186,7 @@ def _padding(here: Made, there: torch.nn.Module) -> Iterator[str]:
     filled = getattr(there, "padding_mode", "zeros")
     if filled != "zeros":
         layer = {"reflect": "ReflectionPad2d", "replicate": "ReplicationPad2d"}.get(filled)
-        write = f"write a layer such as {layer} before it" if layer else "no layer here pads so"
+        write = f"write a layer such as {layer} before it" if layer else "no layer has this padding"
         yield f"the padding is zeros here and {filled} there; {write}"
     wanted = 0 if wanted == "valid" else _plain(wanted, wanted)
     padding = {"valid": 0, "pad": here.get("padding")}.get(str(mode).lower(), "same")
