@@ -301,6 +301,9 @@ def test_error_of_a_pickle_without_pytorch(tmp_path, monkeypatch):
         "  state = torch.load('w.pth', map_location='cpu', weights_only=True)",
         "  safetensors.torch.save_file({name: one.clone() for name, one in state.items()}, 'w.safetensors')",
     ]
+    with pytest.raises(AssemblerError) as error:
+        weights.read_file(tmp_path / "absent.pth")
+    assert str(error.value) == f"{tmp_path / 'absent.pth'} cannot be read: No such file or directory"
 
 
 PICKLED = """\

@@ -26,12 +26,14 @@ class PickledFile(ParameterFile):
     """
 
     def __init__(self, path: Path) -> None:
-        torch = _torch(path)
         try:
-            require_file(path)
+            require_file(path)  # a missing file is said first, and not that PyTorch is missing
+            torch = _torch(path)
             held = _loaded(torch, path)
         except OSError as error:
             raise ParameterError(f"{path} cannot be read: {error.strerror}") from None
+        except ParameterError:
+            raise
         except Exception as error:  # PyTorch raises its own and Python's, as the damage will have it
             raise _refused(path, error) from None
         inside = next((held[key] for key in _INSIDE if isinstance(held.get(key), Mapping)), held)
